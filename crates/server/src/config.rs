@@ -1,0 +1,283 @@
+//! Every setting of every role, once: the struct tree is the file's shape, its `Default` the only default,
+//! and a field's doc comment its help text. `pangea config` prints what holds and where it came from.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The whole file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Folder for the database, keys, logs and the state of running servers.
+    pub data: PathBuf,
+    /// Folder of world files; the two built-in worlds if it does not exist.
+    pub worlds: PathBuf,
+    /// What is logged, e.g. `info` or `info,pangea_server::central=debug`.
+    pub log: String,
+    /// The role central.
+    pub central: Central,
+    /// Accounts, sessions, characters.
+    pub accounts: Accounts,
+    /// Limits for clients.
+    pub limits: Limits,
+    /// The role spawner.
+    pub spawner: Spawner,
+    /// The role chat.
+    pub chat: Chat,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: "data".into(),
+            worlds: "worlds".into(),
+            log: "info".into(),
+            central: Central::default(),
+            accounts: Accounts::default(),
+            limits: Limits::default(),
+            spawner: Spawner::default(),
+            chat: Chat::default(),
+        }
+    }
+}
+
+/// The role central.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Central {
+    /// Where the pages and the HTTP API listen.
+    pub listen: SocketAddr,
+    /// Where the links of the other roles arrive.
+    pub link: SocketAddr,
+    /// Certificate chain, PEM; made at start if `listen` is not loopback and this is empty.
+    pub tls_certificate: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub tls_key: Option<PathBuf>,
+    /// Speak plain HTTP even off loopback (behind a proxy that speaks TLS).
+    pub plain: bool,
+    /// Seconds that an area's server may take to start before another one is tried.
+    pub start_timeout_s: u64,
+    /// Seconds that a seat is held for a player who has his ticket and does not come.
+    pub seat_hold_s: u64,
+    /// Seconds that POST /api/enter waits before it answers with the state.
+    pub enter_wait_s: u64,
+    /// Seconds for which an area server owns its area without hearing from central.
+    pub owner_lease_s: u64,
+    /// Seconds of silence after which a game server is killed by its spawner.
+    pub silence_s: u64,
+    /// Most characters that wait for one area.
+    pub queue_max: usize,
+    /// Whether a player is asked before he follows to another server (else he connects at once).
+    pub prompt: bool,
+    /// Crashes of one area within `crash_window_s` after which it is left down for that long.
+    pub crash_limit: u32,
+    /// Seconds over which crashes are counted.
+    pub crash_window_s: u64,
+}
+
+impl Default for Central {
+    fn default() -> Self {
+        Self {
+            listen: local(8080),
+            link: local(8081),
+            tls_certificate: None,
+            tls_key: None,
+            plain: false,
+            start_timeout_s: 20,
+            seat_hold_s: 30,
+            enter_wait_s: 30,
+            owner_lease_s: 90,
+            silence_s: 3,
+            queue_max: 10_000,
+            prompt: true,
+            crash_limit: 5,
+            crash_window_s: 60,
+        }
+    }
+}
+
+/// Accounts, sessions, characters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Accounts {
+    /// Whether anybody may register.
+    pub register: bool,
+    /// Minutes that an access token lives.
+    pub access_minutes: u64,
+    /// Days that a refresh token lives.
+    pub refresh_days: u64,
+    /// Fewest characters of a password.
+    pub password_min: usize,
+    /// Whether the list of common passwords is refused.
+    pub refuse_common_passwords: bool,
+    /// Memory of argon2id, KiB; lower only for load tests.
+    pub argon2_memory_kib: u32,
+    /// Passes of argon2id.
+    pub argon2_passes: u32,
+    /// Most password hashes at the same time; the next ones wait in line.
+    pub argon2_at_once: usize,
+    /// Most characters of an account.
+    pub characters_max: u32,
+}
+
+impl Default for Accounts {
+    fn default() -> Self {
+        Self {
+            register: true,
+            access_minutes: 15,
+            refresh_days: 30,
+            password_min: 8,
+            refuse_common_passwords: true,
+            argon2_memory_kib: 19_456,
+            argon2_passes: 2,
+            argon2_at_once: 2,
+            characters_max: 8,
+        }
+    }
+}
+
+/// Limits for clients.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Registrations and logins a minute from one address (one /64 of IPv6); loopback is free.
+    pub logins_per_minute: u32,
+    /// Wrong passwords of one account in a row before each further try waits longer.
+    pub wrong_passwords: u32,
+    /// HTTP requests a second from one address; loopback is free.
+    pub requests_per_second: u32,
+    /// Largest HTTP body, bytes.
+    pub body_bytes: usize,
+    /// Messages a second on one game socket.
+    pub messages_per_second: u32,
+    /// Game sockets of one server that have not shown a ticket yet.
+    pub pending_sockets: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            logins_per_minute: 30,
+            wrong_passwords: 5,
+            requests_per_second: 50,
+            body_bytes: 65_536,
+            messages_per_second: 100,
+            pending_sockets: 512,
+        }
+    }
+}
+
+/// The role spawner.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Spawner {
+    /// Its name, unique in the cluster; its key is made for this name.
+    pub name: String,
+    /// Central's link, `host:port`.
+    pub central: String,
+    /// File with the key that `pangea key spawner NAME` printed; made by itself under `pangea up`.
+    pub key_file: Option<PathBuf>,
+    /// Address on which game servers listen.
+    pub bind: IpAddr,
+    /// Host that clients are told; the same as `bind` if empty.
+    pub advertise: String,
+    /// Ports for game servers and their SDK endpoints, `first-last`; each server takes three.
+    pub ports: String,
+    /// Most servers at once.
+    pub capacity: u32,
+    /// Seconds from start to Ready before a server is given up.
+    pub ready_timeout_s: u64,
+    /// Seconds that a server has to stop by itself before it is killed.
+    pub stop_timeout_s: u64,
+    /// Seconds without Health after which a server is unhealthy and killed.
+    pub health_timeout_s: u64,
+    /// Crashes before Ready within `crash_window_s` after which a template is not started for that long.
+    pub crash_limit: u32,
+    /// Seconds over which crashes are counted.
+    pub crash_window_s: u64,
+    /// Kinds of server; `area` is ours and always there.
+    pub templates: BTreeMap<String, Template>,
+}
+
+impl Default for Spawner {
+    fn default() -> Self {
+        Self {
+            name: "local".into(),
+            central: "127.0.0.1:8081".into(),
+            key_file: None,
+            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            advertise: String::new(),
+            ports: "7000-7999".into(),
+            capacity: 64,
+            ready_timeout_s: 10,
+            stop_timeout_s: 10,
+            health_timeout_s: 10,
+            crash_limit: 5,
+            crash_window_s: 60,
+            templates: BTreeMap::from([("area".to_owned(), Template::default())]),
+        }
+    }
+}
+
+/// A kind of server that the spawner can start.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Template {
+    /// Program and arguments; empty: this program as `pangea area`.
+    pub command: Vec<String>,
+    /// Working folder; empty: the spawner's.
+    pub folder: PathBuf,
+    /// Further environment.
+    pub environment: BTreeMap<String, String>,
+    /// Idle servers kept ready.
+    pub pool: u32,
+    /// What the server announces as a WebSocket path, for the address that clients get.
+    pub path: String,
+}
+
+impl Default for Template {
+    fn default() -> Self {
+        Self {
+            command: Vec::new(),
+            folder: PathBuf::new(),
+            environment: BTreeMap::new(),
+            pool: 2,
+            path: "/play".into(),
+        }
+    }
+}
+
+/// The role chat.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Chat {
+    /// Its name, unique in the cluster; its key is made for this name.
+    pub name: String,
+    /// Central's link, `host:port`.
+    pub central: String,
+    /// File with the key that `pangea key chat NAME` printed; made by itself under `pangea up`.
+    pub key_file: Option<PathBuf>,
+    /// Where area servers connect.
+    pub listen: SocketAddr,
+    /// Host that area servers are told; the same as `listen` if empty.
+    pub advertise: String,
+}
+
+impl Default for Chat {
+    fn default() -> Self {
+        Self {
+            name: "chat".into(),
+            central: "127.0.0.1:8081".into(),
+            key_file: None,
+            listen: local(8082),
+            advertise: String::new(),
+        }
+    }
+}
+
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}

@@ -1,0 +1,26 @@
+//! What does: the roles and what they stand on.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`config`] | every setting of every role, once |
+//! | [`node`] | starts the roles of one process; nobody else names them all |
+//! | [`central`] | accounts, characters, placement, registry; grants ownership |
+//! | [`spawner`] | starts, watches and stops game servers on one machine, serves them the Agones SDK |
+//! | [`area`] | one area: admission, the loop, the game socket |
+//! | [`chat`] | routes messages between area servers |
+//! | [`link`] | the resumable, mutually authenticated stream between two roles |
+//! | [`store`] | the only place that knows SQL |
+//! | [`tls`] | certificates from files or made at start |
+//!
+//! Roles never import each other; they meet in `pangea_world::messages`.
+
+pub mod area;
+pub mod central;
+pub mod chat;
+pub mod config;
+pub mod link;
+pub mod node;
+pub mod random;
+pub mod spawner;
+pub mod store;
+pub mod tls;

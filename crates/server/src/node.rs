@@ -1,0 +1,1 @@
+//! Starts the roles of one process.

@@ -1,0 +1,45 @@
+//! What decides, and the words that all roles share.
+//!
+//! Nothing here does I/O, reads a clock or draws a random number: time and randomness are arguments, so
+//! the same code runs in production, in tests and in a simulation. Contents:
+//!
+//! | module | answers |
+//! |---|---|
+//! | [`id`] | what names a thing: 16-byte ids |
+//! | [`refusal`] | every expected «no», with its stable code |
+//! | [`space`] | places, cells, areas, layers |
+//! | [`world_file`] | what a world's TOML file says, and what is wrong with it |
+//! | [`name`] | which names are allowed, and which are the same |
+//! | [`ownership`] | who owns an area or a character: epochs, and the one change of owner |
+//! | [`placement`] | which server a character goes to |
+//! | [`ticket`] | the signed, single-use permit to enter one server |
+//! | [`role_key`] | how roles prove to each other who they are |
+//! | [`character`], [`quest`], [`faction`] | what a server must know of a coming character |
+//! | [`messages`] | what roles say to each other over a link |
+//! | [`frames`] | what a client and a game server say to each other (docs/protocol.md) |
+//! | [`toml_file`], [`nearest`] | a mistake in a file, named with its line and the nearest known word |
+
+pub mod character;
+pub mod faction;
+pub mod frames;
+pub mod id;
+pub mod messages;
+pub mod name;
+pub mod nearest;
+pub mod ownership;
+pub mod placement;
+pub mod quest;
+pub mod refusal;
+pub mod role_key;
+pub mod space;
+pub mod ticket;
+pub mod toml_file;
+pub mod world_file;
+
+pub use refusal::{Code, Refusal};
+
+/// Version of the link between roles; a role with another one is refused (E.8).
+pub const LINK_VERSION: u32 = 1;
+
+/// Version of the game protocol of docs/protocol.md; a client with another one is refused.
+pub const GAME_PROTOCOL_VERSION: u16 = 1;

@@ -1,0 +1,179 @@
+//! Every expected «no»: a stable code for programs, a sentence for people.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $text:literal, $status:literal;)*) => {
+        /// The stable code of a refusal; its text form is part of the protocol and never changes meaning.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code { $($(#[$doc])* $variant),* }
+
+        impl Code {
+            /// All codes, in the order of this file.
+            pub const ALL: &[Code] = &[$(Code::$variant),*];
+
+            /// The stable text form, `snake_case`.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Code::$variant => $text),* }
+            }
+
+            /// The HTTP status under which central answers it.
+            pub fn http_status(self) -> u16 {
+                match self { $(Code::$variant => $status),* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The request cannot be read: malformed JSON, a missing or an unknown field.
+    BadRequest = "bad_request", 400;
+    /// A body, frame or name over its limit.
+    TooLarge = "too_large", 413;
+    /// Over a rate limit; try again later.
+    TooManyRequests = "too_many_requests", 429;
+    /// No such path or thing.
+    NotFound = "not_found", 404;
+    /// The path exists, the method does not.
+    MethodNotAllowed = "method_not_allowed", 405;
+    /// No access token, or one that was never given out or has been revoked.
+    Unauthorized = "unauthorized", 401;
+    /// The access token's time is over: refresh it.
+    TokenExpired = "token_expired", 401;
+    /// This login was ended: logged out, banned, or taken over by a newer login.
+    SessionEnded = "session_ended", 401;
+    /// Account name and password do not fit together (never says which).
+    WrongLogin = "wrong_login", 401;
+    /// The account is banned until a time that the text names.
+    Banned = "banned", 403;
+    /// Not allowed for this account or role.
+    Forbidden = "forbidden", 403;
+    /// A name that is taken, or looks like one that is.
+    NameTaken = "name_taken", 409;
+    /// A name against the rules; the text says which.
+    NameInvalid = "name_invalid", 422;
+    /// A password shorter or longer than allowed.
+    PasswordLength = "password_length", 422;
+    /// A password from the list of common ones.
+    PasswordCommon = "password_common", 422;
+    /// The account has as many characters as it may.
+    CharacterLimit = "character_limit", 409;
+    /// No such character on this account.
+    UnknownCharacter = "unknown_character", 404;
+    /// The character is in the world; leave first.
+    CharacterInWorld = "character_in_world", 409;
+    /// No such world.
+    UnknownWorld = "unknown_world", 404;
+    /// No such map in this world.
+    UnknownMap = "unknown_map", 404;
+    /// No such faction in this world.
+    UnknownFaction = "unknown_faction", 404;
+    /// No such layer, or more layers than the world allows.
+    UnknownLayer = "unknown_layer", 404;
+    /// A place outside its world's bounds.
+    OutOfBounds = "out_of_bounds", 422;
+    /// No server fits the wish, and none can: the text says which rule.
+    NoServerFits = "no_server_fits", 409;
+    /// Full, and the queue is full too.
+    WorldFull = "world_full", 503;
+    /// The area's server could not be started; try again.
+    AreaUnavailable = "area_unavailable", 503;
+    /// The area's server crashed too often; it is tried again after a pause that the text names.
+    AreaCrashLoop = "area_crash_loop", 503;
+    /// The spawner has no free port, or as many servers as it may run.
+    SpawnerFull = "spawner_full", 503;
+    /// The spawner does not know this kind of server, or its executable is missing.
+    SpawnerTemplate = "spawner_template", 503;
+    /// No spawner is connected.
+    NoSpawner = "no_spawner", 503;
+    /// This enter was left alone for too long; its seat is free again.
+    EnterExpired = "enter_expired", 410;
+    /// The same idempotency key came with another wish.
+    IdempotencyMismatch = "idempotency_mismatch", 422;
+    /// The ticket cannot be read, or its signature is wrong.
+    TicketInvalid = "ticket_invalid", 403;
+    /// The ticket's time is over.
+    TicketExpired = "ticket_expired", 403;
+    /// The ticket was used before.
+    TicketUsed = "ticket_used", 403;
+    /// The ticket is for another server, or for an earlier life of this one.
+    TicketForeign = "ticket_foreign", 403;
+    /// Nobody announced this character here.
+    NotAnnounced = "not_announced", 403;
+    /// The resume token is unknown: too late, or used before.
+    ResumeInvalid = "resume_invalid", 403;
+    /// The server is full.
+    ServerFull = "server_full", 503;
+    /// The server is stopping and lets nobody in.
+    Stopping = "stopping", 503;
+    /// The queue of durable writes is full; nothing was written.
+    StorageBusy = "storage_busy", 503;
+    /// A write under an epoch that is no longer current; nothing was written.
+    StaleEpoch = "stale_epoch", 409;
+    /// A frame that the protocol does not allow here.
+    Protocol = "protocol", 400;
+    /// An input with an impossible value.
+    BadInput = "bad_input", 400;
+    /// Faster than the character can move, or more inputs than ticks.
+    TooFast = "too_fast", 400;
+    /// The two sides speak different versions.
+    VersionMismatch = "version_mismatch", 426;
+    /// The role's key is wrong, or was revoked.
+    KeyWrong = "key_wrong", 403;
+    /// Nothing that the caller could mend; the log has the cause.
+    Internal = "internal", 500;
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Code {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Code::ALL.iter().copied().find(|code| code.as_str() == text).ok_or(())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Ok(text.parse().unwrap_or(Code::Internal))
+    }
+}
+
+/// An expected «no»: [`Code`] for programs, a sentence that a player understands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{code}: {text}")]
+pub struct Refusal {
+    /// Stable; programs branch on it.
+    pub code: Code,
+    /// One sentence, shown to a person; may change.
+    pub text: String,
+}
+
+impl Refusal {
+    /// A refusal with its sentence.
+    pub fn new(code: Code, text: impl Into<String>) -> Self {
+        Self { code, text: text.into() }
+    }
+
+    /// `Err` of it, for the end of a function.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn err<T>(code: Code, text: impl Into<String>) -> Result<T, Self> {
+        Err(Self::new(code, text))
+    }
+}

@@ -1,0 +1,485 @@
+//! A world as its file `worlds/<name>.toml` describes it. docs/worlds.md lists every key.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::faction::Faction;
+use crate::space::{Place, Rect};
+use crate::toml_file::{self, FileError, line_of};
+use crate::{Code, Refusal};
+
+/// One persistent place with its own rules (B.1-B.9).
+#[derive(Debug, Clone, PartialEq)]
+pub struct World {
+    /// File name without `.toml`: letters, digits, `-` and `_`.
+    pub name: String,
+    /// Shown to players.
+    pub title: String,
+    /// One paragraph for the picker, may be empty.
+    pub about: String,
+    /// Everything that is generated comes from this number.
+    pub seed: u64,
+    /// What a player may wish for, e.g. `pve`; sorted as written.
+    pub rules: Vec<String>,
+    /// Players per server, 1 to 10,000.
+    pub capacity: u32,
+    /// Most parallel copies of one area, 1 to 1,000.
+    pub layers: u16,
+    /// Seconds without a player after which a server saves and stops; 0: never.
+    pub idle_stop_s: u32,
+    /// Seconds that a character stays after its connection was lost (A.9).
+    pub grace_s: u32,
+    /// Steps per second, 1 to 60.
+    pub tick_hz: u32,
+    /// How far a player sees, metres.
+    pub view_m: u32,
+    /// Grid or maps.
+    pub kind: Kind,
+    /// Sorted as written; ids unique.
+    pub factions: Vec<Faction>,
+}
+
+/// How a world is laid out.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// Endless or bounded, generated from the seed.
+    Grid(Grid),
+    /// Named maps, joined by portals.
+    Maps(Maps),
+}
+
+/// The layout of a grid world (B.5).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grid {
+    /// Side of a cell, metres, 8 to 4,096.
+    pub cell_m: u32,
+    /// Side of a new area, cells, 1 to 64.
+    pub area_cells: u32,
+    /// The cells that exist; `None`: endless.
+    pub bounds: Option<Rect>,
+    /// Where a character without faction enters, metres.
+    pub spawn: (f64, f64),
+    /// Points whose areas run from the start and never idle (B.9), metres.
+    pub always_on: Vec<(f64, f64)>,
+}
+
+/// The layout of a maps world (B.4).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Maps {
+    /// In the order of the file; ids unique; at least one.
+    pub maps: Vec<Map>,
+    /// Where a character without faction enters.
+    pub spawn: MapPoint,
+    /// Started when a spawner connects (K6), `spawn_layers` of each.
+    pub spawn_maps: Vec<String>,
+    /// How many layers of each of `spawn_maps` are started.
+    pub spawn_layers: u16,
+}
+
+/// A point on a map.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MapPoint {
+    /// Which map.
+    pub map: String,
+    /// Metres.
+    pub x: f64,
+    /// Metres.
+    pub y: f64,
+}
+
+/// One named map.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Map {
+    /// Unique in its world.
+    pub id: String,
+    /// Shown to players.
+    pub title: String,
+    /// West to east, metres, 8 to 16,384.
+    pub width_m: u32,
+    /// North to south, metres, 8 to 16,384.
+    pub height_m: u32,
+    /// The spawner's template that serves it; `area` is ours, another one a third-party server.
+    pub server: String,
+    /// Runs from the start and never idles (B.9).
+    pub always_on: bool,
+    /// A waiting place from which a player asks to go on (G1).
+    pub lobby: bool,
+    /// In the order of the file; they do not overlap.
+    pub portals: Vec<Portal>,
+}
+
+/// A rectangle on a map that leads to another map.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Portal {
+    /// Where it stands, metres.
+    pub rect: Rect,
+    /// The map to which it leads.
+    pub to: String,
+    /// Where on that map, metres.
+    pub to_x: f64,
+    /// Where on that map, metres.
+    pub to_y: f64,
+}
+
+/// The template under which the spawner starts our own area server.
+pub const OWN_SERVER: &str = "area";
+
+impl Maps {
+    /// The map of this name.
+    ///
+    /// # Errors
+    /// `unknown_map`.
+    pub fn map(&self, id: &str) -> Result<&Map, Refusal> {
+        self.maps
+            .iter()
+            .find(|map| map.id == id)
+            .ok_or_else(|| Refusal::new(Code::UnknownMap, format!("there is no map «{id}»")))
+    }
+}
+
+impl Map {
+    /// The whole map, metres.
+    pub fn rect(&self) -> Rect {
+        Rect { x0: 0, y0: 0, x1: self.width_m as i32, y1: self.height_m as i32 }
+    }
+}
+
+impl World {
+    /// Where a character of this faction enters for the first time (G5, B.8).
+    ///
+    /// # Errors
+    /// `unknown_faction`.
+    pub fn spawn(&self, faction: Option<&str>) -> Result<Place, Refusal> {
+        if let Some(id) = faction {
+            return Ok(self.faction(id)?.spawn.clone());
+        }
+        Ok(match &self.kind {
+            Kind::Grid(grid) => Place { world: self.name.clone(), map: None, x: grid.spawn.0, y: grid.spawn.1 },
+            Kind::Maps(maps) => self.on_map(&maps.spawn),
+        })
+    }
+
+    /// The faction of this id.
+    ///
+    /// # Errors
+    /// `unknown_faction`.
+    pub fn faction(&self, id: &str) -> Result<&Faction, Refusal> {
+        self.factions
+            .iter()
+            .find(|faction| faction.id == id)
+            .ok_or_else(|| Refusal::new(Code::UnknownFaction, format!("there is no faction «{id}»")))
+    }
+
+    fn on_map(&self, point: &MapPoint) -> Place {
+        Place { world: self.name.clone(), map: Some(point.map.clone()), x: point.x, y: point.y }
+    }
+}
+
+// ---- the file ----------------------------------------------------------------------------------------
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    title: Option<String>,
+    #[serde(default)]
+    about: String,
+    kind: FileKind,
+    #[serde(default)]
+    seed: u64,
+    #[serde(default)]
+    rules: Vec<String>,
+    capacity: Option<Spanned<i64>>,
+    layers: Option<Spanned<i64>>,
+    idle_stop_s: Option<Spanned<i64>>,
+    grace_s: Option<Spanned<i64>>,
+    tick_hz: Option<Spanned<i64>>,
+    view_m: Option<Spanned<i64>>,
+    grid: Option<Spanned<FileGrid>>,
+    maps: Option<Spanned<FileMaps>>,
+    #[serde(default)]
+    map: Vec<Spanned<FileMap>>,
+    #[serde(default)]
+    faction: Vec<Spanned<FileFaction>>,
+}
+
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum FileKind {
+    Grid,
+    Maps,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Point {
+    x: f64,
+    y: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileGrid {
+    cell_m: Spanned<i64>,
+    area_cells: Spanned<i64>,
+    bounds: Option<Spanned<Rect>>,
+    spawn: Spanned<Point>,
+    #[serde(default)]
+    always_on: Vec<Spanned<Point>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileMaps {
+    spawn: Spanned<MapPoint>,
+    #[serde(default)]
+    spawn_maps: Vec<Spanned<String>>,
+    spawn_layers: Option<Spanned<i64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileMap {
+    id: String,
+    title: Option<String>,
+    width_m: Spanned<i64>,
+    height_m: Spanned<i64>,
+    server: Option<String>,
+    #[serde(default)]
+    always_on: bool,
+    #[serde(default)]
+    lobby: bool,
+    #[serde(default)]
+    portal: Vec<Spanned<FilePortal>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FilePortal {
+    x: i32,
+    y: i32,
+    width_m: u16,
+    height_m: u16,
+    to: String,
+    to_x: f64,
+    to_y: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileFaction {
+    id: String,
+    title: Option<String>,
+    #[serde(default)]
+    about: String,
+    colour: Option<String>,
+    spawn: FileSpawn,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileSpawn {
+    map: Option<String>,
+    x: f64,
+    y: f64,
+}
+
+/// Reads one world; `file` is shown in errors, its stem is the world's name.
+///
+/// # Errors
+/// The first mistake with its line: unknown keys, numbers out of range, portals that overlap or lead
+/// nowhere, a spawn outside its map.
+pub fn read(file: &str, text: &str) -> Result<World, FileError> {
+    let reader = Reader { file, text };
+    reader.world(toml_file::read(file, text)?)
+}
+
+struct Reader<'a> {
+    file: &'a str,
+    text: &'a str,
+}
+
+impl Reader<'_> {
+    fn error<T>(&self, offset: usize, text: impl Into<String>) -> Result<T, FileError> {
+        Err(FileError { file: self.file.to_owned(), line: line_of(self.text, offset), text: text.into() })
+    }
+
+    fn number(&self, key: &str, value: &Spanned<i64>, least: i64, most: i64) -> Result<u32, FileError> {
+        let n = *value.get_ref();
+        if n < least || n > most {
+            return self.error(value.span().start, format!("{key} = {n}: give {least} to {most}"));
+        }
+        Ok(n as u32)
+    }
+
+    fn or_number(&self, key: &str, value: &Option<Spanned<i64>>, default: u32, least: i64, most: i64) -> Result<u32, FileError> {
+        value.as_ref().map_or(Ok(default), |value| self.number(key, value, least, most))
+    }
+
+    fn world(&self, file: File) -> Result<World, FileError> {
+        let stem = self.file.rsplit('/').next().unwrap_or(self.file);
+        let name = stem.strip_suffix(".toml").unwrap_or(stem).to_owned();
+        if !is_id(&name) {
+            return self.error(0, "a world's file is named with letters, digits, «-» and «_», and .toml");
+        }
+        let kind = match file.kind {
+            FileKind::Grid => {
+                if let Some(map) = file.map.first() {
+                    return self.error(map.span().start, "a grid world has no [[map]]");
+                }
+                let Some(grid) = &file.grid else { return self.error(0, "kind = \"grid\" needs a [grid]") };
+                Kind::Grid(self.grid(grid.get_ref())?)
+            }
+            FileKind::Maps => {
+                if let Some(grid) = &file.grid {
+                    return self.error(grid.span().start, "a maps world has no [grid]");
+                }
+                let Some(maps) = &file.maps else { return self.error(0, "kind = \"maps\" needs a [maps]") };
+                Kind::Maps(self.maps(maps.get_ref(), &file.map)?)
+            }
+        };
+        let mut world = World {
+            title: file.title.unwrap_or_else(|| name.clone()),
+            name,
+            about: file.about,
+            seed: file.seed,
+            rules: file.rules,
+            capacity: self.or_number("capacity", &file.capacity, 100, 1, 10_000)?,
+            layers: self.or_number("layers", &file.layers, 1, 1, 1_000)? as u16,
+            idle_stop_s: self.or_number("idle_stop_s", &file.idle_stop_s, 1_800, 0, 31_536_000)?,
+            grace_s: self.or_number("grace_s", &file.grace_s, 30, 0, 3_600)?,
+            tick_hz: self.or_number("tick_hz", &file.tick_hz, 20, 1, 60)?,
+            view_m: self.or_number("view_m", &file.view_m, 60, 8, 1_000)?,
+            kind,
+            factions: Vec::new(),
+        };
+        for faction in &file.faction {
+            let faction = self.faction(&world, faction)?;
+            world.factions.push(faction);
+        }
+        Ok(world)
+    }
+
+    fn grid(&self, grid: &FileGrid) -> Result<Grid, FileError> {
+        let cell_m = self.number("cell_m", &grid.cell_m, 8, 4_096)?;
+        let area_cells = self.number("area_cells", &grid.area_cells, 1, 64)?;
+        let bounds = grid.bounds.as_ref().map(|b| *b.get_ref());
+        if let (Some(rect), Some(span)) = (bounds, grid.bounds.as_ref().map(Spanned::span)) {
+            let most = 1_000_000_000 / cell_m as i32;
+            if rect.is_empty() || [rect.x0, rect.y0, rect.x1, rect.y1].iter().any(|v| v.abs() > most) {
+                return self.error(span.start, "bounds: x0 < x1 and y0 < y1, in cells, not too far out");
+            }
+        }
+        let inside = |point: &Spanned<Point>, what: &str| {
+            let p = point.get_ref();
+            let cell = f64::from(cell_m);
+            let far = p.x.abs().max(p.y.abs()) > 1e9;
+            if !p.x.is_finite() || !p.y.is_finite() || far || bounds.is_some_and(|b| !b.contains(p.x / cell, p.y / cell)) {
+                return self.error(point.span().start, format!("{what} lies outside the world"));
+            }
+            Ok((p.x, p.y))
+        };
+        let always_on = grid.always_on.iter().map(|p| inside(p, "always_on")).collect::<Result<_, _>>()?;
+        Ok(Grid { cell_m, area_cells, bounds, spawn: inside(&grid.spawn, "spawn")?, always_on })
+    }
+
+    fn maps(&self, file: &FileMaps, list: &[Spanned<FileMap>]) -> Result<Maps, FileError> {
+        let mut maps: Vec<Map> = Vec::new();
+        for entry in list {
+            let map = self.map(entry.get_ref(), entry.span().start)?;
+            if maps.iter().any(|m| m.id == map.id) {
+                return self.error(entry.span().start, format!("there are two maps «{}»", map.id));
+            }
+            maps.push(map);
+        }
+        if maps.is_empty() {
+            return self.error(0, "a maps world needs at least one [[map]]");
+        }
+        let spawn_layers = self.or_number("spawn_layers", &file.spawn_layers, 1, 1, 1_000)? as u16;
+        let spawn_maps = file.spawn_maps.iter().map(|m| m.get_ref().clone()).collect();
+        let maps = Maps { maps, spawn: file.spawn.get_ref().clone(), spawn_maps, spawn_layers };
+        for name in &file.spawn_maps {
+            self.known(&maps, name.get_ref(), name.span().start)?;
+        }
+        self.on_map(&maps, &maps.spawn.map, (maps.spawn.x, maps.spawn.y), "spawn", file.spawn.span().start)?;
+        for (map, entry) in maps.maps.iter().zip(list) {
+            for (portal, span) in map.portals.iter().zip(entry.get_ref().portal.iter().map(Spanned::span)) {
+                self.on_map(&maps, &portal.to, (portal.to_x, portal.to_y), "a portal's end", span.start)?;
+            }
+        }
+        Ok(maps)
+    }
+
+    fn map(&self, map: &FileMap, offset: usize) -> Result<Map, FileError> {
+        if !is_id(&map.id) {
+            return self.error(offset, format!("«{}»: a map's id has letters, digits, «-» and «_»", map.id));
+        }
+        let mut read = Map {
+            id: map.id.clone(),
+            title: map.title.clone().unwrap_or_else(|| map.id.clone()),
+            width_m: self.number("width_m", &map.width_m, 8, 16_384)?,
+            height_m: self.number("height_m", &map.height_m, 8, 16_384)?,
+            server: map.server.clone().unwrap_or_else(|| OWN_SERVER.to_owned()),
+            always_on: map.always_on,
+            lobby: map.lobby,
+            portals: Vec::new(),
+        };
+        for entry in &map.portal {
+            let (p, at) = (entry.get_ref(), entry.span().start);
+            let edge = |from: i32, side: u16| from.saturating_add(i32::from(side));
+            let rect = Rect { x0: p.x, y0: p.y, x1: edge(p.x, p.width_m), y1: edge(p.y, p.height_m) };
+            let whole = read.rect();
+            if rect.is_empty() || rect.x0 < 0 || rect.y0 < 0 || rect.x1 > whole.x1 || rect.y1 > whole.y1 {
+                return self.error(at, format!("a portal on «{}» is empty or outside the map", map.id));
+            }
+            if let Some(other) = read.portals.iter().find(|other| other.rect.overlaps(&rect)) {
+                let text = format!("two portals on «{}» overlap (to «{}» and to «{}»)", map.id, other.to, p.to);
+                return self.error(at, text);
+            }
+            read.portals.push(Portal { rect, to: p.to.clone(), to_x: p.to_x, to_y: p.to_y });
+        }
+        Ok(read)
+    }
+
+    fn faction(&self, world: &World, entry: &Spanned<FileFaction>) -> Result<Faction, FileError> {
+        let (file, at) = (entry.get_ref(), entry.span().start);
+        if !is_id(&file.id) || world.factions.iter().any(|f| f.id == file.id) {
+            return self.error(at, format!("«{}»: a faction's id is unique and has letters, digits, «-», «_»", file.id));
+        }
+        let spawn = Place { world: world.name.clone(), map: file.spawn.map.clone(), x: file.spawn.x, y: file.spawn.y };
+        let of_kind = matches!(world.kind, Kind::Maps(_)) == spawn.map.is_some();
+        if !of_kind || crate::space::ground_at(world, &spawn).is_err() {
+            return self.error(at, format!("the spawn of «{}» lies outside the world or its map", file.id));
+        }
+        Ok(Faction {
+            id: file.id.clone(),
+            title: file.title.clone().unwrap_or_else(|| file.id.clone()),
+            colour: file.colour.clone().unwrap_or_else(|| "#888888".to_owned()),
+            about: file.about.clone(),
+            spawn,
+        })
+    }
+
+    fn known<'m>(&self, maps: &'m Maps, id: &str, offset: usize) -> Result<&'m Map, FileError> {
+        match maps.map(id) {
+            Ok(map) => Ok(map),
+            Err(_) => {
+                let hint = crate::nearest::nearest(id, maps.maps.iter().map(|m| m.id.as_str()));
+                let hint = hint.map_or(String::new(), |h| format!("; did you mean «{h}»?"));
+                self.error(offset, format!("there is no map «{id}»{hint}"))
+            }
+        }
+    }
+
+    fn on_map(&self, maps: &Maps, id: &str, (x, y): (f64, f64), what: &str, offset: usize) -> Result<(), FileError> {
+        if self.known(maps, id, offset)?.rect().contains(x, y) {
+            return Ok(());
+        }
+        self.error(offset, format!("{what} ({x}, {y}) lies outside the map «{id}»"))
+    }
+}
+
+/// Letters, digits, `-` and `_`, 1 to 64.
+fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
