@@ -17,6 +17,7 @@
 pub mod area;
 pub mod central;
 pub mod chat;
+pub mod clock;
 pub mod config;
 pub mod link;
 pub mod node;
