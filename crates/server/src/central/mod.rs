@@ -13,11 +13,11 @@
 //! | [`keys`] | central's secrets |
 
 pub mod core;
-pub mod handoff;
-pub mod join;
+mod handoff;
+mod join;
 pub mod keys;
-pub mod links;
-pub mod peers;
-pub mod running;
-pub mod state;
-pub mod watchdog;
+mod links;
+mod peers;
+mod running;
+mod state;
+mod watchdog;
