@@ -19,6 +19,7 @@ pub mod area;
 pub mod area_start;
 pub mod central;
 pub mod chat;
+pub mod clock;
 pub mod config;
 pub mod link;
 pub mod node;
