@@ -44,6 +44,11 @@ impl Reader {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// What was not read yet, for another reader.
+    pub fn into_rest(mut self) -> Vec<u8> {
+        self.bytes.split_off(self.at)
+    }
+
     /// The next whole frame, or `None` until more bytes come.
     ///
     /// # Errors
