@@ -32,7 +32,6 @@ pub struct Loop {
     mail: mpsc::Receiver<ToLoop>,
     gauges: Arc<Gauges>,
     epoll: rustix::fd::OwnedFd,
-    events: Vec<epoll::Event>,
     received: Scratch,
     update: BytesMut,
     frame: BytesMut,
@@ -71,7 +70,6 @@ impl Loop {
             mail,
             gauges,
             epoll,
-            events: Vec::new(),
             received: Scratch::default(),
             update: BytesMut::new(),
             frame: BytesMut::new(),
@@ -85,7 +83,8 @@ impl Loop {
         let period_us = 1_000_000 / u64::from(self.area.settings.tick_hz.max(1));
         let mut due_us = self.clock.now_us();
         let mut refill = 1.0;
-        while self.tick(refill) {
+        let mut events = Vec::new();
+        while self.tick(refill, &mut events) {
             due_us += period_us;
             let now_us = self.clock.now_us();
             refill = 1.0 + 1.0 / 64.0; // clients' clocks are not ours
@@ -100,7 +99,7 @@ impl Loop {
     }
 
     /// One tick; false when it was the last one.
-    fn tick(&mut self, refill: f32) -> bool {
+    fn tick(&mut self, refill: f32, events: &mut Vec<epoll::Event>) -> bool {
         let began_us = self.clock.now_us();
         self.area.now_ms = began_us / 1_000;
         // Checked again before anything is told: the process may have been stopped in between.
@@ -108,7 +107,7 @@ impl Loop {
         if !self.take_mail() {
             return false;
         }
-        self.read(refill / self.area.settings.tick_hz as f32);
+        self.read(refill / self.area.settings.tick_hz as f32, events);
         if self.area.acts {
             self.area.sim.step(refill);
             self.area.enter_portals();
@@ -149,7 +148,7 @@ impl Loop {
 
     // ---- reading ----
 
-    fn read(&mut self, seconds: f32) {
+    fn read(&mut self, seconds: f32, events: &mut Vec<epoll::Event>) {
         let per_second = self.area.settings.messages_per_second;
         for slot in self.area.new_slots.split_off(0) {
             if let Some(Some(client)) = self.area.clients.get(slot) {
@@ -164,12 +163,11 @@ impl Loop {
         for client in self.area.clients.iter_mut().flatten() {
             client.refill(seconds, per_second);
         }
-        self.events.clear();
-        self.events.reserve(self.area.clients.len() + 1);
+        events.clear();
+        events.reserve(self.area.clients.len() + 1);
         let no_wait = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
-        let mut events = std::mem::take(&mut self.events);
         // Interrupted: what is there is read at the next tick.
-        let _ = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&no_wait));
+        let _ = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(events), Some(&no_wait));
         for event in events.drain(..) {
             let slot = event.data.u64() as usize;
             let Some(Some(client)) = self.area.clients.get_mut(slot) else { continue };
@@ -178,7 +176,6 @@ impl Loop {
                 Received::Bytes(bytes) => self.area.read_bytes(slot, bytes),
             }
         }
-        self.events = events;
     }
 
     // ---- writing ----
