@@ -1,0 +1,73 @@
+//! The link to chat (E.3, K9): kept open to whichever chat central names.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pangea_world::messages::Peer;
+use pangea_world::role_key::RoleKey;
+
+use crate::link::{self, Event, Opener};
+
+/// The link, or none.
+#[derive(Debug)]
+pub struct ChatLink {
+    opener: Opener,
+    /// The chat that is linked now: address and credential.
+    to: Option<(String, String)>,
+    connected: Arc<AtomicBool>,
+    task: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl ChatLink {
+    /// Not linked yet; `name` and `spawner` are those of the link to central.
+    pub fn new(name: String, spawner: String, key: RoleKey) -> Self {
+        let opener =
+            Opener { address: String::new(), role: "area".into(), name, spawner, key, credential: String::new(), pin: None };
+        Self { opener, to: None, connected: Arc::default(), task: None }
+    }
+
+    /// Whether chat answers.
+    pub fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::Relaxed)
+    }
+
+    /// Links to this chat; the same one again changes nothing, `None` ends the link.
+    pub fn follow(&mut self, chat: Option<&Peer>) {
+        let to = chat.map(|chat| (format!("{}:{}", chat.address, chat.port), chat.credential.clone()));
+        let same_address = |a: &Option<(String, String)>| a.as_ref().map(|(address, _)| address.clone());
+        if same_address(&to) == same_address(&self.to) {
+            return;
+        }
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+        self.connected.store(false, Ordering::Relaxed);
+        self.to = to;
+        let (Some(chat), Some((address, credential))) = (chat, self.to.clone()) else { return };
+        let pin = chat.certificate.as_slice().try_into().ok();
+        let (sender, mut events) = link::open(Opener { address, credential, pin, ..self.opener.clone() });
+        let connected = self.connected.clone();
+        self.task = Some(tokio::spawn(async move {
+            let _sender = sender;
+            while let Some(event) = events.recv().await {
+                match event {
+                    Event::Up { .. } => connected.store(true, Ordering::Relaxed),
+                    Event::Down => connected.store(false, Ordering::Relaxed),
+                    Event::Refused(refusal) => {
+                        connected.store(false, Ordering::Relaxed);
+                        tracing::warn!(%refusal, "chat refuses this server");
+                    }
+                    Event::Message(body) => tracing::debug!(?body, "from chat"),
+                }
+            }
+        }));
+    }
+}
+
+impl Drop for ChatLink {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+    }
+}
