@@ -11,6 +11,7 @@
 //! | [`chat`] | routes messages between area servers |
 //! | [`link`] | the resumable, mutually authenticated stream between two roles |
 //! | [`store`] | the only place that knows SQL |
+//! | [`worlds`] | the world files of a cluster |
 //! | [`tls`] | certificates from files or made at start |
 //!
 //! Roles never import each other; they meet in `pangea_world::messages`.
@@ -27,3 +28,4 @@ pub mod random;
 pub mod spawner;
 pub mod store;
 pub mod tls;
+pub mod worlds;
