@@ -1,3 +1,4 @@
 //! Accounts, characters, placement, registry: the only role that grants ownership.
 
+pub mod api;
 pub mod core;
