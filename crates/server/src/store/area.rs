@@ -23,10 +23,12 @@ pub struct Area {
     pub incarnation: u64,
     /// Whether there is a saved state.
     pub saved: bool,
+    /// The spawner that started the owner; empty before the first.
+    pub spawner: String,
 }
 
 const COLUMNS: &str = "SELECT id, world, ground, layer, owner, epoch, incarnation, \
-    CASE WHEN state IS NULL THEN 0 ELSE 1 END FROM area";
+    CASE WHEN state IS NULL THEN 0 ELSE 1 END, spawner FROM area";
 
 fn read(row: &AnyRow) -> Result<Area, Error> {
     let ground: String = row.try_get(2)?;
@@ -41,6 +43,7 @@ fn read(row: &AnyRow) -> Result<Area, Error> {
         epoch: row.try_get::<i64, _>(5)? as u64,
         incarnation: row.try_get::<i64, _>(6)? as u64,
         saved: row.try_get::<i64, _>(7)? != 0,
+        spawner: row.try_get(8)?,
     })
 }
 
@@ -105,4 +108,17 @@ pub async fn next_incarnation(connection: &mut AnyConnection, area: AreaId) -> R
 pub async fn state(connection: &mut AnyConnection, area: AreaId) -> Result<Option<Vec<u8>>, Error> {
     let row = sqlx::query("SELECT state FROM area WHERE id = $1").bind(area.to_vec()).fetch_optional(connection).await?;
     Ok(row.map(|row| row.try_get(0)).transpose()?.flatten())
+}
+
+/// Notes which spawner started the owner: the witness of its end.
+///
+/// # Errors
+/// If the database fails.
+pub async fn set_spawner(connection: &mut AnyConnection, area: AreaId, spawner: &str) -> Result<(), Error> {
+    sqlx::query("UPDATE area SET spawner = $1 WHERE id = $2")
+        .bind(spawner.to_owned())
+        .bind(area.to_vec())
+        .execute(connection)
+        .await?;
+    Ok(())
 }
