@@ -89,11 +89,6 @@ impl Client {
         }
     }
 
-    /// Queues a message that is encoded already.
-    pub fn say_encoded(&mut self, message: &[u8]) {
-        self.messages.extend_from_slice(message);
-    }
-
     /// Says «no», but a repeated «no» only once a second.
     pub fn refuse_input(&mut self, now_ms: u64, refusal: Refusal) {
         if self.last_notice_ms.is_none_or(|last| now_ms >= last + 1_000) {

@@ -27,10 +27,6 @@ const MOST_UNTOLD: usize = 65_536;
 pub struct Settings {
     /// World, ground and layer as text.
     pub name: String,
-    /// Name of the world.
-    pub world: String,
-    /// Name of the map, or empty on a grid.
-    pub map: String,
     /// The area's epoch.
     pub epoch: u64,
     /// Steps per second.

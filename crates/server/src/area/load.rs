@@ -53,19 +53,13 @@ pub fn load(
     };
     let tick = saved.map_or(0, |saved| saved.tick);
     let sim = Sim::new((game.land)(&world, &ground), extent, world.tick_hz, world.view_m, tick);
-    let map = match &ground {
-        Ground::Map(map) => map.clone(),
-        Ground::Cells(_) => String::new(),
-    };
-    let portals = match &world.kind {
-        Kind::Maps(maps) => maps.map(&map).map(|map| map.portals.clone()).unwrap_or_default(),
-        Kind::Grid(_) => Vec::new(),
+    let portals = match (&world.kind, &ground) {
+        (Kind::Maps(maps), Ground::Map(map)) => maps.map(map)?.portals.clone(),
+        _ => Vec::new(),
     };
     let name = AreaName { world: world.name.clone(), ground, layer }.to_string();
     let settings = Settings {
         name: name.clone(),
-        world: world.name.clone(),
-        map,
         epoch: granted.epoch,
         tick_hz: world.tick_hz,
         view_m: world.view_m,
