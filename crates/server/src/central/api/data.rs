@@ -6,8 +6,8 @@ use anyhow::Context;
 use axum::Json;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
-use pangea_world::Code;
-use pangea_world::id::hex;
+use pangea_world::id::{ServerId, hex};
+use pangea_world::{Code, Refusal};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -16,6 +16,7 @@ use super::answer::{Answer, Denied, Failure, deny};
 use super::character::id;
 use super::login::{bearer, hash};
 use super::world::PlaceAnswer;
+use crate::central::core::{CREDENTIAL_LIFE_S, ServerStatus};
 use crate::store::session::TokenHash;
 use crate::store::{character, quest};
 use crate::{random, tls};
@@ -132,4 +133,39 @@ pub async fn quests(State(api): State<Shared>, _: Operator, Path(text): Path<Str
         .map(|quest| QuestData { id: quest.id, title: quest.title, step: quest.step, completed: quest.completed })
         .collect();
     Ok(Json(QuestsData { quests }))
+}
+
+/// Every game server that a spawner lists.
+#[derive(Serialize, ToSchema)]
+pub struct ServersData {
+    /// Sorted by id.
+    servers: Vec<ServerStatus>,
+}
+
+/// The game servers, with what only operators may know of them.
+#[utoipa::path(get, path = "/api/data/servers", tag = "data", security(("operator" = [])),
+    responses((status = 200, body = ServersData), (status = "default", body = Failure)))]
+pub async fn servers(State(api): State<Shared>, _: Operator) -> Json<ServersData> {
+    Json(ServersData { servers: api.core.status().servers })
+}
+
+/// What opens the endpoints of one game server (`/status`, `/pending`, `/peers`, `/drain` on its game port).
+#[derive(Serialize, ToSchema)]
+pub struct CredentialData {
+    /// For `Authorization: Bearer …` there.
+    credential: String,
+    /// Seconds that it is good for.
+    expires_in_s: u64,
+}
+
+/// Central's word for the operator, towards one game server.
+#[utoipa::path(post, path = "/api/data/servers/{id}/credential", tag = "data", security(("operator" = [])),
+    params(("id" = String, Path, description = "32 hex digits")),
+    responses((status = 200, body = CredentialData), (status = "default", body = Failure)))]
+pub async fn credential(State(api): State<Shared>, _: Operator, Path(text): Path<String>) -> Answer<Json<CredentialData>> {
+    let not_found = || Refusal::new(Code::NotFound, "there is no such server");
+    let server: ServerId = text.parse().map_err(|_| not_found())?;
+    let known = api.core.status().servers.iter().any(|known| known.server == server.to_string());
+    let credential = known.then(|| api.core.operator_credential(server)).ok_or_else(not_found)?;
+    Ok(Json(CredentialData { credential, expires_in_s: CREDENTIAL_LIFE_S }))
 }

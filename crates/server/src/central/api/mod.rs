@@ -193,6 +193,8 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(status::keys))
         .routes(routes!(data::character))
         .routes(routes!(data::quests))
+        .routes(routes!(data::servers))
+        .routes(routes!(data::credential))
 }
 
 /// The description of the API, as JSON.
