@@ -90,12 +90,16 @@ impl Admissions {
     /// is inside lets its new client take over.
     ///
     /// # Errors
-    /// `server_full`; `stale_epoch` under a lower epoch than known.
+    /// `server_full`; `stale_epoch` under a lower epoch than known; `no_server_fits` for a handoff of a
+    /// character that is here already.
     pub fn announce(&mut self, now_ms: u64, new: Announcement) -> Result<(), Refusal> {
         let until = now_ms.saturating_add(new.wait_ms);
         if let Some(seat) = self.seats.get_mut(&new.doc.id) {
             if new.epoch < seat.epoch {
                 return Refusal::err(Code::StaleEpoch, "this character is here under a higher epoch");
+            }
+            if seat.inside && seat.granted && !new.granted {
+                return Refusal::err(Code::NoServerFits, "this character is here already");
             }
             if !(seat.inside && seat.enter == new.enter) {
                 seat.expected = Some((new.enter, until));
@@ -161,15 +165,17 @@ impl Admissions {
         }
     }
 
-    /// Central called it off; true if the loop has the character.
-    pub fn withdraw(&mut self, character: CharacterId, enter: EnterId) -> bool {
-        let Some(seat) = self.seats.get_mut(&character).filter(|seat| seat.enter == enter) else { return false };
+    /// Central called it off. One that has not come is taken out and given back; whom the loop has, it has to
+    /// decide about.
+    pub fn withdraw(&mut self, character: CharacterId, enter: EnterId) -> Option<Missing> {
+        let seat = self.seats.get_mut(&character).filter(|seat| seat.enter == enter)?;
         seat.expected = None;
-        if !seat.inside {
-            self.seats.remove(&character);
-            return false;
+        if seat.inside {
+            return None;
         }
-        true
+        let missing = Missing { character, epoch: seat.epoch, enter };
+        self.seats.remove(&character);
+        Some(missing)
     }
 
     /// The character is owned here under this epoch; false if nobody knows it.
@@ -380,10 +386,18 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn nobody_is_handed_to_the_area_where_he_is() {
+        let mut list = list();
+        present(&mut list, &claims(1, 1_000)).expect("let in");
+        let handoff = Announcement { enter: EnterId([5; 16]), epoch: 5, granted: false, ..announcement(1) };
+        assert_eq!(list.announce(0, handoff).map_err(|r| r.code), Err(Code::NoServerFits));
+    }
+
+    #[test]
     fn a_withdrawn_one_does_not_enter() {
         let mut list = list();
-        assert!(!list.withdraw(CharacterId([1; 16]), EnterId([9; 16])), "another enter");
-        assert!(!list.withdraw(CharacterId([1; 16]), EnterId([1; 16])));
+        assert_eq!(list.withdraw(CharacterId([1; 16]), EnterId([9; 16])), None, "another enter");
+        assert!(list.withdraw(CharacterId([1; 16]), EnterId([1; 16])).is_some());
         assert_eq!(present(&mut list, &claims(1, 1_000)), Err(Code::NotAnnounced));
     }
 }

@@ -54,9 +54,9 @@ pub struct Identity {
 
 /// What comes to the control task.
 #[derive(Debug)]
-pub struct Inputs {
-    /// From central.
-    pub link: mpsc::Receiver<Event>,
+pub struct Inputs<'a> {
+    /// From central; stays open for the last words.
+    pub link: &'a mut mpsc::Receiver<Event>,
     /// From the game port: players.
     pub knocks: mpsc::Receiver<Knock>,
     /// From the game port: the manager and peers.
@@ -114,7 +114,7 @@ pub(super) struct Owned {
 /// # Errors
 /// If the area cannot be loaded, or the loop has died.
 pub async fn run(
-    game: Game, identity: Identity, gauges: Arc<Gauges>, clock: Clock, tell: Tell, chat: ChatLink, inputs: Inputs,
+    game: Game, identity: Identity, gauges: Arc<Gauges>, clock: Clock, tell: Tell, chat: ChatLink, inputs: Inputs<'_>,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<End> {
     let (to_control, mut from_loop) = mpsc::channel(MOST_TO_CONTROL);
@@ -138,7 +138,7 @@ pub async fn run(
         to_control,
         clock,
     };
-    let Inputs { mut link, mut knocks, mut questions } = inputs;
+    let Inputs { link, mut knocks, mut questions } = inputs;
     tokio::pin!(shutdown);
     let mut asked = false;
     // The loop's own sender keeps `from_loop` open; its death is noticed by its mailbox.
@@ -218,8 +218,9 @@ impl Control {
             Body::Admit(admit) => self.on_admit(&admit),
             Body::Withdraw(at) => {
                 if let (Ok(character), Ok(enter)) = (CharacterId::from_bytes(&at.character), EnterId::from_bytes(&at.transfer)) {
-                    if self.admissions.withdraw(character, enter) {
-                        self.to_loop(ToLoop::Withdraw(at)).await;
+                    match self.admissions.withdraw(character, enter) {
+                        Some(missing) => self.say_no_show(missing),
+                        None => self.to_loop(ToLoop::Withdraw(at)).await,
                     }
                 }
             }

@@ -8,6 +8,9 @@ use pangea_world::{Code, Refusal};
 
 use super::here::{Area, Here};
 
+/// How often a Commit is said again that was not answered, ms: central answers a repeat as the first.
+const COMMIT_AGAIN_MS: u64 = 2_000;
+
 /// How long the answer to a wish is waited for, ms.
 const WISH_MS: u64 = 60_000;
 
@@ -16,7 +19,7 @@ impl Area {
     pub fn on_withdraw(&mut self, at: &CharacterAt) {
         let Some((id, here)) = self.find(&at.character) else { return };
         if !here.in_world && here.enter.0.as_slice() == at.transfer {
-            self.drop_character(id, close::REFUSED, Some(Refusal::new(Code::EnterExpired, "the move was called off")));
+            self.leave(id, close::REFUSED, Some(Refusal::new(Code::EnterExpired, "the move was called off")));
         }
     }
 
@@ -51,11 +54,13 @@ impl Area {
     /// decided.
     pub fn on_seal(&mut self, seal: &Seal) {
         let Ok(transfer) = TransferId::from_bytes(&seal.transfer) else { return };
+        let now_ms = self.now_ms;
         let Some((id, here)) = self.find(&seal.character) else { return };
         if here.epoch != seal.epoch || !here.in_world || here.frozen.is_some_and(|frozen| frozen != transfer) {
             return;
         }
         here.frozen = Some(transfer);
+        here.commit_again_ms = now_ms + COMMIT_AGAIN_MS;
         let epoch = here.epoch;
         self.tell(Body::Commit(Commit { transfer: transfer.to_vec(), character: id.to_vec(), epoch }));
     }
@@ -94,11 +99,21 @@ impl Area {
     /// Central knows us anew: a Commit may have been lost with what it knew.
     pub fn on_reconnected(&mut self, epoch: u64) {
         self.settings.epoch = self.settings.epoch.max(epoch);
-        let frozen = self.here.iter().filter_map(|(id, here)| Some((*id, here.epoch, here.frozen?)));
-        let commits: Vec<_> = frozen.collect();
-        for (id, epoch, transfer) in commits {
-            self.tell(Body::Commit(Commit { transfer: transfer.to_vec(), character: id.to_vec(), epoch }));
+        self.here.values_mut().for_each(|here| here.commit_again_ms = 0);
+        self.commit_again();
+    }
+
+    /// Says those commits again that central has not answered.
+    pub fn commit_again(&mut self) {
+        let now_ms = self.now_ms;
+        let mut commits = Vec::new();
+        for (id, here) in self.here.iter_mut().filter(|(_, here)| here.commit_again_ms <= now_ms) {
+            if let Some(transfer) = here.frozen {
+                here.commit_again_ms = now_ms + COMMIT_AGAIN_MS;
+                commits.push(Commit { transfer: transfer.to_vec(), character: id.to_vec(), epoch: here.epoch });
+            }
         }
+        commits.into_iter().for_each(|commit| self.tell(Body::Commit(commit)));
     }
 
     /// A player wishes to go on; `to` is the wish without who asks.

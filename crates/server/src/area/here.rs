@@ -64,6 +64,8 @@ pub struct Here {
     pub leaves_at_ms: Option<u64>,
     /// Set while central decides about this change of owner: nothing moves it.
     pub frozen: Option<TransferId>,
+    /// When central is told of that again, ms of the clock.
+    pub commit_again_ms: u64,
     /// Leaves with this reason as soon as it is not frozen any more.
     pub kicked: Option<Refusal>,
     /// The place that central was told last, centimetres.
@@ -182,6 +184,7 @@ impl Area {
                 client: None,
                 leaves_at_ms: Some(self.now_ms + guest.wait_ms.max(self.settings.grace_ms)),
                 frozen: None,
+                commit_again_ms: 0,
                 kicked: None,
                 told: None,
                 wish: None,

@@ -110,7 +110,7 @@ pub async fn run(game: Game, start: AreaStart, shutdown: impl Future<Output = ()
         life.shutdown().await;
         return Ok(());
     };
-    let (sender, events) = link::open(Opener {
+    let (sender, mut events) = link::open(Opener {
         address: start.central.clone(),
         role: "area".into(),
         name: start.server.to_string(),
@@ -130,9 +130,8 @@ pub async fn run(game: Game, start: AreaStart, shutdown: impl Future<Output = ()
             () = life.told_to_stop() => {}
         }
     };
-    let ended = serve(game, &start, area, listener, clock, gauges, tell, chat, events, stop).await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    drop(sender);
+    let ended = serve(game, &start, area, listener, clock, gauges, tell, chat, &mut events, stop).await;
+    say_last_words(&sender, &mut events).await;
     life.shutdown().await;
     match ended? {
         End::Refused(refusal) => Err(refusal).context("central refused this server"),
@@ -148,7 +147,7 @@ pub async fn run(game: Game, start: AreaStart, shutdown: impl Future<Output = ()
 #[allow(clippy::too_many_arguments)]
 async fn serve(
     game: Game, start: &AreaStart, area: AreaId, listener: TcpListener, clock: Clock, gauges: Arc<Gauges>, tell: Tell,
-    chat: ChatLink, events: mpsc::Receiver<link::Event>, stop: impl Future<Output = ()>,
+    chat: ChatLink, events: &mut mpsc::Receiver<link::Event>, stop: impl Future<Output = ()>,
 ) -> anyhow::Result<End> {
     let identity = Identity {
         server: start.server,
@@ -167,6 +166,19 @@ async fn serve(
     let ended = control::run(game, identity, gauges, clock, tell, chat, inputs, stop).await;
     gate.abort();
     ended
+}
+
+/// Waits until central has all that was said, unless it is away.
+async fn say_last_words(sender: &link::Sender, events: &mut mpsc::Receiver<link::Event>) {
+    let flushed = async {
+        tokio::select! {
+            () = sender.flushed() => {}
+            () = async { while events.recv().await.is_some() {} } => {}
+        }
+    };
+    if tokio::time::timeout(LAST_WORDS, flushed).await.is_err() {
+        tracing::warn!("central is away; what it was told last may be lost");
+    }
 }
 
 fn read_pin(text: &str) -> anyhow::Result<[u8; 32]> {

@@ -232,6 +232,7 @@ impl Loop {
         let players = self.area.here.values().filter(|here| here.in_world).count() as u32;
         self.gauges.tick_us.store(tick_us, Relaxed);
         self.gauges.players.store(players, Relaxed);
+        self.area.commit_again();
         self.area.tell_places();
         self.area.tell_load(Heartbeat { sent_ms: now_ms, players, tick_us, rss_kib: resident_kib() });
     }
