@@ -170,11 +170,7 @@ impl Core {
     ///
     /// # Errors
     /// `not_found` if the account has no such enter, `enter_expired`.
-    pub async fn attach(
-        &self,
-        _account: AccountId,
-        _enter: EnterId,
-    ) -> Result<watch::Receiver<Progress>, Refusal> {
+    pub async fn attach(&self, _account: AccountId, _enter: EnterId) -> Result<watch::Receiver<Progress>, Refusal> {
         Refusal::err(Code::NotFound, "there is no such enter")
     }
 
