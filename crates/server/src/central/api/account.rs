@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
+use axum::Json;
 use axum::extract::{Extension, State};
 use axum::http::StatusCode;
-use axum::Json;
 use pangea_world::id::{AccountId, SessionId};
 use pangea_world::{Code, Refusal, name};
 use serde::{Deserialize, Serialize};
@@ -127,7 +127,11 @@ pub async fn register(
                 account::create(connection, id, &name, &hash).await?;
                 session::open(connection, session, id, &tokens).await?;
                 let actor = id.to_string();
-                audit::append(connection, Note { actor: &actor, action: "register", target: &name.shown, detail: "" }).await
+                audit::append(
+                    connection,
+                    Note { actor: &actor, action: "register", target: &name.shown, detail: "" },
+                )
+                .await
             })
         })
         .await?;
@@ -176,7 +180,8 @@ pub async fn login(
                 let previous = session::open(connection, session, id, &tokens).await?;
                 let (actor, target) = (id.to_string(), session.to_string());
                 let detail = if previous.is_some() { "takes over" } else { "" };
-                audit::append(connection, Note { actor: &actor, action: "login", target: &target, detail }).await?;
+                audit::append(connection, Note { actor: &actor, action: "login", target: &target, detail })
+                    .await?;
                 Ok(previous)
             })
         })
@@ -208,7 +213,11 @@ pub async fn refresh(
                 let refreshed = session::refresh(connection, token, &next).await?;
                 if let Refreshed::Reused(session) = &refreshed {
                     let (actor, target) = (session.account.to_string(), session.id.to_string());
-                    audit::append(connection, Note { actor: &actor, action: "refresh_reused", target: &target, detail: "" }).await?;
+                    audit::append(
+                        connection,
+                        Note { actor: &actor, action: "refresh_reused", target: &target, detail: "" },
+                    )
+                    .await?;
                 }
                 Ok(refreshed)
             })
@@ -243,7 +252,11 @@ pub async fn logout(State(api): State<Shared>, Login(who): Login) -> Answer<Stat
             Box::pin(async move {
                 let ended = session::end(connection, session, "logged_out").await?;
                 let (actor, target) = (account.to_string(), session.to_string());
-                audit::append(connection, Note { actor: &actor, action: "logout", target: &target, detail: "" }).await?;
+                audit::append(
+                    connection,
+                    Note { actor: &actor, action: "logout", target: &target, detail: "" },
+                )
+                .await?;
                 Ok(ended)
             })
         })

@@ -79,7 +79,10 @@ impl<T: DeserializeOwned> FromRequest<super::State> for Read<T> {
         let typed = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let typed = typed.and_then(|value| value.split(';').next()).unwrap_or_default();
         if !typed.trim().eq_ignore_ascii_case("application/json") {
-            return deny(Code::BadRequest, "the body must be JSON, and Content-Type must say application/json");
+            return deny(
+                Code::BadRequest,
+                "the body must be JSON, and Content-Type must say application/json",
+            );
         }
         let bytes = body(request.into_body(), api.config.limits.body_bytes).await?;
         match serde_json::from_slice(&bytes) {
@@ -104,7 +107,10 @@ async fn body(body: Body, most: usize) -> Answer<Bytes> {
 /// Gives an answer that the router or an extractor made by itself the API's form.
 pub async fn in_form(response: Response) -> Response {
     let status = response.status();
-    let json = response.headers().get(header::CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"application/json"));
+    let json = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|t| t.as_bytes().starts_with(b"application/json"));
     if json || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }

@@ -123,7 +123,12 @@ pub async fn create(
             Box::pin(async move {
                 let made = character::create(connection, &new, most).await?;
                 let (actor, target) = (new.account.to_string(), new.id.to_string());
-                let note = Note { actor: &actor, action: "character_made", target: &target, detail: &new.name.shown };
+                let note = Note {
+                    actor: &actor,
+                    action: "character_made",
+                    target: &target,
+                    detail: &new.name.shown,
+                };
                 audit::append(connection, note).await?;
                 Ok(made)
             })
@@ -136,7 +141,11 @@ pub async fn create(
 #[utoipa::path(post, path = "/api/characters/{id}/select", tag = "character", security(("access" = [])),
     params(("id" = String, Path, description = "32 hex digits")),
     responses((status = 204), (status = "default", body = Failure)))]
-pub async fn select(State(api): State<Shared>, Login(who): Login, Path(text): Path<String>) -> Answer<StatusCode> {
+pub async fn select(
+    State(api): State<Shared>,
+    Login(who): Login,
+    Path(text): Path<String>,
+) -> Answer<StatusCode> {
     let (wished, account, session) = (id(&text)?, who.account, who.id);
     api.store
         .write(move |connection| {
@@ -154,7 +163,11 @@ pub async fn select(State(api): State<Shared>, Login(who): Login, Path(text): Pa
 #[utoipa::path(delete, path = "/api/characters/{id}", tag = "character", security(("access" = [])),
     params(("id" = String, Path, description = "32 hex digits")),
     responses((status = 204), (status = "default", body = Failure)))]
-pub async fn delete(State(api): State<Shared>, Login(who): Login, Path(text): Path<String>) -> Answer<StatusCode> {
+pub async fn delete(
+    State(api): State<Shared>,
+    Login(who): Login,
+    Path(text): Path<String>,
+) -> Answer<StatusCode> {
     let (unwanted, account) = (id(&text)?, who.account);
     api.store
         .write(move |connection| {

@@ -34,12 +34,17 @@ impl OperatorKey {
         let folder = data.join("keys");
         let path = folder.join("operator.key");
         if !path.exists() {
-            std::fs::create_dir_all(&folder).with_context(|| format!("«{}» cannot be made", folder.display()))?;
+            std::fs::create_dir_all(&folder)
+                .with_context(|| format!("«{}» cannot be made", folder.display()))?;
             tls::write_private(&path, format!("{}\n", hex(&random::bytes::<32>())).as_bytes())?;
         }
         tls::private(&path)?;
         let text = std::fs::read_to_string(&path).with_context(|| format!("«{}»", path.display()))?;
-        anyhow::ensure!(text.trim().len() >= 32, "«{}» holds no key of 32 characters or more", path.display());
+        anyhow::ensure!(
+            text.trim().len() >= 32,
+            "«{}» holds no key of 32 characters or more",
+            path.display()
+        );
         Ok(Self(hash(text.trim())))
     }
 }
@@ -105,7 +110,11 @@ pub struct QuestsData {
 #[utoipa::path(get, path = "/api/data/characters/{id}", tag = "data", security(("operator" = [])),
     params(("id" = String, Path, description = "32 hex digits")),
     responses((status = 200, body = CharacterData), (status = "default", body = Failure)))]
-pub async fn character(State(api): State<Shared>, _: Operator, Path(text): Path<String>) -> Answer<Json<CharacterData>> {
+pub async fn character(
+    State(api): State<Shared>,
+    _: Operator,
+    Path(text): Path<String>,
+) -> Answer<Json<CharacterData>> {
     let found = character::get(&mut *api.store.reader().await?, id(&text)?).await?;
     Ok(Json(CharacterData {
         id: found.id.to_string(),
@@ -124,13 +133,22 @@ pub async fn character(State(api): State<Shared>, _: Operator, Path(text): Path<
 #[utoipa::path(get, path = "/api/data/characters/{id}/quests", tag = "data", security(("operator" = [])),
     params(("id" = String, Path, description = "32 hex digits")),
     responses((status = 200, body = QuestsData), (status = "default", body = Failure)))]
-pub async fn quests(State(api): State<Shared>, _: Operator, Path(text): Path<String>) -> Answer<Json<QuestsData>> {
+pub async fn quests(
+    State(api): State<Shared>,
+    _: Operator,
+    Path(text): Path<String>,
+) -> Answer<Json<QuestsData>> {
     let mut reader = api.store.reader().await?;
     let found = character::get(&mut reader, id(&text)?).await?;
     let quests = quest::list(&mut reader, found.id).await?;
     let quests = quests
         .into_iter()
-        .map(|quest| QuestData { id: quest.id, title: quest.title, step: quest.step, completed: quest.completed })
+        .map(|quest| QuestData {
+            id: quest.id,
+            title: quest.title,
+            step: quest.step,
+            completed: quest.completed,
+        })
         .collect();
     Ok(Json(QuestsData { quests }))
 }

@@ -112,7 +112,11 @@ pub async fn attach(
 #[utoipa::path(delete, path = "/api/enter/{id}", tag = "enter", security(("access" = [])),
     params(("id" = String, Path, description = "32 hex digits")),
     responses((status = 204), (status = "default", body = Failure)))]
-pub async fn cancel(State(api): State<Shared>, Login(who): Login, Path(text): Path<String>) -> Answer<StatusCode> {
+pub async fn cancel(
+    State(api): State<Shared>,
+    Login(who): Login,
+    Path(text): Path<String>,
+) -> Answer<StatusCode> {
     api.core.cancel(who.account, id(&text)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -135,7 +139,9 @@ fn idempotency_key(headers: &HeaderMap) -> Answer<String> {
 
 fn wants_stream(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    accept.split(',').any(|one| one.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/event-stream"))
+    accept
+        .split(',')
+        .any(|one| one.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
 fn gone() -> Refusal {
@@ -156,8 +162,9 @@ async fn within(enter: EnterId, mut progress: watch::Receiver<Progress>, wait: D
 }
 
 fn stream(enter: EnterId, progress: watch::Receiver<Progress>) -> Response {
-    let mut response =
-        Sse::new(events(enter, progress)).keep_alive(KeepAlive::new().interval(Duration::from_secs(10))).into_response();
+    let mut response = Sse::new(events(enter, progress))
+        .keep_alive(KeepAlive::new().interval(Duration::from_secs(10)))
+        .into_response();
     // Proxies that collect answers would hold the progress back.
     response.headers_mut().insert("x-accel-buffering", header::HeaderValue::from_static("no"));
     response
@@ -173,7 +180,10 @@ fn events(
         let mut progress = open?;
         if progress.changed().await.is_err() {
             let refusal = gone();
-            return Some((event("refused", &Failure { code: refusal.code.to_string(), text: refusal.text }), None));
+            return Some((
+                event("refused", &Failure { code: refusal.code.to_string(), text: refusal.text }),
+                None,
+            ));
         }
         let latest = progress.borrow_and_update().clone();
         Some(match latest {
@@ -228,7 +238,10 @@ mod tests {
         });
         let (status, body) = text(answer).await;
         assert_eq!(status, 200);
-        assert!(body.contains(r#""state":"ready","url":"ws://127.0.0.1:7000/play","ticket":"a.b.c""#), "{body}");
+        assert!(
+            body.contains(r#""state":"ready","url":"ws://127.0.0.1:7000/play","ticket":"a.b.c""#),
+            "{body}"
+        );
         sender.send_replace(Progress::Refused(Refusal::new(Code::WorldFull, "full")));
         assert_eq!(text(within(enter, receiver.clone(), Duration::ZERO).await).await.0, 503);
     }
@@ -257,7 +270,10 @@ mod tests {
     async fn a_core_that_goes_away_is_a_refusal() {
         let (sender, receiver) = watch::channel(Progress::Spawning);
         drop(sender);
-        assert_eq!(text(within(EnterId([1; 16]), receiver.clone(), Duration::from_secs(600)).await).await.0, 503);
+        assert_eq!(
+            text(within(EnterId([1; 16]), receiver.clone(), Duration::from_secs(600)).await).await.0,
+            503
+        );
         let (_, body) = text(stream(EnterId([1; 16]), receiver)).await;
         assert!(body.contains("event: refused") && body.contains("stopping"), "{body}");
     }

@@ -76,7 +76,9 @@ mod tests {
     use super::*;
 
     fn headers(list: &[(&'static str, &'static str)]) -> HeaderMap {
-        list.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+        list.iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
     }
 
     #[test]
@@ -96,7 +98,9 @@ mod tests {
         let host = ("host", "play.example:8080");
         let same = |origin| same_origin(&headers(&[host, ("origin", origin)]));
         assert!(same("http://play.example:8080") && same("https://play.example:8080"));
-        assert!(!same("http://play.example") && !same("null") && !same("http://evil.example:8080") && !same(""));
+        assert!(
+            !same("http://play.example") && !same("null") && !same("http://evil.example:8080") && !same("")
+        );
         assert!(same_origin(&headers(&[host])));
     }
 }

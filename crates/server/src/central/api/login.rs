@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use axum::extract::FromRequestParts;
-use axum::http::{HeaderMap, header};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
 use pangea_world::id::SessionId;
@@ -109,7 +109,11 @@ pub fn bearer(headers: &HeaderMap) -> Answer<&str> {
         _ => None,
     };
     match value.and_then(|value| value.split_once(' ')) {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && (1..=128).contains(&token.len()) => Ok(token),
+        Some((scheme, token))
+            if scheme.eq_ignore_ascii_case("bearer") && (1..=128).contains(&token.len()) =>
+        {
+            Ok(token)
+        }
         _ => deny(Code::Unauthorized, "log in first: Authorization: Bearer <access token>"),
     }
 }

@@ -166,7 +166,9 @@ struct Tokens;
 impl Modify for Tokens {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let bearer = |text: &str| {
-            SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(text)).build())
+            SecurityScheme::Http(
+                HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(text)).build(),
+            )
         };
         let components = openapi.components.get_or_insert_default();
         components.add_security_scheme("access", bearer("The access token of a login"));
@@ -212,7 +214,10 @@ pub fn openapi() -> &'static str {
 pub fn router(api: State) -> Router {
     let (router, _) = described().split_for_parts();
     router
-        .route("/api/openapi.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], openapi()) }))
+        .route(
+            "/api/openapi.json",
+            get(|| async { ([(header::CONTENT_TYPE, "application/json")], openapi()) }),
+        )
         .route("/api", get(pages::api))
         .fallback(pages::page)
         .layer(axum::middleware::from_fn_with_state(api.clone(), guard::guard))

@@ -44,7 +44,9 @@ pub async fn page(request: Request) -> Response {
 
 fn file(path: &str, request: &Request) -> Response {
     // A path that goes up, names itself or hides something is none of ours.
-    if path.split('/').any(|part| part.is_empty() || part.starts_with('.')) || path.contains(['\\', '%', '\0']) {
+    if path.split('/').any(|part| part.is_empty() || part.starts_with('.'))
+        || path.contains(['\\', '%', '\0'])
+    {
         return StatusCode::NOT_FOUND.into_response();
     }
     let found = Files::get(path).map(|found| (path.to_owned(), found));
@@ -103,7 +105,9 @@ fn hashes(html: &str, tag: &str) -> String {
         let (content, _) = content.split_once(&close)?;
         (!content.is_empty()).then_some(content)
     });
-    inner.map(|text| format!(" 'sha256-{}'", B64.encode(digest::digest(&digest::SHA256, text.as_bytes())))).collect()
+    inner
+        .map(|text| format!(" 'sha256-{}'", B64.encode(digest::digest(&digest::SHA256, text.as_bytes()))))
+        .collect()
 }
 
 fn content_type(path: &str) -> &'static str {
@@ -130,8 +134,10 @@ mod tests {
 
     #[test]
     fn a_script_in_the_page_is_allowed_by_its_hash() {
-        let policy = policy("<script type=\"importmap\">{}</script><script src=\"/a.js\"></script><style>b{}</style>");
-        let hash = |text: &str| format!("'sha256-{}'", B64.encode(digest::digest(&digest::SHA256, text.as_bytes())));
+        let policy =
+            policy("<script type=\"importmap\">{}</script><script src=\"/a.js\"></script><style>b{}</style>");
+        let hash =
+            |text: &str| format!("'sha256-{}'", B64.encode(digest::digest(&digest::SHA256, text.as_bytes())));
         assert!(policy.contains(&format!("script-src 'self' {};", hash("{}"))), "{policy}");
         assert!(policy.contains(&format!("style-src 'self' {};", hash("b{}"))), "{policy}");
     }

@@ -22,8 +22,9 @@ pub const PASSWORD_MAX: usize = 128;
 /// Most hashes that wait, for each that runs.
 const LINE_PER_WORKER: usize = 32;
 
-static COMMON: LazyLock<HashSet<&str>> =
-    LazyLock::new(|| include_str!("common_passwords.txt").lines().filter(|line| !line.starts_with('#')).collect());
+static COMMON: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    include_str!("common_passwords.txt").lines().filter(|line| !line.starts_with('#')).collect()
+});
 
 /// Makes and checks password hashes; argon2id, cost from the configuration.
 #[derive(Debug)]
@@ -43,8 +44,10 @@ impl Passwords {
     /// # Errors
     /// If argon2 does not take the cost.
     pub fn new(config: &Accounts) -> anyhow::Result<Self> {
-        let params = Params::new(config.argon2_memory_kib, config.argon2_passes, 1, Some(32))
-            .map_err(|error| anyhow::anyhow!("accounts.argon2_memory_kib, accounts.argon2_passes: {error}"))?;
+        let params =
+            Params::new(config.argon2_memory_kib, config.argon2_passes, 1, Some(32)).map_err(|error| {
+                anyhow::anyhow!("accounts.argon2_memory_kib, accounts.argon2_passes: {error}")
+            })?;
         let nobody = format!(
             "$argon2id$v=19$m={},t={},p=1${}${}",
             config.argon2_memory_kib,
@@ -75,7 +78,10 @@ impl Passwords {
         }
         let lower = normal.to_lowercase();
         if self.refuse_common && (COMMON.contains(lower.as_str()) || monotonous(&lower)) {
-            return Refusal::err(Code::PasswordCommon, "that password is among the first that anybody guesses");
+            return Refusal::err(
+                Code::PasswordCommon,
+                "that password is among the first that anybody guesses",
+            );
         }
         if self.refuse_common && (lower == name.shown.to_lowercase() || lower == name.key) {
             return Refusal::err(Code::PasswordCommon, "the password must not be the name");
@@ -93,8 +99,9 @@ impl Passwords {
         self.work(move || {
             let hash: Result<argon2::password_hash::phc::PasswordHash, _> =
                 argon2.hash_password_with_salt(normal.as_bytes(), &salt);
-            hash.map(|hash| hash.to_string())
-                .map_err(|error| Refusal::new(Code::Internal, format!("the password was not hashed: {error}")))
+            hash.map(|hash| hash.to_string()).map_err(|error| {
+                Refusal::new(Code::Internal, format!("the password was not hashed: {error}"))
+            })
         })
         .await?
     }
@@ -116,7 +123,8 @@ impl Passwords {
     }
 
     async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
-        let busy = || Refusal::new(Code::TooManyRequests, "too many people log in just now; try again in a moment");
+        let busy =
+            || Refusal::new(Code::TooManyRequests, "too many people log in just now; try again in a moment");
         let place = self.line.clone().try_acquire_owned().map_err(|_| busy())?;
         let worker = self.workers.clone().acquire_owned().await.map_err(|_| busy())?;
         let done = tokio::task::spawn_blocking(move || {
@@ -148,8 +156,12 @@ mod tests {
     use super::*;
 
     fn cheap(at_once: usize) -> Passwords {
-        let config =
-            Accounts { argon2_memory_kib: 64, argon2_passes: 1, argon2_at_once: at_once, ..Accounts::default() };
+        let config = Accounts {
+            argon2_memory_kib: 64,
+            argon2_passes: 1,
+            argon2_at_once: at_once,
+            ..Accounts::default()
+        };
         Passwords::new(&config).expect("argon2 takes it")
     }
 
@@ -171,7 +183,16 @@ mod tests {
 
     #[test]
     fn what_everybody_guesses_is_refused() {
-        for password in ["password", "PassWord1", "12345678", "aaaaaaaaaaaa", "abcdefgh", "87654321", "ada lovelace", "AdaLovelace"] {
+        for password in [
+            "password",
+            "PassWord1",
+            "12345678",
+            "aaaaaaaaaaaa",
+            "abcdefgh",
+            "87654321",
+            "ada lovelace",
+            "AdaLovelace",
+        ] {
             assert_eq!(code(password), Some(Code::PasswordCommon), "{password}");
         }
         assert!(COMMON.len() >= 150 && COMMON.iter().all(|line| *line == line.to_lowercase().trim()));
@@ -181,7 +202,10 @@ mod tests {
     async fn composed_and_decomposed_are_one_password() {
         let passwords = cheap(1);
         let name = pangea_world::name::check("Ada").expect("a name");
-        let hash = passwords.hash(passwords.check("caf\u{e9} au lait", &name).expect("allowed")).await.expect("a hash");
+        let hash = passwords
+            .hash(passwords.check("caf\u{e9} au lait", &name).expect("allowed"))
+            .await
+            .expect("a hash");
         assert!(hash.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{hash}");
         assert!(passwords.fits("cafe\u{301} au lait", Some(hash.clone())).await.expect("no line"));
         assert!(!passwords.fits("cafe au lait", Some(hash)).await.expect("no line"));
@@ -199,7 +223,8 @@ mod tests {
             drop(held);
         };
         let (answers, ()) = tokio::join!(all, free);
-        let refused = answers.iter().filter(|a| a.as_ref().is_err_and(|r| r.code == Code::TooManyRequests)).count();
+        let refused =
+            answers.iter().filter(|a| a.as_ref().is_err_and(|r| r.code == Code::TooManyRequests)).count();
         assert_eq!(refused, 9);
     }
 }

@@ -194,7 +194,8 @@ pub async fn worlds(State(api): State<Shared>) -> Json<WorldsAnswer> {
                 (_, _, true) => WorldStatus::Online,
                 _ => WorldStatus::Offline,
             },
-            server: match (maps.iter().any(|map| map.own) || maps.is_empty(), maps.iter().any(|map| !map.own)) {
+            server: match (maps.iter().any(|map| map.own) || maps.is_empty(), maps.iter().any(|map| !map.own))
+            {
                 (true, true) => ServerKind::Mixed,
                 (false, true) => ServerKind::ThirdParty,
                 _ => ServerKind::Own,
