@@ -120,7 +120,10 @@ impl Layers {
     ///
     /// # Errors
     /// The first that names no key, or has no value of the key's kind.
-    pub fn environment(&mut self, variables: impl IntoIterator<Item = (String, String)>) -> Result<(), ConfigError> {
+    pub fn environment(
+        &mut self,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<(), ConfigError> {
         for (name, text) in variables {
             let Some(rest) = name.strip_prefix("PANGEA_") else { continue };
             if NOT_KEYS.contains(&rest) || KUBERNETES.iter().any(|prefix| rest.starts_with(prefix)) {
@@ -128,7 +131,8 @@ impl Layers {
             }
             let origin = Origin::Variable(name.clone());
             let keys = known_keys(&self.table);
-            let key = keys.iter().find(|key| variable(key) == name).cloned().or_else(|| template_variable(rest));
+            let key =
+                keys.iter().find(|key| variable(key) == name).cloned().or_else(|| template_variable(rest));
             let Some(key) = key else {
                 let names: Vec<String> = keys.iter().map(|key| variable(key)).collect();
                 let text = unknown("variable", &name, names.iter().map(String::as_str));
@@ -315,7 +319,9 @@ fn known_keys(table: &Table) -> Vec<String> {
 
 fn json_keys(value: &serde_json::Value, prefix: &str, keys: &mut Vec<String>) {
     match value {
-        serde_json::Value::Object(map) => map.iter().for_each(|(key, value)| json_keys(value, &join(prefix, key), keys)),
+        serde_json::Value::Object(map) => {
+            map.iter().for_each(|(key, value)| json_keys(value, &join(prefix, key), keys))
+        }
         _ => keys.push(prefix.to_owned()),
     }
 }

@@ -22,7 +22,8 @@ fn set_error(pair: &str) -> String {
 #[test]
 fn flags_win_over_environment_over_file_over_default() {
     let mut layers = Layers::new();
-    let file = "data = \"f\"\nworlds = \"f\"\n[central]\nlisten = \"127.0.0.1:1111\"\nlink = \"127.0.0.1:1112\"\n";
+    let file =
+        "data = \"f\"\nworlds = \"f\"\n[central]\nlisten = \"127.0.0.1:1111\"\nlink = \"127.0.0.1:1112\"\n";
     layers.text("pangea.toml", file).expect("file");
     let set = [("PANGEA_CENTRAL_LISTEN", "127.0.0.1:2222"), ("PANGEA_DATA", "e"), ("HOME", "/x")];
     layers.environment(variables(&set)).expect("environment");
@@ -40,7 +41,10 @@ fn flags_win_over_environment_over_file_over_default() {
 
 #[test]
 fn a_mistake_in_a_file_is_named_with_its_line_and_the_nearest_key() {
-    assert_eq!(text_error("[central]\n\nlisen = \"1\"\n"), "pangea.toml:3: unknown key «lisen»; did you mean «listen»?");
+    assert_eq!(
+        text_error("[central]\n\nlisen = \"1\"\n"),
+        "pangea.toml:3: unknown key «lisen»; did you mean «listen»?"
+    );
     assert_eq!(text_error("dta = \"x\"\n"), "pangea.toml:1: unknown key «dta»; did you mean «data»?");
     assert!(text_error("[central]\nlisten = \"here\"\n").starts_with("pangea.toml:2: "));
     assert!(text_error("[central]\nqueue_max = -1\n").starts_with("pangea.toml:2: "));
@@ -55,8 +59,14 @@ fn a_mistake_in_a_variable_or_a_flag_is_named_with_it() {
         "PANGEA_CENTRAL_LISEN: unknown variable «PANGEA_CENTRAL_LISEN»; did you mean «PANGEA_CENTRAL_LISTEN»?"
     );
     assert!(variable_error("PANGEA_CENTRAL_PLAIN", "maybe").contains("give true or false"));
-    assert!(variable_error("PANGEA_CENTRAL_LISTEN", "nowhere").starts_with("PANGEA_CENTRAL_LISTEN: central.listen: "));
-    assert_eq!(set_error("spawner.prts=1-2"), "--set: unknown key «spawner.prts»; did you mean «spawner.ports»?");
+    assert!(
+        variable_error("PANGEA_CENTRAL_LISTEN", "nowhere")
+            .starts_with("PANGEA_CENTRAL_LISTEN: central.listen: ")
+    );
+    assert_eq!(
+        set_error("spawner.prts=1-2"),
+        "--set: unknown key «spawner.prts»; did you mean «spawner.ports»?"
+    );
     assert_eq!(set_error("spawner.ports"), "--set: «spawner.ports»: write section.key=value");
     assert_eq!(set_error("spawner.capacity=many"), "--set: spawner.capacity = «many»: give a whole number");
     assert!(set_error("spawner.capacity=-4").starts_with("--set: spawner.capacity: "));
@@ -72,7 +82,8 @@ fn what_kubernetes_sets_beside_a_service_is_no_key() {
 #[test]
 fn templates_are_added_beside_the_own_one() {
     let mut layers = Layers::new();
-    let file = "[spawner.templates.lodge]\ncommand = [\"node\", \"lodge.js\"]\n[spawner.templates.area]\npool = 5\n";
+    let file =
+        "[spawner.templates.lodge]\ncommand = [\"node\", \"lodge.js\"]\n[spawner.templates.area]\npool = 5\n";
     layers.text("pangea.toml", file).expect("file");
     layers.environment(variables(&[("PANGEA_SPAWNER_TEMPLATES_LODGE_POOL", "3")])).expect("variable");
     layers.set("spawner.templates.lodge.environment.MOOD=calm").expect("set");
@@ -104,7 +115,8 @@ fn entries_name_every_key_and_mask_secrets() {
     layers.set("spawner.templates.area.environment.MOOD=calm").expect("set");
     layers.set("central.tls_key=key.pem").expect("set");
     let entries = layers.entries();
-    let value = |key: &str| entries.iter().find(|entry| entry.key.ends_with(key)).map(|entry| entry.value.as_str());
+    let value =
+        |key: &str| entries.iter().find(|entry| entry.key.ends_with(key)).map(|entry| entry.value.as_str());
     assert_eq!(value("API_TOKEN"), Some("••••••"));
     assert_eq!(value("STORE"), Some("postgres://me:••••••@host/db"));
     assert_eq!(value("MOOD"), Some("calm"));
