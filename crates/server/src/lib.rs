@@ -18,6 +18,7 @@
 pub mod area;
 pub mod central;
 pub mod chat;
+pub mod clock;
 pub mod config;
 pub mod config_layers;
 pub mod link;

@@ -73,7 +73,6 @@ impl RoleKey {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

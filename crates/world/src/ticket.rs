@@ -204,7 +204,11 @@ mod tests {
             assert_eq!(check_at(&ticket[..cut], 1_000), Err(Code::TicketInvalid), "cut at {cut}");
         }
         assert_eq!(check_at(&Signer::from_seed(&[8; 32]).sign(&claims()), 1_000), Err(Code::TicketInvalid));
-        let none = format!("{}.{}.", B64.encode(r#"{"alg":"none","kid":"","typ":"JWT"}"#), ticket.split('.').nth(1).expect("claims"));
+        let none = format!(
+            "{}.{}.",
+            B64.encode(r#"{"alg":"none","kid":"","typ":"JWT"}"#),
+            ticket.split('.').nth(1).expect("claims")
+        );
         assert_eq!(check_at(&none, 1_000), Err(Code::TicketInvalid));
     }
 }
