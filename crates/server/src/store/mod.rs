@@ -23,12 +23,20 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 use futures_util::future::BoxFuture;
 use pangea_world::{Code, Refusal};
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions, Executor};
+use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions, Executor, Row};
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub mod account;
+pub mod area;
+pub mod audit;
+pub mod character;
+pub mod enter;
 pub mod migrate;
+pub mod ownership;
+pub mod quest;
+pub mod session;
 pub mod writer;
 
 /// Most writes that wait for the writer; a further one is refused with `storage_busy`.
@@ -183,6 +191,20 @@ impl Store {
 /// Milliseconds since 1970 by the wall clock, for rows.
 pub fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+/// The 16 bytes of an id in a row.
+fn id(row: &AnyRow, column: usize) -> Result<[u8; 16], Error> {
+    optional_id(row, column)?
+        .ok_or_else(|| sqlx::Error::Decode(format!("column {column}: an id is missing").into()).into())
+}
+
+fn optional_id(row: &AnyRow, column: usize) -> Result<Option<[u8; 16]>, Error> {
+    let Some(bytes) = row.try_get::<Option<Vec<u8>>, _>(column)? else { return Ok(None) };
+    let bytes: [u8; 16] = bytes
+        .try_into()
+        .map_err(|_| sqlx::Error::Decode(format!("column {column}: an id has 16 bytes").into()))?;
+    Ok(Some(bytes))
 }
 
 fn gone() -> Refusal {
