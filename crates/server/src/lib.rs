@@ -3,6 +3,7 @@
 //! | module | does |
 //! |---|---|
 //! | [`config`] | every setting of every role, once |
+//! | [`config_layers`] | default < file < environment < flags, and where each value came from |
 //! | [`node`] | starts the roles of one process; nobody else names them all |
 //! | [`central`] | accounts, characters, placement, registry; grants ownership |
 //! | [`spawner`] | starts, watches and stops game servers on one machine, serves them the Agones SDK |
@@ -22,6 +23,7 @@ pub mod central;
 pub mod chat;
 pub mod clock;
 pub mod config;
+pub mod config_layers;
 pub mod link;
 pub mod node;
 pub mod random;
