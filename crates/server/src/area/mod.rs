@@ -94,10 +94,17 @@ fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
 /// # Errors
 /// If the spawner does not answer, the port cannot be had, or the area cannot be loaded.
 pub async fn run(game: Game, start: AreaStart, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+    run_under(pangea_sdk::Sdk::from_env()?, game, start, shutdown).await
+}
+
+/// [`run`] under this SDK endpoint.
+async fn run_under(
+    sdk: pangea_sdk::Sdk, game: Game, start: AreaStart, shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
     let key = RoleKey::parse(&start.key).context("the key in the start line cannot be read")?;
     let pin = start.central_pin.as_deref().map(read_pin).transpose()?;
     let (clock, gauges) = (Clock::start(), Arc::new(Gauges::default()));
-    let mut life = Lifecycle::connect(clock, gauges.clone())?;
+    let mut life = Lifecycle::new(sdk, clock, gauges.clone());
     let port = life.game_port().await?;
     let listener = TcpListener::bind((start.bind, port)).await.with_context(|| format!("the game port {port}"))?;
     life.ready().await?;
