@@ -45,7 +45,10 @@ impl ChatLink {
         self.to = to;
         let (Some(chat), Some((address, credential))) = (chat, self.to.clone()) else { return };
         let pin = chat.certificate.as_slice().try_into().ok();
-        let (sender, mut events) = link::open(Opener { address, credential, pin, ..self.opener.clone() });
+        let (sender, mut events) = {
+            let key = RoleKey::of_credential(&credential);
+            link::open(Opener { address, key, credential, pin, ..self.opener.clone() })
+        };
         let connected = self.connected.clone();
         self.task = Some(tokio::spawn(async move {
             let _sender = sender;

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use pangea_world::id::{AccountId, CharacterId, EnterId, SessionId};
+use pangea_world::id::{AccountId, CharacterId, EnterId, ServerId, SessionId};
 use pangea_world::messages::{Body, Kick, TicketKey, TicketKeys};
-use pangea_world::ticket::PublicKey;
+use pangea_world::ticket::{Credential, PublicKey};
 use pangea_world::world_file::{Kind, OWN_SERVER, World};
 use pangea_world::{Code, Refusal};
 use ring::digest::{SHA256, digest};
@@ -180,6 +180,9 @@ pub struct ClusterStatus {
 
 /// How long an ended enter is remembered, so that a repeat gets the same answer.
 const ENTER_KEPT: Duration = Duration::from_secs(20);
+
+/// How long central's word for a pair of roles is good, seconds.
+pub const CREDENTIAL_LIFE_S: u64 = 24 * 3_600;
 
 /// Most enters that are remembered at once.
 const ENTERS_MAX: usize = 50_000;
@@ -414,6 +417,13 @@ impl Core {
     pub(super) fn ticket_keys_message(&self) -> TicketKeys {
         let key = |key: PublicKey| TicketKey { kid: key.kid, bytes: key.bytes };
         TicketKeys { keys: self.ticket_keys().into_iter().map(key).collect() }
+    }
+
+    /// Central's word for the operator, towards one game server.
+    pub fn operator_credential(&self, server: ServerId) -> String {
+        let exp = clock::unix_s() + CREDENTIAL_LIFE_S;
+        let credential = Credential { sub: "operator".to_owned(), aud: server.to_string(), exp };
+        self.keys.signer.sign_credential(&credential)
     }
 
     /// From now on nobody enters any more.

@@ -6,12 +6,9 @@ use pangea_world::messages::{Body, Peer, Peers};
 use pangea_world::space::are_neighbours;
 use pangea_world::ticket::Credential;
 
-use super::core::Core;
+use super::core::{CREDENTIAL_LIFE_S, Core};
 use super::state::{Area, Phase, State};
 use crate::clock;
-
-/// How long one role may show central's word for a pair, seconds.
-const CREDENTIAL_LIFE_S: u64 = 24 * 3_600;
 
 /// Tells a server that has just become ready about all others, and all others about it.
 pub fn arrived(core: &Core, id: AreaId) {

@@ -6,6 +6,7 @@
 mod answerer;
 mod grpc;
 mod opener;
+mod secure;
 mod session;
 
 use std::sync::Arc;
@@ -148,7 +149,7 @@ pub async fn serve(
             });
             server.serve_with_incoming(incoming).await?;
         }
-        Some(tls) => server.serve_with_incoming(crate::tls::accept(listener, tls)).await?,
+        Some(tls) => server.serve_with_incoming(secure::accept(listener, tls)).await?,
     }
     Ok(())
 }

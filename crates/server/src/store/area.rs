@@ -51,7 +51,11 @@ fn read(row: &AnyRow) -> Result<Area, Error> {
 ///
 /// # Errors
 /// If the database fails.
-pub async fn find_or_make(connection: &mut AnyConnection, name: &AreaName, fresh: AreaId) -> Result<Area, Error> {
+pub async fn find_or_make(
+    connection: &mut AnyConnection,
+    name: &AreaName,
+    fresh: AreaId,
+) -> Result<Area, Error> {
     sqlx::query("INSERT INTO area (id, world, ground, layer) VALUES ($1, $2, $3, $4) ON CONFLICT (world, ground, layer) DO NOTHING")
         .bind(fresh.to_vec())
         .bind(name.world.clone())
@@ -93,10 +97,11 @@ pub async fn all_owned(connection: &mut AnyConnection) -> Result<Vec<Area>, Erro
 /// # Errors
 /// `not_found`.
 pub async fn next_incarnation(connection: &mut AnyConnection, area: AreaId) -> Result<u64, Error> {
-    let row = sqlx::query("UPDATE area SET incarnation = incarnation + 1 WHERE id = $1 RETURNING incarnation")
-        .bind(area.to_vec())
-        .fetch_optional(connection)
-        .await?;
+    let row =
+        sqlx::query("UPDATE area SET incarnation = incarnation + 1 WHERE id = $1 RETURNING incarnation")
+            .bind(area.to_vec())
+            .fetch_optional(connection)
+            .await?;
     let row = row.ok_or_else(|| Refusal::new(Code::NotFound, "there is no such area"))?;
     Ok(row.try_get::<i64, _>(0)? as u64)
 }
@@ -106,7 +111,10 @@ pub async fn next_incarnation(connection: &mut AnyConnection, area: AreaId) -> R
 /// # Errors
 /// If the database fails.
 pub async fn state(connection: &mut AnyConnection, area: AreaId) -> Result<Option<Vec<u8>>, Error> {
-    let row = sqlx::query("SELECT state FROM area WHERE id = $1").bind(area.to_vec()).fetch_optional(connection).await?;
+    let row = sqlx::query("SELECT state FROM area WHERE id = $1")
+        .bind(area.to_vec())
+        .fetch_optional(connection)
+        .await?;
     Ok(row.map(|row| row.try_get(0)).transpose()?.flatten())
 }
 

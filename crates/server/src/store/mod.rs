@@ -214,7 +214,10 @@ fn gone() -> Refusal {
 fn lock(folder: &Path) -> anyhow::Result<Arc<File>> {
     let path = folder.join("central.lock");
     let file = File::options().create(true).truncate(false).write(true).open(&path).with_context(|| {
-        format!("the data folder «{}» cannot be written; mend its rights or choose another (data = …)", folder.display())
+        format!(
+            "the data folder «{}» cannot be written; mend its rights or choose another (data = …)",
+            folder.display()
+        )
     })?;
     match file.try_lock() {
         Ok(()) => Ok(Arc::new(file)),
