@@ -55,6 +55,7 @@ use self::lifecycle::Lifecycle;
 use self::mailbox::{Gauges, Tell};
 use crate::area_start::AreaStart;
 use crate::link::{self, Opener};
+use crate::tls::{self, Tls};
 
 /// Most clients that wait for the control task with their first message read.
 const MOST_KNOCKS: usize = 1_024;
@@ -122,7 +123,7 @@ async fn run_under(
         role: "area".into(),
         name: start.server.to_string(),
         spawner: start.spawner.clone(),
-        key: key.clone(),
+        key,
         credential: String::new(),
         pin,
     });
@@ -130,14 +131,16 @@ async fn run_under(
         let sender = sender.clone();
         Arc::new(move |body| sender.send(body))
     };
-    let chat = ChatLink::new(start.server.to_string(), start.spawner.clone(), key);
+    let chat = ChatLink::new(start.server.to_string(), start.spawner.clone());
     let stop = async {
         tokio::select! {
             () = &mut shutdown => {}
             () = life.told_to_stop() => {}
         }
     };
-    let ended = serve(game, &start, area, listener, clock, gauges, tell, chat, &mut events, stop).await;
+    // Made only now: an idle server needs neither the time nor the memory.
+    let tls = if start.bind.is_loopback() { None } else { Some(tls::make(std::slice::from_ref(&start.advertise))?) };
+    let ended = serve(game, &start, area, listener, tls, clock, gauges, tell, chat, &mut events, stop).await;
     say_last_words(&sender, &mut events).await;
     life.shutdown().await;
     match ended? {
@@ -153,7 +156,7 @@ async fn run_under(
 /// As [`run`].
 #[allow(clippy::too_many_arguments)]
 async fn serve(
-    game: Game, start: &AreaStart, area: AreaId, listener: TcpListener, clock: Clock, gauges: Arc<Gauges>, tell: Tell,
+    game: Game, start: &AreaStart, area: AreaId, listener: TcpListener, tls: Option<Tls>, clock: Clock, gauges: Arc<Gauges>, tell: Tell,
     chat: ChatLink, events: &mut mpsc::Receiver<link::Event>, stop: impl Future<Output = ()>,
 ) -> anyhow::Result<End> {
     let identity = Identity {
@@ -161,13 +164,13 @@ async fn serve(
         area,
         address: start.advertise.clone(),
         port: listener.local_addr()?.port(),
-        tls: false,
-        certificate: Vec::new(),
+        tls: tls.is_some(),
+        certificate: tls.as_ref().map(|tls| tls.fingerprint.to_vec()).unwrap_or_default(),
         messages_per_second: start.messages_per_second,
     };
     let (knock, knocks) = mpsc::channel(MOST_KNOCKS);
     let (ask, questions) = mpsc::channel(MOST_QUESTIONS);
-    let gate = Gate::new(None, knock, Asker(ask), start.pending_sockets);
+    let gate = Gate::new(tls.map(|tls| tls.config.into()), knock, Asker(ask), start.pending_sockets);
     let gate = tokio::spawn(gate.run(listener));
     let inputs = Inputs { link: events, knocks, questions };
     let ended = control::run(game, identity, gauges, clock, tell, chat, inputs, stop).await;

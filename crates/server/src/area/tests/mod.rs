@@ -34,6 +34,7 @@ use super::websocket::tests::masked;
 use crate::area_start::AreaStart;
 use crate::clock;
 use crate::link::Event;
+use crate::tls::Tls;
 
 /// Nobody waits longer for anything that must come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -99,6 +100,10 @@ impl Scene {
     }
 
     async fn idle() -> Scene {
+        Self::idle_with(None).await
+    }
+
+    async fn idle_with(tls: Option<Tls>) -> Scene {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
         let port = listener.local_addr().expect("its address").port();
         let (central, mut events) = mpsc::channel(64);
@@ -120,12 +125,12 @@ impl Scene {
                 let _ = told.send(body);
                 Ok(())
             });
-            let chat = ChatLink::new("area".into(), "local".into(), RoleKey::new([1; 32]));
+            let chat = ChatLink::new("area".into(), "local".into());
             let stop = async {
                 let _ = stopped.await;
             };
             super::serve(
-                flat(), &start, AreaId([3; 16]), listener, Clock::start(), Arc::new(Gauges::default()), tell, chat, &mut events, stop,
+                flat(), &start, AreaId([3; 16]), listener, tls, Clock::start(), Arc::new(Gauges::default()), tell, chat, &mut events, stop,
             )
             .await
         });
@@ -242,9 +247,12 @@ fn ticket_of(claims: Claims) -> Entry {
     Entry::Ticket(Signer::from_seed(&KEY).sign(&claims))
 }
 
+trait Wire: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
+impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Wire for T {}
+
 /// A client by hand.
 struct Player {
-    stream: TcpStream,
+    stream: Box<dyn Wire>,
     bytes: BytesMut,
     /// Messages that were read and not asked for yet.
     messages: std::collections::VecDeque<ServerMessage>,
@@ -254,16 +262,23 @@ struct Player {
 
 impl Player {
     async fn connect(port: u16, entry: &Entry) -> Player {
-        let mut player = Self::upgrade(port).await;
+        Self::upgrade(port).await.hello(entry).await
+    }
+
+    async fn hello(mut self, entry: &Entry) -> Player {
+        let player = &mut self;
         player.say(&ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, entry: entry.clone() }).await;
         if let Some(ServerMessage::Welcome(welcome)) = player.next().await {
             player.welcome = Some(*welcome);
         }
-        player
+        self
     }
 
     async fn upgrade(port: u16) -> Player {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.expect("connected");
+        Self::upgrade_over(Box::new(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.expect("connected"))).await
+    }
+
+    async fn upgrade_over(mut stream: Box<dyn Wire>) -> Player {
         let text = "GET /play HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n\
             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
         stream.write_all(text.as_bytes()).await.expect("sent");

@@ -198,3 +198,46 @@ async fn manager_and_peers_are_answered_with_a_credential_only() {
     assert_eq!(scene.get("POST /drain\n{\"text\":\"over\"}", Some(&central)).await.0, 200);
     scene.hear(|body| if let Body::Stopped(stopped) = body { Some(assert_eq!(stopped.why, "drain")) } else { None }).await;
 }
+
+/// The loop speaks TLS itself; what the handshake has read ahead is not lost on the way to it.
+#[tokio::test]
+async fn the_same_over_tls() {
+    let tls = crate::tls::make(&["127.0.0.1".to_owned()]).expect("a certificate");
+    let pin = tls.fingerprint;
+    let mut scene = Scene::idle_with(Some(tls)).await;
+    scene.say_event(Event::Up { resumed: false }).await;
+    let register = scene.hear(|body| if let Body::Register(r) = body { Some(r) } else { None }).await;
+    assert_eq!((register.tls, register.certificate), (true, pin.to_vec()));
+    scene.say(Body::Granted(granted(ISLES, Vec::new()))).await;
+    assert_eq!(scene.admit(at(1, 10.0, 10.0), 1, 4, true).await, None);
+    let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, scene.port)).await.expect("connected");
+    let wire = crate::link::connect_pinned(tcp, pin).await.expect("TLS");
+    let mut player = Player::upgrade_over(Box::new(wire)).await;
+    // In one go: the first message and two inputs after it.
+    let hello = ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, entry: ticket(1) };
+    let walk = |seq| masked(0x82, &ClientMessage::Move { seq, dx: 0.0, dy: 1.0 }.to_frame());
+    player.send(&[masked(0x82, &hello.to_frame()), walk(1), walk(2)].concat()).await;
+    while player.update().await.acked < 2 {}
+    player.send(&walk(3)).await;
+    while player.update().await.acked < 3 {}
+    player.say(&ClientMessage::Leave).await;
+    assert_eq!(player.closed().await, 1000);
+    assert_eq!(scene.hear_left().await, (1, 4, 10.0, 10.75));
+}
+
+/// Sockets that show no ticket are bounded, and do not keep others out for long.
+#[tokio::test]
+async fn silent_sockets_are_bounded() {
+    let mut scene = Scene::ready().await;
+    let mut silent = Vec::new();
+    for _ in 0..16 {
+        silent.push(Player::upgrade(scene.port).await);
+    }
+    let mut one_more = TcpStream::connect((Ipv4Addr::LOCALHOST, scene.port)).await.expect("connected");
+    let mut answer = Vec::new();
+    let _ = one_more.write_all(b"GET /play HTTP/1.1\r\n\r\n").await;
+    let _ = tokio::time::timeout(PATIENCE, one_more.read_to_end(&mut answer)).await.expect("dropped");
+    assert!(answer.is_empty(), "the seventeenth is dropped without an answer");
+    drop(silent);
+    scene.enter(1, 10.0, 10.0).await;
+}
