@@ -44,12 +44,10 @@ impl ChatLink {
         }
         self.connected.store(false, Ordering::Relaxed);
         self.to = to;
-        let (Some(chat), Some((address, credential))) = (chat, self.to.clone()) else { return };
-        let pin = chat.certificate.as_slice().try_into().ok();
-        let (sender, mut events) = {
-            let key = RoleKey::of_credential(&credential);
-            link::open(Opener { address, key, credential, pin, ..self.opener.clone() })
-        };
+        let (Some(chat), Some((_, address))) = (chat, self.to.clone()) else { return };
+        let pin = chat.tls.then(|| chat.certificate.as_slice().try_into().ok()).flatten();
+        let (key, credential) = (RoleKey::of_credential(&chat.credential), chat.credential.clone());
+        let (sender, mut events) = link::open(Opener { address, key, credential, pin, ..self.opener.clone() });
         let connected = self.connected.clone();
         self.task = Some(tokio::spawn(async move {
             let _sender = sender;

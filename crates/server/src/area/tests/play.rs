@@ -199,10 +199,25 @@ async fn manager_and_peers_are_answered_with_a_credential_only() {
     scene.hear(|body| if let Body::Stopped(stopped) = body { Some(assert_eq!(stopped.why, "drain")) } else { None }).await;
 }
 
+/// A server's certificate, and a client that trusts it.
+fn tls() -> (Tls, tokio_rustls::TlsConnector) {
+    crate::tls::provider();
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let params = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).expect("a name");
+    let certificate = params.self_signed(&key).expect("a certificate").der().clone();
+    let secret = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).expect("its key");
+    let server = rustls::ServerConfig::builder().with_no_client_auth();
+    let server = server.with_single_cert(vec![certificate.clone()], secret).expect("fits");
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate).expect("a root");
+    let client = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    (Tls { config: Arc::new(server), fingerprint: [5; 32] }, tokio_rustls::TlsConnector::from(Arc::new(client)))
+}
+
 /// The loop speaks TLS itself; what the handshake has read ahead is not lost on the way to it.
 #[tokio::test]
 async fn the_same_over_tls() {
-    let tls = crate::tls::make(&["127.0.0.1".to_owned()]).expect("a certificate");
+    let (tls, connector) = tls();
     let pin = tls.fingerprint;
     let mut scene = Scene::idle_with(Some(tls)).await;
     scene.say_event(Event::Up { resumed: false }).await;
@@ -211,7 +226,8 @@ async fn the_same_over_tls() {
     scene.say(Body::Granted(granted(ISLES, Vec::new()))).await;
     assert_eq!(scene.admit(at(1, 10.0, 10.0), 1, 4, true).await, None);
     let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, scene.port)).await.expect("connected");
-    let wire = crate::link::connect_pinned(tcp, pin).await.expect("TLS");
+    let name = rustls::pki_types::ServerName::try_from("127.0.0.1").expect("a name");
+    let wire = connector.connect(name, tcp).await.expect("TLS");
     let mut player = Player::upgrade_over(Box::new(wire)).await;
     // In one go: the first message and two inputs after it.
     let hello = ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, entry: ticket(1) };
