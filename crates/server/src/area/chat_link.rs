@@ -12,15 +12,17 @@ use crate::link::{self, Event, Opener};
 #[derive(Debug)]
 pub struct ChatLink {
     opener: Opener,
-    /// The chat that is linked now: address and credential.
-    to: Option<(String, String)>,
+    /// The chat that is linked now: its id, and its address.
+    to: Option<(Vec<u8>, String)>,
     connected: Arc<AtomicBool>,
     task: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl ChatLink {
     /// Not linked yet; `name` and `spawner` are those of the link to central.
-    pub fn new(name: String, spawner: String, key: RoleKey) -> Self {
+    pub fn new(name: String, spawner: String) -> Self {
+        // Each chat has a key of its own for us: that of central's credential.
+        let key = RoleKey::of_credential("");
         let opener =
             Opener { address: String::new(), role: "area".into(), name, spawner, key, credential: String::new(), pin: None };
         Self { opener, to: None, connected: Arc::default(), task: None }
@@ -33,9 +35,8 @@ impl ChatLink {
 
     /// Links to this chat; the same one again changes nothing, `None` ends the link.
     pub fn follow(&mut self, chat: Option<&Peer>) {
-        let to = chat.map(|chat| (format!("{}:{}", chat.address, chat.port), chat.credential.clone()));
-        let same_address = |a: &Option<(String, String)>| a.as_ref().map(|(address, _)| address.clone());
-        if same_address(&to) == same_address(&self.to) {
+        let to = chat.map(|chat| (chat.server.clone(), format!("{}:{}", chat.address, chat.port)));
+        if to == self.to {
             return;
         }
         if let Some(task) = self.task.take() {
@@ -43,12 +44,10 @@ impl ChatLink {
         }
         self.connected.store(false, Ordering::Relaxed);
         self.to = to;
-        let (Some(chat), Some((address, credential))) = (chat, self.to.clone()) else { return };
-        let pin = chat.certificate.as_slice().try_into().ok();
-        let (sender, mut events) = {
-            let key = RoleKey::of_credential(&credential);
-            link::open(Opener { address, key, credential, pin, ..self.opener.clone() })
-        };
+        let (Some(chat), Some((_, address))) = (chat, self.to.clone()) else { return };
+        let pin = chat.tls.then(|| chat.certificate.as_slice().try_into().ok()).flatten();
+        let (key, credential) = (RoleKey::of_credential(&chat.credential), chat.credential.clone());
+        let (sender, mut events) = link::open(Opener { address, key, credential, pin, ..self.opener.clone() });
         let connected = self.connected.clone();
         self.task = Some(tokio::spawn(async move {
             let _sender = sender;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use pangea_sdk::{GameServer, Sdk};
 use pangea_world::id::AreaId;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::clock::Clock;
 use super::mailbox::Gauges;
@@ -27,20 +27,14 @@ const STANDSTILL_MS: u64 = 5_000;
 pub struct Lifecycle {
     sdk: Sdk,
     states: mpsc::Receiver<GameServer>,
-    /// Whether the state Shutdown was seen.
-    shutdown: watch::Sender<bool>,
 }
 
 impl Lifecycle {
-    /// Connects to the endpoint that the environment names and begins to say that the server is alive.
-    ///
-    /// # Errors
-    /// If the environment is wrong.
-    pub fn connect(clock: Clock, gauges: Arc<Gauges>) -> anyhow::Result<Self> {
-        let sdk = Sdk::from_env()?;
+    /// Begins to watch and to say that the server is alive.
+    pub fn new(sdk: Sdk, clock: Clock, gauges: Arc<Gauges>) -> Self {
         let states = sdk.watch();
         tokio::spawn(say_alive(sdk.clone(), clock, gauges));
-        Ok(Self { sdk, states, shutdown: watch::channel(false).0 })
+        Self { sdk, states }
     }
 
     /// The game port that the spawner gave.
@@ -85,7 +79,6 @@ impl Lifecycle {
     pub async fn told_to_stop(&mut self) {
         while let Some(server) = self.states.recv().await {
             if state(&server) == "Shutdown" {
-                self.shutdown.send_replace(true);
                 return;
             }
         }

@@ -55,6 +55,7 @@ use self::lifecycle::Lifecycle;
 use self::mailbox::{Gauges, Tell};
 use crate::area_start::AreaStart;
 use crate::link::{self, Opener};
+use crate::tls::{self, Tls};
 
 /// Most clients that wait for the control task with their first message read.
 const MOST_KNOCKS: usize = 1_024;
@@ -94,10 +95,17 @@ fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
 /// # Errors
 /// If the spawner does not answer, the port cannot be had, or the area cannot be loaded.
 pub async fn run(game: Game, start: AreaStart, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+    run_under(pangea_sdk::Sdk::from_env()?, game, start, shutdown).await
+}
+
+/// [`run`] under this SDK endpoint.
+async fn run_under(
+    sdk: pangea_sdk::Sdk, game: Game, start: AreaStart, shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
     let key = RoleKey::parse(&start.key).context("the key in the start line cannot be read")?;
     let pin = start.central_pin.as_deref().map(read_pin).transpose()?;
     let (clock, gauges) = (Clock::start(), Arc::new(Gauges::default()));
-    let mut life = Lifecycle::connect(clock, gauges.clone())?;
+    let mut life = Lifecycle::new(sdk, clock, gauges.clone());
     let port = life.game_port().await?;
     let listener = TcpListener::bind((start.bind, port)).await.with_context(|| format!("the game port {port}"))?;
     life.ready().await?;
@@ -115,7 +123,7 @@ pub async fn run(game: Game, start: AreaStart, shutdown: impl Future<Output = ()
         role: "area".into(),
         name: start.server.to_string(),
         spawner: start.spawner.clone(),
-        key: key.clone(),
+        key,
         credential: String::new(),
         pin,
     });
@@ -123,14 +131,16 @@ pub async fn run(game: Game, start: AreaStart, shutdown: impl Future<Output = ()
         let sender = sender.clone();
         Arc::new(move |body| sender.send(body))
     };
-    let chat = ChatLink::new(start.server.to_string(), start.spawner.clone(), key);
+    let chat = ChatLink::new(start.server.to_string(), start.spawner.clone());
     let stop = async {
         tokio::select! {
             () = &mut shutdown => {}
             () = life.told_to_stop() => {}
         }
     };
-    let ended = serve(game, &start, area, listener, clock, gauges, tell, chat, &mut events, stop).await;
+    // Made only now: an idle server needs neither the time nor the memory.
+    let tls = if start.bind.is_loopback() { None } else { Some(tls::make(std::slice::from_ref(&start.advertise))?) };
+    let ended = serve(game, &start, area, listener, tls, clock, gauges, tell, chat, &mut events, stop).await;
     say_last_words(&sender, &mut events).await;
     life.shutdown().await;
     match ended? {
@@ -146,7 +156,7 @@ pub async fn run(game: Game, start: AreaStart, shutdown: impl Future<Output = ()
 /// As [`run`].
 #[allow(clippy::too_many_arguments)]
 async fn serve(
-    game: Game, start: &AreaStart, area: AreaId, listener: TcpListener, clock: Clock, gauges: Arc<Gauges>, tell: Tell,
+    game: Game, start: &AreaStart, area: AreaId, listener: TcpListener, tls: Option<Tls>, clock: Clock, gauges: Arc<Gauges>, tell: Tell,
     chat: ChatLink, events: &mut mpsc::Receiver<link::Event>, stop: impl Future<Output = ()>,
 ) -> anyhow::Result<End> {
     let identity = Identity {
@@ -154,13 +164,13 @@ async fn serve(
         area,
         address: start.advertise.clone(),
         port: listener.local_addr()?.port(),
-        tls: false,
-        certificate: Vec::new(),
+        tls: tls.is_some(),
+        certificate: tls.as_ref().map(|tls| tls.fingerprint.to_vec()).unwrap_or_default(),
         messages_per_second: start.messages_per_second,
     };
     let (knock, knocks) = mpsc::channel(MOST_KNOCKS);
     let (ask, questions) = mpsc::channel(MOST_QUESTIONS);
-    let gate = Gate::new(None, knock, Asker(ask), start.pending_sockets);
+    let gate = Gate::new(tls.map(|tls| tls.config.into()), knock, Asker(ask), start.pending_sockets);
     let gate = tokio::spawn(gate.run(listener));
     let inputs = Inputs { link: events, knocks, questions };
     let ended = control::run(game, identity, gauges, clock, tell, chat, inputs, stop).await;
