@@ -1,1 +1,3 @@
-//! In work.
+//! Accounts, characters, placement, registry: the only role that grants ownership.
+
+pub mod core;

@@ -30,7 +30,7 @@ pub async fn run(opener: Opener, queue: mpsc::Receiver<Body>, events: mpsc::Send
             Attempt::Up(mut up) => {
                 pause = FIRST_PAUSE;
                 if !up.welcome.resumed {
-                    session.forget();
+                    session.count_anew();
                 }
                 session.tell(Event::Up { resumed: up.welcome.resumed }).await;
                 let received = if up.welcome.resumed { up.welcome.received } else { 0 };

@@ -18,7 +18,6 @@ const ACK_EVERY: Duration = Duration::from_millis(50);
 pub struct Session {
     sent: u64,
     received: u64,
-    acked: u64,
     unacked: VecDeque<Envelope>,
     queue: mpsc::Receiver<Body>,
     events: mpsc::Sender<Event>,
@@ -37,7 +36,7 @@ pub enum End {
 
 impl Session {
     pub fn new(queue: mpsc::Receiver<Body>, events: mpsc::Sender<Event>) -> Self {
-        Self { sent: 0, received: 0, acked: 0, unacked: VecDeque::new(), queue, events }
+        Self { sent: 0, received: 0, unacked: VecDeque::new(), queue, events }
     }
 
     /// Highest number received, for the handshake.
@@ -45,12 +44,14 @@ impl Session {
         self.received
     }
 
-    /// Both sides count anew: the other one does not remember this session. What was queued for the old one
-    /// and not acknowledged is dropped: the role registers anew and says what still holds.
-    pub fn forget(&mut self) {
-        (self.sent, self.received, self.acked) = (0, 0, 0);
-        self.unacked.clear();
-        while self.queue.try_recv().is_ok() {}
+    /// Both sides count anew: the other one does not remember this session. What it did not acknowledge is
+    /// said again, since it may have lost it with its memory; every message bears a repeat.
+    pub fn count_anew(&mut self) {
+        self.received = 0;
+        self.sent = self.unacked.len() as u64;
+        for (envelope, seq) in self.unacked.iter_mut().zip(1..) {
+            envelope.seq = seq;
+        }
     }
 
     pub async fn tell(&self, event: Event) {
@@ -59,14 +60,15 @@ impl Session {
     }
 
     /// Runs on one connection until it ends. `peer_received` is what the other side has of us already.
+    ///
+    /// Reading never waits for writing: two sides that both write would wait for each other for ever. May be
+    /// cancelled at any await: a message counts as received only when it was handed on, and as sent only
+    /// when it was acknowledged.
     pub async fn run(&mut self, out: &Out, incoming: &mut Streaming<Envelope>, peer_received: u64) -> End {
         self.drop_acked(peer_received);
-        for envelope in &self.unacked {
-            if out.send(Ok(Envelope { ack: self.received, ..envelope.clone() })).await.is_err() {
-                return End::Broken;
-            }
-        }
-        self.acked = self.received;
+        // Unacknowledged messages from here on have not been written to this connection.
+        let mut written = self.unacked.front().map_or(self.sent, |envelope| envelope.seq - 1);
+        let mut told = self.received;
         let mut ack_timer = tokio::time::interval(ACK_EVERY);
         ack_timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -86,30 +88,31 @@ impl Session {
                         tracing::warn!(got = envelope.seq, want = self.received + 1, "a gap on a link; reconnecting");
                         return End::Broken;
                     }
-                    self.received += 1;
                     if self.events.send(Event::Message(body)).await.is_err() {
                         return End::Dropped;
                     }
+                    self.received += 1;
+                }
+                permit = out.reserve(), if written < self.sent => {
+                    let Ok(permit) = permit else { return End::Broken };
+                    let behind = (self.sent - written) as usize;
+                    // Acknowledged before it was written here: written to an earlier connection.
+                    let Some(at) = self.unacked.len().checked_sub(behind) else { written += 1; continue };
+                    told = self.received;
+                    permit.send(Ok(Envelope { ack: told, ..self.unacked[at].clone() }));
+                    written += 1;
                 }
                 body = self.queue.recv(), if self.unacked.len() < MAX_UNACKED => {
                     let Some(body) = body else { return End::Dropped };
                     self.sent += 1;
-                    let envelope = Envelope { seq: self.sent, ack: self.received, body: Some(body) };
-                    self.unacked.push_back(envelope.clone());
-                    self.acked = self.received;
-                    if out.send(Ok(envelope)).await.is_err() {
-                        return End::Broken;
-                    }
+                    self.unacked.push_back(Envelope { seq: self.sent, ack: 0, body: Some(body) });
                 }
                 _ = ack_timer.tick() => {
                     if self.events.is_closed() {
                         return End::Dropped;
                     }
-                    if self.acked < self.received {
-                        self.acked = self.received;
-                        if out.send(Ok(Envelope { seq: 0, ack: self.received, body: None })).await.is_err() {
-                            return End::Broken;
-                        }
+                    if told < self.received && out.try_send(Ok(Envelope { seq: 0, ack: self.received, body: None })).is_ok() {
+                        told = self.received;
                     }
                 }
             }
