@@ -7,6 +7,7 @@
 //! | [`central`] | accounts, characters, placement, registry; grants ownership |
 //! | [`spawner`] | starts, watches and stops game servers on one machine, serves them the Agones SDK |
 //! | [`area`] | one area: admission, the loop, the game socket |
+//! | [`area_start`] | what a spawner tells an area server at its start |
 //! | [`chat`] | routes messages between area servers |
 //! | [`link`] | the resumable, mutually authenticated stream between two roles |
 //! | [`store`] | the only place that knows SQL |
@@ -15,6 +16,7 @@
 //! Roles never import each other; they meet in `pangea_world::messages`.
 
 pub mod area;
+pub mod area_start;
 pub mod central;
 pub mod chat;
 pub mod clock;
