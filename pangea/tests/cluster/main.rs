@@ -8,5 +8,6 @@ mod crash;
 mod enter;
 mod layers;
 mod portal;
+mod roles;
 mod stop;
 mod support;
