@@ -112,6 +112,8 @@ impl Store {
         let readers = AnyPoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(Duration::from_secs(5))
+            // A local file does not hang up; the check would double the cost of a small read.
+            .test_before_acquire(false)
             .after_connect(|connection, _| {
                 Box::pin(async move {
                     prepare(connection).await?;
@@ -256,5 +258,7 @@ async fn prepare(connection: &mut AnyConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
+#[cfg(test)]
+mod row_tests;
 #[cfg(test)]
 mod tests;

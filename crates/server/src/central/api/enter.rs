@@ -62,7 +62,8 @@ fn ready(enter: EnterId, prepared: Prepared) -> EnterReady {
 /// (EnterReady) or `refused` (Refusal), then its end.
 #[utoipa::path(post, path = "/api/enter", tag = "enter", security(("access" = [])), request_body = EnterWish,
     params(("Idempotency-Key" = String, Header, description = "1 to 128 visible ASCII characters, a new one for each wish")),
-    responses((status = 200, body = EnterReady), (status = 202, body = EnterPending), (status = "default", body = Failure)))]
+    responses(
+        (status = 200, content((EnterReady = "application/json"), (String = "text/event-stream"))), (status = 202, body = EnterPending), (status = "default", body = Failure)))]
 pub async fn enter(
     State(api): State<Shared>,
     Login(who): Login,
@@ -93,7 +94,8 @@ pub async fn enter(
 /// How far is it? With `Accept: text/event-stream` the rest of its progress.
 #[utoipa::path(get, path = "/api/enter/{id}", tag = "enter", security(("access" = [])),
     params(("id" = String, Path, description = "32 hex digits")),
-    responses((status = 200, body = EnterReady), (status = 202, body = EnterPending), (status = "default", body = Failure)))]
+    responses(
+        (status = 200, content((EnterReady = "application/json"), (String = "text/event-stream"))), (status = 202, body = EnterPending), (status = "default", body = Failure)))]
 pub async fn attach(
     State(api): State<Shared>,
     Login(who): Login,

@@ -17,7 +17,8 @@ use super::answer::Denied;
 /// What clients may read: pages, the library and its types; no tests, no tools.
 #[derive(RustEmbed)]
 #[folder = "../../web"]
-#[include = "*.html"]
+#[include = "index.html"]
+#[include = "api.html"]
 #[include = "page/*"]
 #[include = "lib/*"]
 #[include = "types/*"]
