@@ -15,9 +15,9 @@ let count = 0;
  */
 export function showPlaces(place, api, worlds, { verb, go, only }) {
   const id = `places-${++count}`;
-  const world = make("select", { id: `${id}-world` });
-  const map = make("select", { id: `${id}-map` });
-  const layer = make("select", { id: `${id}-layer` });
+  const world = make("select", { id: `${id}-world`, "aria-label": "World" });
+  const map = make("select", { id: `${id}-map`, "aria-label": "Map" });
+  const layer = make("select", { id: `${id}-layer`, "aria-label": "Layer" });
   const mapLabel = make("label", {}, "Map ", map);
   const shown = worlds.filter(({ name }) => !only || name === only);
   for (const { name, title, players } of shown) {
