@@ -313,7 +313,10 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn split<T>(frame: &[u8], mut read: impl FnMut(u8, &mut Reader) -> Result<Option<T>, Refusal>) -> Result<Vec<T>, Refusal> {
+fn split<T>(
+    frame: &[u8],
+    mut read: impl FnMut(u8, &mut Reader) -> Result<Option<T>, Refusal>,
+) -> Result<Vec<T>, Refusal> {
     let mut rest = Reader(frame);
     let mut messages = Vec::new();
     while !rest.0.is_empty() {
@@ -359,7 +362,12 @@ pub fn read_client_frame(frame: &[u8]) -> Result<Vec<ClientMessage>, Refusal> {
             },
             0x05 => ClientMessage::Leave,
             0x06 => ClientMessage::Ping { nonce: r.u32()? },
-            _ => return Refusal::err(Code::Protocol, format!("a client does not send messages of type {kind:#04x}")),
+            _ => {
+                return Refusal::err(
+                    Code::Protocol,
+                    format!("a client does not send messages of type {kind:#04x}"),
+                );
+            }
         }))
     })
 }
@@ -395,9 +403,12 @@ pub fn read_server_frame(frame: &[u8]) -> Result<Vec<ServerMessage>, Refusal> {
                 ServerMessage::Refused(Refusal { code, text: r.string()? })
             }
             0x85 => ServerMessage::Progress { state: r.string()?, position: r.u32()? },
-            0x86 => {
-                ServerMessage::Follow { url: r.string()?, ticket: r.string()?, plain: r.bool()?, prompt: r.bool()? }
-            }
+            0x86 => ServerMessage::Follow {
+                url: r.string()?,
+                ticket: r.string()?,
+                plain: r.bool()?,
+                prompt: r.bool()?,
+            },
             0x87 => ServerMessage::Steer { epoch: r.u64()? },
             0x88 => ServerMessage::Switch { epoch: r.u64()? },
             0x89 => ServerMessage::Pong { nonce: r.u32()? },
@@ -630,18 +641,47 @@ mod tests {
     fn servers() -> Vec<ServerMessage> {
         vec![
             ServerMessage::Welcome(Box::new(Welcome {
-                version: 1, tick_hz: 20, tick: 1 << 40, me: 3, epoch: 4, resume: [1; 16], steering: true,
-                area: "wilds/0,0..8,8/0".into(), x0: -512, y0: 0, x1: 0, y1: 512, view_m: 60, speed_cm_s: 500, acked: 9,
+                version: 1,
+                tick_hz: 20,
+                tick: 1 << 40,
+                me: 3,
+                epoch: 4,
+                resume: [1; 16],
+                steering: true,
+                area: "wilds/0,0..8,8/0".into(),
+                x0: -512,
+                y0: 0,
+                x1: 0,
+                y1: 512,
+                view_m: 60,
+                speed_cm_s: 500,
+                acked: 9,
             })),
             ServerMessage::Update(Update {
-                tick: 7, acked: 6, whole: true, left: vec![1, 65_535],
-                entered: vec![Entered { id: 2, kind: 0, x: -150, y: 99_999, name: "Ädä".into(), faction: "embers".into() }],
-                moved: vec![(3, -128, 127)], jumped: vec![(4, i32::MIN, i32::MAX)],
+                tick: 7,
+                acked: 6,
+                whole: true,
+                left: vec![1, 65_535],
+                entered: vec![Entered {
+                    id: 2,
+                    kind: 0,
+                    x: -150,
+                    y: 99_999,
+                    name: "Ädä".into(),
+                    faction: "embers".into(),
+                }],
+                moved: vec![(3, -128, 127)],
+                jumped: vec![(4, i32::MIN, i32::MAX)],
             }),
             ServerMessage::Tiles { cx: 0, cy: -1, tiles: (0..1024).map(|i| (i / 300) as u8).collect() },
             ServerMessage::Refused(Refusal::new(Code::TooFast, "slow down")),
             ServerMessage::Progress { state: "queued".into(), position: 3 },
-            ServerMessage::Follow { url: "ws://127.0.0.1:7000/play".into(), ticket: "t".into(), plain: false, prompt: true },
+            ServerMessage::Follow {
+                url: "ws://127.0.0.1:7000/play".into(),
+                ticket: "t".into(),
+                plain: false,
+                prompt: true,
+            },
             ServerMessage::Steer { epoch: 8 },
             ServerMessage::Switch { epoch: 9 },
             ServerMessage::Pong { nonce: 1 },
@@ -666,13 +706,21 @@ mod tests {
         let line = |name: String, frame: Bytes| format!("{} {}\n", name, crate::id::hex(&frame));
         let word = |text: String| text.chars().take_while(|c| c.is_alphanumeric()).collect::<String>();
         let mut text = String::new();
-        clients().iter().for_each(|m| text += &line(format!("client {}", word(format!("{m:?}"))), m.to_frame()));
-        servers().iter().for_each(|m| text += &line(format!("server {}", word(format!("{m:?}"))), m.to_frame()));
+        clients()
+            .iter()
+            .for_each(|m| text += &line(format!("client {}", word(format!("{m:?}"))), m.to_frame()));
+        servers()
+            .iter()
+            .for_each(|m| text += &line(format!("server {}", word(format!("{m:?}"))), m.to_frame()));
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol-vectors.txt");
         if std::env::var_os("PANGEA_BLESS").is_some() {
             std::fs::write(path, &text).expect("written");
         }
-        assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), text, "run with PANGEA_BLESS=1 if meant");
+        assert_eq!(
+            std::fs::read_to_string(path).unwrap_or_default(),
+            text,
+            "run with PANGEA_BLESS=1 if meant"
+        );
     }
 
     proptest::proptest! {

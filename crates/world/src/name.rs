@@ -71,8 +71,20 @@ mod tests {
     #[test]
     fn refuses_what_hides_or_misleads() {
         for text in [
-            "", "ab", "   ", "a\u{0}b", "ada\n", "a\u{202e}da", "ad\u{200b}a", "<b>ada</b>", "a--b", "-ada", "paypаl",
-            "\u{1F600}\u{1F600}\u{1F600}", "abcdefghijklmnopqrstuvwxyz", "a\u{301}\u{301}\u{301}",
+            "",
+            "ab",
+            "   ",
+            "a\u{0}b",
+            "ada\n",
+            "a\u{202e}da",
+            "ad\u{200b}a",
+            "<b>ada</b>",
+            "a--b",
+            "-ada",
+            "paypаl",
+            "\u{1F600}\u{1F600}\u{1F600}",
+            "abcdefghijklmnopqrstuvwxyz",
+            "a\u{301}\u{301}\u{301}",
         ] {
             // A trailing line break is trimmed like any other white space at the end.
             if text == "ada\n" {

@@ -76,7 +76,11 @@ pub enum Decision<O> {
 ///
 /// # Errors
 /// `stale_epoch` if the caller is not the owner at that epoch: it must drop its copy.
-pub fn decide<O: Copy + PartialEq>(row: &Owned<O>, id: TransferId, change: &Change<O>) -> Result<Decision<O>, Refusal> {
+pub fn decide<O: Copy + PartialEq>(
+    row: &Owned<O>,
+    id: TransferId,
+    change: &Change<O>,
+) -> Result<Decision<O>, Refusal> {
     if row.last == Some(id) {
         return Ok(Decision::Repeat);
     }

@@ -66,7 +66,10 @@ pub fn place(world: &World, layers: &[LayerState], wish: &Wish) -> Result<Placem
         );
     }
     if let Some(layer) = wish.layer.filter(|layer| *layer >= world.layers) {
-        return Refusal::err(Code::UnknownLayer, format!("there is no layer {layer}: the world has {}", world.layers));
+        return Refusal::err(
+            Code::UnknownLayer,
+            format!("there is no layer {layer}: the world has {}", world.layers),
+        );
     }
     let of_version = |layer: &&LayerState| match (&wish.version, &layer.version) {
         (Some(wished), Some(version)) => wished == version,
@@ -142,7 +145,11 @@ mod tests {
         assert_eq!(check(&[0], layer(3)), Err(Code::UnknownLayer));
         let friend = Wish { friends_layer: Some(1), ..Wish::default() };
         assert_eq!(check(&[0, 3], friend.clone()), Ok(Placement::Layer(1)));
-        assert_eq!(check(&[0, 10], friend), Ok(Placement::Layer(0)), "a full friend's layer is no reason to wait");
+        assert_eq!(
+            check(&[0, 10], friend),
+            Ok(Placement::Layer(0)),
+            "a full friend's layer is no reason to wait"
+        );
         let version = Wish { version: Some("2".into()), ..Wish::default() };
         assert_eq!(check(&[0, 0, 0], version.clone()), Err(Code::NoServerFits));
         assert_eq!(check(&[0], version), Ok(Placement::NewLayer(1)));

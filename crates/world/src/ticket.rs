@@ -47,6 +47,21 @@ pub struct Claims {
     pub name: String,
 }
 
+/// What one role shows another: central vouches for the pair. Never good as a ticket, nor a ticket as this,
+/// by the type in the header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credential {
+    /// Who shows it: `central`, `operator`, or a server id.
+    pub sub: String,
+    /// To whom: a server id.
+    pub aud: String,
+    /// When it ends, seconds since 1970.
+    pub exp: u64,
+}
+
+const TICKET_TYPE: &str = "JWT";
+const CREDENTIAL_TYPE: &str = "pangea-role+jwt";
+
 /// The `aud` of a server in one life: `<server id>/<incarnation>`.
 pub fn audience(server: ServerId, incarnation: u64) -> String {
     format!("{server}/{incarnation}")
@@ -88,9 +103,18 @@ impl Signer {
         PublicKey { kid: self.kid.clone(), bytes: self.pair.public_key().as_ref().to_vec() }
     }
 
-    /// Signs; the text form is `header.claims.signature`, each URL-safe base64.
+    /// Signs a ticket; the text form is `header.claims.signature`, each URL-safe base64.
     pub fn sign(&self, claims: &Claims) -> String {
-        let header = Header { alg: "EdDSA".into(), kid: self.kid.clone(), typ: "JWT".into() };
+        self.sign_as(TICKET_TYPE, claims)
+    }
+
+    /// Signs a credential, in the same form under another type.
+    pub fn sign_credential(&self, credential: &Credential) -> String {
+        self.sign_as(CREDENTIAL_TYPE, credential)
+    }
+
+    fn sign_as(&self, typ: &str, claims: &impl Serialize) -> String {
+        let header = Header { alg: "EdDSA".into(), kid: self.kid.clone(), typ: typ.into() };
         let part = |value: Result<Vec<u8>, _>| B64.encode(value.unwrap_or_default());
         let signed = format!("{}.{}", part(serde_json::to_vec(&header)), part(serde_json::to_vec(claims)));
         let signature = self.pair.sign(signed.as_bytes());
@@ -122,7 +146,10 @@ impl PublicKey {
 /// # Errors
 /// `ticket_invalid`, `ticket_expired` (or not yet begun), `ticket_foreign`.
 pub fn check(ticket: &str, keys: &[PublicKey], audience: &str, now_s: u64) -> Result<Claims, Refusal> {
-    let claims = read(ticket, keys)?;
+    let claims: Claims = read(ticket, keys, TICKET_TYPE)?;
+    if claims.iss != "pangea" {
+        return Refusal::err(Code::TicketInvalid, "this ticket is not valid");
+    }
     if claims.exp + SKEW_S < now_s || claims.iat > now_s + SKEW_S || claims.exp > claims.iat + LIFE_S {
         return Refusal::err(Code::TicketExpired, "this ticket's time is over");
     }
@@ -132,7 +159,17 @@ pub fn check(ticket: &str, keys: &[PublicKey], audience: &str, now_s: u64) -> Re
     Ok(claims)
 }
 
-fn read(ticket: &str, keys: &[PublicKey]) -> Result<Claims, Refusal> {
+/// Checks a credential's form, signature, time and audience.
+///
+/// # Errors
+/// `key_wrong`, whatever is wrong.
+pub fn check_credential(text: &str, keys: &[PublicKey], audience: &str, now_s: u64) -> Result<Credential, Refusal> {
+    let wrong = || Refusal::new(Code::KeyWrong, "this credential is not valid here");
+    let credential: Credential = read(text, keys, CREDENTIAL_TYPE).map_err(|_| wrong())?;
+    if credential.aud == audience && credential.exp + SKEW_S >= now_s { Ok(credential) } else { Err(wrong()) }
+}
+
+fn read<T: serde::de::DeserializeOwned>(ticket: &str, keys: &[PublicKey], typ: &str) -> Result<T, Refusal> {
     let invalid = || Refusal::new(Code::TicketInvalid, "this ticket is not valid");
     if ticket.len() > MAX_BYTES {
         return Err(invalid());
@@ -141,15 +178,12 @@ fn read(ticket: &str, keys: &[PublicKey]) -> Result<Claims, Refusal> {
     let (header, claims) = signed.split_once('.').ok_or_else(invalid)?;
     let decode = |text: &str| B64.decode(text).map_err(|_| invalid());
     let header: Header = serde_json::from_slice(&decode(header)?).map_err(|_| invalid())?;
-    let key = keys.iter().find(|key| key.kid == header.kid && header.alg == "EdDSA").ok_or_else(invalid)?;
+    let fits = |key: &&PublicKey| key.kid == header.kid && header.alg == "EdDSA" && header.typ == typ;
+    let key = keys.iter().find(fits).ok_or_else(invalid)?;
     UnparsedPublicKey::new(&ED25519, &key.bytes)
         .verify(signed.as_bytes(), &decode(signature)?)
         .map_err(|_| invalid())?;
-    let claims: Claims = serde_json::from_slice(&decode(claims)?).map_err(|_| invalid())?;
-    if claims.iss != "pangea" {
-        return Err(invalid());
-    }
-    Ok(claims)
+    serde_json::from_slice(&decode(claims)?).map_err(|_| invalid())
 }
 
 #[cfg(test)]
@@ -192,6 +226,20 @@ mod tests {
     }
 
     #[test]
+    fn a_credential_is_no_ticket_and_a_ticket_no_credential() {
+        let signer = Signer::from_seed(&[9; 32]);
+        let keys = [signer.public()];
+        let credential = Credential { sub: "central".into(), aud: "s".into(), exp: 1_000 };
+        let text = signer.sign_credential(&credential);
+        assert_eq!(check_credential(&text, &keys, "s", 1_002), Ok(credential));
+        let code = |text: &str, aud: &str, now| check_credential(text, &keys, aud, now).map_err(|r| r.code);
+        assert_eq!(code(&text, "t", 1_000), Err(Code::KeyWrong));
+        assert_eq!(code(&text, "s", 1_003), Err(Code::KeyWrong));
+        assert_eq!(code(&signer.sign(&claims()), &claims().aud, 1_000), Err(Code::KeyWrong));
+        assert_eq!(check_at(&text, 1_000), Err(Code::TicketInvalid));
+    }
+
+    #[test]
     fn no_part_can_be_changed() {
         let ticket = Signer::from_seed(&[9; 32]).sign(&claims());
         for at in 0..ticket.len() {
@@ -204,7 +252,11 @@ mod tests {
             assert_eq!(check_at(&ticket[..cut], 1_000), Err(Code::TicketInvalid), "cut at {cut}");
         }
         assert_eq!(check_at(&Signer::from_seed(&[8; 32]).sign(&claims()), 1_000), Err(Code::TicketInvalid));
-        let none = format!("{}.{}.", B64.encode(r#"{"alg":"none","kid":"","typ":"JWT"}"#), ticket.split('.').nth(1).expect("claims"));
+        let none = format!(
+            "{}.{}.",
+            B64.encode(r#"{"alg":"none","kid":"","typ":"JWT"}"#),
+            ticket.split('.').nth(1).expect("claims")
+        );
         assert_eq!(check_at(&none, 1_000), Err(Code::TicketInvalid));
     }
 }

@@ -155,7 +155,9 @@ impl World {
             return Ok(self.faction(id)?.spawn.clone());
         }
         Ok(match &self.kind {
-            Kind::Grid(grid) => Place { world: self.name.clone(), map: None, x: grid.spawn.0, y: grid.spawn.1 },
+            Kind::Grid(grid) => {
+                Place { world: self.name.clone(), map: None, x: grid.spawn.0, y: grid.spawn.1 }
+            }
             Kind::Maps(maps) => self.on_map(&maps.spawn),
         })
     }
@@ -312,7 +314,14 @@ impl Reader<'_> {
         Ok(n as u32)
     }
 
-    fn or_number(&self, key: &str, value: &Option<Spanned<i64>>, default: u32, least: i64, most: i64) -> Result<u32, FileError> {
+    fn or_number(
+        &self,
+        key: &str,
+        value: &Option<Spanned<i64>>,
+        default: u32,
+        least: i64,
+        most: i64,
+    ) -> Result<u32, FileError> {
         value.as_ref().map_or(Ok(default), |value| self.number(key, value, least, most))
     }
 
@@ -374,7 +383,11 @@ impl Reader<'_> {
             let p = point.get_ref();
             let cell = f64::from(cell_m);
             let far = p.x.abs().max(p.y.abs()) > 1e9;
-            if !p.x.is_finite() || !p.y.is_finite() || far || bounds.is_some_and(|b| !b.contains(p.x / cell, p.y / cell)) {
+            if !p.x.is_finite()
+                || !p.y.is_finite()
+                || far
+                || bounds.is_some_and(|b| !b.contains(p.x / cell, p.y / cell))
+            {
                 return self.error(point.span().start, format!("{what} lies outside the world"));
             }
             Ok((p.x, p.y))
@@ -433,7 +446,8 @@ impl Reader<'_> {
                 return self.error(at, format!("a portal on «{}» is empty or outside the map", map.id));
             }
             if let Some(other) = read.portals.iter().find(|other| other.rect.overlaps(&rect)) {
-                let text = format!("two portals on «{}» overlap (to «{}» and to «{}»)", map.id, other.to, p.to);
+                let text =
+                    format!("two portals on «{}» overlap (to «{}» and to «{}»)", map.id, other.to, p.to);
                 return self.error(at, text);
             }
             read.portals.push(Portal { rect, to: p.to.clone(), to_x: p.to_x, to_y: p.to_y });
@@ -444,9 +458,17 @@ impl Reader<'_> {
     fn faction(&self, world: &World, entry: &Spanned<FileFaction>) -> Result<Faction, FileError> {
         let (file, at) = (entry.get_ref(), entry.span().start);
         if !is_id(&file.id) || world.factions.iter().any(|f| f.id == file.id) {
-            return self.error(at, format!("«{}»: a faction's id is unique and has letters, digits, «-», «_»", file.id));
+            return self.error(
+                at,
+                format!("«{}»: a faction's id is unique and has letters, digits, «-», «_»", file.id),
+            );
         }
-        let spawn = Place { world: world.name.clone(), map: file.spawn.map.clone(), x: file.spawn.x, y: file.spawn.y };
+        let spawn = Place {
+            world: world.name.clone(),
+            map: file.spawn.map.clone(),
+            x: file.spawn.x,
+            y: file.spawn.y,
+        };
         let of_kind = matches!(world.kind, Kind::Maps(_)) == spawn.map.is_some();
         if !of_kind || crate::space::ground_at(world, &spawn).is_err() {
             return self.error(at, format!("the spawn of «{}» lies outside the world or its map", file.id));
@@ -471,7 +493,14 @@ impl Reader<'_> {
         }
     }
 
-    fn on_map(&self, maps: &Maps, id: &str, (x, y): (f64, f64), what: &str, offset: usize) -> Result<(), FileError> {
+    fn on_map(
+        &self,
+        maps: &Maps,
+        id: &str,
+        (x, y): (f64, f64),
+        what: &str,
+        offset: usize,
+    ) -> Result<(), FileError> {
         if self.known(maps, id, offset)?.rect().contains(x, y) {
             return Ok(());
         }
@@ -481,5 +510,6 @@ impl Reader<'_> {
 
 /// Letters, digits, `-` and `_`, 1 to 64.
 fn is_id(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }

@@ -1,14 +1,33 @@
-//! The link: one resumable, mutually authenticated gRPC stream of [`Envelope`](pangea_world::messages::Envelope)s.
+//! The link: one resumable, mutually authenticated gRPC stream of [`Envelope`]s.
 //!
 //! The lesser role opens it ([`open`]), central and chat answer it ([`serve`]). What is sent is kept until
 //! acknowledged and sent again after a reconnect; a role sees every message once and in order (E.6).
 
-use std::sync::Arc;
+mod answerer;
+mod grpc;
+mod opener;
+mod secure;
+mod session;
 
-use pangea_world::messages::{Body, Hello};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pangea_world::messages::{Body, Envelope, Hello, MAX_UNACKED, RefusalMessage};
 use pangea_world::role_key::RoleKey;
 use pangea_world::{Code, Refusal};
-use tokio::sync::mpsc;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tonic::Streaming;
+
+/// Time for a whole handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an answerer keeps a session whose connection is gone.
+const RESUME_KEPT: Duration = Duration::from_secs(30);
+/// HTTP/2 pings, so that a dead peer is noticed.
+const KEEP_ALIVE: Duration = Duration::from_secs(2);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(3);
+const SEND_QUEUE: usize = MAX_UNACKED;
+const EVENT_QUEUE: usize = 1_024;
 
 /// What happens on a link.
 #[derive(Debug)]
@@ -22,7 +41,7 @@ pub enum Event {
     Message(Body),
     /// The connection is gone; the opener tries again by itself, with back-off.
     Down,
-    /// The other side refuses this role for good (wrong key, wrong version).
+    /// The other side refuses this role for good (wrong key, wrong version, replaced).
     Refused(Refusal),
 }
 
@@ -30,6 +49,8 @@ pub enum Event {
 #[derive(Clone, Debug)]
 pub struct Sender {
     queue: mpsc::Sender<Body>,
+    /// How many messages were queued and are not acknowledged.
+    waiting: watch::Sender<usize>,
 }
 
 impl Sender {
@@ -38,9 +59,21 @@ impl Sender {
     /// # Errors
     /// `storage_busy` if 16,384 messages wait already: the other side is away or too slow; give up or retry.
     pub fn send(&self, body: Body) -> Result<(), Refusal> {
-        self.queue
-            .try_send(body)
-            .map_err(|_| Refusal::new(Code::StorageBusy, "the link's queue is full, or the link has ended"))
+        let busy = |_| Refusal::new(Code::StorageBusy, "the link's queue is full, or the link has ended");
+        let permit = self.queue.try_reserve().map_err(busy)?;
+        self.waiting.send_modify(|waiting| *waiting += 1);
+        permit.send(body);
+        Ok(())
+    }
+
+    /// Waits until the other side has acknowledged all that was sent, or the link has ended for good: before
+    /// a process ends, under a time limit.
+    pub async fn flushed(&self) {
+        let mut waiting = self.waiting.subscribe();
+        tokio::select! {
+            _ = waiting.wait_for(|waiting| *waiting == 0) => {}
+            () = self.queue.closed() => {}
+        }
     }
 }
 
@@ -65,8 +98,11 @@ pub struct Opener {
 
 /// Opens a link and keeps it open until the receiver is dropped. Reconnects with back-off (50 ms to 2 s).
 pub fn open(opener: Opener) -> (Sender, mpsc::Receiver<Event>) {
-    let _ = opener;
-    todo!("in work")
+    let (queue_tx, queue) = mpsc::channel(SEND_QUEUE);
+    let (events_tx, events) = mpsc::channel(EVENT_QUEUE);
+    let waiting = watch::Sender::new(0);
+    tokio::spawn(opener::run(opener, queue, waiting.clone(), events_tx));
+    (Sender { queue: queue_tx, waiting }, events)
 }
 
 /// A role that has proven who it is.
@@ -76,22 +112,68 @@ pub struct Accepted {
     pub hello: Hello,
     /// To it.
     pub sender: Sender,
-    /// From it; ends for good when the role is gone for longer than a resume is kept (30 s).
+    /// From it; ends for good when the role is gone for longer than a resume is kept (30 s), or when a newer
+    /// link of the same role and name took its place.
     pub events: mpsc::Receiver<Event>,
 }
 
 /// Finds the key that a role of this Hello must have; `None` refuses it with `key_wrong`.
 pub type KeyOf = Arc<dyn Fn(&Hello) -> Option<RoleKey> + Send + Sync>;
 
-/// Answers links on a listener until it fails or `shutdown` ends; each accepted role comes out once per link session.
+/// Answers links on a listener until it is dropped; each accepted role comes out once per link session.
 ///
 /// # Errors
 /// If the listener fails.
 pub async fn serve(
-    listener: tokio::net::TcpListener,
+    listener: TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
     key_of: KeyOf,
     accepted: mpsc::Sender<Accepted>,
 ) -> anyhow::Result<()> {
-    let _ = (listener, key_of, accepted);
-    todo!("in work")
+    let answerer = answerer::Answerer::new(key_of, accepted);
+    let on_stream: grpc::OnStream = Arc::new(move |out, incoming| {
+        tokio::spawn(answerer.clone().greet(out, incoming));
+    });
+    let server = tonic::transport::Server::builder()
+        .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
+        .add_service(grpc::LinkService { on_stream });
+    match tls {
+        None => {
+            let incoming = futures_util::stream::unfold(listener, |listener| async move {
+                let tcp = listener.accept().await.map(|(tcp, _)| {
+                    let _ = tcp.set_nodelay(true);
+                    tcp
+                });
+                Some((tcp, listener))
+            });
+            server.serve_with_incoming(incoming).await?;
+        }
+        Some(tls) => server.serve_with_incoming(secure::accept(listener, tls)).await?,
+    }
+    Ok(())
 }
+
+async fn next_body(incoming: &mut Streaming<Envelope>) -> anyhow::Result<Body> {
+    match incoming.message().await? {
+        Some(Envelope { body: Some(body), .. }) => Ok(body),
+        _ => anyhow::bail!("the stream ended"),
+    }
+}
+
+async fn say(out: &grpc::Out, body: Body) -> anyhow::Result<()> {
+    Ok(out.send(Ok(Envelope { seq: 0, ack: 0, body: Some(body) })).await?)
+}
+
+/// A refusal for a link message.
+pub fn from_refusal(refusal: &Refusal) -> RefusalMessage {
+    RefusalMessage { code: refusal.code.to_string(), text: refusal.text.clone() }
+}
+
+/// A refusal from a link message; an unknown code of a newer role reads as `internal`.
+pub fn to_refusal(message: &RefusalMessage) -> Refusal {
+    Refusal::new(message.code.parse().unwrap_or(Code::Internal), message.text.clone())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,264 @@
-//! In work.
+//! The only place that knows SQL.
+//!
+//! One SQL text serves SQLite and PostgreSQL: `$1` placeholders, BIGINT milliseconds, ids as 16-byte blobs,
+//! SMALLINT for truth values. SQLite runs in WAL mode with `synchronous=FULL`: what was answered survives a
+//! power cut. All writes go through one writer task, which commits many of them at once ([`Store::write`]);
+//! reads go through a small pool of connections that cannot write ([`Store::reader`]).
+//!
+//! One central writes. It holds `central.lock` for its life, and a row in the database whose epoch each open
+//! raises; every transaction begins by checking that row, so a central that was superseded cannot write.
+//!
+//! | file | knows |
+//! |---|---|
+//! | [`migrate`] | the schema and its versions |
+//! | [`writer`] | group commit |
+//! | [`ownership`] | the one function that changes an owner; writes that only an owner may do |
+//! | [`account`], [`session`], [`character`], [`area`], [`quest`], [`enter`], [`audit`] | their rows |
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, bail};
+use futures_util::future::BoxFuture;
+use pangea_world::{Code, Refusal};
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions, Executor, Row};
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub mod account;
+pub mod area;
+pub mod audit;
+pub mod character;
+pub mod enter;
+pub mod migrate;
+pub mod ownership;
+pub mod quest;
+pub mod session;
+pub mod writer;
+
+/// Most writes that wait for the writer; a further one is refused with `storage_busy`.
+pub const QUEUE_MAX: usize = 4_096;
+
+/// Connections for reads.
+const READERS: u32 = 4;
+
+/// Why a job of the writer did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An expected «no»; the transaction is rolled back and the caller gets it as it is.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The database failed; the caller gets `internal`, the log the cause.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Refused(refusal) => refusal,
+            Error::Database(error) => {
+                tracing::error!(%error, "the database failed");
+                Refusal::new(Code::Internal, "the database failed; nothing was written")
+            }
+        }
+    }
+}
+
+impl Error {
+    /// Whether a UNIQUE rule was broken.
+    pub fn is_unique(&self) -> bool {
+        matches!(self, Error::Database(sqlx::Error::Database(error)) if error.is_unique_violation())
+    }
+}
+
+/// The database; cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    jobs: mpsc::Sender<writer::Order>,
+    readers: AnyPool,
+    failed: watch::Receiver<Option<String>>,
+    era: u64,
+    epoch: u64,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Store(epoch {}, era {})", self.epoch, self.era)
+    }
+}
+
+impl Store {
+    /// Opens `<folder>/pangea.db`, makes folder and file where missing, and brings the schema up to date.
+    ///
+    /// # Errors
+    /// If the folder cannot be written, if another central has it open, if the schema is newer than this
+    /// program. The text says which, and what to do.
+    pub async fn open(folder: &Path) -> anyhow::Result<Store> {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("the data folder «{}» cannot be made", folder.display()))?;
+        let lock = lock(folder)?;
+        sqlx::any::install_default_drivers();
+        let path = folder.join("pangea.db");
+        let options = options(&path)?;
+        let what = || format!("the database «{}» cannot be opened for writing", path.display());
+        let mut connection = options.connect().await.with_context(what)?;
+        prepare(&mut connection).await.with_context(what)?;
+        let found = migrate::migrate(&mut connection, &path.display().to_string()).await?;
+        let epoch = migrate::lead(&mut connection).await.with_context(what)?;
+        let readers = AnyPoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(Duration::from_secs(5))
+            // A local file does not hang up; the check would double the cost of a small read.
+            .test_before_acquire(false)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    prepare(connection).await?;
+                    connection.execute("PRAGMA query_only = ON").await?;
+                    Ok(())
+                })
+            })
+            .connect_lazy_with(options);
+        let (jobs, queue) = mpsc::channel(QUEUE_MAX);
+        let (fail, failed) = watch::channel(None);
+        tokio::spawn(writer::Writer { connection, queue, epoch, fail, lock }.run());
+        Ok(Store { jobs, readers, failed, era: found.era, epoch })
+    }
+
+    /// Runs a job in a transaction and answers once it is durable. The job may run more than once (its
+    /// transaction is shared with others, and repeated alone if one of them fails): it must change nothing
+    /// but the database.
+    ///
+    /// # Errors
+    /// The job's own refusal; `storage_busy` if the queue is full; `internal` if the database failed. In
+    /// each case nothing was written.
+    pub async fn write<T, F>(&self, job: F) -> Result<T, Refusal>
+    where
+        T: Send + 'static,
+        F: for<'c> FnMut(&'c mut AnyConnection) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let order = writer::Order::Job(writer::job(job, reply));
+        self.jobs.try_send(order).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => {
+                Refusal::new(Code::StorageBusy, "too many writes are waiting; try again in a moment")
+            }
+            mpsc::error::TrySendError::Closed(_) => gone(),
+        })?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// A connection that can only read.
+    ///
+    /// # Errors
+    /// `storage_busy` if none is free within five seconds.
+    pub async fn reader(&self) -> Result<PoolConnection<Any>, Refusal> {
+        self.readers.acquire().await.map_err(|error| match error {
+            sqlx::Error::PoolTimedOut => Refusal::new(Code::StorageBusy, "the database is busy; try again"),
+            error => Error::Database(error).into(),
+        })
+    }
+
+    /// Rises only when a backup is restored.
+    pub fn era(&self) -> u64 {
+        self.era
+    }
+
+    /// The epoch of this central, higher than that of every earlier one.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Ends when nothing can be written any more (another central took over, the disk failed), with the
+    /// reason: the process must stop then.
+    pub async fn failed(&self) -> String {
+        let mut failed = self.failed.clone();
+        let reason = failed.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
+        reason.unwrap_or_else(|| "the store was closed".to_owned())
+    }
+
+    /// Writes what waits, closes the files and gives the lock free. Later calls are refused.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        let (done, wait) = oneshot::channel();
+        if self.jobs.send(writer::Order::Close(done)).await.is_ok() {
+            let _ = wait.await;
+        }
+    }
+}
+
+/// Milliseconds since 1970 by the wall clock, for rows.
+pub fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+/// The 16 bytes of an id in a row.
+fn id(row: &AnyRow, column: usize) -> Result<[u8; 16], Error> {
+    optional_id(row, column)?
+        .ok_or_else(|| sqlx::Error::Decode(format!("column {column}: an id is missing").into()).into())
+}
+
+fn optional_id(row: &AnyRow, column: usize) -> Result<Option<[u8; 16]>, Error> {
+    let Some(bytes) = row.try_get::<Option<Vec<u8>>, _>(column)? else { return Ok(None) };
+    let bytes: [u8; 16] = bytes
+        .try_into()
+        .map_err(|_| sqlx::Error::Decode(format!("column {column}: an id has 16 bytes").into()))?;
+    Ok(Some(bytes))
+}
+
+fn gone() -> Refusal {
+    Refusal::new(Code::Stopping, "the server is stopping")
+}
+
+fn lock(folder: &Path) -> anyhow::Result<Arc<File>> {
+    let path = folder.join("central.lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path).with_context(|| {
+        format!(
+            "the data folder «{}» cannot be written; mend its rights or choose another (data = …)",
+            folder.display()
+        )
+    })?;
+    match file.try_lock() {
+        Ok(()) => Ok(Arc::new(file)),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another central has the data folder «{}» open; stop it first, or choose another folder (data = …)",
+            folder.display()
+        ),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("«{}» cannot be locked", path.display()))
+        }
+    }
+}
+
+fn options(path: &Path) -> anyhow::Result<AnyConnectOptions> {
+    let text = path.to_str().with_context(|| format!("the path «{}» is not UTF-8", path.display()))?;
+    let mut url = String::from("sqlite:");
+    for c in text.chars() {
+        match c {
+            '%' | '?' | '#' => url.push_str(&format!("%{:02X}", c as u32)),
+            c => url.push(c),
+        }
+    }
+    url.push_str("?mode=rwc");
+    Ok(url.parse::<AnyConnectOptions>()?.disable_statement_logging())
+}
+
+async fn prepare(connection: &mut AnyConnection) -> sqlx::Result<()> {
+    for pragma in [
+        "PRAGMA busy_timeout = 5000",
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA synchronous = FULL",
+        "PRAGMA foreign_keys = ON",
+    ] {
+        connection.execute(pragma).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod row_tests;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,287 @@
+//! What central remembers of the moment: spawners, servers, areas, seats, who stands in line.
+//!
+//! Nothing here must survive: it is told anew by the roles when their links come back, or follows from the
+//! store. One lock guards it all and is never held across an await.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, ServerId, SessionId};
+use pangea_world::messages::{Allocated, Body, CharacterAt, RefusalMessage, ServerInfo};
+use pangea_world::placement::LayerState;
+use pangea_world::space::{AreaName, Ground, Place};
+use pangea_world::world_file::World;
+use pangea_world::{Code, Refusal, role_key::RoleKey};
+use tokio::sync::{Notify, oneshot, watch};
+
+use super::core::Progress;
+use crate::link;
+
+/// All of it.
+#[derive(Default)]
+pub struct State {
+    pub spawners: HashMap<String, Spawner>,
+    pub chats: HashMap<String, Chat>,
+    pub areas: HashMap<AreaId, Area>,
+    pub names: HashMap<AreaName, AreaId>,
+    pub enters: HashMap<EnterId, Enter>,
+    /// Who waits for room on a ground, oldest wish first.
+    pub lines: HashMap<(String, Ground), Vec<Waiting>>,
+    pub transfers: HashMap<EnterId, Transfer>,
+    pub admits: HashMap<EnterId, (AreaId, oneshot::Sender<Result<(), RefusalMessage>>)>,
+    pub allocations: HashMap<u64, (String, oneshot::Sender<Allocated>)>,
+    pub last_request: u64,
+    pub stopping: bool,
+}
+
+/// A connected spawner; known from its first SpawnerHello on.
+pub struct Spawner {
+    pub sender: link::Sender,
+    pub address: String,
+    pub capacity: u32,
+    pub templates: Vec<String>,
+    /// All that run under it. A server that it does not list is dead: it is their witness.
+    pub servers: HashMap<ServerId, ServerInfo>,
+}
+
+/// A connected chat.
+pub struct Chat {
+    pub sender: link::Sender,
+    pub peer: PeerAddress,
+}
+
+/// Where a role can be reached.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PeerAddress {
+    pub server: Vec<u8>,
+    pub address: String,
+    pub port: u32,
+    pub tls: bool,
+    pub certificate: Vec<u8>,
+}
+
+/// One layer of one area that is, or was, wanted.
+pub struct Area {
+    pub name: AreaName,
+    pub world: Arc<World>,
+    /// Whether its server speaks our link, or only the Agones SDK.
+    pub own: bool,
+    pub always_on: bool,
+    pub phase: watch::Sender<Phase>,
+    /// The process that has it, or is about to.
+    pub server: Option<Server>,
+    pub seats: HashMap<CharacterId, Seat>,
+    /// When it died lately, oldest first.
+    pub crashes: Vec<Instant>,
+    /// Factions whose data its server has.
+    pub factions: Vec<String>,
+}
+
+/// The process that serves an area.
+#[derive(Clone)]
+pub struct Server {
+    pub id: ServerId,
+    pub spawner: String,
+    pub incarnation: u64,
+    pub epoch: u64,
+    pub at: PeerAddress,
+    /// Path of its game socket.
+    pub path: String,
+    /// `None` until it registered, and for third-party servers.
+    pub sender: Option<link::Sender>,
+    pub program: Option<String>,
+    pub draining: bool,
+    /// When it was heard last.
+    pub heard: Instant,
+    pub load: pangea_world::messages::Heartbeat,
+}
+
+/// How far an area is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Phase {
+    Down,
+    /// A seat is taken; nobody starts it yet.
+    Wanted,
+    /// A process is being found for it.
+    Spawning,
+    /// A process loads it; whether from a saved state.
+    Loading { restoring: bool },
+    Ready,
+    /// The last try ended so.
+    Failed(Refusal),
+}
+
+/// A place that is taken.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seat {
+    pub account: AccountId,
+    /// Under which epoch the character is, or will be, owned there.
+    pub epoch: u64,
+    /// The join that took it.
+    pub run: EnterId,
+    pub taken: Taken,
+}
+
+/// By whom a seat is taken.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Taken {
+    /// Held for somebody who travels, at most until then.
+    Held(Instant),
+    /// By somebody who is there.
+    Inside,
+}
+
+/// One wish to enter.
+pub struct Enter {
+    pub account: AccountId,
+    pub session: SessionId,
+    pub character: CharacterId,
+    pub body_hash: [u8; 32],
+    pub progress: watch::Sender<Progress>,
+    /// When it was first asked, ms since 1970: its place in a line, also after a restart of central.
+    pub created: i64,
+    /// When somebody last waited for it.
+    pub watched: Instant,
+    pub ended: Option<Instant>,
+    /// The join that works for it; `jti` of its ticket.
+    pub run: EnterId,
+}
+
+/// One in a line.
+pub struct Waiting {
+    pub run: EnterId,
+    /// When he first asked.
+    pub created: i64,
+    /// Rung when it is worth to look again.
+    pub turn: Arc<Notify>,
+    pub progress: watch::Sender<Progress>,
+}
+
+/// A handoff between two of our servers, or a leave towards a third-party one.
+#[derive(Debug, Clone)]
+pub struct Transfer {
+    pub character: CharacterId,
+    pub from: AreaId,
+    /// The owner's epoch when it was prepared.
+    pub epoch: u64,
+    pub to: AreaId,
+    pub place: Place,
+    pub plain: bool,
+    pub sealed: bool,
+    pub until: Instant,
+}
+
+impl State {
+    /// A number that no request of this central had before.
+    pub fn next_request(&mut self) -> u64 {
+        self.last_request += 1;
+        self.last_request
+    }
+
+    /// Ends all other open enters of a character: the newest wish holds.
+    pub fn supersede(&mut self, character: CharacterId, except: EnterId) {
+        let others = |(id, enter): &(&EnterId, &Enter)| {
+            enter.character == character && enter.ended.is_none() && **id != except
+        };
+        let others: Vec<EnterId> = self.enters.iter().filter(others).map(|(id, _)| *id).collect();
+        for enter in others {
+            self.give_up(enter, Refusal::new(Code::EnterExpired, "a newer wish of this character took its place"));
+        }
+    }
+
+    /// Ends an enter with a refusal and gives free what its join holds.
+    pub fn give_up(&mut self, enter: EnterId, refusal: Refusal) {
+        let Some(entry) = self.enters.get_mut(&enter) else { return };
+        let (run, character) = (entry.run, entry.character);
+        entry.ended.get_or_insert_with(Instant::now);
+        entry.progress.send_replace(Progress::Refused(refusal));
+        self.forget_run(run, character);
+    }
+
+    /// Gives free what a join holds: its seat if nobody sits there yet, its place in line.
+    pub fn forget_run(&mut self, run: EnterId, character: CharacterId) {
+        self.admits.remove(&run);
+        let mut freed = Vec::new();
+        for area in self.areas.values_mut() {
+            let Some(seat) = area.seats.get(&character).filter(|seat| seat.run == run) else { continue };
+            if seat.taken == Taken::Inside {
+                continue;
+            }
+            if let Some(sender) = area.server.as_ref().and_then(|server| server.sender.as_ref()) {
+                // Its NoShow gives the character back to the store.
+                let at = CharacterAt { character: character.to_vec(), epoch: seat.epoch, transfer: run.to_vec() };
+                let _ = sender.send(Body::Withdraw(at));
+            }
+            area.seats.remove(&character);
+            freed.push((area.name.world.clone(), area.name.ground.clone()));
+        }
+        for line in self.lines.values_mut() {
+            line.retain(|waiting| waiting.run != run);
+        }
+        self.lines.retain(|_, line| !line.is_empty());
+        freed.iter().for_each(|ground| self.line_moved(ground));
+    }
+
+    /// Room may have come: tells everybody in a line where he stands, and the first to look again.
+    pub fn line_moved(&mut self, ground: &(String, Ground)) {
+        let Some(line) = self.lines.get(ground) else { return };
+        for (position, waiting) in (1..).zip(line) {
+            waiting.progress.send_if_modified(|progress| {
+                let next = Progress::Queued { position };
+                let moved = *progress != next;
+                *progress = next;
+                moved
+            });
+        }
+        if let Some(first) = line.first() {
+            first.turn.notify_one();
+        }
+    }
+
+    /// The layers of one ground that run or start.
+    pub fn layers(&self, world: &World, ground: &Ground) -> Vec<LayerState> {
+        let of_ground = |area: &&Area| area.name.world == world.name && area.name.ground == *ground;
+        let runs = |area: &&Area| !matches!(*area.phase.borrow(), Phase::Down | Phase::Failed(_));
+        let state = |area: &Area| LayerState {
+            layer: area.name.layer,
+            seats_taken: area.seats.len() as u32,
+            capacity: world.capacity,
+            draining: area.server.as_ref().is_some_and(|server| server.draining),
+            version: area.server.as_ref().and_then(|server| server.program.clone()),
+        };
+        self.areas.values().filter(of_ground).filter(runs).map(state).collect()
+    }
+
+    /// Where a character has a seat and is inside, with that area.
+    pub fn presence(&self, character: CharacterId) -> Option<(AreaId, &Seat)> {
+        self.areas.iter().find_map(|(id, area)| {
+            area.seats.get(&character).filter(|seat| seat.taken == Taken::Inside).map(|seat| (*id, seat))
+        })
+    }
+
+    /// The area that a server has.
+    pub fn area_of(&self, server: ServerId) -> Option<AreaId> {
+        self.areas.iter().find(|(_, area)| area.server.as_ref().is_some_and(|s| s.id == server)).map(|(id, _)| *id)
+    }
+
+    /// The spawner that lists this server.
+    pub fn spawner_of(&self, server: ServerId) -> Option<&Spawner> {
+        self.spawners.values().find(|spawner| spawner.servers.contains_key(&server))
+    }
+
+    /// The connected spawner with a template and most room.
+    pub fn best_spawner(&self, template: &str) -> Option<(&String, &Spawner)> {
+        let knows = |(_, spawner): &(&String, &Spawner)| spawner.templates.iter().any(|known| known == template);
+        let room = |(_, spawner): &(&String, &Spawner)| {
+            let allocated = spawner.servers.values().filter(|server| server.state == "Allocated").count();
+            i64::from(spawner.capacity) - allocated as i64
+        };
+        self.spawners.iter().filter(knows).max_by_key(room)
+    }
+}
+
+/// The key of a game server, derived as its spawner derives it.
+pub fn server_key(master: &RoleKey, spawner: &str, server: &str) -> RoleKey {
+    master.derive("spawner", spawner).derive("server", server)
+}

@@ -1,0 +1,225 @@
+//! The one function that changes who owns an area or a character, and the writes that only an owner may do.
+//!
+//! No other file writes the columns `owner`, `epoch` and `last_transfer`; a house test looks.
+
+use pangea_world::id::{AreaId, CharacterId, ServerId, TransferId};
+use pangea_world::ownership::{Change, Decision, Owned, decide};
+use pangea_world::{Code, Refusal};
+use sqlx::{AnyConnection, Row};
+
+use super::{Error, now_ms};
+
+/// An owner as the 16 bytes of its row.
+pub trait Owner: Copy + PartialEq {
+    /// Which table's rows it owns.
+    const TABLE: Table;
+    /// From a row.
+    fn of(bytes: [u8; 16]) -> Self;
+    /// To a row.
+    fn bytes(self) -> Vec<u8>;
+}
+
+/// A game server owns areas.
+impl Owner for ServerId {
+    const TABLE: Table = Table::Area;
+    fn of(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+    fn bytes(self) -> Vec<u8> {
+        self.to_vec()
+    }
+}
+
+/// An area owns characters.
+impl Owner for AreaId {
+    const TABLE: Table = Table::Character;
+    fn of(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+    fn bytes(self) -> Vec<u8> {
+        self.to_vec()
+    }
+}
+
+/// What is owned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Table {
+    /// Owned by a game server.
+    Area,
+    /// Owned by an area.
+    Character,
+}
+
+/// What a change did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed<O> {
+    /// The row as it is now.
+    pub row: Owned<O>,
+    /// Whether this very change had been applied before.
+    pub repeat: bool,
+}
+
+/// Changes the owner of one area (`O` a server) or one character (`O` an area), inside the caller's
+/// transaction. A repeat of the last change is answered with the row that it made.
+///
+/// # Errors
+/// `stale_epoch` if the caller is not the owner at that epoch; `not_found` if there is no such row.
+pub async fn change_owner<O: Owner>(
+    connection: &mut AnyConnection,
+    id: [u8; 16],
+    transfer: TransferId,
+    change: &Change<O>,
+) -> Result<Changed<O>, Error> {
+    let row = owned::<O>(connection, id).await?;
+    let next = match decide(&row, transfer, change)? {
+        Decision::Repeat => return Ok(Changed { row, repeat: true }),
+        Decision::Apply(next) => next,
+    };
+    let update = match O::TABLE {
+        Table::Area => {
+            "UPDATE area SET owner = $1, epoch = $2, last_transfer = $3 WHERE id = $4 AND epoch = $5"
+        }
+        Table::Character => {
+            "UPDATE character SET owner = $1, epoch = $2, last_transfer = $3 WHERE id = $4 AND epoch = $5"
+        }
+    };
+    let done = sqlx::query(update)
+        .bind(next.owner.map(Owner::bytes))
+        .bind(next.epoch as i64)
+        .bind(transfer.to_vec())
+        .bind(id.to_vec())
+        .bind(row.epoch as i64)
+        .execute(connection)
+        .await?;
+    if done.rows_affected() != 1 {
+        return Err(Refusal::new(Code::StaleEpoch, "the owner changed in between").into());
+    }
+    Ok(Changed { row: next, repeat: false })
+}
+
+/// Who owns it now.
+///
+/// # Errors
+/// `not_found` if there is no such row.
+pub async fn owned<O: Owner>(connection: &mut AnyConnection, id: [u8; 16]) -> Result<Owned<O>, Error> {
+    let select = match O::TABLE {
+        Table::Area => "SELECT owner, epoch, last_transfer FROM area WHERE id = $1",
+        Table::Character => {
+            "SELECT owner, epoch, last_transfer FROM character WHERE id = $1 AND deleted IS NULL"
+        }
+    };
+    let row = sqlx::query(select).bind(id.to_vec()).fetch_optional(connection).await?;
+    let row = row.ok_or_else(|| Refusal::new(Code::NotFound, "there is no such row to own"))?;
+    Ok(Owned {
+        owner: super::optional_id(&row, 0)?.map(O::of),
+        epoch: row.try_get::<i64, _>(1)? as u64,
+        last: super::optional_id(&row, 2)?.map(TransferId),
+    })
+}
+
+/// Where a character stands, by the word of the area that owns it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Standing {
+    /// Who.
+    pub character: CharacterId,
+    /// Under which epoch it is owned.
+    pub epoch: u64,
+    /// Metres.
+    pub x: f64,
+    /// Metres.
+    pub y: f64,
+}
+
+/// Writes where characters stand on this area's ground; `map` is its map, `None` on a grid. Those that the
+/// area does not own at that epoch are left as they are, and come back.
+///
+/// # Errors
+/// If the database fails.
+pub async fn save_places(
+    connection: &mut AnyConnection,
+    area: AreaId,
+    map: Option<&str>,
+    places: &[Standing],
+) -> Result<Vec<CharacterId>, Error> {
+    let mut stale = Vec::new();
+    for place in places {
+        let done = sqlx::query(
+            "UPDATE character SET map = $1, x = $2, y = $3, place_known = 1, place_time = $4 \
+             WHERE id = $5 AND owner = $6 AND epoch = $7",
+        )
+        .bind(map.map(str::to_owned))
+        .bind(place.x)
+        .bind(place.y)
+        .bind(now_ms())
+        .bind(place.character.to_vec())
+        .bind(area.to_vec())
+        .bind(place.epoch as i64)
+        .execute(&mut *connection)
+        .await?;
+        if done.rows_affected() == 0 {
+            stale.push(place.character);
+        }
+    }
+    Ok(stale)
+}
+
+/// Writes an area's state for its next start, by the server that owns it at this epoch.
+///
+/// # Errors
+/// `stale_epoch` if another server, or the same under another epoch, owns it.
+pub async fn save_area_state(
+    connection: &mut AnyConnection,
+    area: AreaId,
+    server: ServerId,
+    epoch: u64,
+    state: &[u8],
+) -> Result<(), Error> {
+    let done = sqlx::query(
+        "UPDATE area SET state = $1, state_time = $2 WHERE id = $3 AND owner = $4 AND epoch = $5",
+    )
+    .bind(state.to_vec())
+    .bind(now_ms())
+    .bind(area.to_vec())
+    .bind(server.to_vec())
+    .bind(epoch as i64)
+    .execute(connection)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Err(Refusal::new(Code::StaleEpoch, "another server owns the area").into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    /// The rule of this file's first lines.
+    #[test]
+    fn no_other_file_writes_ownership() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+        let mut folders = vec![std::path::PathBuf::from(folder)];
+        let mut looked_at = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("a folder") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                if path.extension().is_none_or(|e| e != "rs") || path.ends_with("store/ownership.rs") {
+                    continue;
+                }
+                looked_at += 1;
+                let text = std::fs::read_to_string(&path).expect("a source file");
+                let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+                for statement in text.split("UPDATE ").skip(1) {
+                    let table = statement.split(' ').next().unwrap_or_default();
+                    let set = statement.split(" WHERE ").next().unwrap_or_default();
+                    let owning =
+                        ["owner =", "epoch =", "last_transfer ="].iter().any(|column| set.contains(column));
+                    assert!(!(matches!(table, "area" | "character") && owning), "{}: {set}", path.display());
+                }
+            }
+        }
+        assert!(looked_at > 5);
+    }
+}
