@@ -51,6 +51,8 @@ export class Api extends Emitter {
     this.kept = null;
     /** @type {Promise<void> | null} */
     this.refreshing = null;
+    /** The ids of enters that wait, by their keys. @type {Map<string, string>} */
+    this.enters = new Map();
   }
 
   /** The login, or null. @returns {Session | null} */
@@ -145,15 +147,21 @@ export class Api extends Emitter {
    */
   async enter(wish, options = {}) {
     const key = randomKey();
+    options.signal?.addEventListener("abort", () => this.withdraw(key), { once: true });
     for (let repeat = 0; ; repeat++) {
       try {
         const prepared = await this.enterOnce(wish, key, options);
-        if (prepared) return prepared;
+        if (prepared) {
+          this.enters.delete(key);
+          return prepared;
+        }
       } catch (thrown) {
+        if (thrown instanceof Refusal) this.enters.delete(key);
         if (thrown instanceof Refusal || options.signal?.aborted) throw thrown;
         if (repeat >= 5) throw new Refusal("unreachable", "The server cannot be reached.");
         await wait(Math.min(250 * 2 ** repeat, 4_000), options.signal);
       }
+      if (options.signal?.aborted) throw new Refusal("left", "You do not wait any more.");
       if (repeat >= MOST_REPEATS) throw new Refusal("enter_expired", "The world did not answer in time. Try again.");
     }
   }
@@ -170,16 +178,27 @@ export class Api extends Emitter {
     if (!(response.headers.get("content-type") ?? "").startsWith("text/event-stream") || !response.body) {
       const answer = await response.json();
       if (answer.url) return answer;
+      this.enters.set(key, String(answer.enter_id));
       onProgress?.({ state: answer.state ?? "queued", position: answer.position ?? 0 });
       return null;
     }
     for await (const { event, data } of serverEvents(response.body)) {
       const said = JSON.parse(data);
-      if (event === "progress") onProgress?.({ state: String(said.state), position: said.position ?? 0 });
+      if (event === "progress") {
+        this.enters.set(key, String(said.enter_id));
+        onProgress?.({ state: String(said.state), position: said.position ?? 0 });
+      }
       if (event === "ready") return said;
       if (event === "refused") throw new Refusal(String(said.code), String(said.text));
     }
     return null;
+  }
+
+  /** Nobody waits any more: the seat need not be held until its time is over. @param {string} key */
+  withdraw(key) {
+    const id = this.enters.get(key);
+    this.enters.delete(key);
+    if (id) this.json("DELETE", `/api/enter/${encodeURIComponent(id)}`).catch(() => {});
   }
 
   // ---- requests ---------------------------------------------------------------------------------------

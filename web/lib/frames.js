@@ -332,13 +332,13 @@ class Writer {
     return from;
   }
 
-  /** @param {number} v */ u8(v) { this.view.setUint8(this.room(1), v); }
-  /** @param {number} v */ i8(v) { this.view.setInt8(this.room(1), v); }
-  /** @param {number} v */ u16(v) { this.view.setUint16(this.room(2), v, true); }
-  /** @param {number} v */ u32(v) { this.view.setUint32(this.room(4), v, true); }
-  /** @param {number} v */ i32(v) { this.view.setInt32(this.room(4), v, true); }
-  /** @param {number} v */ f32(v) { this.view.setFloat32(this.room(4), v, true); }
-  /** @param {number} v */ u64(v) { this.view.setBigUint64(this.room(8), BigInt(v), true); }
+  /** @param {number} v */ u8(v) { const at = this.room(1); this.view.setUint8(at, v); }
+  /** @param {number} v */ i8(v) { const at = this.room(1); this.view.setInt8(at, v); }
+  /** @param {number} v */ u16(v) { const at = this.room(2); this.view.setUint16(at, v, true); }
+  /** @param {number} v */ u32(v) { const at = this.room(4); this.view.setUint32(at, v, true); }
+  /** @param {number} v */ i32(v) { const at = this.room(4); this.view.setInt32(at, v, true); }
+  /** @param {number} v */ f32(v) { const at = this.room(4); this.view.setFloat32(at, v, true); }
+  /** @param {number} v */ u64(v) { const at = this.room(8); this.view.setBigUint64(at, BigInt(v), true); }
   /** @param {boolean} v */ bool(v) { this.u8(v ? 1 : 0); }
 
   /** @param {number} v */

@@ -96,7 +96,8 @@ export class World extends Emitter {
     this.lands = new Map();
     /** The land of `live`. */
     this.land = new Land();
-    this.character = "";
+    /** Who plays; null: the selected one. @type {string | null} */
+    this.character = null;
     /** Round trip of the last ping, NaN before the first. */
     this.rttMs = NaN;
     /** Ended by `leave` and by the next `enter`; what was begun under it stops. */
@@ -125,7 +126,7 @@ export class World extends Emitter {
   async enter(wish) {
     this.stop();
     const { signal } = this.life;
-    this.character = wish.character;
+    this.character = wish.character ?? null;
     this.become("entering");
     try {
       await this.enterAndConnect(wish, signal);

@@ -7,9 +7,10 @@ import { field } from "./hash.js";
 export function drawBackdrop() {
   const sheet = canvas("backdrop");
   const [width, height] = [sheet.clientWidth, sheet.clientHeight];
+  if (width === 0) return;
   [sheet.width, sheet.height] = [width, height];
   const pen = sheet.getContext("2d");
-  if (!pen || width === 0) return;
+  if (!pen) return;
   const sky = pen.createLinearGradient(0, 0, 0, height);
   sky.addColorStop(0, "#0d1218");
   sky.addColorStop(1, "#1b2a2f");

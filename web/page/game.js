@@ -15,6 +15,8 @@ import { listen } from "./walk_input.js";
 const TOAST_MS = 5_000;
 /** Most messages at once. */
 const MOST_TOASTS = 4;
+/** How far land is asked for at most, metres. */
+const MOST_LAND_M = 100;
 const ZOOM = { least: 0.5, most: 2.5 };
 /** Refusals that only say that a step was not taken; no news to a player. */
 const QUIET_CODES = ["too_fast", "bad_input"];
@@ -56,7 +58,7 @@ export class Game {
     const draw = (/** @type {number} */ nowMs) => {
       if (!this.shown) return;
       this.frame = requestAnimationFrame(draw);
-      this.world.askLand(Math.min(this.picture.reach + 4, (this.world.welcome?.viewM ?? 60) + 30));
+      this.world.askLand(Math.min(MOST_LAND_M, Math.max(this.picture.reach + 4, this.world.welcome?.viewM ?? 60)));
       this.picture.draw(nowMs);
       if (nowMs - this.hudMs > 200) {
         this.hudMs = nowMs;

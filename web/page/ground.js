@@ -1,5 +1,6 @@
 /**
- * The ground of a chunk, drawn once: grass, meadow, sand, stone and water with soft outlines.
+ * The ground of a chunk, drawn once: grass, meadow, sand, stone and water with shores and edges
+ * that wander.
  * Trees and rocks stand on it and are drawn with the characters ({@link module:page/things}).
  * @module
  */
@@ -10,28 +11,29 @@ import { chance, field } from "./hash.js";
 /** @import { Land } from "../lib/land.js" */
 
 /** Pixels per tile of a drawn chunk. */
-const PX = 24;
+const PX = 20;
 /** Most drawn chunks that are kept. */
 const MOST_DRAWN = 64;
 /** Most chunks drawn in one picture, so that none stutters. */
-const MOST_PER_PICTURE = 2;
+const MOST_PER_PICTURE = 1;
 
 /** What lies under a tile of this kind. @param {number} kind */
 function groundOf(kind) {
   return kind === TILE.TREE ? TILE.GRASS : kind === TILE.ROCK ? TILE.STONE : kind;
 }
 
-/** Layers from low to high; a higher one lies over the rounded edge of the ones below. */
-const LAYERS = [
-  { kind: TILE.MEADOW, colour: "#61924a", grow: 0.06, round: 0.48 },
-  { kind: TILE.STONE, colour: "#7b7d78", grow: 0.05, round: 0.42 },
-  { kind: TILE.SAND, colour: "#c9b27c", grow: 0.08, round: 0.48 },
-  { kind: TILE.WATER, colour: "#d8c896", grow: 0.2, round: 0.5 },
-  { kind: TILE.WATER, colour: "#5fa3b5", grow: 0.08, round: 0.48 },
-  { kind: TILE.WATER, colour: "#3f7f9f", grow: -0.08, round: 0.44 },
-  { kind: TILE.PORTAL, colour: "#3b3350", grow: 0.1, round: 0.3 },
-  { kind: TILE.VOID, colour: "#0b0f14", grow: 0.02, round: 0.2 },
-];
+/** Red, green, blue by kind; the pixel's own light is added. @type {Record<number, [number, number, number]>} */
+const COLOURS = {
+  [TILE.GRASS]: [75, 118, 58],
+  [TILE.MEADOW]: [98, 140, 66],
+  [TILE.SAND]: [201, 178, 124],
+  [TILE.STONE]: [122, 124, 119],
+  [TILE.WATER]: [58, 118, 148],
+  [TILE.PORTAL]: [62, 52, 88],
+  [TILE.VOID]: [11, 15, 20],
+};
+const SHORE = /** @type {const} */ ([214, 196, 146]);
+const SHALLOWS = /** @type {const} */ ([104, 170, 184]);
 
 /** Drawn chunks of one land. */
 export class Ground {
@@ -83,82 +85,71 @@ function draw(picture, land, cx, cy) {
   picture.width = picture.height = CHUNK_TILES * PX;
   const pen = picture.getContext("2d", { alpha: false });
   if (!pen) return;
-  pen.setTransform(PX, 0, 0, PX, -cx * CHUNK_TILES * PX, -cy * CHUNK_TILES * PX);
   const from = { x: cx * CHUNK_TILES, y: cy * CHUNK_TILES };
-  grass(pen, from);
-  for (const { kind, colour, grow, round } of LAYERS) {
-    const path = outline(land, from, kind, grow, round);
-    if (!path) continue;
-    pen.fillStyle = colour;
-    pen.fill(path);
+  const image = pen.createImageData(picture.width, picture.height);
+  // Each square lies between the middles of four tiles; its pixels blend their kinds.
+  for (let y = from.y - 1; y < from.y + CHUNK_TILES; y++) {
+    for (let x = from.x - 1; x < from.x + CHUNK_TILES; x++) drawSquare(image, land, from, x, y);
   }
+  pen.putImageData(image, 0, 0);
+  pen.setTransform(PX, 0, 0, PX, -from.x * PX, -from.y * PX);
   for (let y = from.y; y < from.y + CHUNK_TILES; y++) {
     for (let x = from.x; x < from.x + CHUNK_TILES; x++) detail(pen, land.tile(x, y), x, y);
   }
 }
 
-/** @param {CanvasRenderingContext2D} pen @param {{x: number, y: number}} from */
-function grass(pen, from) {
-  for (let y = from.y; y < from.y + CHUNK_TILES; y++) {
-    for (let x = from.x; x < from.x + CHUNK_TILES; x++) {
-      const light = 33 + field(x, y, 9) * 5 + chance(x, y) * 1.2;
-      pen.fillStyle = `hsl(${98 + field(x, y, 23) * 16} 32% ${light}%)`;
-      pen.fillRect(x, y, 1.02, 1.02);
-    }
-  }
-}
-
 /**
- * The outline of all tiles of one kind in a chunk and a tile around it, with round corners.
- * @param {Land} land @param {{x: number, y: number}} from @param {number} kind @param {number} grow @param {number} round
+ * The pixels between the middles of the tiles (x, y) and (x + 1, y + 1).
+ * @param {ImageData} image @param {Land} land @param {{x: number, y: number}} from @param {number} x @param {number} y
  */
-function outline(land, from, kind, grow, round) {
-  const path = new Path2D();
-  let any = false;
-  const cache = new Map();
-  const is = (/** @type {number} */ x, /** @type {number} */ y) => {
-    const key = (x - from.x + 4) * 64 + (y - from.y + 4);
-    let known = cache.get(key);
-    if (known === undefined) {
-      const tile = land.tile(x, y);
-      known = groundOf(tile) === kind;
-      cache.set(key, known);
-    }
-    return known;
-  };
-  for (let y = from.y - 1; y <= from.y + CHUNK_TILES; y++) {
-    for (let x = from.x - 1; x <= from.x + CHUNK_TILES; x++) {
-      const [n, e, s, w] = [is(x, y - 1), is(x + 1, y), is(x, y + 1), is(x - 1, y)];
-      if (is(x, y)) {
-        any = true;
-        // Outwards by `grow` where nothing of the kind follows, over the seam where it does.
-        const x0 = x - (w ? 0.01 : grow);
-        const y0 = y - (n ? 0.01 : grow);
-        const x1 = x + 1 + (e ? 0.01 : grow);
-        const y1 = y + 1 + (s ? 0.01 : grow);
-        const corner = (/** @type {boolean} */ a, /** @type {boolean} */ b) => (a || b ? 0 : round);
-        path.roundRect(x0, y0, x1 - x0, y1 - y0, [corner(n, w), corner(n, e), corner(s, e), corner(s, w)]);
-        continue;
+function drawSquare(image, land, from, x, y) {
+  const kinds = [[x, y], [x + 1, y], [x, y + 1], [x + 1, y + 1]].map(([tx, ty]) => groundOf(land.tile(tx, ty)));
+  // What is not known yet looks like its neighbour.
+  const known = kinds.find((kind) => kind >= 0) ?? TILE.GRASS;
+  const [a, b, c, d] = kinds.map((kind) => (kind < 0 ? known : kind));
+  const plain = a === b && a === c && a === d;
+  const wet = a === TILE.WATER || b === TILE.WATER || c === TILE.WATER || d === TILE.WATER;
+  for (let j = 0; j < PX; j++) {
+    const py = (y - from.y) * PX + PX / 2 + j;
+    if (py < 0 || py >= image.height) continue;
+    for (let i = 0; i < PX; i++) {
+      const px = (x - from.x) * PX + PX / 2 + i;
+      if (px < 0 || px >= image.width) continue;
+      const [mx, my] = [x + 0.5 + (i + 0.5) / PX, y + 0.5 + (j + 0.5) / PX];
+      let kind = a;
+      let water = plain && wet ? 1 : 0;
+      if (!plain) {
+        // The edge wanders a little, or every shore would be a row of steps.
+        const fx = clamp((i + 0.5) / PX + (field(mx * 7, my * 7 + 311, 6) - 0.5) * 0.55);
+        const fy = clamp((j + 0.5) / PX + (field(mx * 7 + 177, my * 7, 6) - 0.5) * 0.55);
+        const parts = [(1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy];
+        const all = [a, b, c, d];
+        let most = -1;
+        for (let n = 0; n < 4; n++) {
+          let part = 0;
+          for (let m = 0; m < 4; m++) if (all[m] === all[n]) part += parts[m];
+          if (all[n] === TILE.WATER) water = part;
+          if (part > most) [most, kind] = [part, all[n]];
+        }
       }
-      // Inner corners are filled in with a small curve.
-      const inner = Math.max(0.05, round * 0.55);
-      if (n && w && is(x - 1, y - 1)) inside(path, x + grow, y + grow, inner, inner);
-      if (n && e && is(x + 1, y - 1)) inside(path, x + 1 - grow, y + grow, -inner, inner);
-      if (s && e && is(x + 1, y + 1)) inside(path, x + 1 - grow, y + 1 - grow, -inner, -inner);
-      if (s && w && is(x - 1, y + 1)) inside(path, x + grow, y + 1 - grow, inner, -inner);
+      let colour = /** @type {readonly [number, number, number]} */ (COLOURS[kind] ?? COLOURS[TILE.GRASS]);
+      if (!plain && wet) {
+        if (water > 0.5) colour = water < 0.66 ? SHALLOWS : COLOURS[TILE.WATER];
+        else if (water > 0.3) colour = SHORE;
+      }
+      const light = kind === TILE.VOID ? 0 : (field(mx, my, 11) - 0.5) * 22 + (chance(px, py, 5) - 0.5) * 7;
+      const at = (py * image.width + px) * 4;
+      image.data[at] = colour[0] + light;
+      image.data[at + 1] = colour[1] + light;
+      image.data[at + 2] = colour[2] + light * 0.7;
+      image.data[at + 3] = 255;
     }
   }
-  return any ? path : null;
 }
 
-/** @param {Path2D} path @param {number} x @param {number} y @param {number} dx @param {number} dy */
-function inside(path, x, y, dx, dy) {
-  path.moveTo(x - dx * 0.2, y - dy * 0.2);
-  path.lineTo(x + dx, y - dy * 0.2);
-  path.lineTo(x + dx, y);
-  path.quadraticCurveTo(x, y, x, y + dy);
-  path.lineTo(x - dx * 0.2, y + dy);
-  path.closePath();
+/** @param {number} part */
+function clamp(part) {
+  return Math.min(1, Math.max(0, part));
 }
 
 /** Tufts, flowers, pebbles and grains. @param {CanvasRenderingContext2D} pen @param {number} kind @param {number} x @param {number} y */

@@ -15,9 +15,9 @@ let count = 0;
  */
 export function showPlaces(place, api, worlds, { verb, go, only }) {
   const id = `places-${++count}`;
-  const world = make("select", { id: `${id}-world` });
-  const map = make("select", { id: `${id}-map` });
-  const layer = make("select", { id: `${id}-layer` });
+  const world = make("select", { id: `${id}-world`, "aria-label": "World" });
+  const map = make("select", { id: `${id}-map`, "aria-label": "Map" });
+  const layer = make("select", { id: `${id}-layer`, "aria-label": "Layer" });
   const mapLabel = make("label", {}, "Map ", map);
   const shown = worlds.filter(({ name }) => !only || name === only);
   for (const { name, title, players } of shown) {
@@ -33,7 +33,14 @@ export function showPlaces(place, api, worlds, { verb, go, only }) {
     try {
       const layers = await api.layers(at.name, map.value || undefined);
       if (asked !== `${world.value} ${map.value}`) return;
+      // On a grid many areas have a layer of the same number: together they are that layer.
+      /** @type {Map<number, [number, number]>} */
+      const sums = new Map();
       for (const { layer: number, players, capacity } of layers) {
+        const [p, c] = sums.get(number) ?? [0, 0];
+        sums.set(number, [p + players, c + capacity]);
+      }
+      for (const [number, [players, capacity]] of [...sums].sort(([a], [b]) => a - b)) {
         layer.append(make("option", { value: String(number) }, `Layer ${number}: ${players} of ${capacity}`));
       }
     } catch {

@@ -147,21 +147,37 @@ function rock(look, px) {
   return { picture, size, foot };
 }
 
+/** A soft light. @type {HTMLCanvasElement | null} */
+let glow = null;
+
+function softLight() {
+  if (glow) return glow;
+  const [picture, pen] = sheet(1, 64);
+  const light = pen.createRadialGradient(0.5, 0.5, 0, 0.5, 0.5, 0.5);
+  light.addColorStop(0, "rgb(150 110 255 / 0.9)");
+  light.addColorStop(0.5, "rgb(140 90 240 / 0.35)");
+  light.addColorStop(1, "rgb(120 80 220 / 0)");
+  pen.fillStyle = light;
+  pen.fillRect(0, 0, 1, 1);
+  return (glow = picture);
+}
+
 /**
  * The shimmer of a portal's tile.
  * @param {CanvasRenderingContext2D} pen @param {number} x tile @param {number} y tile
  * @param {number} left @param {number} top @param {number} px @param {number} nowMs
  */
 export function drawPortal(pen, x, y, left, top, px, nowMs) {
-  const wave = Math.sin(nowMs / 500 + x * 0.9 + y * 0.7) * 0.5 + 0.5;
+  const wave = Math.sin(nowMs / 600 + x * 0.9 + y * 0.7) * 0.5 + 0.5;
   pen.globalCompositeOperation = "lighter";
-  pen.fillStyle = `hsl(${258 + wave * 40} 70% 55% / ${0.22 + wave * 0.2})`;
-  pen.fillRect(left, top, px + 0.5, px + 0.5);
+  pen.globalAlpha = 0.25 + wave * 0.35;
+  pen.drawImage(softLight(), left - px * 0.5, top - px * 0.5, px * 2, px * 2);
+  pen.globalAlpha = 1;
   for (let n = 0; n < 2; n++) {
     const rise = (nowMs / 1800 + chance(x, y, 80 + n)) % 1;
     pen.fillStyle = `hsl(${270 + n * 30} 90% 78% / ${0.8 * (1 - rise)})`;
     pen.beginPath();
-    pen.arc(left + chance(x, y, 90 + n) * px, top + px * (0.9 - rise * 1.2), px * 0.06, 0, 7);
+    pen.arc(left + chance(x, y, 90 + n) * px, top + px * (0.9 - rise * 1.2), px * 0.05, 0, 7);
     pen.fill();
   }
   pen.globalCompositeOperation = "source-over";

@@ -79,3 +79,13 @@ test("what is not central's answer is still a refusal", async () => {
   const { api } = setUp(() => new Response("<h1>Bad gateway</h1>", { status: 502 }));
   await assert.rejects(api.worlds(), { code: "internal" });
 });
+
+test("who does not wait any more gives the seat back", async () => {
+  const life = new AbortController();
+  const { api, asked } = setUp(({ method }) => {
+    return method === "DELETE" ? new Response(null, { status: 204 }) : json(202, { enter_id: "e7", state: "queued", position: 1 });
+  });
+  const entering = api.enter({ character: "c" }, { signal: life.signal, onProgress: () => life.abort() });
+  await assert.rejects(entering, { code: "left" });
+  assert.deepEqual(asked.map((a) => `${a.method} ${a.path}`), ["POST /api/enter", "DELETE /api/enter/e7"]);
+});

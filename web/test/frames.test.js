@@ -93,3 +93,11 @@ test("lies about lengths, bad text and bad flags are refused", () => {
   assert.throws(() => readClientFrame(new Uint8Array(4097)), { code: "too_large" });
   assert.throws(() => readClientFrame(new Uint8Array()), { code: "protocol" });
 });
+
+test("a frame of any length is written whole", () => {
+  for (let length = 0; length < 1_100; length += 1) {
+    const hello = /** @type {const} */ ({ type: "hello", version: 1, ticket: "x".repeat(length) });
+    const ping = /** @type {const} */ ({ type: "ping", nonce: length });
+    assert.deepEqual(readClientFrame(clientFrame(hello, ping)), [hello, ping]);
+  }
+});

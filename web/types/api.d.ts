@@ -27,6 +27,8 @@ export class Api extends Emitter<ApiEvents> {
     kept: Session | null;
     /** @type {Promise<void> | null} */
     refreshing: Promise<void> | null;
+    /** The ids of enters that wait, by their keys. @type {Map<string, string>} */
+    enters: Map<string, string>;
     /** The login, or null. @returns {Session | null} */
     get session(): Session | null;
     /** @param {Session | null} session */
@@ -76,6 +78,8 @@ export class Api extends Emitter<ApiEvents> {
         onProgress?: (progress: EnterProgress) => void;
         signal?: AbortSignal;
     }): Promise<Prepared | null>;
+    /** Nobody waits any more: the seat need not be held until its time is over. @param {string} key */
+    withdraw(key: string): void;
     /**
      * @param {string} method @param {string} path @param {unknown} [body]
      * @param {{anonymous?: boolean, headers?: Record<string, string>, signal?: AbortSignal}} [options]

@@ -61,7 +61,8 @@ export class World extends Emitter<WorldEvents> {
     lands: Map<string, Land>;
     /** The land of `live`. */
     land: Land;
-    character: string;
+    /** Who plays; null: the selected one. @type {string | null} */
+    character: string | null;
     /** Round trip of the last ping, NaN before the first. */
     rttMs: number;
     /** Ended by `leave` and by the next `enter`; what was begun under it stops. */
