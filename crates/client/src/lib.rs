@@ -1,1 +1,29 @@
-//! todo
+//! The Rust client: log in, enter, move, follow the character to other servers.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`client`] | accounts, characters, worlds: central's HTTP API |
+//! | [`enter`] | asks central to prepare a server, with progress |
+//! | [`game`] | plays: input, what is in view, moves between servers, lost connections |
+//! | [`connection`] | one game socket |
+//! | [`view`] | what one connection sees |
+//! | [`trust`] | which certificates are believed |
+//!
+//! A [`Game`] runs no task of its own while it plays: call [`Game::next_event`], which may be dropped at any
+//! time. So thousands of them fit in one process.
+
+pub mod client;
+pub mod connection;
+mod dial;
+pub mod enter;
+pub mod error;
+pub mod game;
+pub mod trust;
+pub mod view;
+
+pub use client::{Account, Character, Client};
+pub use enter::{EnterOptions, Prepared, Progress};
+pub use error::Error;
+pub use game::{Event, Game};
+pub use trust::Trust;
+pub use view::{Entity, View};

@@ -3,6 +3,7 @@
 //! | module | does |
 //! |---|---|
 //! | [`config`] | every setting of every role, once |
+//! | [`config_layers`] | default < file < environment < flags, and where each value came from |
 //! | [`node`] | starts the roles of one process; nobody else names them all |
 //! | [`central`] | accounts, characters, placement, registry; grants ownership |
 //! | [`spawner`] | starts, watches and stops game servers on one machine, serves them the Agones SDK |
@@ -11,6 +12,7 @@
 //! | [`chat`] | routes messages between area servers |
 //! | [`link`] | the resumable, mutually authenticated stream between two roles |
 //! | [`store`] | the only place that knows SQL |
+//! | [`worlds`] | the world files of a cluster |
 //! | [`tls`] | certificates from files or made at start |
 //!
 //! Roles never import each other; they meet in `pangea_world::messages`.
@@ -21,9 +23,11 @@ pub mod central;
 pub mod chat;
 pub mod clock;
 pub mod config;
+pub mod config_layers;
 pub mod link;
 pub mod node;
 pub mod random;
 pub mod spawner;
 pub mod store;
 pub mod tls;
+pub mod worlds;

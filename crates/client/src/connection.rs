@@ -1,0 +1,192 @@
+//! One game socket: WebSocket, the first message, and what comes back.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _};
+use http::Uri;
+use pangea_world::frames::{ClientMessage, Entry, ServerMessage, read_server_frame};
+use pangea_world::{GAME_PROTOCOL_VERSION, Refusal};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+use crate::dial::{Dialer, Stream};
+use crate::{Error, View};
+
+/// From the upgrade to Welcome.
+const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How a connection begins.
+#[derive(Debug, Clone)]
+pub(crate) enum First {
+    /// Our own game protocol.
+    Hello(Entry),
+    /// A third-party server's: the ticket as text, then whatever that server speaks.
+    Plain(String),
+}
+
+/// What a connection said.
+#[derive(Debug)]
+pub(crate) enum Said {
+    Message(ServerMessage),
+    /// An update was applied; the highest input number that it answers.
+    Updated(u32),
+    /// From a third-party server.
+    Raw(Bytes),
+    /// The close code; `None` if it was lost.
+    Closed(Option<u16>),
+}
+
+/// How much came over a connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// WebSocket messages received.
+    pub frames: u64,
+    /// Their bytes, without the transport's own.
+    pub bytes: u64,
+}
+
+/// One game socket.
+pub struct Connection {
+    socket: WebSocketStream<Stream>,
+    pub(crate) url: String,
+    pub(crate) plain: bool,
+    /// For a resume at this server.
+    pub(crate) token: Option<[u8; 16]>,
+    pub(crate) steering: bool,
+    pub(crate) epoch: u64,
+    pub(crate) view: View,
+    pub(crate) traffic: Traffic,
+    /// The last «no», which explains a close.
+    pub(crate) refusal: Option<Refusal>,
+    unread: VecDeque<ServerMessage>,
+}
+
+impl Connection {
+    /// Connects, says the first message and waits for the welcome (not at a third-party server).
+    pub(crate) async fn open(dialer: &Dialer, url: &str, first: First) -> Result<Self, Error> {
+        let opened = tokio::time::timeout(WELCOME_TIMEOUT, Self::open_now(dialer, url, first)).await;
+        opened.map_err(|_| Error::transport(url, "no welcome within 10 s"))?
+    }
+
+    async fn open_now(dialer: &Dialer, url: &str, first: First) -> Result<Self, Error> {
+        let uri: Uri = url.parse().map_err(|error| Error::Protocol(format!("«{url}»: {error}")))?;
+        let stream = dialer.dial(&uri).await?;
+        // The library's own buffers are made for few connections; here are thousands with small frames.
+        let config = WebSocketConfig::default()
+            .read_buffer_size(4 << 10)
+            .write_buffer_size(0)
+            .max_write_buffer_size(64 << 10)
+            .max_message_size(Some(1 << 20))
+            .max_frame_size(Some(1 << 20));
+        let upgraded = tokio_tungstenite::client_async_with_config(url, stream, Some(config)).await;
+        let (socket, _) = upgraded.map_err(|error| Error::transport(url, error))?;
+        let mut connection = Self {
+            socket,
+            url: url.to_owned(),
+            plain: matches!(first, First::Plain(_)),
+            token: None,
+            steering: false,
+            epoch: 0,
+            view: View::default(),
+            traffic: Traffic::default(),
+            refusal: None,
+            unread: VecDeque::new(),
+        };
+        match first {
+            First::Hello(entry) => {
+                connection.send(&ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, entry }).await?;
+                connection.welcome().await?;
+            }
+            First::Plain(ticket) => connection.send_raw(Message::text(ticket)).await?,
+        }
+        Ok(connection)
+    }
+
+    async fn welcome(&mut self) -> Result<(), Error> {
+        match self.next().await {
+            Said::Message(ServerMessage::Welcome(_)) => Ok(()),
+            Said::Message(ServerMessage::Refused(refusal)) => Err(Error::Refused(refusal)),
+            Said::Closed(code) => {
+                let code = code.map_or_else(String::new, |code| format!(" with {code}"));
+                Err(Error::transport(&self.url, format!("closed{code} before the welcome")))
+            }
+            _ => Err(Error::Protocol(format!("{}: a game server begins with Welcome", self.url))),
+        }
+    }
+
+    /// Sends one message.
+    pub(crate) async fn send(&mut self, message: &ClientMessage) -> Result<(), Error> {
+        self.send_raw(Message::Binary(message.to_frame())).await
+    }
+
+    /// Sends anything, to a third-party server.
+    pub(crate) async fn send_raw(&mut self, message: Message) -> Result<(), Error> {
+        self.socket.send(message).await.map_err(|error| Error::transport(&self.url, error))
+    }
+
+    /// The next thing said; what it means for this connection is noted already. May be dropped at any time.
+    pub(crate) async fn next(&mut self) -> Said {
+        loop {
+            if let Some(message) = self.unread.pop_front() {
+                return self.note(message);
+            }
+            let data = match self.socket.next().await {
+                Some(Ok(Message::Binary(data))) => data,
+                Some(Ok(Message::Text(text))) => Bytes::from(text),
+                Some(Ok(Message::Close(frame))) => {
+                    return Said::Closed(frame.map(|frame| u16::from(frame.code)));
+                }
+                Some(Ok(_)) => continue,
+                Some(Err(_)) | None => return Said::Closed(None),
+            };
+            self.traffic.frames += 1;
+            self.traffic.bytes += data.len() as u64;
+            if self.plain {
+                return Said::Raw(data);
+            }
+            match read_server_frame(&data) {
+                Ok(messages) => self.unread.extend(messages),
+                Err(refusal) => {
+                    self.refusal = Some(refusal);
+                    return Said::Closed(None);
+                }
+            }
+        }
+    }
+
+    /// Reads until the other side has closed, for at most this long.
+    pub(crate) async fn drain(&mut self, most: Duration) {
+        let closed = async { while !matches!(self.next().await, Said::Closed(_)) {} };
+        // Whoever does not close in time is left.
+        let _ = tokio::time::timeout(most, closed).await;
+    }
+
+    fn note(&mut self, message: ServerMessage) -> Said {
+        match &message {
+            ServerMessage::Welcome(welcome) => {
+                self.token = Some(welcome.resume);
+                self.steering = welcome.steering;
+                self.epoch = welcome.epoch;
+                self.view = View::new(welcome);
+            }
+            ServerMessage::Steer { epoch } => {
+                self.steering = true;
+                self.epoch = *epoch;
+            }
+            ServerMessage::Switch { .. } => self.steering = false,
+            ServerMessage::Refused(refusal) => self.refusal = Some(refusal.clone()),
+            _ => {}
+        }
+        match message {
+            ServerMessage::Update(update) => {
+                let acked = update.acked;
+                self.view.apply(update);
+                Said::Updated(acked)
+            }
+            message => Said::Message(message),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Opens TCP, with TLS over it where the address says so; for HTTP and for game sockets alike.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, RwLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use http::Uri;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use crate::{Error, Trust};
+
+/// From the first packet to a connection that can be used.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// One connection, encrypted or not.
+pub(crate) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Opens connections for one client; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Dialer {
+    trust: Arc<RwLock<Trust>>,
+}
+
+impl Dialer {
+    pub(crate) fn new(trust: Trust) -> Self {
+        Self { trust: Arc::new(RwLock::new(trust)) }
+    }
+
+    pub(crate) fn pin(&self, sha256: [u8; 32]) {
+        self.trust.write().unwrap_or_else(|poisoned| poisoned.into_inner()).pin(sha256);
+    }
+
+    /// Opens `http`, `https`, `ws` or `wss`.
+    pub(crate) async fn dial(&self, uri: &Uri) -> Result<Stream, Error> {
+        let what = format!("{uri}");
+        let connected = tokio::time::timeout(DIAL_TIMEOUT, self.dial_now(uri)).await;
+        connected.map_err(|_| Error::transport(&what, "no answer within 10 s"))?
+    }
+
+    async fn dial_now(&self, uri: &Uri) -> Result<Stream, Error> {
+        let what = format!("{uri}");
+        let secure = matches!(uri.scheme_str(), Some("https" | "wss"));
+        let host = uri.host().ok_or_else(|| Error::Protocol(format!("«{what}» names no host")))?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let tcp = TcpStream::connect((host, port)).await.map_err(|error| Error::transport(&what, error))?;
+        // Inputs are small and must not wait for each other.
+        tcp.set_nodelay(true).map_err(|error| Error::transport(&what, error))?;
+        if !secure {
+            return Ok(Stream::Plain(tcp));
+        }
+        let tls = self.trust.read().unwrap_or_else(|poisoned| poisoned.into_inner()).tls()?;
+        let name = ServerName::try_from(host.to_owned()).map_err(|error| Error::transport(&what, error))?;
+        let tls = TlsConnector::from(tls)
+            .connect(name, tcp)
+            .await
+            .map_err(|error| Error::transport(&what, error))?;
+        Ok(Stream::Tls(Box::new(tls)))
+    }
+}
+
+impl tower::Service<Uri> for Dialer {
+    type Response = TokioIo<Stream>;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<TokioIo<Stream>, Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let dialer = self.clone();
+        Box::pin(async move { dialer.dial(&uri).await.map(TokioIo::new) })
+    }
+}
+
+impl Connection for Stream {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Stream::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Stream::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Stream::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Stream::Tls(tls) => Pin::new(tls).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Stream::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,561 @@
+//! Playing: input, events, and the way through the servers.
+//!
+//! A game holds up to three connections. `live` is steered. `coming` was opened for a move and only sees until
+//! its server says Steer; then it becomes `live`, and the old one is read as `leaving` until it is closed: make
+//! before break. A lost connection is resumed with its token; if that fails, central is asked anew.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::pending;
+use std::time::Duration;
+
+use bytes::Bytes;
+use pangea_world::frames::{ClientMessage, Entry, ServerMessage, close};
+use pangea_world::id::CharacterId;
+use pangea_world::{Code, Refusal};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::connection::{Connection, First, Said, Traffic};
+use crate::enter::{EnterOptions, Prepared};
+use crate::view::Entity;
+use crate::{Client, Error, View};
+
+/// How long a server may take to close after a leave.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Inputs whose way is measured at the same time.
+const MEASURED_INPUTS: usize = 64;
+
+/// What happens to a player.
+#[derive(Debug)]
+pub enum Event {
+    /// An update was applied; look at [`Game::view`]. If it answers an input: how long that took.
+    Updated {
+        /// From sending the newest answered input to this update.
+        seen: Option<Duration>,
+    },
+    /// The tiles of a chunk that was asked for.
+    Tiles {
+        /// Chunk column.
+        cx: i32,
+        /// Chunk row.
+        cy: i32,
+        /// 1,024 kinds, row by row.
+        tiles: Vec<u8>,
+    },
+    /// A «no» to the last wish.
+    Refused(Refusal),
+    /// How far the wish to go on is.
+    Progress {
+        /// As in [`crate::Progress`].
+        state: String,
+        /// Place in line from 1; 0 if not queued.
+        position: u32,
+    },
+    /// Another server is ready, and the player is to be asked: call [`Game::follow`].
+    Offered,
+    /// The character is steered at another server now; `area` as `world/ground/layer`.
+    Moved {
+        /// The new area.
+        area: String,
+    },
+    /// The move failed; the character stays where it is.
+    Stayed(Error),
+    /// Something to tell the player.
+    Notice {
+        /// E.g. `stopping`.
+        code: String,
+        /// A sentence.
+        text: String,
+    },
+    /// Answer to [`Game::ping`].
+    Pong(u32),
+    /// What a third-party server says.
+    Raw(Bytes),
+    /// The connection was lost; a new one is on its way.
+    Lost,
+    /// And it stands.
+    Back {
+        /// At the same server; else it was entered anew.
+        resumed: bool,
+    },
+    /// It is over: left, taken over, or not to be mended. No event follows.
+    Ended(Result<(), Error>),
+}
+
+/// Opened in the background; the flag says whether it is a resume.
+type Opening = JoinHandle<Result<(Connection, bool), Error>>;
+
+/// One character in the world.
+pub struct Game {
+    client: Client,
+    character: CharacterId,
+    /// Whether an offer that wants a question is followed without one.
+    pub follows: bool,
+    live: Option<Connection>,
+    coming: Option<Connection>,
+    leaving: Option<(Connection, Instant)>,
+    /// A connection for a move that is being opened, and its address.
+    opening: Option<(Opening, String)>,
+    healing: Option<Opening>,
+    offer: Option<Offer>,
+    events: VecDeque<Event>,
+    inputs: VecDeque<(u32, Instant)>,
+    seq: u32,
+    nonce: u32,
+    left: bool,
+    over: bool,
+    past: Traffic,
+    nothing: View,
+}
+
+#[derive(Debug)]
+struct Offer {
+    url: String,
+    ticket: String,
+    plain: bool,
+}
+
+impl Game {
+    /// Connects to a prepared server.
+    ///
+    /// # Errors
+    /// As the game server refuses: `ticket_invalid`, `ticket_expired`, `ticket_used`, `ticket_foreign`, `not_announced`.
+    pub async fn connect(client: Client, character: CharacterId, prepared: Prepared) -> Result<Self, Error> {
+        let first = first(prepared.ticket, prepared.plain);
+        let live = Connection::open(&client.dialer, &prepared.url, first).await?;
+        Ok(Self {
+            client,
+            character,
+            follows: true,
+            live: Some(live),
+            coming: None,
+            leaving: None,
+            opening: None,
+            healing: None,
+            offer: None,
+            events: VecDeque::new(),
+            inputs: VecDeque::new(),
+            seq: 0,
+            nonce: 0,
+            left: false,
+            over: false,
+            past: Traffic::default(),
+            nothing: View::default(),
+        })
+    }
+
+    // ---- what is seen --------------------------------------------------------------------------------
+
+    /// What is in view; empty while there is no connection.
+    pub fn view(&self) -> &View {
+        self.live.as_ref().or(self.coming.as_ref()).map_or(&self.nothing, |connection| &connection.view)
+    }
+
+    /// Everything in view by its id.
+    pub fn entities(&self) -> &HashMap<u16, Entity> {
+        self.view().entities()
+    }
+
+    /// The own character; `None` before the first update.
+    pub fn me(&self) -> Option<&Entity> {
+        self.view().me()
+    }
+
+    /// The area, as `world/ground/layer`.
+    pub fn area(&self) -> &str {
+        &self.view().area
+    }
+
+    /// Whether inputs reach a server now.
+    pub fn is_steering(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| live.steering || live.plain)
+    }
+
+    /// The epoch under which the character is owned where it plays.
+    pub fn epoch(&self) -> u64 {
+        self.live.as_ref().map_or(0, |live| live.epoch)
+    }
+
+    /// The address of the server on which it plays.
+    pub fn url(&self) -> &str {
+        self.live.as_ref().map_or("", |live| &live.url)
+    }
+
+    /// What all connections of this game received so far.
+    pub fn traffic(&self) -> Traffic {
+        let all = [self.live.as_ref(), self.coming.as_ref(), self.leaving.as_ref().map(|(old, _)| old)];
+        all.into_iter().flatten().fold(self.past, |sum, connection| plus(sum, connection.traffic))
+    }
+
+    // ---- what is wished ------------------------------------------------------------------------------
+
+    /// Walks one tick in this direction; longer than 1 is shortened to 1. Dropped while nothing is steered.
+    pub async fn move_towards(&mut self, dx: f32, dy: f32) {
+        let length = dx.hypot(dy);
+        let (dx, dy) = if length > 1.0 { (dx / length, dy / length) } else { (dx, dy) };
+        if !self.is_steering() {
+            return;
+        }
+        self.seq = self.seq.wrapping_add(1);
+        if self.inputs.len() < MEASURED_INPUTS {
+            self.inputs.push_back((self.seq, Instant::now()));
+        }
+        let seq = self.seq;
+        self.say(ClientMessage::Move { seq, dx, dy }).await;
+    }
+
+    /// Asks for the tiles of a chunk; they come as [`Event::Tiles`].
+    pub async fn ask_tiles(&mut self, cx: i32, cy: i32) {
+        self.say(ClientMessage::Tiles { cx, cy }).await;
+    }
+
+    /// Asks to go on to another world, map or layer (G1); what is `None` central chooses.
+    pub async fn go_on(&mut self, world: Option<&str>, map: Option<&str>, layer: Option<u16>) {
+        let text = |wish: Option<&str>| wish.unwrap_or_default().to_owned();
+        self.say(ClientMessage::GoOn { world: text(world), map: text(map), layer }).await;
+    }
+
+    /// Asks for a pong; gives the number that it will carry.
+    pub async fn ping(&mut self) -> u32 {
+        self.nonce = self.nonce.wrapping_add(1);
+        let nonce = self.nonce;
+        self.say(ClientMessage::Ping { nonce }).await;
+        nonce
+    }
+
+    /// Says something to a third-party server.
+    pub async fn send_raw(&mut self, data: Bytes) {
+        if let Some(live) = &mut self.live {
+            // A lost connection shows itself in next_event.
+            let _ = live.send_raw(Message::Binary(data)).await;
+        }
+    }
+
+    /// Accepts the last offer.
+    pub fn follow(&mut self) {
+        let Some(offer) = self.offer.take() else { return };
+        let there = |connection: &Connection| connection.url == offer.url;
+        // A ticket that was issued again while the client stays near.
+        if self.coming.as_ref().is_some_and(there)
+            || self.opening.as_ref().is_some_and(|(_, url)| *url == offer.url)
+        {
+            return;
+        }
+        self.coming = None;
+        if let Some((old, _)) = self.opening.take() {
+            old.abort();
+        }
+        let dialer = self.client.dialer.clone();
+        let old = if offer.plain { self.live.take() } else { None };
+        self.past = old.as_ref().map_or(self.past, |old| plus(self.past, old.traffic));
+        let url = offer.url.clone();
+        let task = tokio::spawn(async move {
+            if let Some(mut old) = old {
+                leave(&mut old).await;
+            }
+            let opened = Connection::open(&dialer, &offer.url, first(offer.ticket, offer.plain)).await;
+            opened.map(|connection| (connection, false))
+        });
+        self.opening = Some((task, url));
+    }
+
+    /// Leaves for good and waits until the server has closed, at most five seconds.
+    pub async fn leave(&mut self) {
+        self.left = true;
+        self.over = true;
+        self.coming = None;
+        self.leaving = None;
+        if let Some(mut live) = self.live.take() {
+            leave(&mut live).await;
+            self.past = plus(self.past, live.traffic);
+        }
+    }
+
+    /// Cuts the connection as a broken network would, for tests of resuming.
+    pub fn cut(&mut self) {
+        if let Some(live) = self.live.take() {
+            self.past = plus(self.past, live.traffic);
+            self.heal(live.url.clone(), live.token);
+        }
+    }
+
+    async fn say(&mut self, message: ClientMessage) {
+        if let Some(live) = self.live.as_mut().filter(|live| !live.plain) {
+            // A lost connection shows itself in next_event.
+            let _ = live.send(&message).await;
+        }
+    }
+
+    // ---- what happens --------------------------------------------------------------------------------
+
+    /// The next event; `None` after [`Event::Ended`]. May be dropped at any time and called again.
+    pub async fn next_event(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Some(event);
+            }
+            if self.over {
+                return None;
+            }
+            tokio::select! {
+                biased;
+                healed = joined(&mut self.healing) => self.healed(healed),
+                opened = joined_opening(&mut self.opening) => self.opened(opened),
+                said = said(&mut self.coming) => self.coming_said(said),
+                () = left(&mut self.leaving) => self.forget_leaving(),
+                said = said(&mut self.live) => self.live_said(said),
+            }
+            self.promote();
+        }
+    }
+
+    fn healed(&mut self, healed: Result<(Connection, bool), Error>) {
+        self.healing = None;
+        match healed {
+            Ok((connection, resumed)) => {
+                self.coming = None;
+                self.live = Some(connection);
+                self.events.push_back(Event::Back { resumed });
+            }
+            Err(error) => self.end(Err(error)),
+        }
+    }
+
+    fn opened(&mut self, opened: Result<(Connection, bool), Error>) {
+        self.opening = None;
+        match opened {
+            Ok((connection, _)) => self.coming = Some(connection),
+            Err(error) => {
+                self.events.push_back(Event::Stayed(error));
+                self.heal_if_alone();
+            }
+        }
+    }
+
+    fn coming_said(&mut self, said: Said) {
+        if let Said::Closed(_) = said {
+            let refusal = self.coming.take().and_then(|connection| connection.refusal);
+            let refusal =
+                refusal.unwrap_or_else(|| Refusal::new(Code::AreaUnavailable, "the other server closed"));
+            self.events.push_back(Event::Stayed(Error::Refused(refusal)));
+            self.heal_if_alone();
+        }
+    }
+
+    /// Makes the coming connection the live one, as soon as it may be steered.
+    fn promote(&mut self) {
+        if !self.coming.as_ref().is_some_and(|coming| coming.steering || coming.plain) {
+            return;
+        }
+        self.forget_leaving();
+        if let Some(healing) = self.healing.take() {
+            healing.abort();
+        }
+        let old = std::mem::replace(&mut self.live, self.coming.take());
+        self.leaving = old.map(|old| (old, Instant::now() + LEAVE_TIMEOUT));
+        self.inputs.clear();
+        self.events.push_back(Event::Moved { area: self.area().to_owned() });
+    }
+
+    fn forget_leaving(&mut self) {
+        if let Some((old, _)) = self.leaving.take() {
+            self.past = plus(self.past, old.traffic);
+        }
+    }
+
+    fn live_said(&mut self, said: Said) {
+        let message = match said {
+            Said::Message(message) => message,
+            Said::Updated(acked) => {
+                let seen = self.measure(acked);
+                return self.events.push_back(Event::Updated { seen });
+            }
+            Said::Raw(data) => return self.events.push_back(Event::Raw(data)),
+            Said::Closed(code) => return self.closed(code),
+        };
+        let event = match message {
+            ServerMessage::Tiles { cx, cy, tiles } => Event::Tiles { cx, cy, tiles },
+            ServerMessage::Refused(refusal) => Event::Refused(refusal),
+            ServerMessage::Progress { state, position } => Event::Progress { state, position },
+            ServerMessage::Notice { code, text } => Event::Notice { code, text },
+            ServerMessage::Pong { nonce } => Event::Pong(nonce),
+            ServerMessage::Follow { url, ticket, plain, prompt } => {
+                self.offer = Some(Offer { url, ticket, plain });
+                if !prompt || self.follows {
+                    return self.follow();
+                }
+                Event::Offered
+            }
+            // The connection has noted these.
+            ServerMessage::Welcome(_)
+            | ServerMessage::Update(_)
+            | ServerMessage::Steer { .. }
+            | ServerMessage::Switch { .. } => return,
+        };
+        self.events.push_back(event);
+    }
+
+    fn measure(&mut self, acked: u32) -> Option<Duration> {
+        let mut seen = None;
+        while let Some((seq, sent)) = self.inputs.front() {
+            if *seq > acked {
+                break;
+            }
+            seen = Some(sent.elapsed());
+            self.inputs.pop_front();
+        }
+        seen
+    }
+
+    fn closed(&mut self, code: Option<u16>) {
+        let Some(live) = self.live.take() else { return };
+        self.past = plus(self.past, live.traffic);
+        self.inputs.clear();
+        let refusal = |code, text: &str| live.refusal.clone().unwrap_or_else(|| Refusal::new(code, text));
+        match code {
+            Some(close::MOVED) if self.coming.is_some() || self.opening.is_some() => {}
+            Some(close::TAKEN_OVER) => {
+                let text = "a newer connection of this character took over";
+                self.end(Err(refusal(Code::SessionEnded, text).into()));
+            }
+            Some(close::SESSION_ENDED) => {
+                self.end(Err(refusal(Code::SessionEnded, "the login has ended").into()));
+            }
+            Some(close::REFUSED | close::PROTOCOL) => {
+                self.end(Err(refusal(Code::Protocol, "the server refused this client").into()));
+            }
+            Some(1000) if !live.plain => self.end(Ok(())),
+            Some(close::MOVED | close::STOPPING) => self.heal(live.url, None),
+            _ => self.heal(live.url, live.token),
+        }
+    }
+
+    fn heal_if_alone(&mut self) {
+        if self.live.is_none() && self.coming.is_none() && self.opening.is_none() && self.healing.is_none() {
+            self.heal(String::new(), None);
+        }
+    }
+
+    fn heal(&mut self, url: String, token: Option<[u8; 16]>) {
+        self.events.push_back(Event::Lost);
+        self.healing = Some(tokio::spawn(heal(self.client.clone(), self.character, url, token)));
+    }
+
+    fn end(&mut self, how: Result<(), Error>) {
+        self.over = true;
+        self.events.push_back(Event::Ended(how));
+    }
+}
+
+impl Drop for Game {
+    fn drop(&mut self) {
+        let opening = self.opening.take().map(|(task, _)| task);
+        for task in [opening, self.healing.take()].into_iter().flatten() {
+            task.abort();
+        }
+    }
+}
+
+fn first(ticket: String, plain: bool) -> First {
+    if plain { First::Plain(ticket) } else { First::Hello(Entry::Ticket(ticket)) }
+}
+
+fn plus(a: Traffic, b: Traffic) -> Traffic {
+    Traffic { frames: a.frames + b.frames, bytes: a.bytes + b.bytes }
+}
+
+async fn leave(connection: &mut Connection) {
+    let sent = if connection.plain {
+        connection.send_raw(Message::Close(None)).await
+    } else {
+        connection.send(&ClientMessage::Leave).await
+    };
+    if sent.is_ok() {
+        connection.drain(LEAVE_TIMEOUT).await;
+    }
+}
+
+/// Resumes at the same server while it may be only the network; then enters anew.
+async fn heal(
+    client: Client,
+    character: CharacterId,
+    url: String,
+    token: Option<[u8; 16]>,
+) -> Result<(Connection, bool), Error> {
+    if let Some(token) = token {
+        for wait_ms in [0, 200, 800] {
+            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+            match Connection::open(&client.dialer, &url, First::Hello(Entry::Resume(token))).await {
+                Ok(connection) => return Ok((connection, true)),
+                Err(Error::Transport(_)) => {}
+                Err(_) => break,
+            }
+        }
+    }
+    let mut wait_ms = 100;
+    loop {
+        match enter_anew(&client, character).await {
+            Ok(connection) => return Ok((connection, false)),
+            Err(error) if wait_ms > 10_000 || !may_pass(&error) => return Err(error),
+            Err(_) => tokio::time::sleep(Duration::from_millis(wait_ms)).await,
+        }
+        wait_ms *= 2;
+    }
+}
+
+async fn enter_anew(client: &Client, character: CharacterId) -> Result<Connection, Error> {
+    let prepared = client.prepare(character, &EnterOptions::default()).await?;
+    Connection::open(&client.dialer, &prepared.url, first(prepared.ticket, prepared.plain)).await
+}
+
+/// Whether a later try can end otherwise.
+fn may_pass(error: &Error) -> bool {
+    match error {
+        Error::Transport(_) => true,
+        Error::Protocol(_) => false,
+        Error::Refused(refusal) => matches!(
+            refusal.code,
+            Code::AreaUnavailable
+                | Code::NoSpawner
+                | Code::SpawnerFull
+                | Code::Stopping
+                | Code::ServerFull
+                | Code::StorageBusy
+                | Code::NotAnnounced
+                | Code::TicketExpired
+                | Code::TicketForeign
+                | Code::EnterExpired
+                | Code::TooManyRequests
+        ),
+    }
+}
+
+async fn said(connection: &mut Option<Connection>) -> Said {
+    match connection {
+        Some(connection) => connection.next().await,
+        None => pending().await,
+    }
+}
+
+/// Reads what an old connection still says, until it is closed or its time is over.
+async fn left(leaving: &mut Option<(Connection, Instant)>) {
+    let Some((old, until)) = leaving else { return pending().await };
+    let closed = async { while !matches!(old.next().await, Said::Closed(_)) {} };
+    // Either way it is forgotten.
+    let _ = tokio::time::timeout_at(*until, closed).await;
+}
+
+async fn joined(task: &mut Option<Opening>) -> Result<(Connection, bool), Error> {
+    match task {
+        Some(task) => task.await.unwrap_or_else(|error| Err(Error::transport("a connection", error))),
+        None => pending().await,
+    }
+}
+
+async fn joined_opening(task: &mut Option<(Opening, String)>) -> Result<(Connection, bool), Error> {
+    match task {
+        Some((task, _)) => task.await.unwrap_or_else(|error| Err(Error::transport("a connection", error))),
+        None => pending().await,
+    }
+}

@@ -1,0 +1,64 @@
+//! The land of one area, chunk by chunk: made when somebody first comes near, then kept.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use pangea_world::frames::{CHUNK_TILES, tile};
+
+use crate::Land;
+
+/// Most chunks that are kept (1 KiB each); beyond it all are forgotten and made again.
+const MOST_CHUNKS: usize = 4_096;
+
+/// A chunk's side as a coordinate.
+const SIDE: i32 = CHUNK_TILES as i32;
+
+/// A game's [`Land`] with its chunks kept.
+pub struct Terrain {
+    land: Box<dyn Land>,
+    chunks: HashMap<(i32, i32), Box<[u8]>>,
+}
+
+impl fmt::Debug for Terrain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Terrain({} chunks)", self.chunks.len())
+    }
+}
+
+impl Terrain {
+    /// A terrain over this land, with no chunk made yet.
+    pub fn new(land: Box<dyn Land>) -> Self {
+        Self { land, chunks: HashMap::new() }
+    }
+
+    /// The tile at (x, y) metres.
+    pub fn tile(&mut self, x: i32, y: i32) -> u8 {
+        let chunk = self.chunk(x.div_euclid(SIDE), y.div_euclid(SIDE));
+        chunk[(y.rem_euclid(SIDE) * SIDE + x.rem_euclid(SIDE)) as usize]
+    }
+
+    /// Whether the tile at (x, y) metres stops a walker.
+    pub fn is_solid(&mut self, x: i32, y: i32) -> bool {
+        self.tile(x, y) >= tile::FIRST_SOLID
+    }
+
+    /// Whether this chunk is made already.
+    pub fn has_chunk(&self, cx: i32, cy: i32) -> bool {
+        self.chunks.contains_key(&(cx, cy))
+    }
+
+    /// The 1,024 tiles of a chunk, row by row from the north-west. Chunks beyond ±2²⁶ are all void.
+    pub fn chunk(&mut self, cx: i32, cy: i32) -> &[u8] {
+        if self.chunks.len() >= MOST_CHUNKS && !self.chunks.contains_key(&(cx, cy)) {
+            self.chunks.clear();
+        }
+        let land = &self.land;
+        self.chunks.entry((cx, cy)).or_insert_with(|| {
+            let far = 1 << 26;
+            if cx.checked_abs().is_none_or(|c| c >= far) || cy.checked_abs().is_none_or(|c| c >= far) {
+                return vec![tile::VOID; CHUNK_TILES * CHUNK_TILES].into();
+            }
+            (0..SIDE * SIDE).map(|i| land.tile(cx * SIDE + i % SIDE, cy * SIDE + i / SIDE)).collect()
+        })
+    }
+}

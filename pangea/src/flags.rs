@@ -1,0 +1,247 @@
+//! What can be written behind `pangea`. A doc comment here is the option's help text.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// An open world out of many game servers. Without a command: everything on this machine (`pangea up`).
+#[derive(Debug, Parser)]
+#[command(name = "pangea", version, max_term_width = 110, subcommand_required = false)]
+pub struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(flatten)]
+    pub(crate) up: UpFlags,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// A command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Central, spawner and chat in this process, area servers as its children.
+    Up(UpFlags),
+    /// Only central: accounts, characters, placement; pages and HTTP API.
+    Central(CentralFlags),
+    /// Only a spawner: starts and watches game servers on this machine.
+    Spawner(SpawnerFlags),
+    /// Only chat: routes messages between area servers.
+    Chat(ChatFlags),
+    /// One game server; a spawner starts it.
+    Area,
+    /// Shows every setting and where it comes from.
+    Config(Show),
+    /// Checks ports, addresses, folders, executables, and says what to mend.
+    Doctor(Show),
+    /// Prints the key of a spawner or chat on another machine; keep it in a file that only its owner can read.
+    Key {
+        /// For which role.
+        role: KeyRole,
+        /// Its name, unique in the cluster (`spawner.name`, `chat.name`).
+        name: String,
+    },
+    /// Players who walk about by themselves.
+    Bots(Bots),
+    /// Measures on this machine, in a private cluster.
+    Trial {
+        /// What is measured.
+        #[command(subcommand)]
+        command: TrialCommand,
+    },
+}
+
+/// What is measured.
+#[derive(Debug, Subcommand)]
+pub enum TrialCommand {
+    /// Players into a missing area at once, into running ones, into a stopped one.
+    Join(TrialJoin),
+}
+
+/// A role that has a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KeyRole {
+    /// A spawner.
+    Spawner,
+    /// A chat.
+    Chat,
+}
+
+impl KeyRole {
+    /// As keys are derived for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            KeyRole::Spawner => "spawner",
+            KeyRole::Chat => "chat",
+        }
+    }
+}
+
+/// For every command that reads the settings.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Settings")]
+pub struct Common {
+    /// Settings file; without it `pangea.toml`, if there is one.
+    #[arg(long, value_name = "FILE", global = true, env = "PANGEA_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Folder for the database, keys and logs.
+    #[arg(long, value_name = "FOLDER", global = true)]
+    pub data: Option<String>,
+    /// Folder of world files.
+    #[arg(long, value_name = "FOLDER", global = true)]
+    pub worlds: Option<String>,
+    /// What is logged, e.g. `info` or `info,pangea_server::central=debug`.
+    #[arg(long, value_name = "FILTER", global = true)]
+    pub log: Option<String>,
+    /// Any setting of `pangea config`; may be given several times.
+    #[arg(long, value_name = "SECTION.KEY=VALUE", global = true)]
+    pub set: Vec<String>,
+}
+
+/// Of central.
+#[derive(Debug, Args, Default)]
+#[command(next_help_heading = "Central")]
+pub struct CentralFlags {
+    /// Where the pages and the HTTP API listen.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    /// Where the links of the other roles arrive.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub link: Option<String>,
+    /// Certificate chain, PEM; made at start if it is needed and not given.
+    #[arg(long, value_name = "FILE")]
+    pub tls_certificate: Option<String>,
+    /// Its private key, PEM.
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<String>,
+    /// Plain HTTP even off loopback, behind a proxy that speaks TLS.
+    #[arg(long)]
+    pub plain: bool,
+}
+
+/// Of the machine on which game servers run.
+#[derive(Debug, Args, Default)]
+#[command(next_help_heading = "Spawner")]
+pub struct MachineFlags {
+    /// Address on which game servers listen.
+    #[arg(long, value_name = "ADDRESS")]
+    pub bind: Option<String>,
+    /// Host that players are told.
+    #[arg(long, value_name = "HOST")]
+    pub advertise: Option<String>,
+    /// Ports for game servers; each takes three.
+    #[arg(long, value_name = "FIRST-LAST")]
+    pub ports: Option<String>,
+    /// Most game servers at once.
+    #[arg(long, value_name = "NUMBER")]
+    pub capacity: Option<String>,
+    /// Idle game servers kept ready.
+    #[arg(long, value_name = "NUMBER")]
+    pub pool: Option<String>,
+}
+
+/// Of everything at once.
+#[derive(Debug, Args, Default)]
+pub struct UpFlags {
+    #[command(flatten)]
+    pub(crate) central: CentralFlags,
+    #[command(flatten)]
+    pub(crate) machine: MachineFlags,
+}
+
+/// Of a spawner alone.
+#[derive(Debug, Args)]
+pub struct SpawnerFlags {
+    #[command(flatten)]
+    pub(crate) machine: MachineFlags,
+    #[command(flatten)]
+    pub(crate) far: FarFlags,
+}
+
+/// Of a chat alone.
+#[derive(Debug, Args)]
+pub struct ChatFlags {
+    /// Where area servers connect.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    #[command(flatten)]
+    pub(crate) far: FarFlags,
+}
+
+/// Of a role that is not in central's process.
+#[derive(Debug, Args)]
+pub struct FarFlags {
+    /// Central's link.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub central: Option<String>,
+    /// Its name, unique in the cluster.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// File with the key that `pangea key` printed.
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<String>,
+}
+
+/// What can be shown as JSON; takes the flags of `pangea up`, to check them.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub(crate) up: UpFlags,
+}
+
+/// Players who walk about by themselves.
+#[derive(Debug, Clone, Args)]
+pub struct Bots {
+    /// How many.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub players: u32,
+    /// Central.
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// World by name; without it the first.
+    #[arg(long)]
+    pub world: Option<String>,
+    /// Map, in a world of maps; without it the faction's.
+    #[arg(long)]
+    pub map: Option<String>,
+    /// Seconds to walk about; 0: until Ctrl-C.
+    #[arg(long, default_value_t = 0)]
+    pub seconds: u64,
+    /// Seconds over which they come; 0: as fast as they are let in.
+    #[arg(long, default_value_t = 0)]
+    pub spread: u64,
+    /// Most of them that register or enter at the same time.
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub at_once: u32,
+    /// Certificate to believe, PEM: central's own, or a root.
+    #[arg(long, value_name = "FILE")]
+    pub roots: Option<PathBuf>,
+    /// The final figures as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Players into a missing area at once, into running ones, into a stopped one.
+#[derive(Debug, Clone, Args)]
+pub struct TrialJoin {
+    /// How many players.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=5_000))]
+    pub players: u32,
+    /// Players per server.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub capacity: u32,
+    /// Joins at the same time; 0: all.
+    #[arg(long, default_value_t = 0)]
+    pub at_once: u32,
+    /// Seed of the world.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Seconds of joining running areas.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub seconds: u64,
+    /// The figures as JSON.
+    #[arg(long)]
+    pub json: bool,
+}

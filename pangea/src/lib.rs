@@ -1,0 +1,57 @@
+//! The command line of a node, for any game: `fn main() -> ExitCode { pangea_cli::run(my_game) }`.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`flags`] | what can be written behind `pangea` |
+//! | [`settings`] | flags over environment over file over default |
+//! | [`serve`] | runs roles until they are stopped, with a banner |
+//! | [`stop`] | Ctrl-C: gracefully; a second one: at once |
+//! | [`show_config`] | `pangea config` |
+//! | [`doctor`] | `pangea doctor` |
+//! | [`bots`] | `pangea bots` |
+//! | [`trial`] | `pangea trial join` |
+//! | [`screen`] | tables and colours |
+
+pub mod bots;
+pub mod doctor;
+pub mod flags;
+pub mod screen;
+pub mod serve;
+pub mod settings;
+pub mod show_config;
+pub mod stop;
+pub mod trial;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use pangea_engine::Game;
+
+use flags::{Cli, Command, TrialCommand};
+
+/// Does what the command line says.
+pub fn run(game: Game) -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(&cli, game) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{} {error:#}", screen::red("error:"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(cli: &Cli, game: Game) -> anyhow::Result<ExitCode> {
+    match cli.command.as_ref() {
+        // Idle servers are many and small: no settings, no threads before they are needed.
+        Some(Command::Area) => serve::area(game),
+        Some(Command::Config(show)) => show_config::run(cli, show.json),
+        Some(Command::Doctor(check)) => doctor::run(cli, check.json),
+        Some(Command::Key { role, name }) => serve::key(cli, *role, name),
+        Some(Command::Bots(options)) => bots::run(options),
+        Some(Command::Trial { command: TrialCommand::Join(options) }) => trial::run(options),
+        Some(Command::Up(_) | Command::Central(_) | Command::Spawner(_) | Command::Chat(_)) | None => {
+            serve::roles(cli, game)
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Runs roles until they are stopped, with a banner as soon as central answers.
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use pangea_engine::Game;
+use pangea_server::config::Config;
+use pangea_server::node;
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+
+use crate::flags::{Cli, Command, KeyRole};
+use crate::{screen, settings, stop};
+
+/// Runs `pangea up`, `central`, `spawner` or `chat`.
+///
+/// # Errors
+/// A setting that is wrong, or what stopped a role.
+pub fn roles(cli: &Cli, game: Game) -> anyhow::Result<ExitCode> {
+    let begun = Instant::now();
+    let config = settings::layers(cli)?.config()?;
+    log_to_stderr(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads")?;
+    runtime.block_on(async {
+        let shutdown = stop::on_signals()?;
+        let banner = |roles| tokio::spawn(banner(config.clone(), roles, begun, shutdown.clone()));
+        match &cli.command {
+            Some(Command::Central(_)) => {
+                banner("central");
+                node::central(config, shutdown).await
+            }
+            Some(Command::Spawner(_)) => node::spawner(config, shutdown).await,
+            Some(Command::Chat(_)) => node::chat(config, shutdown).await,
+            _ => {
+                banner("central, spawner, chat");
+                node::up(config, game, shutdown).await
+            }
+        }
+    })?;
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs `pangea area`.
+///
+/// # Errors
+/// What ended it before its time.
+pub fn area(game: Game) -> anyhow::Result<ExitCode> {
+    log_to_stderr(&std::env::var("PANGEA_LOG").unwrap_or_else(|_| "info".to_owned()))?;
+    pangea_server::area::main(game)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs `pangea key`.
+///
+/// # Errors
+/// If the data folder has no key yet, or cannot be read.
+pub fn key(cli: &Cli, role: KeyRole, name: &str) -> anyhow::Result<ExitCode> {
+    let config = settings::layers(cli)?.config()?;
+    println!("{}", node::key(&config, role.as_str(), name)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One line per event; colours only in a terminal.
+fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(filter).with_context(|| format!("log = «{filter}»"))?;
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt().compact().with_ansi(colours).with_env_filter(filter).with_writer(std::io::stderr).init();
+    Ok(())
+}
+
+/// Central's address as a browser takes it.
+pub fn url(config: &Config) -> String {
+    let central = &config.central;
+    let tls = central.tls_certificate.is_some() || !central.plain && !central.listen.ip().is_loopback();
+    let host = match central.listen.ip() {
+        ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
+        std::net::IpAddr::V6(ip) => format!("[{ip}]"),
+        ip => ip.to_string(),
+    };
+    format!("{}://{host}:{}", if tls { "https" } else { "http" }, central.listen.port())
+}
+
+/// Waits until central answers and says where; silent if it never does.
+async fn banner(config: Config, roles: &'static str, begun: Instant, shutdown: watch::Receiver<bool>) {
+    let mut address = config.central.listen;
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
+    }
+    if address.port() == 0 {
+        return;
+    }
+    while tokio::net::TcpStream::connect(address).await.is_err() {
+        if *shutdown.borrow() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let worlds = world_names(&config);
+    let line = |what: &str, value: String| println!("  {}  {value}", screen::dim(&format!("{what:<7}")));
+    println!();
+    println!("  {} {}", screen::bold("Pangea"), screen::dim(env!("CARGO_PKG_VERSION")));
+    line("play", screen::bold(&screen::green(&url(&config))));
+    line("roles", roles.to_owned());
+    line("worlds", worlds);
+    line("data", config.data.display().to_string());
+    line("ready", format!("in {:.1} s; Ctrl-C stops", begun.elapsed().as_secs_f64()));
+    println!();
+}
+
+fn world_names(config: &Config) -> String {
+    let Ok(folder) = std::fs::read_dir(&config.worlds) else { return "the built-in ones".to_owned() };
+    let mut names: Vec<String> = folder
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".toml").map(str::to_owned))
+        .collect();
+    names.sort();
+    names.join(", ")
+}
