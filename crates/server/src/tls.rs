@@ -14,8 +14,6 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::config::Config;
-
 /// What a listener needs to speak TLS.
 #[derive(Debug, Clone)]
 pub struct Tls {
@@ -29,28 +27,6 @@ pub struct Tls {
 pub fn provider() {
     // It fails only if one is installed already, which is then this one.
     let _ = rustls::crypto::ring::default_provider().install_default();
-}
-
-/// What central's listener speaks: plain on loopback or where the configuration says so; else TLS, with the
-/// configured certificate or one made for this address and kept in `<data>/keys`.
-///
-/// # Errors
-/// If the certificate cannot be read or made, or only one of its two files is configured.
-pub fn of_central(config: &Config) -> anyhow::Result<Option<Tls>> {
-    let central = &config.central;
-    match (&central.tls_certificate, &central.tls_key) {
-        (Some(certificate), Some(key)) => load(certificate, key).map(Some),
-        (None, None) if central.plain || central.listen.ip().is_loopback() => Ok(None),
-        (None, None) => {
-            let address = central.listen.ip();
-            let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-            if !address.is_unspecified() {
-                names.push(address.to_string());
-            }
-            load_or_make(&config.data.join("keys"), &names).map(Some)
-        }
-        _ => bail!("central.tls_certificate and central.tls_key belong together: give both or neither"),
-    }
 }
 
 /// Reads a certificate chain and its key, both PEM.
@@ -157,22 +133,6 @@ mod tests {
         std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).expect("rights");
         let error = load_or_make(folder.path(), &names).expect_err("others may read it").to_string();
         assert!(error.contains("chmod 600"), "{error}");
-    }
-
-    #[test]
-    fn tls_is_the_default_off_loopback() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut config = Config { data: folder.path().into(), ..Config::default() };
-        assert!(of_central(&config).expect("plain").is_none());
-        config.central.listen = "192.0.2.1:8080".parse().expect("an address");
-        let made = of_central(&config).expect("made").expect("TLS");
-        let again = of_central(&config).expect("read").expect("TLS");
-        assert_eq!(made.fingerprint, again.fingerprint);
-        config.central.tls_key = Some("some.key".into());
-        assert!(of_central(&config).expect_err("one is missing").to_string().contains("belong together"));
-        config.central.tls_key = None;
-        config.central.plain = true;
-        assert!(of_central(&config).expect("plain").is_none());
     }
 
     #[test]

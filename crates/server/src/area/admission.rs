@@ -105,7 +105,8 @@ impl Admissions {
                 seat.expected = Some((new.enter, until));
             }
             seat.granted |= new.granted;
-            (seat.epoch, seat.session, seat.enter, seat.wait_ms) = (new.epoch, new.session, new.enter, new.wait_ms);
+            (seat.epoch, seat.session, seat.enter, seat.wait_ms) =
+                (new.epoch, new.session, new.enter, new.wait_ms);
             if seat.inside {
                 seat.doc.quests = new.doc.quests;
             } else {
@@ -137,7 +138,12 @@ impl Admissions {
     /// # Errors
     /// What [`ticket::check`] finds, `ticket_used`, `not_announced`.
     pub fn present(
-        &mut self, ticket: &str, keys: &[PublicKey], audience: &str, now_s: u64, resume: [u8; 16],
+        &mut self,
+        ticket: &str,
+        keys: &[PublicKey],
+        audience: &str,
+        now_s: u64,
+        resume: [u8; 16],
     ) -> Result<Guest, Refusal> {
         let claims = ticket::check(ticket, keys, audience, now_s)?;
         self.used.retain(|_, until| *until >= now_s);
@@ -274,7 +280,12 @@ pub(crate) mod tests {
 
     pub(crate) fn announcement(n: u8) -> Announcement {
         Announcement {
-            enter: EnterId([n; 16]), doc: doc(n), session: SessionId([n; 16]), epoch: 4, granted: true, wait_ms: 30_000,
+            enter: EnterId([n; 16]),
+            doc: doc(n),
+            session: SessionId([n; 16]),
+            epoch: 4,
+            granted: true,
+            wait_ms: 30_000,
         }
     }
 
@@ -300,7 +311,8 @@ pub(crate) mod tests {
 
     fn present_text(list: &mut Admissions, ticket: &str) -> Result<Guest, Code> {
         let keys = [Signer::from_seed(&KEY).public()];
-        list.present(ticket, &keys, &audience(ServerId([7; 16]), 3), 1_000, [1; 16]).map_err(|refusal| refusal.code)
+        list.present(ticket, &keys, &audience(ServerId([7; 16]), 3), 1_000, [1; 16])
+            .map_err(|refusal| refusal.code)
     }
 
     fn list() -> Admissions {
@@ -365,7 +377,9 @@ pub(crate) mod tests {
         let mut list = list();
         present(&mut list, &claims(1, 1_000)).expect("let in");
         list.lost(CharacterId([1; 16]));
-        let code = |result: Result<Guest, Refusal>| result.map(|guest| guest.resumed).map_err(|refusal| refusal.code);
+        let code = |result: Result<Guest, Refusal>| {
+            result.map(|guest| guest.resumed).map_err(|refusal| refusal.code)
+        };
         assert_eq!(code(list.resume([2; 16], [3; 16])), Err(Code::ResumeInvalid));
         assert_eq!(code(list.resume([1; 16], [3; 16])), Ok(true));
         assert_eq!(code(list.resume([1; 16], [4; 16])), Err(Code::ResumeInvalid), "each token once");
@@ -379,7 +393,10 @@ pub(crate) mod tests {
         present(&mut list, &claims(1, 1_000)).expect("let in");
         let again = Announcement { enter: EnterId([5; 16]), session: SessionId([6; 16]), ..announcement(1) };
         list.announce(0, again).expect("announced anew");
-        assert_eq!(list.announce(0, Announcement { epoch: 3, ..announcement(1) }).map_err(|r| r.code), Err(Code::StaleEpoch));
+        assert_eq!(
+            list.announce(0, Announcement { epoch: 3, ..announcement(1) }).map_err(|r| r.code),
+            Err(Code::StaleEpoch)
+        );
         list.gone(CharacterId([1; 16]), 4);
         let new = Claims { jti: EnterId([5; 16]), ses: SessionId([6; 16]), ..claims(1, 1_000) };
         assert!(present(&mut list, &new).is_ok());

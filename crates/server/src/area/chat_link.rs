@@ -23,8 +23,15 @@ impl ChatLink {
     pub fn new(name: String, spawner: String) -> Self {
         // Each chat has a key of its own for us: that of central's credential.
         let key = RoleKey::of_credential("");
-        let opener =
-            Opener { address: String::new(), role: "area".into(), name, spawner, key, credential: String::new(), pin: None };
+        let opener = Opener {
+            address: String::new(),
+            role: "area".into(),
+            name,
+            spawner,
+            key,
+            credential: String::new(),
+            pin: None,
+        };
         Self { opener, to: None, connected: Arc::default(), task: None }
     }
 
@@ -47,7 +54,8 @@ impl ChatLink {
         let (Some(chat), Some((_, address))) = (chat, self.to.clone()) else { return };
         let pin = chat.tls.then(|| chat.certificate.as_slice().try_into().ok()).flatten();
         let (key, credential) = (RoleKey::of_credential(&chat.credential), chat.credential.clone());
-        let (sender, mut events) = link::open(Opener { address, key, credential, pin, ..self.opener.clone() });
+        let (sender, mut events) =
+            link::open(Opener { address, key, credential, pin, ..self.opener.clone() });
         let connected = self.connected.clone();
         self.task = Some(tokio::spawn(async move {
             let _sender = sender;

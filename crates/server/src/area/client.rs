@@ -2,9 +2,9 @@
 
 use bytes::BytesMut;
 use pangea_engine::View;
+use pangea_world::Refusal;
 use pangea_world::frames::ServerMessage;
 use pangea_world::id::CharacterId;
-use pangea_world::Refusal;
 
 use super::socket::Socket;
 use super::websocket;
@@ -118,7 +118,8 @@ impl Client {
     pub fn refill(&mut self, seconds: f32, messages_per_second: u32) {
         let most = messages_per_second as f32;
         self.message_budget = (self.message_budget.max(0.0) + seconds * most).min(most);
-        self.chunk_budget = (self.chunk_budget.max(0.0) + seconds * MOST_CHUNKS as f32).min(MOST_CHUNKS as f32);
+        self.chunk_budget =
+            (self.chunk_budget.max(0.0) + seconds * MOST_CHUNKS as f32).min(MOST_CHUNKS as f32);
     }
 
     /// Sends what is queued and closes with this code; the reason, if any, goes before it.
@@ -178,5 +179,82 @@ impl Client {
 
     fn send_queued(&mut self) {
         self.send(&[], &mut BytesMut::new());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+
+    use super::*;
+
+    fn pair() -> (Client, TcpStream) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let there = TcpStream::connect(listener.local_addr().expect("its address")).expect("connected");
+        let (here, _) = listener.accept().expect("accepted");
+        here.set_nonblocking(true).expect("set");
+        (Client::new(Socket::new(here, None), CharacterId([1; 16]), 100), there)
+    }
+
+    fn big() -> ServerMessage {
+        ServerMessage::Notice { code: "big".into(), text: "x".repeat(200 << 10) }
+    }
+
+    /// A client that does not read gets no more updates, and is closed after ten seconds of it.
+    #[test]
+    fn one_who_does_not_read_is_behind_and_then_too_slow() {
+        let (mut client, mut there) = pair();
+        let mut scratch = BytesMut::new();
+        let mut sent = 0;
+        while !client.is_behind() {
+            client.say(&big());
+            client.send(&[], &mut scratch);
+            sent += 1;
+            assert!(sent < 1_000, "the kernel takes hundreds of megabytes");
+        }
+        assert_eq!(client.flush(1_000), Ok(()));
+        assert_eq!(client.flush(10_999), Ok(()));
+        assert_eq!(client.flush(11_000), Err(Some(pangea_world::frames::close::TOO_SLOW)));
+        // It reads after all: everything arrives, in order and whole, and its time counts anew.
+        let reader = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            there.read_to_end(&mut bytes).expect("read");
+            bytes.len()
+        });
+        while client.is_behind() {
+            let _ = client.flush(2_000);
+            std::thread::yield_now();
+        }
+        assert_eq!(client.flush(99_000), Ok(()));
+        client.close(99_000, 1000, None);
+        drop(client);
+        let message = big().to_frame().len();
+        assert_eq!(reader.join().expect("read"), sent * (message + 10) + 4);
+    }
+
+    #[test]
+    fn messages_for_one_who_does_not_read_are_bounded() {
+        let (mut client, _there) = pair();
+        let mut scratch = BytesMut::new();
+        while !client.is_behind() {
+            client.say(&big());
+            client.send(&[], &mut scratch);
+        }
+        client.say(&big());
+        assert_eq!(client.flush(0), Ok(()));
+        client.say(&big());
+        assert_eq!(client.flush(0), Err(Some(pangea_world::frames::close::TOO_SLOW)));
+    }
+
+    #[test]
+    fn budgets_refill_with_time() {
+        let (mut client, _there) = pair();
+        let taken = (0..500).filter(|_| client.count_message()).count();
+        assert_eq!(taken, 100);
+        client.refill(0.1, 100);
+        assert_eq!((0..500).filter(|_| client.count_message()).count(), 10);
+        client.refill(60.0, 100);
+        assert_eq!((0..500).filter(|_| client.count_message()).count(), 100);
     }
 }

@@ -12,8 +12,8 @@ use pangea_world::faction::Faction;
 use pangea_world::frames::{Entry, close};
 use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, SessionId};
 use pangea_world::messages::{
-    Admit, Admitted, AreaReady, Arrived, Body, CharacterAt, CharacterHere, Granted, Kick, Peer, Peers, RefusalMessage,
-    Register,
+    Admit, Admitted, AreaReady, Arrived, Body, CharacterAt, CharacterHere, Granted, Kick, Peer, Peers,
+    RefusalMessage, Register,
 };
 use pangea_world::ticket::{self, PublicKey};
 use pangea_world::world_file::World;
@@ -21,12 +21,12 @@ use pangea_world::{Code, Refusal};
 use tokio::sync::mpsc;
 
 use super::admission::{Admissions, Announcement, Missing};
+use super::chat_link::ChatLink;
 use super::clock::{Clock, Lease};
 use super::gate::Knock;
 use super::http::Question;
 use super::load::{self, Loaded};
 use super::mailbox::{Entrance, FromLoop, Gauges, MOST_TO_CONTROL, Tell, ToLoop};
-use super::chat_link::ChatLink;
 use crate::link::Event;
 use crate::{clock, random};
 
@@ -114,7 +114,13 @@ pub(super) struct Owned {
 /// # Errors
 /// If the area cannot be loaded, or the loop has died.
 pub async fn run(
-    game: Game, identity: Identity, gauges: Arc<Gauges>, clock: Clock, tell: Tell, chat: ChatLink, inputs: Inputs<'_>,
+    game: Game,
+    identity: Identity,
+    gauges: Arc<Gauges>,
+    clock: Clock,
+    tell: Tell,
+    chat: ChatLink,
+    inputs: Inputs<'_>,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<End> {
     let (to_control, mut from_loop) = mpsc::channel(MOST_TO_CONTROL);
@@ -146,7 +152,8 @@ pub async fn run(
         if let (Some(end), None) = (&control.stopping, &control.owned) {
             return Ok(end.clone());
         }
-        let wake = Duration::from_millis(control.next_wake_ms().saturating_sub(clock.now_ms()).clamp(1, 1_000));
+        let wake =
+            Duration::from_millis(control.next_wake_ms().saturating_sub(clock.now_ms()).clamp(1, 1_000));
         tokio::select! {
             biased;
             Some(event) = from_loop.recv() => control.on_loop(event),
@@ -196,7 +203,8 @@ impl Control {
             connected: seat.connected,
         };
         let characters = self.admissions.seats().filter(|(_, seat)| seat.granted).map(here).collect();
-        let (incarnation, epoch) = self.owned.as_ref().map_or((0, 0), |owned| (owned.incarnation, owned.epoch));
+        let (incarnation, epoch) =
+            self.owned.as_ref().map_or((0, 0), |owned| (owned.incarnation, owned.epoch));
         self.say(Body::Register(Register {
             address: self.identity.address.clone(),
             port: self.identity.port.into(),
@@ -217,7 +225,9 @@ impl Control {
             Body::Lease(lease) => self.lease.renew(lease.sent_ms, lease.lease_ms),
             Body::Admit(admit) => self.on_admit(&admit),
             Body::Withdraw(at) => {
-                if let (Ok(character), Ok(enter)) = (CharacterId::from_bytes(&at.character), EnterId::from_bytes(&at.transfer)) {
+                if let (Ok(character), Ok(enter)) =
+                    (CharacterId::from_bytes(&at.character), EnterId::from_bytes(&at.transfer))
+                {
                     match self.admissions.withdraw(character, enter) {
                         Some(missing) => self.say_no_show(missing),
                         None => self.to_loop(ToLoop::Withdraw(at)).await,
@@ -270,7 +280,11 @@ impl Control {
         self.keys = load::keys_of(&granted.keys);
         if let Some(owned) = &mut self.owned {
             if granted.incarnation != owned.incarnation || granted.epoch < owned.epoch {
-                tracing::warn!(granted.incarnation, granted.epoch, "a grant of another life of this area; dropped");
+                tracing::warn!(
+                    granted.incarnation,
+                    granted.epoch,
+                    "a grant of another life of this area; dropped"
+                );
                 return Ok(());
             }
             owned.epoch = granted.epoch;
@@ -282,14 +296,27 @@ impl Control {
             return Ok(());
         }
         self.lease.renew(self.registered_ms, granted.lease_ms);
-        let Loaded { world, name, restored, area, to_loop, always_on } =
-            load::load(&self.game, &granted, &self.identity, self.gauges.clone(), self.tell.clone(), self.to_control.clone())?;
+        let Loaded { world, name, restored, area, to_loop, always_on } = load::load(
+            &self.game,
+            &granted,
+            &self.identity,
+            self.gauges.clone(),
+            self.tell.clone(),
+            self.to_control.clone(),
+        )?;
         load::start(area, self.clock, self.lease.clone())?;
         self.admissions = Admissions::new(world.capacity as usize);
         self.factions = world.factions.iter().map(|faction| (faction.id.clone(), faction.clone())).collect();
         let took_ms = (self.clock.now_ms() - began_ms) as u32;
         tracing::info!(area = name, epoch = granted.epoch, restored, took_ms, "the area is ready");
-        self.owned = Some(Owned { incarnation: granted.incarnation, epoch: granted.epoch, world, name, always_on, to_loop });
+        self.owned = Some(Owned {
+            incarnation: granted.incarnation,
+            epoch: granted.epoch,
+            world,
+            name,
+            always_on,
+            to_loop,
+        });
         self.empty_since_ms = self.clock.now_ms();
         self.say(Body::AreaReady(AreaReady { restored, took_ms }));
         Ok(())
@@ -425,7 +452,11 @@ impl Control {
 
     fn say_no_show(&self, missing: Missing) {
         let Missing { character, epoch, enter } = missing;
-        self.say(Body::NoShow(CharacterAt { character: character.to_vec(), epoch, transfer: enter.to_vec() }));
+        self.say(Body::NoShow(CharacterAt {
+            character: character.to_vec(),
+            epoch,
+            transfer: enter.to_vec(),
+        }));
     }
 
     /// Ends everything in order: nobody enters, all leave, the state is saved.

@@ -114,7 +114,9 @@ impl Gate {
     }
 
     async fn answer(
-        &self, mut request: Request<Incoming>, permit: &std::sync::Mutex<Option<OwnedSemaphorePermit>>,
+        &self,
+        mut request: Request<Incoming>,
+        permit: &std::sync::Mutex<Option<OwnedSemaphorePermit>>,
     ) -> Response<Full<Bytes>> {
         if request.uri().path() != "/play" {
             return self.asker.answer(request).await;
@@ -124,12 +126,18 @@ impl Gate {
             Err(refusal) => return super::http::refused(&refusal),
         };
         let permit = permit.lock().ok().and_then(|mut permit| permit.take());
-        let Some(permit) = permit else { return super::http::refused(&Refusal::new(Code::Protocol, "upgraded before")) };
+        let Some(permit) = permit else {
+            return super::http::refused(&Refusal::new(Code::Protocol, "upgraded before"));
+        };
         let upgrade = hyper::upgrade::on(&mut request);
         let knocks = self.knocks.clone();
         tokio::spawn(async move {
             if let Ok(upgraded) = upgrade.await {
-                hear(Connection { io: TokioIo::new(upgraded), reader: Reader::default(), _permit: permit }, knocks).await;
+                hear(
+                    Connection { io: TokioIo::new(upgraded), reader: Reader::default(), _permit: permit },
+                    knocks,
+                )
+                .await;
             }
         });
         let mut response = Response::new(Full::default());
@@ -243,7 +251,9 @@ fn entry_of(message: &[u8]) -> Result<Entry, Refusal> {
         (Some(ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, entry }), true) => Ok(entry),
         (Some(ClientMessage::Hello { version, .. }), true) => Refusal::err(
             Code::VersionMismatch,
-            format!("this server speaks version {GAME_PROTOCOL_VERSION} of the protocol, the client {version}"),
+            format!(
+                "this server speaks version {GAME_PROTOCOL_VERSION} of the protocol, the client {version}"
+            ),
         ),
         _ => Refusal::err(Code::Protocol, "the first message is a hello, alone"),
     }

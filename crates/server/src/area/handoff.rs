@@ -56,7 +56,8 @@ impl Area {
         let Ok(transfer) = TransferId::from_bytes(&seal.transfer) else { return };
         let now_ms = self.now_ms;
         let Some((id, here)) = self.find(&seal.character) else { return };
-        if here.epoch != seal.epoch || !here.in_world || here.frozen.is_some_and(|frozen| frozen != transfer) {
+        if here.epoch != seal.epoch || !here.in_world || here.frozen.is_some_and(|frozen| frozen != transfer)
+        {
             return;
         }
         here.frozen = Some(transfer);
@@ -91,7 +92,8 @@ impl Area {
     pub fn on_stale(&mut self, at: &CharacterAt) {
         let Some((id, here)) = self.find(&at.character) else { return };
         if here.epoch <= at.epoch {
-            let refusal = Refusal::new(Code::StaleEpoch, "your character is on another server now: enter again");
+            let refusal =
+                Refusal::new(Code::StaleEpoch, "your character is on another server now: enter again");
             self.drop_character(id, close::STOPPING, Some(refusal));
         }
     }
@@ -110,7 +112,11 @@ impl Area {
         for (id, here) in self.here.iter_mut().filter(|(_, here)| here.commit_again_ms <= now_ms) {
             if let Some(transfer) = here.frozen {
                 here.commit_again_ms = now_ms + COMMIT_AGAIN_MS;
-                commits.push(Commit { transfer: transfer.to_vec(), character: id.to_vec(), epoch: here.epoch });
+                commits.push(Commit {
+                    transfer: transfer.to_vec(),
+                    character: id.to_vec(),
+                    epoch: here.epoch,
+                });
             }
         }
         commits.into_iter().for_each(|commit| self.tell(Body::Commit(commit)));
@@ -123,7 +129,8 @@ impl Area {
     pub fn go_on(&mut self, character: CharacterId, to: GoOn) -> Result<(), Refusal> {
         self.requests += 1;
         let (request, until) = (self.requests, self.now_ms + WISH_MS);
-        let Some(here) = self.here.get_mut(&character).filter(|here| here.in_world && here.frozen.is_none()) else {
+        let Some(here) = self.here.get_mut(&character).filter(|here| here.in_world && here.frozen.is_none())
+        else {
             return Refusal::err(Code::Protocol, "this character is not steered here");
         };
         if here.wish.is_some() {
@@ -139,12 +146,17 @@ impl Area {
     pub fn on_go_on_reply(&mut self, reply: GoOnReply) {
         let prompt = self.settings.prompt;
         let Some((_, here)) = self.find(&reply.character) else { return };
-        let Some((_, _, portal)) = here.wish.filter(|(request, ..)| *request == reply.request) else { return };
+        let Some((_, _, portal)) = here.wish.filter(|(request, ..)| *request == reply.request) else {
+            return;
+        };
         let client = here.client;
         let message = match reply.state.as_str() {
-            "ready" => {
-                ServerMessage::Follow { url: reply.url, ticket: reply.ticket, plain: reply.plain, prompt: prompt && !portal }
-            }
+            "ready" => ServerMessage::Follow {
+                url: reply.url,
+                ticket: reply.ticket,
+                plain: reply.plain,
+                prompt: prompt && !portal,
+            },
             "refused" => {
                 let refused = reply.refused.unwrap_or_default();
                 let code = refused.code.parse().unwrap_or(Code::Internal);
@@ -174,7 +186,14 @@ impl Area {
             }
         }
         for (id, client, portal) in stepped {
-            let to = GoOn { map: portal.to, at: true, x: portal.to_x, y: portal.to_y, portal: true, ..GoOn::default() };
+            let to = GoOn {
+                map: portal.to,
+                at: true,
+                x: portal.to_x,
+                y: portal.to_y,
+                portal: true,
+                ..GoOn::default()
+            };
             if let Err(refusal) = self.go_on(id, to) {
                 self.say(client, &ServerMessage::Refused(refusal));
             }

@@ -111,7 +111,11 @@ impl std::fmt::Debug for Area {
 impl Area {
     /// An area with nobody in it.
     pub fn new(
-        settings: Settings, sim: Sim, gauges: Arc<Gauges>, tell: Tell, control: tokio::sync::mpsc::Sender<FromLoop>,
+        settings: Settings,
+        sim: Sim,
+        gauges: Arc<Gauges>,
+        tell: Tell,
+        control: tokio::sync::mpsc::Sender<FromLoop>,
     ) -> Self {
         Self {
             settings,
@@ -253,7 +257,9 @@ impl Area {
     }
 
     fn unbind(&mut self, slot: usize, character: CharacterId) {
-        let Some(here) = self.here.get_mut(&character).filter(|here| here.client == Some(slot)) else { return };
+        let Some(here) = self.here.get_mut(&character).filter(|here| here.client == Some(slot)) else {
+            return;
+        };
         here.client = None;
         let grace_ms = if here.in_world { self.settings.grace_ms } else { self.settings.grace_ms.max(1_000) };
         here.leaves_at_ms = Some(self.now_ms + grace_ms);
@@ -322,7 +328,12 @@ impl Area {
             let Some(place) = self.sim.place(here.entity) else { continue };
             let now = centimetres(place);
             if here.told.replace(now) != Some(now) {
-                places.push(Left { character: character.to_vec(), epoch: here.epoch, x: place.0, y: place.1 });
+                places.push(Left {
+                    character: character.to_vec(),
+                    epoch: here.epoch,
+                    x: place.0,
+                    y: place.1,
+                });
             }
         }
         if !places.is_empty() {

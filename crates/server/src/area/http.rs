@@ -86,7 +86,8 @@ impl Asker {
 
     async fn ask(&self, request: Request<Incoming>) -> Result<serde_json::Value, Refusal> {
         let credential = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let credential = credential.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default().to_owned();
+        let credential =
+            credential.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default().to_owned();
         let what = what(request).await?;
         let (answer, answered) = oneshot::channel();
         let busy = || Refusal::new(Code::TooManyRequests, "too many requests at once; try again");
@@ -120,7 +121,8 @@ async fn what(request: Request<Incoming>) -> Result<What, Refusal> {
 }
 
 fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(body).map_err(|error| Refusal::new(Code::BadRequest, format!("the body cannot be read: {error}")))
+    serde_json::from_slice(body)
+        .map_err(|error| Refusal::new(Code::BadRequest, format!("the body cannot be read: {error}")))
 }
 
 fn wrong_method<T>(right: &str) -> Result<T, Refusal> {
@@ -129,7 +131,8 @@ fn wrong_method<T>(right: &str) -> Result<T, Refusal> {
 
 /// A refusal as a response.
 pub fn refused(refusal: &Refusal) -> Response<Full<Bytes>> {
-    let status = StatusCode::from_u16(refusal.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status =
+        StatusCode::from_u16(refusal.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     json(status, &serde_json::json!({ "code": refusal.code, "text": refusal.text }))
 }
 

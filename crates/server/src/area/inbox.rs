@@ -68,7 +68,9 @@ impl Area {
     fn on_message(&mut self, slot: usize, message: ClientMessage) -> Result<(), Refusal> {
         let Some(Some(client)) = self.clients.get_mut(slot) else { return Ok(()) };
         let character = client.character;
-        let Some(here) = self.here.get_mut(&character).filter(|here| here.client == Some(slot)) else { return Ok(()) };
+        let Some(here) = self.here.get_mut(&character).filter(|here| here.client == Some(slot)) else {
+            return Ok(());
+        };
         match message {
             ClientMessage::Hello { .. } => return Refusal::err(Code::Protocol, "a second hello"),
             ClientMessage::Move { seq, dx, dy } => {
@@ -84,16 +86,24 @@ impl Area {
                 let from = self.sim.place(here.entity).unwrap_or(here.eyes);
                 let reach = f64::from(self.settings.view_m) + BEYOND_VIEW_M;
                 if chunk_distance(from, cx, cy) > reach {
-                    client.refuse_input(self.now_ms, Refusal::new(Code::OutOfBounds, "that land is too far away to see"));
+                    client.refuse_input(
+                        self.now_ms,
+                        Refusal::new(Code::OutOfBounds, "that land is too far away to see"),
+                    );
                 } else if client.count_chunk() {
                     client.chunks.push_back((cx, cy));
                 } else {
-                    client.refuse_input(self.now_ms, Refusal::new(Code::TooManyRequests, "too much land at once"));
+                    client.refuse_input(
+                        self.now_ms,
+                        Refusal::new(Code::TooManyRequests, "too much land at once"),
+                    );
                 }
             }
             ClientMessage::GoOn { world, map, layer } => {
                 let layer_plus_one = layer.map_or(0, |layer| u32::from(layer) + 1);
-                if let Err(refusal) = self.go_on(character, GoOn { world, map, layer_plus_one, ..GoOn::default() }) {
+                if let Err(refusal) =
+                    self.go_on(character, GoOn { world, map, layer_plus_one, ..GoOn::default() })
+                {
                     self.say(Some(slot), &ServerMessage::Refused(refusal));
                 }
             }
@@ -106,7 +116,9 @@ impl Area {
     /// Answers who asked for land: first from what is made, and a few new chunks per tick.
     pub fn send_chunks(&mut self) {
         let mut made = 0;
-        for client in self.clients.iter_mut().flatten().filter(|client| !client.is_closing() && !client.is_behind()) {
+        for client in
+            self.clients.iter_mut().flatten().filter(|client| !client.is_closing() && !client.is_behind())
+        {
             while let Some((cx, cy)) = client.chunks.front().copied() {
                 let terrain = self.sim.terrain();
                 if !terrain.has_chunk(cx, cy) {

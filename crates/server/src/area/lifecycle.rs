@@ -65,7 +65,9 @@ impl Lifecycle {
                     let annotations = server.object_meta.map(|meta| meta.annotations).unwrap_or_default();
                     match annotations.get(AREA_ANNOTATION).map(|area| area.parse()) {
                         Some(Ok(area)) => return Some(area),
-                        Some(Err(_)) => tracing::error!("the annotation {AREA_ANNOTATION} is not an area's id"),
+                        Some(Err(_)) => {
+                            tracing::error!("the annotation {AREA_ANNOTATION} is not an area's id")
+                        }
                         None => tracing::debug!("allocated, but no area is named yet"),
                     }
                 }

@@ -39,16 +39,24 @@ pub struct Loaded {
 /// # Errors
 /// If the world cannot be read or has no such ground: central has to know, so the server ends.
 pub fn load(
-    game: &Game, granted: &Granted, identity: &Identity, gauges: Arc<Gauges>, tell: Tell, control: mpsc::Sender<FromLoop>,
+    game: &Game,
+    granted: &Granted,
+    identity: &Identity,
+    gauges: Arc<Gauges>,
+    tell: Tell,
+    control: mpsc::Sender<FromLoop>,
 ) -> anyhow::Result<Loaded> {
-    let world = world_file::read(&format!("{}.toml", granted.world), &granted.world_toml).context("the granted world")?;
+    let world = world_file::read(&format!("{}.toml", granted.world), &granted.world_toml)
+        .context("the granted world")?;
     let ground: Ground = granted.ground.parse().context("the granted ground")?;
     let extent = extent_m(&world, &ground).context("the granted ground")?;
     let layer = u16::try_from(granted.layer).context("the granted layer")?;
     let saved = match granted.state.as_slice() {
         [] => None,
         bytes => Saved::read(bytes)
-            .inspect_err(|why| tracing::error!(why, "the area's saved state is damaged; the area is generated anew"))
+            .inspect_err(|why| {
+                tracing::error!(why, "the area's saved state is damaged; the area is generated anew")
+            })
             .ok(),
     };
     let tick = saved.map_or(0, |saved| saved.tick);
@@ -70,7 +78,14 @@ pub fn load(
     };
     let (to_loop, mail) = mpsc::channel(MOST_TO_LOOP);
     let area = Area::new(settings, sim, gauges, tell, control);
-    Ok(Loaded { world, name, restored: saved.is_some(), area: (area, mail), to_loop, always_on: granted.always_on })
+    Ok(Loaded {
+        world,
+        name,
+        restored: saved.is_some(),
+        area: (area, mail),
+        to_loop,
+        always_on: granted.always_on,
+    })
 }
 
 /// Starts the loop's thread.

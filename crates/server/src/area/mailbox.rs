@@ -5,10 +5,10 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
+use pangea_world::Refusal;
 use pangea_world::character::CharacterDoc;
 use pangea_world::id::{CharacterId, EnterId};
 use pangea_world::messages::{Body, CharacterAt, GoOnReply, Kick, Seal};
-use pangea_world::Refusal;
 
 /// Most messages that wait for the loop: beyond it the control task waits, and with it the entries.
 pub const MOST_TO_LOOP: usize = 4_096;

@@ -71,8 +71,9 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 pub fn main(game: Game) -> anyhow::Result<()> {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).context("reading the start line")?;
-    let start: AreaStart = serde_json::from_str(&line)
-        .context("«pangea area» is started by a spawner, which writes one line of JSON to its standard input")?;
+    let start: AreaStart = serde_json::from_str(&line).context(
+        "«pangea area» is started by a spawner, which writes one line of JSON to its standard input",
+    )?;
     drop(line);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async { run(game, start, asked_to_stop()?).await })
@@ -100,14 +101,18 @@ pub async fn run(game: Game, start: AreaStart, shutdown: impl Future<Output = ()
 
 /// [`run`] under this SDK endpoint.
 async fn run_under(
-    sdk: pangea_sdk::Sdk, game: Game, start: AreaStart, shutdown: impl Future<Output = ()>,
+    sdk: pangea_sdk::Sdk,
+    game: Game,
+    start: AreaStart,
+    shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let key = RoleKey::parse(&start.key).context("the key in the start line cannot be read")?;
     let pin = start.central_pin.as_deref().map(read_pin).transpose()?;
     let (clock, gauges) = (Clock::start(), Arc::new(Gauges::default()));
     let mut life = Lifecycle::new(sdk, clock, gauges.clone());
     let port = life.game_port().await?;
-    let listener = TcpListener::bind((start.bind, port)).await.with_context(|| format!("the game port {port}"))?;
+    let listener =
+        TcpListener::bind((start.bind, port)).await.with_context(|| format!("the game port {port}"))?;
     life.ready().await?;
     tokio::pin!(shutdown);
     let area = tokio::select! {
@@ -139,7 +144,11 @@ async fn run_under(
         }
     };
     // Made only now: an idle server needs neither the time nor the memory.
-    let tls = if start.bind.is_loopback() { None } else { Some(tls::make(std::slice::from_ref(&start.advertise))?) };
+    let tls = if start.bind.is_loopback() {
+        None
+    } else {
+        Some(tls::make(std::slice::from_ref(&start.advertise))?)
+    };
     let ended = serve(game, &start, area, listener, tls, clock, gauges, tell, chat, &mut events, stop).await;
     say_last_words(&sender, &mut events).await;
     life.shutdown().await;
@@ -156,8 +165,17 @@ async fn run_under(
 /// As [`run`].
 #[allow(clippy::too_many_arguments)]
 async fn serve(
-    game: Game, start: &AreaStart, area: AreaId, listener: TcpListener, tls: Option<Tls>, clock: Clock, gauges: Arc<Gauges>, tell: Tell,
-    chat: ChatLink, events: &mut mpsc::Receiver<link::Event>, stop: impl Future<Output = ()>,
+    game: Game,
+    start: &AreaStart,
+    area: AreaId,
+    listener: TcpListener,
+    tls: Option<Tls>,
+    clock: Clock,
+    gauges: Arc<Gauges>,
+    tell: Tell,
+    chat: ChatLink,
+    events: &mut mpsc::Receiver<link::Event>,
+    stop: impl Future<Output = ()>,
 ) -> anyhow::Result<End> {
     let identity = Identity {
         server: start.server,

@@ -26,7 +26,8 @@ impl Saved {
     /// # Errors
     /// What is wrong with the bytes; the area is then generated anew.
     pub fn read(bytes: &[u8]) -> Result<Self, &'static str> {
-        let (body, sum) = bytes.split_at_checked(bytes.len().saturating_sub(CHECK_BYTES)).ok_or("it is too short")?;
+        let (body, sum) =
+            bytes.split_at_checked(bytes.len().saturating_sub(CHECK_BYTES)).ok_or("it is too short")?;
         if check(body) != sum {
             return Err("its check sum is wrong");
         }

@@ -23,8 +23,9 @@ impl Control {
     /// `unauthorized`, `forbidden`, and what the action refuses.
     pub(super) async fn answer(&mut self, credential: String, what: What) -> Result<Value, Refusal> {
         let server = self.identity.server.to_string();
-        let caller = check_credential(&credential, &self.keys, &server, clock::unix_s())
-            .map_err(|_| Refusal::new(Code::Unauthorized, "this needs a credential of central for this server"))?;
+        let caller = check_credential(&credential, &self.keys, &server, clock::unix_s()).map_err(|_| {
+            Refusal::new(Code::Unauthorized, "this needs a credential of central for this server")
+        })?;
         let manages = ["central", "operator"].contains(&caller.sub.as_str());
         match what {
             What::Status => Ok(self.status()),

@@ -60,7 +60,12 @@ impl Loop {
     ///
     /// # Errors
     /// If the system has no epoll to give.
-    pub fn new(area: Area, clock: Clock, lease: Lease, mail: mpsc::Receiver<ToLoop>) -> std::io::Result<Self> {
+    pub fn new(
+        area: Area,
+        clock: Clock,
+        lease: Lease,
+        mail: mpsc::Receiver<ToLoop>,
+    ) -> std::io::Result<Self> {
         let gauges = area.gauges.clone();
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         Ok(Self {

@@ -131,7 +131,9 @@ fn close_code(payload: &[u8]) -> Result<Option<u16>, Refusal> {
     match payload {
         [] => Ok(None),
         [a, b, reason @ ..] => match u16::from_be_bytes([*a, *b]) {
-            code @ (1000..=1003 | 1007..=1014 | 3000..=4999) if std::str::from_utf8(reason).is_ok() => Ok(Some(code)),
+            code @ (1000..=1003 | 1007..=1014 | 3000..=4999) if std::str::from_utf8(reason).is_ok() => {
+                Ok(Some(code))
+            }
             _ => wrong("a close with an impossible code or reason"),
         },
         _ => wrong("a close with half a code"),
@@ -236,7 +238,8 @@ pub(crate) mod tests {
     /// HARDENING §3 item 18.
     #[test]
     fn what_a_client_may_not_send_is_refused() {
-        let long_head = |first: u8, length: u64| [&[first, 0xff][..], &length.to_be_bytes(), &[0; 4]].concat();
+        let long_head =
+            |first: u8, length: u64| [&[first, 0xff][..], &length.to_be_bytes(), &[0; 4]].concat();
         for (what, bytes, code) in [
             ("text", masked(0x81, b"hello"), Code::Protocol),
             ("no mask", vec![0x82, 1, 7], Code::Protocol),
@@ -253,7 +256,11 @@ pub(crate) mod tests {
             ("half a close code", masked(0x88, &[3]), Code::Protocol),
             ("a close reason that is no UTF-8", masked(0x88, &[3, 0xE8, 0xff]), Code::Protocol),
             ("one byte too many", masked(0x82, &[0; MAX_CLIENT_FRAME + 1]), Code::TooLarge),
-            ("one byte too many in parts", [masked(0x02, &[0; MAX_CLIENT_FRAME]), masked(0x80, b"x")].concat(), Code::TooLarge),
+            (
+                "one byte too many in parts",
+                [masked(0x02, &[0; MAX_CLIENT_FRAME]), masked(0x80, b"x")].concat(),
+                Code::TooLarge,
+            ),
             ("2^63 bytes", long_head(0x82, 1 << 63), Code::TooLarge),
             ("all the bytes there are", long_head(0x82, u64::MAX), Code::TooLarge),
             ("a length in long form", [&[0x82, 0xfe, 0, 5][..], &[0; 9]].concat(), Code::Protocol),
@@ -265,8 +272,18 @@ pub(crate) mod tests {
 
     #[test]
     fn control_frames_come_between_fragments() {
-        let bytes = [masked(0x02, b"ab"), masked(0x89, b"p"), masked(0x00, b""), masked(0x8A, b""), masked(0x80, b"c")].concat();
-        assert_eq!(read(&bytes), Ok(vec![Frame::Ping(b"p".into()), Frame::Pong, Frame::Message(b"abc".into())]));
+        let bytes = [
+            masked(0x02, b"ab"),
+            masked(0x89, b"p"),
+            masked(0x00, b""),
+            masked(0x8A, b""),
+            masked(0x80, b"c"),
+        ]
+        .concat();
+        assert_eq!(
+            read(&bytes),
+            Ok(vec![Frame::Ping(b"p".into()), Frame::Pong, Frame::Message(b"abc".into())])
+        );
         assert_eq!(read(&masked(0x88, &[0x03, 0xE8, b'x'])), Ok(vec![Frame::Close(Some(1000))]));
         assert_eq!(read(&masked(0x88, &[])), Ok(vec![Frame::Close(None)]));
     }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use pangea_sdk::Sdk;
-use tokio::io::AsyncReadExt as _;
 
 /// A game server that behaves as `MODE` says; does nothing when the tests are run.
 #[tokio::test(flavor = "current_thread")]
@@ -51,8 +50,7 @@ async fn spawner() {
     if std::env::var_os("PANGEA_TEST_SPAWNER").is_none() {
         return;
     }
-    let mut text = String::new();
-    tokio::io::stdin().read_to_string(&mut text).await.unwrap();
+    let text = std::io::read_to_string(std::io::stdin()).unwrap();
     let (config, data) = serde_json::from_str(&text).unwrap();
     let (_stop, stopped) = tokio::sync::watch::channel(false);
     pangea_server::spawner::run(super::harness::start(config, data), stopped).await.unwrap();

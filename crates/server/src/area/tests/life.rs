@@ -56,14 +56,18 @@ impl SdkEndpoint for Endpoint {
     async fn get_game_server(&self, _: Request<Empty>) -> Result<Response<GameServer>, Status> {
         Ok(Response::new(self.state.borrow().clone()))
     }
-    async fn watch_game_server(&self, _: Request<Empty>) -> Result<Response<Self::WatchGameServerStream>, Status> {
-        let states = futures_util::stream::unfold((self.state.subscribe(), true), |(mut states, first)| async move {
-            if !first {
-                states.changed().await.ok()?;
-            }
-            let state = states.borrow_and_update().clone();
-            Some((Ok(state), (states, false)))
-        });
+    async fn watch_game_server(
+        &self,
+        _: Request<Empty>,
+    ) -> Result<Response<Self::WatchGameServerStream>, Status> {
+        let states =
+            futures_util::stream::unfold((self.state.subscribe(), true), |(mut states, first)| async move {
+                if !first {
+                    states.changed().await.ok()?;
+                }
+                let state = states.borrow_and_update().clone();
+                Some((Ok(state), (states, false)))
+            });
         Ok(Response::new(Box::pin(states)))
     }
     async fn set_label(&self, _: Request<KeyValue>) -> Result<Response<Empty>, Status> {
@@ -85,7 +89,8 @@ struct Life {
 }
 
 async fn life() -> Life {
-    let endpoint = Endpoint { state: watch::channel(game_server("Starting", None)).0, healthy: Arc::default() };
+    let endpoint =
+        Endpoint { state: watch::channel(game_server("Starting", None)).0, healthy: Arc::default() };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let sdk = pangea_sdk::Sdk::on_port(listener.local_addr().expect("its address").port()).expect("a client");
     let incoming = futures_util::stream::unfold(listener, |listener| async move {
@@ -169,7 +174,10 @@ async fn an_idle_server_ends_when_it_is_asked_to() {
     let life = life().await;
     life.stop.send(()).expect("it waits");
     tokio::time::timeout(PATIENCE, life.server).await.expect("in time").expect("no panic").expect("exit 0");
-    assert_eq!(life.endpoint.state.borrow().status.as_ref().map(|status| status.state.as_str()), Some("Shutdown"));
+    assert_eq!(
+        life.endpoint.state.borrow().status.as_ref().map(|status| status.state.as_str()),
+        Some("Shutdown")
+    );
 }
 
 #[tokio::test]

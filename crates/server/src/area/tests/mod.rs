@@ -14,9 +14,7 @@ use pangea_engine::{Game, Land};
 use pangea_world::character::CharacterDoc;
 use pangea_world::frames::{ClientMessage, Entry, ServerMessage, Update, Welcome, read_server_frame, tile};
 use pangea_world::id::{AreaId, EnterId, ServerId, SessionId};
-use pangea_world::messages::{
-    Admit, Body, CharacterAt, GoOnReply, Granted, Kick, Lease, Seal, TicketKey,
-};
+use pangea_world::messages::{Admit, Body, CharacterAt, GoOnReply, Granted, Kick, Lease, Seal, TicketKey};
 use pangea_world::role_key::RoleKey;
 use pangea_world::ticket::{Claims, Credential, Signer};
 use pangea_world::{Code, GAME_PROTOCOL_VERSION};
@@ -130,7 +128,17 @@ impl Scene {
                 let _ = stopped.await;
             };
             super::serve(
-                flat(), &start, AreaId([3; 16]), listener, tls, Clock::start(), Arc::new(Gauges::default()), tell, chat, &mut events, stop,
+                flat(),
+                &start,
+                AreaId([3; 16]),
+                listener,
+                tls,
+                Clock::start(),
+                Arc::new(Gauges::default()),
+                tell,
+                chat,
+                &mut events,
+                stop,
             )
             .await
         });
@@ -160,7 +168,10 @@ impl Scene {
     }
 
     async fn hear_left(&mut self) -> (u8, u64, f64, f64) {
-        self.hear(|body| if let Body::Left(l) = body { Some((l.character[0], l.epoch, l.x, l.y)) } else { None }).await
+        self.hear(
+            |body| if let Body::Left(l) = body { Some((l.character[0], l.epoch, l.x, l.y)) } else { None },
+        )
+        .await
     }
 
     async fn admit(&mut self, doc: CharacterDoc, enter: u8, epoch: u64, granted: bool) -> Option<Code> {
@@ -194,7 +205,8 @@ impl Scene {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await.expect("connected");
         let (head, body) = request.split_once('\n').unwrap_or((request, ""));
         let bearer = credential.map(|text| format!("authorization: Bearer {text}\r\n")).unwrap_or_default();
-        let text = format!("{head} HTTP/1.1\r\nhost: a\r\n{bearer}content-length: {}\r\n\r\n{body}", body.len());
+        let text =
+            format!("{head} HTTP/1.1\r\nhost: a\r\n{bearer}content-length: {}\r\n\r\n{body}", body.len());
         stream.write_all(text.as_bytes()).await.expect("sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.expect("an answer");
@@ -207,7 +219,11 @@ impl Scene {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
-        let end = tokio::time::timeout(PATIENCE, self.server).await.expect("in time").expect("no panic").expect("no error");
+        let end = tokio::time::timeout(PATIENCE, self.server)
+            .await
+            .expect("in time")
+            .expect("no panic")
+            .expect("no error");
         let mut said = Vec::new();
         while let Ok(body) = self.heard.try_recv() {
             said.push(body);
@@ -275,7 +291,10 @@ impl Player {
     }
 
     async fn upgrade(port: u16) -> Player {
-        Self::upgrade_over(Box::new(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.expect("connected"))).await
+        Self::upgrade_over(Box::new(
+            TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.expect("connected"),
+        ))
+        .await
     }
 
     async fn upgrade_over(mut stream: Box<dyn Wire>) -> Player {
@@ -355,11 +374,15 @@ impl Player {
     }
 
     async fn update(&mut self) -> Update {
-        self.find(|message| if let ServerMessage::Update(update) = message { Some(update) } else { None }).await
+        self.find(|message| if let ServerMessage::Update(update) = message { Some(update) } else { None })
+            .await
     }
 
     async fn refused(&mut self) -> Code {
-        self.find(|message| if let ServerMessage::Refused(refusal) = message { Some(refusal.code) } else { None }).await
+        self.find(
+            |message| if let ServerMessage::Refused(refusal) = message { Some(refusal.code) } else { None },
+        )
+        .await
     }
 
     /// Reads until the server closes.

@@ -10,13 +10,27 @@ async fn a_portal_and_the_handoff_from_its_source() {
         player.say(&ClientMessage::Move { seq, dx: 1.0, dy: 0.0 }).await;
     }
     let wish = scene.hear(|body| if let Body::GoOn(wish) = body { Some(wish) } else { None }).await;
-    assert_eq!((wish.map.as_str(), wish.at, wish.x, wish.y, wish.portal, wish.epoch), ("wood", true, 5.0, 6.0, true, 4));
+    assert_eq!(
+        (wish.map.as_str(), wish.at, wish.x, wish.y, wish.portal, wish.epoch),
+        ("wood", true, 5.0, 6.0, true, 4)
+    );
     let reply = GoOnReply { request: wish.request, character: vec![1; 16], ..GoOnReply::default() };
     scene.say(Body::GoOnReply(GoOnReply { state: "spawning".into(), ..reply.clone() })).await;
     player.find(|message| matches!(message, ServerMessage::Progress { .. }).then_some(())).await;
-    scene.say(Body::GoOnReply(GoOnReply { state: "ready".into(), url: "ws://b".into(), ticket: "t".into(), ..reply })).await;
-    let follow = player.find(|message| matches!(message, ServerMessage::Follow { .. }).then_some(message)).await;
-    assert_eq!(follow, ServerMessage::Follow { url: "ws://b".into(), ticket: "t".into(), plain: false, prompt: false });
+    scene
+        .say(Body::GoOnReply(GoOnReply {
+            state: "ready".into(),
+            url: "ws://b".into(),
+            ticket: "t".into(),
+            ..reply
+        }))
+        .await;
+    let follow =
+        player.find(|message| matches!(message, ServerMessage::Follow { .. }).then_some(message)).await;
+    assert_eq!(
+        follow,
+        ServerMessage::Follow { url: "ws://b".into(), ticket: "t".into(), plain: false, prompt: false }
+    );
     // Sealed under a lower epoch: nothing. Sealed under its own: frozen, and committed.
     let seal = |epoch| Body::Seal(Seal { character: vec![1; 16], transfer: vec![9; 16], epoch });
     scene.say(seal(3)).await;
@@ -26,20 +40,24 @@ async fn a_portal_and_the_handoff_from_its_source() {
     player.say(&ClientMessage::Move { seq: 9, dx: 1.0, dy: 0.0 }).await;
     player.say(&ClientMessage::Ping { nonce: 1 }).await;
     let mut acked = 0;
-    player.find(|message| match message {
-        ServerMessage::Update(update) => {
-            acked = update.acked;
-            None
-        }
-        ServerMessage::Pong { .. } => Some(()),
-        _ => None,
-    }).await;
+    player
+        .find(|message| match message {
+            ServerMessage::Update(update) => {
+                acked = update.acked;
+                None
+            }
+            ServerMessage::Pong { .. } => Some(()),
+            _ => None,
+        })
+        .await;
     assert!(acked <= 4, "a frozen character does not move");
     let at = |epoch| CharacterAt { character: vec![1; 16], transfer: vec![9; 16], epoch };
     scene.say(Body::Aborted(at(5))).await;
     player.find(|message| (message == ServerMessage::Steer { epoch: 5 }).then_some(())).await;
     scene.say(seal(5)).await;
-    scene.hear(|body| if let Body::Commit(commit) = body { Some(assert_eq!(commit.epoch, 5)) } else { None }).await;
+    scene
+        .hear(|body| if let Body::Commit(commit) = body { Some(assert_eq!(commit.epoch, 5)) } else { None })
+        .await;
     scene.say(Body::Committed(at(5))).await;
     player.find(|message| (message == ServerMessage::Switch { epoch: 6 }).then_some(())).await;
     assert_eq!(player.closed().await, 4001);
@@ -77,7 +95,8 @@ async fn the_handoffs_target_shows_first_and_steers_when_granted() {
     scene.say(Body::Kick(Kick { character: vec![1; 16], epoch: 3, ..Kick::default() })).await;
     player.say(&ClientMessage::Ping { nonce: 1 }).await;
     player.find(|message| (message == ServerMessage::Pong { nonce: 1 }).then_some(())).await;
-    let kick = Kick { character: vec![1; 16], epoch: 4, code: "session_ended".into(), text: "logged out".into() };
+    let kick =
+        Kick { character: vec![1; 16], epoch: 4, code: "session_ended".into(), text: "logged out".into() };
     scene.say(Body::Kick(kick)).await;
     assert_eq!(player.refused().await, Code::SessionEnded);
     assert_eq!(player.closed().await, 4006);
@@ -109,7 +128,9 @@ async fn a_saved_state_goes_on_and_a_damaged_one_is_refused() {
     let player = scene.enter(1, 10.0, 10.0).await;
     assert!(player.welcome.as_ref().expect("welcome").tick > 1_000_000);
     let (_, said) = scene.end().await;
-    let saved = said.iter().find_map(|body| if let Body::SaveArea(save) = body { Some(save.state.clone()) } else { None });
+    let saved = said
+        .iter()
+        .find_map(|body| if let Body::SaveArea(save) = body { Some(save.state.clone()) } else { None });
     assert!(crate::area::saved::Saved::read(&saved.expect("saved")).expect("sound").tick > 1_000_000);
     let mut damaged = state;
     damaged[7] ^= 1;
@@ -123,7 +144,8 @@ async fn an_empty_area_stops_by_itself_unless_it_is_always_on() {
     let world = ISLES.replace("idle_stop_s = 0", "idle_stop_s = 1");
     let scene = Scene::with(&world, Vec::new()).await;
     let mut scene = Scene { stop: None, ..scene };
-    let stopped = scene.hear(|body| if let Body::Stopped(stopped) = body { Some(stopped) } else { None }).await;
+    let stopped =
+        scene.hear(|body| if let Body::Stopped(stopped) = body { Some(stopped) } else { None }).await;
     assert_eq!((stopped.why.as_str(), stopped.epoch), ("idle", 2));
 }
 

@@ -19,7 +19,14 @@ async fn a_character_enters_walks_is_seen_and_leaves_where_it_stands() {
     }
     let mut way = 0;
     while way < 100 {
-        way += bob.update().await.moved.iter().filter(|(id, ..)| *id == a).map(|(_, _, dy)| i32::from(*dy)).sum::<i32>();
+        way += bob
+            .update()
+            .await
+            .moved
+            .iter()
+            .filter(|(id, ..)| *id == a)
+            .map(|(_, _, dy)| i32::from(*dy))
+            .sum::<i32>();
     }
     assert_eq!(way, 100, "four steps of 25 cm");
     ada.say(&ClientMessage::Leave).await;
@@ -34,12 +41,15 @@ async fn a_character_enters_walks_is_seen_and_leaves_where_it_stands() {
     assert_eq!(end, End::Asked);
     assert_eq!(bob.refused().await, Code::Stopping);
     assert_eq!(bob.closed().await, 4003);
-    let words: Vec<u8> = said.iter().filter_map(|body| match body {
-        Body::Left(left) => Some(left.character[0]),
-        Body::SaveArea(save) => Some(100 + save.epoch as u8),
-        Body::Stopped(stopped) => Some(200 + stopped.epoch as u8),
-        _ => None,
-    }).collect();
+    let words: Vec<u8> = said
+        .iter()
+        .filter_map(|body| match body {
+            Body::Left(left) => Some(left.character[0]),
+            Body::SaveArea(save) => Some(100 + save.epoch as u8),
+            Body::Stopped(stopped) => Some(200 + stopped.epoch as u8),
+            _ => None,
+        })
+        .collect();
     assert_eq!(words, [2, 102, 202], "all leave, then the state is saved, then the area is given back");
 }
 
@@ -89,7 +99,12 @@ async fn bad_inputs_are_refused_and_floods_are_cut() {
         (2, ClientMessage::Move { seq: 1, dx: 9.0, dy: 0.0 }.to_frame(), Code::TooFast, false),
         (1, ClientMessage::Tiles { cx: 99, cy: 0 }.to_frame(), Code::OutOfBounds, false),
         (2, bytes::Bytes::from_static(&[0x77, 0]), Code::Protocol, true),
-        (1, ClientMessage::Hello { version: 1, entry: Entry::Resume([0; 16]) }.to_frame(), Code::Protocol, true),
+        (
+            1,
+            ClientMessage::Hello { version: 1, entry: Entry::Resume([0; 16]) }.to_frame(),
+            Code::Protocol,
+            true,
+        ),
     ] {
         let mut player = scene.enter(n, 10.0, 10.0).await;
         player.send(&masked(0x82, &frame)).await;
@@ -135,7 +150,8 @@ async fn a_lost_connection_resumes_and_a_new_login_takes_over() {
     drop(other);
     assert_eq!(scene.hear_left().await, (1, 4, 10.25, 10.0), "after its grace time it is gone");
     let mut late = Player::upgrade(scene.port).await;
-    late.say(&ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, entry: Entry::Resume(welcome.resume) }).await;
+    late.say(&ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, entry: Entry::Resume(welcome.resume) })
+        .await;
     assert_eq!(late.refused().await, Code::ResumeInvalid);
 }
 
@@ -148,7 +164,8 @@ async fn seats_are_bounded_and_freed() {
     }
     assert_eq!(scene.admit(at(4, 9.0, 9.0), 4, 4, true).await, Some(Code::ServerFull));
     scene.say(Body::Withdraw(CharacterAt { character: vec![3; 16], transfer: vec![3; 16], epoch: 4 })).await;
-    let missing = scene.hear(|body| if let Body::NoShow(at) = body { Some(at.character[0]) } else { None }).await;
+    let missing =
+        scene.hear(|body| if let Body::NoShow(at) = body { Some(at.character[0]) } else { None }).await;
     assert_eq!(missing, 3, "central learns that the seat is free");
     assert_eq!(scene.admit(at(4, 9.0, 9.0), 4, 4, true).await, None);
     let (_, said) = scene.end().await;
@@ -172,7 +189,10 @@ async fn manager_and_peers_are_answered_with_a_credential_only() {
         }
     }
     let (status, body) = scene.get("GET /status", Some(&peer)).await;
-    assert_eq!((status, body["state"].as_str(), body["area"].as_str()), (200, Some("ready"), Some("isles/quay/0")));
+    assert_eq!(
+        (status, body["state"].as_str(), body["area"].as_str()),
+        (200, Some("ready"), Some("isles/quay/0"))
+    );
     // M2, M3: what is announced is known before it comes.
     let quest = pangea_world::quest::Quest { id: "q".into(), title: "Q".into(), step: 2, completed: false };
     let coming = CharacterDoc { quests: vec![quest], ..at(1, 10.0, 10.0) };
@@ -187,16 +207,30 @@ async fn manager_and_peers_are_answered_with_a_credential_only() {
         "enter": EnterId([2; 16]), "character": at(2, 1.0, 1.0), "session": SessionId([2; 16]), "epoch": 4, "granted": true,
         "wait_ms": 9_000,
     });
-    assert_eq!(scene.get(&format!("POST /admit\n{admit}"), Some(&peer)).await.0, 403, "a peer lets nobody in");
+    assert_eq!(
+        scene.get(&format!("POST /admit\n{admit}"), Some(&peer)).await.0,
+        403,
+        "a peer lets nobody in"
+    );
     assert_eq!(scene.get(&format!("POST /admit\n{admit}"), Some(&central)).await.0, 200);
     assert!(Player::connect(scene.port, &ticket(2)).await.welcome.is_some());
     for (request, expected) in [
-        ("GET /nowhere", 404), ("DELETE /status", 405), ("GET /drain", 405), ("POST /admit\n{", 400), ("GET /play", 400),
+        ("GET /nowhere", 404),
+        ("DELETE /status", 405),
+        ("GET /drain", 405),
+        ("POST /admit\n{", 400),
+        ("GET /play", 400),
     ] {
         assert_eq!(scene.get(request, Some(&central)).await.0, expected, "{request}");
     }
     assert_eq!(scene.get("POST /drain\n{\"text\":\"over\"}", Some(&central)).await.0, 200);
-    scene.hear(|body| if let Body::Stopped(stopped) = body { Some(assert_eq!(stopped.why, "drain")) } else { None }).await;
+    scene
+        .hear(
+            |body| {
+                if let Body::Stopped(stopped) = body { Some(assert_eq!(stopped.why, "drain")) } else { None }
+            },
+        )
+        .await;
 }
 
 /// A server's certificate, and a client that trusts it.
@@ -211,7 +245,10 @@ fn tls() -> (Tls, tokio_rustls::TlsConnector) {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(certificate).expect("a root");
     let client = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    (Tls { config: Arc::new(server), fingerprint: [5; 32] }, tokio_rustls::TlsConnector::from(Arc::new(client)))
+    (
+        Tls { config: Arc::new(server), fingerprint: [5; 32] },
+        tokio_rustls::TlsConnector::from(Arc::new(client)),
+    )
 }
 
 /// The loop speaks TLS itself; what the handshake has read ahead is not lost on the way to it.

@@ -17,6 +17,18 @@ async fn nobody_touches_anothers_character() {
         [("content-type", "application/json"), ("authorization", bearer.as_str()), ("idempotency-key", "k1")];
     let body = json!({"character": id}).to_string().into_bytes();
     assert_eq!(server.send("POST", "/api/enter", &headers, body).await.refused(), unknown);
+    // An enter of hers, found by no one else.
+    let session = server.call("GET", "/api/session", Some(&ada.access), None).await.ok(200);
+    let of = |value: &Value| value.as_str().expect("an id").to_owned();
+    let account = of(&session["account"]["id"]).parse().expect("an id");
+    let login = of(&session["id"]).parse().expect("an id");
+    let wish = crate::central::core::EnterWish { character: id.parse().ok(), ..Default::default() };
+    let (enter, _) = server.api.core.enter(account, login, "key".into(), wish).await.expect("it begins");
+    let path = format!("/api/enter/{enter}");
+    for method in ["GET", "DELETE"] {
+        assert_eq!(server.call(method, &path, eve, None).await.refused(), (404, "not_found".into()));
+    }
+    server.call("DELETE", &path, Some(&ada.access), None).await.ok(204);
     assert_eq!(server.call("GET", "/api/characters", eve, None).await.ok(200)["characters"], json!([]));
     let listed = server.call("GET", "/api/characters", Some(&ada.access), None).await.ok(200);
     assert_eq!(listed["characters"][0]["id"], id);

@@ -52,8 +52,40 @@ impl Reply {
     }
 }
 
-const WILDS: &str = include_str!("../../../../../../worlds/wilds.toml");
-const ISLES: &str = include_str!("../../../../../../worlds/isles.toml");
+const WILDS: &str = r#"
+title = "The Wilds"
+kind = "grid"
+rules = ["pve"]
+layers = 4
+[grid]
+cell_m = 64
+area_cells = 8
+spawn = { x = 256.0, y = 256.0 }
+[[faction]]
+id = "embers"
+spawn = { x = 200.0, y = 300.0 }
+"#;
+
+const ISLES: &str = r#"
+title = "The Isles"
+kind = "maps"
+layers = 3
+[maps]
+spawn = { map = "harbour", x = 64.0, y = 64.0 }
+[[map]]
+id = "harbour"
+width_m = 128
+height_m = 128
+lobby = true
+[[map]]
+id = "cave"
+width_m = 64
+height_m = 64
+server = "somebody-elses"
+[[faction]]
+id = "sailors"
+spawn = { map = "harbour", x = 60.0, y = 70.0 }
+"#;
 
 async fn start_with(change: impl FnOnce(&mut Config)) -> Server {
     let data = tempfile::tempdir().expect("a folder");
@@ -62,10 +94,11 @@ async fn start_with(change: impl FnOnce(&mut Config)) -> Server {
     config.accounts.argon2_passes = 1;
     change(&mut config);
     let worlds = [("wilds.toml", WILDS), ("isles.toml", ISLES)];
-    let worlds = worlds.map(|(name, text)| world_file::read(name, text).expect("a world"));
-    let worlds = Arc::new(Vec::from(worlds));
+    let worlds = worlds.map(|(name, text)| (world_file::read(name, text).expect("a world"), text.to_owned()));
     let store = Store::open(data.path()).await.expect("a store");
-    let core = Core::new(&config, worlds.clone(), store.clone());
+    let keys = crate::central::keys::Keys::open(data.path()).expect("keys");
+    let core = Core::new(&config, &worlds, store.clone(), keys);
+    let worlds = Arc::new(worlds.map(|(world, _)| world).to_vec());
     let api = Api::new(Arc::new(config), worlds, store.clone(), core).expect("an API");
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let address = listener.local_addr().expect("its address");

@@ -12,7 +12,7 @@ async fn worlds_layers_and_factions_are_open_to_all() {
         (&json!("grid"), &json!("offline"), &json!(4))
     );
     assert_eq!(wilds["factions"][0]["spawn"], json!({"world": "wilds", "map": null, "x": 200.0, "y": 300.0}));
-    assert_eq!((&isles["kind"], &isles["server"]), (&json!("maps"), &json!("own")));
+    assert_eq!((&isles["kind"], &isles["server"]), (&json!("maps"), &json!("mixed")));
     assert_eq!((&isles["maps"][0]["id"], &isles["maps"][0]["lobby"]), (&json!("harbour"), &json!(true)));
     let layers = server.call("GET", "/api/worlds/isles/layers?map=harbour", None, None).await.ok(200);
     assert_eq!(layers, json!({"layers": [], "most": 3}));
@@ -63,7 +63,8 @@ async fn pages_have_their_type_their_tag_and_a_policy() {
 #[tokio::test]
 async fn it_speaks_tls_and_stops_gracefully() {
     let server = start().await;
-    let tls = crate::tls::make(&["localhost".to_owned()]).expect("a certificate");
+    let folder = server.data.path().join("keys");
+    let tls = crate::tls::load_or_make(&folder, &["localhost".to_owned()]).expect("a certificate");
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let address = listener.local_addr().expect("its address");
     let (stop, stopped) = oneshot::channel::<()>();
@@ -71,15 +72,27 @@ async fn it_speaks_tls_and_stops_gracefully() {
         tokio::spawn(serve(listener, Some(tls.config.clone()), router(server.api.clone()), async {
             let _ = stopped.await;
         }));
+    let connect = async |roots: rustls::RootCertStore| {
+        let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let socket = TcpStream::connect(address).await.expect("it listens");
+        let name = rustls::pki_types::ServerName::try_from("localhost").expect("a name");
+        tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, socket).await
+    };
     // A client that trusts nothing gets no further than the handshake.
-    let config = rustls::ClientConfig::builder()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    let socket = TcpStream::connect(address).await.expect("it listens");
-    let name = rustls::pki_types::ServerName::try_from("localhost").expect("a name");
-    let error = connector.connect(name, socket).await.expect_err("nobody vouches for it").to_string();
+    let error = connect(rustls::RootCertStore::empty()).await.expect_err("nobody vouches for it").to_string();
     assert!(error.contains("certificate") || error.contains("UnknownIssuer"), "{error}");
+    let mut roots = rustls::RootCertStore::empty();
+    let pem = std::fs::read(folder.join("tls.pem")).expect("it was made");
+    use rustls::pki_types::pem::PemObject;
+    roots
+        .add(rustls::pki_types::CertificateDer::from_pem_slice(&pem).expect("a certificate"))
+        .expect("it is trusted");
+    let mut trusted = connect(roots).await.expect("a handshake");
+    let request = b"GET /api/status HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    trusted.write_all(request).await.expect("sent");
+    let mut answer = Vec::new();
+    trusted.read_to_end(&mut answer).await.expect("an answer");
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
     let mut plain = TcpStream::connect(address).await.expect("it listens");
     plain.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("sent");
     let mut answer = Vec::new();
