@@ -237,8 +237,25 @@ impl Client {
         read(self.call_raw(method, path, body, &[]).await?).await
     }
 
-    /// Sends with the access token, and once more after a refresh if its time is over.
-    pub(crate) async fn call_raw(
+    /// As [`Client::call`], with further headers.
+    ///
+    /// # Errors
+    /// As central refuses.
+    pub async fn call_with<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&'static str, &str)],
+    ) -> Result<T, Error> {
+        read(self.call_raw(method, path, body, headers).await?).await
+    }
+
+    /// Sends with the access token, and once more after a refresh if its time is over; the answer as it is.
+    ///
+    /// # Errors
+    /// If nobody answers; a refusal is in the answer.
+    pub async fn call_raw(
         &self,
         method: Method,
         path: &str,

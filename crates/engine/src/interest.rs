@@ -85,11 +85,13 @@ impl Grid {
 
     /// All entities in the cells that a circle touches, slice by slice; some lie outside the circle.
     pub fn near(&self, x: i32, y: i32, radius_cm: i32) -> impl Iterator<Item = &[Seen]> {
-        let (first, last) = (self.column(x.saturating_sub(radius_cm)), self.column(x.saturating_add(radius_cm)));
+        let (first, last) =
+            (self.column(x.saturating_sub(radius_cm)), self.column(x.saturating_add(radius_cm)));
         let (top, bottom) = (self.row(y.saturating_sub(radius_cm)), self.row(y.saturating_add(radius_cm)));
         (top..=bottom).map(move |row| {
             let line = row * self.columns;
-            let (begin, end) = (self.begins[(line + first) as usize], self.begins[(line + last) as usize + 1]);
+            let (begin, end) =
+                (self.begins[(line + first) as usize], self.begins[(line + last) as usize + 1]);
             &self.sorted[begin as usize..end as usize]
         })
     }

@@ -120,7 +120,8 @@ impl Sim {
 
 fn put_update(out: &mut BytesMut, tick: u32, acked: u32, whole: bool, s: &Scratch) {
     let parts = [&s.left, &s.entered, &s.moved, &s.jumped];
-    let length = 9 + parts.iter().zip(s.counts).map(|(part, count)| part.len() + varint_len(count)).sum::<usize>();
+    let length =
+        9 + parts.iter().zip(s.counts).map(|(part, count)| part.len() + varint_len(count)).sum::<usize>();
     out.reserve(length + 6);
     out.put_u8(UPDATE);
     put_varint(out, length as u32);
@@ -285,6 +286,9 @@ mod tests {
         assert!(sim.gather(&mut view, (500, 500), 0, &mut out), "the first one is whole");
         sim.step(1.0);
         assert!(!sim.gather(&mut view, (500, 500), 0, &mut out));
-        assert!(sim.gather(&mut View::default(), (500, 500), 0, &mut out), "of another client it is the first");
+        assert!(
+            sim.gather(&mut View::default(), (500, 500), 0, &mut out),
+            "of another client it is the first"
+        );
     }
 }

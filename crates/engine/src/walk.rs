@@ -96,7 +96,9 @@ mod tests {
 
     impl Land for Rocky {
         fn tile(&self, x: i32, y: i32) -> u8 {
-            let mut h = self.0 ^ (x as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (y as u64).wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
+            let mut h = self.0
+                ^ (x as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+                ^ (y as u64).wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
             h = (h ^ (h >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
             if (h >> 40) % 3 == 0 { tile::ROCK } else { tile::GRASS }
         }
@@ -115,8 +117,16 @@ mod tests {
         let mut terrain = Terrain::new(Box::new(Wall));
         let (x, y) = walk(&mut terrain, EXTENT, (4.5, 10.0), (0.4, 0.4));
         assert_eq!((x, y), (4.7, 10.4), "stops 0.3 m before the tree and slides south");
-        assert_eq!(walk(&mut terrain, EXTENT, (6.4, 10.0), (-3.0, 0.0)).0, 6.3, "and from the other side, in long steps");
-        assert_eq!(walk(&mut terrain, EXTENT, (10.0, 31.5), (0.0, 3.0)).1, 31.7, "the edge of the area is a wall");
+        assert_eq!(
+            walk(&mut terrain, EXTENT, (6.4, 10.0), (-3.0, 0.0)).0,
+            6.3,
+            "and from the other side, in long steps"
+        );
+        assert_eq!(
+            walk(&mut terrain, EXTENT, (10.0, 31.5), (0.0, 3.0)).1,
+            31.7,
+            "the edge of the area is a wall"
+        );
     }
 
     proptest! {

@@ -194,7 +194,7 @@ pub struct Spawner {
     pub stop_timeout_s: u64,
     /// Seconds without Health after which a server is unhealthy and killed.
     pub health_timeout_s: u64,
-    /// Crashes before Ready within `crash_window_s` after which a template is not started for that long.
+    /// Crashes before an allocation within `crash_window_s` after which a template is not started for that long.
     pub crash_limit: u32,
     /// Seconds over which crashes are counted.
     pub crash_window_s: u64,
@@ -236,6 +236,30 @@ pub struct Template {
     pub pool: u32,
     /// What the server announces as a WebSocket path, for the address that clients get.
     pub path: String,
+    /// Counters of the SDK at a server's start, by name.
+    pub counters: BTreeMap<String, Counter>,
+    /// Lists of the SDK at a server's start, by name; `players` is always there for a server that is not ours.
+    pub lists: BTreeMap<String, List>,
+}
+
+/// A counter of the SDK at a server's start.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Counter {
+    /// Where it begins.
+    pub count: u32,
+    /// Highest count.
+    pub capacity: u32,
+}
+
+/// A list of the SDK at a server's start.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct List {
+    /// Most values, up to 1,000.
+    pub capacity: u32,
+    /// What is in it at the start.
+    pub values: Vec<String>,
 }
 
 impl Default for Template {
@@ -246,6 +270,8 @@ impl Default for Template {
             environment: BTreeMap::new(),
             pool: 2,
             path: "/play".into(),
+            counters: BTreeMap::new(),
+            lists: BTreeMap::new(),
         }
     }
 }

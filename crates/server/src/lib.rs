@@ -8,14 +8,17 @@
 //! | [`central`] | accounts, characters, placement, registry; grants ownership |
 //! | [`spawner`] | starts, watches and stops game servers on one machine, serves them the Agones SDK |
 //! | [`area`] | one area: admission, the loop, the game socket |
+//! | [`area_start`] | what a spawner tells an area server at its start |
 //! | [`chat`] | routes messages between area servers |
 //! | [`link`] | the resumable, mutually authenticated stream between two roles |
 //! | [`store`] | the only place that knows SQL |
+//! | [`worlds`] | the world files of a cluster |
 //! | [`tls`] | certificates from files or made at start |
 //!
 //! Roles never import each other; they meet in `pangea_world::messages`.
 
 pub mod area;
+pub mod area_start;
 pub mod central;
 pub mod chat;
 pub mod clock;
@@ -27,3 +30,4 @@ pub mod random;
 pub mod spawner;
 pub mod store;
 pub mod tls;
+pub mod worlds;

@@ -49,6 +49,11 @@ impl RoleKey {
         RoleKey(self.mac(&["key", role, name], &[]))
     }
 
+    /// What two roles share when one of them shows central's word for the pair: who has the text has the key.
+    pub fn of_credential(credential: &str) -> RoleKey {
+        RoleKey([0; 32]).derive("credential", credential)
+    }
+
     /// The proof that one has the key, over what both sides said first.
     pub fn prove(&self, side: Side, role: &str, name: &str, nonces: [&[u8]; 2]) -> [u8; 32] {
         let side = if side == Side::Opener { "opener" } else { "answerer" };

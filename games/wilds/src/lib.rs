@@ -45,22 +45,33 @@ impl Wilds {
             Ground::Cells(_) => "",
         };
         let salt = map_name.bytes().fold(mix(world.seed), |h, byte| mix(h ^ u64::from(byte)));
-        let here = |place: pangea_world::space::Place| (place.map.as_deref().unwrap_or("") == map_name).then_some((place.x, place.y));
+        let here = |place: pangea_world::space::Place| {
+            (place.map.as_deref().unwrap_or("") == map_name).then_some((place.x, place.y))
+        };
         let factions = world.factions.iter().map(|faction| faction.spawn.clone());
-        let mut anchors: Vec<(f64, f64)> = world.spawn(None).ok().into_iter().chain(factions).filter_map(here).collect();
+        let mut anchors: Vec<(f64, f64)> =
+            world.spawn(None).ok().into_iter().chain(factions).filter_map(here).collect();
         let mut portals = Vec::new();
         let mut paths = Vec::new();
         let bounds = match &world.kind {
             Kind::Grid(grid) => {
                 let side = grid.cell_m as i32;
-                grid.bounds.map(|r| Rect { x0: r.x0 * side, y0: r.y0 * side, x1: r.x1 * side, y1: r.y1 * side })
+                grid.bounds.map(|r| Rect {
+                    x0: r.x0 * side,
+                    y0: r.y0 * side,
+                    x1: r.x1 * side,
+                    y1: r.y1 * side,
+                })
             }
             Kind::Maps(maps) => {
-                let ends = maps.maps.iter().flat_map(|map| &map.portals).filter(|portal| portal.to == map_name);
+                let ends =
+                    maps.maps.iter().flat_map(|map| &map.portals).filter(|portal| portal.to == map_name);
                 anchors.extend(ends.map(|portal| (portal.to_x, portal.to_y)));
                 let map = maps.map(map_name).ok();
                 portals.extend(map.into_iter().flat_map(|map| map.portals.iter().map(|portal| portal.rect)));
-                anchors.extend(portals.iter().map(|r| (f64::from(r.x0 + r.x1) / 2.0, f64::from(r.y0 + r.y1) / 2.0)));
+                anchors.extend(
+                    portals.iter().map(|r| (f64::from(r.x0 + r.x1) / 2.0, f64::from(r.y0 + r.y1) / 2.0)),
+                );
                 paths.extend(anchors.windows(2).map(|pair| [pair[0], pair[1]]));
                 map.map(|map| map.rect())
             }
@@ -108,7 +119,8 @@ impl Land for Wilds {
             return tile::PORTAL;
         }
         let roll = mix(mix(self.salt ^ x as u32 as u64) ^ (y as u32 as u64) << 20) % 10_000;
-        let nearest = self.anchors.iter().map(|a| (a.0 - middle.0).hypot(a.1 - middle.1)).fold(f64::INFINITY, f64::min);
+        let nearest =
+            self.anchors.iter().map(|a| (a.0 - middle.0).hypot(a.1 - middle.1)).fold(f64::INFINITY, f64::min);
         let wild = self.wild(middle.0, middle.1, roll, (1.0 - nearest / OPEN_M).max(0.0));
         if wild < tile::FIRST_SOLID {
             return wild;
@@ -201,7 +213,10 @@ mod tests {
         assert!(places().all(|(x, y)| one.tile(x, y) == two.tile(x, y)), "areas of one world fit together");
         assert!(places().any(|(x, y)| one.tile(x, y) != other.tile(x, y)));
         let kinds: HashSet<u8> = places().map(|(x, y)| one.tile(x, y)).collect();
-        assert!(kinds.is_superset(&HashSet::from([tile::GRASS, tile::MEADOW, tile::TREE, tile::WATER])), "{kinds:?}");
+        assert!(
+            kinds.is_superset(&HashSet::from([tile::GRASS, tile::MEADOW, tile::TREE, tile::WATER])),
+            "{kinds:?}"
+        );
     }
 
     #[test]

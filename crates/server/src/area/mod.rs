@@ -1,1 +1,215 @@
-//! In work.
+//! The role area: one process, one area, one loop (M1-M11, K3, K7-K12).
+//!
+//! | file | does |
+//! |---|---|
+//! | `lifecycle` | idle until allocated, by the Agones SDK |
+//! | `control` | the control task: admission, the link to central, stop; owns all but the loop |
+//! | `admission` | who may come in |
+//! | `load` | from Granted to a running loop |
+//! | `gate`, `http`, `status` | the game port: players, the manager, peers |
+//! | `mailbox`, `clock` | what the control task and the loop share |
+//! | `tick` | the loop |
+//! | `here`, `inbox`, `handoff` | the characters: come and go, what clients say, change of owner |
+//! | `client`, `socket`, `websocket` | one connection |
+//! | `saved` | the area's state between two lives |
+//! | `chat_link` | the link to chat |
+
+mod admission;
+mod chat_link;
+mod client;
+mod clock;
+mod control;
+mod gate;
+mod handoff;
+mod here;
+mod http;
+mod inbox;
+mod lifecycle;
+mod load;
+mod mailbox;
+mod saved;
+mod socket;
+mod status;
+#[cfg(test)]
+mod tests;
+mod tick;
+mod websocket;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use pangea_engine::Game;
+use pangea_world::id::AreaId;
+use pangea_world::role_key::RoleKey;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use self::chat_link::ChatLink;
+use self::clock::Clock;
+use self::control::{End, Identity, Inputs};
+use self::gate::Gate;
+use self::http::{Asker, MOST_QUESTIONS};
+use self::lifecycle::Lifecycle;
+use self::mailbox::{Gauges, Tell};
+use crate::area_start::AreaStart;
+use crate::link::{self, Opener};
+use crate::tls::{self, Tls};
+
+/// Most clients that wait for the control task with their first message read.
+const MOST_KNOCKS: usize = 1_024;
+
+/// How long the last words to central may take.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// `pangea area`: reads the spawner's line from the standard input and runs until the area is given back.
+/// One thread until an area is allocated.
+///
+/// # Errors
+/// What the log shall say when the process ends with 1.
+pub fn main(game: Game) -> anyhow::Result<()> {
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).context("reading the start line")?;
+    let start: AreaStart = serde_json::from_str(&line).context(
+        "«pangea area» is started by a spawner, which writes one line of JSON to its standard input",
+    )?;
+    drop(line);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async { run(game, start, asked_to_stop()?).await })
+}
+
+/// Ends at SIGTERM or SIGINT.
+fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Runs one area server, from idle to the end; `shutdown` ends when it shall stop.
+///
+/// # Errors
+/// If the spawner does not answer, the port cannot be had, or the area cannot be loaded.
+pub async fn run(game: Game, start: AreaStart, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+    run_under(pangea_sdk::Sdk::from_env()?, game, start, shutdown).await
+}
+
+/// [`run`] under this SDK endpoint.
+async fn run_under(
+    sdk: pangea_sdk::Sdk,
+    game: Game,
+    start: AreaStart,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let key = RoleKey::parse(&start.key).context("the key in the start line cannot be read")?;
+    let pin = start.central_pin.as_deref().map(read_pin).transpose()?;
+    let (clock, gauges) = (Clock::start(), Arc::new(Gauges::default()));
+    let mut life = Lifecycle::new(sdk, clock, gauges.clone());
+    let port = life.game_port().await?;
+    let listener =
+        TcpListener::bind((start.bind, port)).await.with_context(|| format!("the game port {port}"))?;
+    life.ready().await?;
+    tokio::pin!(shutdown);
+    let area = tokio::select! {
+        area = life.allocated() => area,
+        () = &mut shutdown => None,
+    };
+    let Some(area) = area else {
+        life.shutdown().await;
+        return Ok(());
+    };
+    let (sender, mut events) = link::open(Opener {
+        address: start.central.clone(),
+        role: "area".into(),
+        name: start.server.to_string(),
+        spawner: start.spawner.clone(),
+        key,
+        credential: String::new(),
+        pin,
+    });
+    let tell: Tell = {
+        let sender = sender.clone();
+        Arc::new(move |body| sender.send(body))
+    };
+    let chat = ChatLink::new(start.server.to_string(), start.spawner.clone());
+    let stop = async {
+        tokio::select! {
+            () = &mut shutdown => {}
+            () = life.told_to_stop() => {}
+        }
+    };
+    // Made only now: an idle server needs neither the time nor the memory.
+    let tls = if start.bind.is_loopback() {
+        None
+    } else {
+        Some(tls::make(std::slice::from_ref(&start.advertise))?)
+    };
+    let ended = serve(game, &start, area, listener, tls, clock, gauges, tell, chat, &mut events, stop).await;
+    say_last_words(&sender, &mut events).await;
+    life.shutdown().await;
+    match ended? {
+        End::Refused(refusal) => Err(refusal).context("central refused this server"),
+        End::Idle | End::Asked => Ok(()),
+    }
+}
+
+/// Runs from the allocation to the end. All that it hears of the world comes by `events`, the listener and
+/// `stop`: a test gives its own.
+///
+/// # Errors
+/// As [`run`].
+#[allow(clippy::too_many_arguments)]
+async fn serve(
+    game: Game,
+    start: &AreaStart,
+    area: AreaId,
+    listener: TcpListener,
+    tls: Option<Tls>,
+    clock: Clock,
+    gauges: Arc<Gauges>,
+    tell: Tell,
+    chat: ChatLink,
+    events: &mut mpsc::Receiver<link::Event>,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<End> {
+    let identity = Identity {
+        server: start.server,
+        area,
+        address: start.advertise.clone(),
+        port: listener.local_addr()?.port(),
+        tls: tls.is_some(),
+        certificate: tls.as_ref().map(|tls| tls.fingerprint.to_vec()).unwrap_or_default(),
+        messages_per_second: start.messages_per_second,
+    };
+    let (knock, knocks) = mpsc::channel(MOST_KNOCKS);
+    let (ask, questions) = mpsc::channel(MOST_QUESTIONS);
+    let gate = Gate::new(tls.map(|tls| tls.config.into()), knock, Asker(ask), start.pending_sockets);
+    let gate = tokio::spawn(gate.run(listener));
+    let inputs = Inputs { link: events, knocks, questions };
+    let ended = control::run(game, identity, gauges, clock, tell, chat, inputs, stop).await;
+    gate.abort();
+    ended
+}
+
+/// Waits until central has all that was said, unless it is away.
+async fn say_last_words(sender: &link::Sender, events: &mut mpsc::Receiver<link::Event>) {
+    let flushed = async {
+        tokio::select! {
+            () = sender.flushed() => {}
+            () = async { while events.recv().await.is_some() {} } => {}
+        }
+    };
+    if tokio::time::timeout(LAST_WORDS, flushed).await.is_err() {
+        tracing::warn!("central is away; what it was told last may be lost");
+    }
+}
+
+fn read_pin(text: &str) -> anyhow::Result<[u8; 32]> {
+    let bytes = pangea_world::id::unhex(text).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.context("central_pin is not 64 hex digits")
+}

@@ -1,3 +1,170 @@
 //! Accounts, characters, placement, registry: the only role that grants ownership.
+//!
+//! | file | does |
+//! |---|---|
+//! | [`api`] | the HTTP API and the pages |
+//! | [`core`] | what the HTTP API and the links ask of central |
+//! | `join` | from a wish to a ticket, in one straight line |
+//! | `running` | makes an area run; one server however many ask |
+//! | `handoff` | characters arrive, leave, hand over |
+//! | `links` | what spawners, chats and area servers say |
+//! | `peers` | tells area servers who else is there |
+//! | `watchdog` | silent servers, forgotten seats |
+//! | `state` | what is remembered of the moment |
+//! | [`keys`] | central's secrets |
 
+pub mod api;
 pub mod core;
+mod handoff;
+mod join;
+pub mod keys;
+mod links;
+mod peers;
+mod running;
+mod state;
+mod watchdog;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use pangea_world::role_key::RoleKey;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+
+use self::core::Core;
+use self::keys::Keys;
+use crate::config::Config;
+use crate::store::Store;
+use crate::tls::{self, Tls};
+use crate::{link, worlds};
+
+/// Links that were accepted and wait to be taken.
+const ACCEPTED_QUEUE: usize = 256;
+
+/// Central with its files open and its ports bound, before it answers.
+pub struct Central {
+    config: Config,
+    core: Arc<Core>,
+    api: api::State,
+    store: Store,
+    master: RoleKey,
+    http: TcpListener,
+    http_tls: Option<Tls>,
+    link: TcpListener,
+    link_at: SocketAddr,
+    link_tls: Option<Tls>,
+}
+
+/// Opens the store, reads the worlds, binds both ports.
+///
+/// # Errors
+/// What cannot be had, and what to do about it.
+pub async fn open(config: &Config) -> anyhow::Result<Central> {
+    tls::provider();
+    let worlds = worlds::load(&config.worlds)?;
+    let store = Store::open(&config.data).await?;
+    let keys = Keys::open(&config.data)?;
+    let master = keys.master.clone();
+    let http = bind("central.listen", config.central.listen).await?;
+    let link = bind("central.link", config.central.link).await?;
+    let core = Core::new(config, &worlds, store.clone(), keys);
+    let list = Arc::new(worlds.into_iter().map(|(world, _)| world).collect());
+    let api = api::Api::new(Arc::new(config.clone()), list, store.clone(), core.clone())?;
+    Ok(Central {
+        http_tls: http_tls(config)?,
+        link_tls: link_tls(config)?,
+        link_at: link.local_addr()?,
+        config: config.clone(),
+        core,
+        api,
+        store,
+        master,
+        http,
+        link,
+    })
+}
+
+impl Central {
+    /// Where links arrive; the port is the real one.
+    pub fn link_address(&self) -> SocketAddr {
+        self.link_at
+    }
+
+    /// SHA-256 of the links' certificate; `None`: plain TCP.
+    pub fn link_pin(&self) -> Option<[u8; 32]> {
+        self.link_tls.as_ref().map(|tls| tls.fingerprint)
+    }
+
+    /// The key of a role that starts in the same process.
+    pub fn role_key(&self, role: &str, name: &str) -> RoleKey {
+        self.master.derive(role, name)
+    }
+
+    /// For the node: to close the doors before the rest stops.
+    pub fn core(&self) -> Arc<Core> {
+        self.core.clone()
+    }
+
+    /// Answers until `shutdown` is true, then writes what waits.
+    ///
+    /// # Errors
+    /// If a listener or the store fails.
+    pub async fn run(self, mut shutdown: watch::Receiver<bool>) -> anyhow::Result<()> {
+        tracing::info!(http = %self.http.local_addr()?, link = %self.link_at, worlds = self.core.worlds.len(), "central is up");
+        let (accepted_tx, accepted) = mpsc::channel(ACCEPTED_QUEUE);
+        let master = self.master.clone();
+        let key_of: link::KeyOf = Arc::new(move |hello| links::key_of(&master, hello));
+        let link_tls = self.link_tls.map(|tls| tls.config);
+        let links = tokio::spawn(link::serve(self.link, link_tls, key_of, accepted_tx));
+        let roles = tokio::spawn(links::run(self.core.clone(), accepted));
+        let watchdog = tokio::spawn(watchdog::run(self.core.clone()));
+        let mut http_stops = shutdown.clone();
+        let stopped = async move {
+            let _ = http_stops.wait_for(|stop| *stop).await;
+        };
+        let http_tls = self.http_tls.map(|tls| tls.config);
+        let http = api::serve(self.http, http_tls, api::router(self.api.clone()), stopped);
+        let result = tokio::select! {
+            biased;
+            reason = self.store.failed() => Err(anyhow::anyhow!("nothing can be written any more: {reason}")),
+            end = http => end.context("the HTTP listener"),
+        };
+        if !*shutdown.borrow_and_update() && result.is_ok() {
+            bail!("the HTTP listener ended");
+        }
+        for task in [links.abort_handle(), roles.abort_handle(), watchdog.abort_handle()] {
+            task.abort();
+        }
+        self.store.close().await;
+        tracing::info!("central has stopped");
+        result
+    }
+}
+
+async fn bind(setting: &str, at: SocketAddr) -> anyhow::Result<TcpListener> {
+    let what = || format!("{setting} = \"{at}\": this address cannot be listened on; «pangea doctor» says who has it");
+    TcpListener::bind(at).await.with_context(what)
+}
+
+/// TLS of pages and API: from files, made at start off loopback, or none.
+fn http_tls(config: &Config) -> anyhow::Result<Option<Tls>> {
+    let central = &config.central;
+    match (&central.tls_certificate, &central.tls_key) {
+        (Some(certificate), Some(key)) => Ok(Some(tls::load(certificate, key)?)),
+        (None, None) if central.plain || central.listen.ip().is_loopback() => Ok(None),
+        (None, None) => Ok(Some(tls::load_or_make(&config.data.join("keys"), &["localhost".to_owned()])?)),
+        _ => bail!("central.tls_certificate and central.tls_key belong together: set both or none"),
+    }
+}
+
+/// TLS of links: always central's own certificate, which the roles pin; none on loopback.
+///
+/// # Errors
+/// If it cannot be read or made.
+pub fn link_tls(config: &Config) -> anyhow::Result<Option<Tls>> {
+    if config.central.link.ip().is_loopback() {
+        return Ok(None);
+    }
+    Ok(Some(tls::load_or_make(&config.data.join("keys"), &["localhost".to_owned()])?))
+}

@@ -3,17 +3,17 @@
 //! Nothing here must survive: it is told anew by the roles when their links come back, or follows from the
 //! store. One lock guards it all and is never held across an await.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, ServerId, SessionId};
-use pangea_world::messages::{Allocated, RefusalMessage, ServerInfo};
+use pangea_world::messages::{Allocated, Body, CharacterAt, RefusalMessage, ServerInfo};
 use pangea_world::placement::LayerState;
 use pangea_world::space::{AreaName, Ground, Place};
 use pangea_world::world_file::World;
-use pangea_world::{Refusal, role_key::RoleKey};
-use tokio::sync::{oneshot, watch};
+use pangea_world::{Code, Refusal, role_key::RoleKey};
+use tokio::sync::{Notify, oneshot, watch};
 
 use super::core::Progress;
 use crate::link;
@@ -26,8 +26,8 @@ pub struct State {
     pub areas: HashMap<AreaId, Area>,
     pub names: HashMap<AreaName, AreaId>,
     pub enters: HashMap<EnterId, Enter>,
-    /// The latest enter of each idempotency key.
-    pub keys: HashMap<(AccountId, String), EnterId>,
+    /// Who waits for room on a ground, oldest wish first.
+    pub lines: HashMap<(String, Ground), Vec<Waiting>>,
     pub transfers: HashMap<EnterId, Transfer>,
     pub admits: HashMap<EnterId, (AreaId, oneshot::Sender<Result<(), RefusalMessage>>)>,
     pub allocations: HashMap<u64, (String, oneshot::Sender<Allocated>)>,
@@ -72,8 +72,6 @@ pub struct Area {
     /// The process that has it, or is about to.
     pub server: Option<Server>,
     pub seats: HashMap<CharacterId, Seat>,
-    /// In the order in which they came; bounded by `central.queue_max`.
-    pub line: Vec<EnterId>,
     /// When it died lately, oldest first.
     pub crashes: Vec<Instant>,
     /// Factions whose data its server has.
@@ -103,6 +101,8 @@ pub struct Server {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Phase {
     Down,
+    /// A seat is taken; nobody starts it yet.
+    Wanted,
     /// A process is being found for it.
     Spawning,
     /// A process loads it; whether from a saved state.
@@ -118,8 +118,8 @@ pub struct Seat {
     pub account: AccountId,
     /// Under which epoch the character is, or will be, owned there.
     pub epoch: u64,
-    /// The enter that took it.
-    pub enter: EnterId,
+    /// The join that took it.
+    pub run: EnterId,
     pub taken: Taken,
 }
 
@@ -137,7 +137,6 @@ pub struct Enter {
     pub account: AccountId,
     pub session: SessionId,
     pub character: CharacterId,
-    pub key: String,
     pub body_hash: [u8; 32],
     pub progress: watch::Sender<Progress>,
     /// When it was first asked, ms since 1970: its place in a line, also after a restart of central.
@@ -145,6 +144,18 @@ pub struct Enter {
     /// When somebody last waited for it.
     pub watched: Instant,
     pub ended: Option<Instant>,
+    /// The join that works for it; `jti` of its ticket.
+    pub run: EnterId,
+}
+
+/// One in a line.
+pub struct Waiting {
+    pub run: EnterId,
+    /// When he first asked.
+    pub created: i64,
+    /// Rung when it is worth to look again.
+    pub turn: Arc<Notify>,
+    pub progress: watch::Sender<Progress>,
 }
 
 /// A handoff between two of our servers, or a leave towards a third-party one.
@@ -166,6 +177,66 @@ impl State {
     pub fn next_request(&mut self) -> u64 {
         self.last_request += 1;
         self.last_request
+    }
+
+    /// Ends all other open enters of a character: the newest wish holds.
+    pub fn supersede(&mut self, character: CharacterId, except: EnterId) {
+        let others = |(id, enter): &(&EnterId, &Enter)| {
+            enter.character == character && enter.ended.is_none() && **id != except
+        };
+        let others: Vec<EnterId> = self.enters.iter().filter(others).map(|(id, _)| *id).collect();
+        for enter in others {
+            self.give_up(enter, Refusal::new(Code::EnterExpired, "a newer wish of this character took its place"));
+        }
+    }
+
+    /// Ends an enter with a refusal and gives free what its join holds.
+    pub fn give_up(&mut self, enter: EnterId, refusal: Refusal) {
+        let Some(entry) = self.enters.get_mut(&enter) else { return };
+        let (run, character) = (entry.run, entry.character);
+        entry.ended.get_or_insert_with(Instant::now);
+        entry.progress.send_replace(Progress::Refused(refusal));
+        self.forget_run(run, character);
+    }
+
+    /// Gives free what a join holds: its seat if nobody sits there yet, its place in line.
+    pub fn forget_run(&mut self, run: EnterId, character: CharacterId) {
+        self.admits.remove(&run);
+        let mut freed = Vec::new();
+        for area in self.areas.values_mut() {
+            let Some(seat) = area.seats.get(&character).filter(|seat| seat.run == run) else { continue };
+            if seat.taken == Taken::Inside {
+                continue;
+            }
+            if let Some(sender) = area.server.as_ref().and_then(|server| server.sender.as_ref()) {
+                // Its NoShow gives the character back to the store.
+                let at = CharacterAt { character: character.to_vec(), epoch: seat.epoch, transfer: run.to_vec() };
+                let _ = sender.send(Body::Withdraw(at));
+            }
+            area.seats.remove(&character);
+            freed.push((area.name.world.clone(), area.name.ground.clone()));
+        }
+        for line in self.lines.values_mut() {
+            line.retain(|waiting| waiting.run != run);
+        }
+        self.lines.retain(|_, line| !line.is_empty());
+        freed.iter().for_each(|ground| self.line_moved(ground));
+    }
+
+    /// Room may have come: tells everybody in a line where he stands, and the first to look again.
+    pub fn line_moved(&mut self, ground: &(String, Ground)) {
+        let Some(line) = self.lines.get(ground) else { return };
+        for (position, waiting) in (1..).zip(line) {
+            waiting.progress.send_if_modified(|progress| {
+                let next = Progress::Queued { position };
+                let moved = *progress != next;
+                *progress = next;
+                moved
+            });
+        }
+        if let Some(first) = line.first() {
+            first.turn.notify_one();
+        }
     }
 
     /// The layers of one ground that run or start.
@@ -207,11 +278,6 @@ impl State {
             i64::from(spawner.capacity) - allocated as i64
         };
         self.spawners.iter().filter(knows).max_by_key(room)
-    }
-
-    /// Ids and counts of all areas, for people.
-    pub fn by_name(&self) -> BTreeMap<String, &Area> {
-        self.areas.values().map(|area| (area.name.to_string(), area)).collect()
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pangea_world::messages::{Body, Challenge, Envelope, Hello, Welcome};
 use pangea_world::role_key::Side;
 use pangea_world::{Code, LINK_VERSION, Refusal};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tonic::Streaming;
 
 use super::grpc::Out;
@@ -115,11 +115,13 @@ impl Answerer {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), entry);
         let _ = connections.try_send(connection);
         drop(connections);
-        let accepted = Accepted { hello: hello.clone(), sender: Sender { queue: queue_tx }, events };
+        let waiting = watch::Sender::new(0);
+        let sender = Sender { queue: queue_tx, waiting: waiting.clone() };
+        let accepted = Accepted { hello: hello.clone(), sender, events };
         if self.accepted.send(accepted).await.is_err() {
             return;
         }
-        keep(Session::new(queue, events_tx), arriving).await;
+        keep(Session::new(queue, waiting, events_tx), arriving).await;
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         if sessions.get(&name).is_some_and(|entry| entry.link_session == hello.link_session) {
             sessions.remove(&name);

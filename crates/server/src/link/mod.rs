@@ -6,6 +6,7 @@
 mod answerer;
 mod grpc;
 mod opener;
+mod secure;
 mod session;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use pangea_world::messages::{Body, Envelope, Hello, MAX_UNACKED, RefusalMessage}
 use pangea_world::role_key::RoleKey;
 use pangea_world::{Code, Refusal};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tonic::Streaming;
 
 /// Time for a whole handshake.
@@ -48,6 +49,8 @@ pub enum Event {
 #[derive(Clone, Debug)]
 pub struct Sender {
     queue: mpsc::Sender<Body>,
+    /// How many messages were queued and are not acknowledged.
+    waiting: watch::Sender<usize>,
 }
 
 impl Sender {
@@ -56,9 +59,21 @@ impl Sender {
     /// # Errors
     /// `storage_busy` if 16,384 messages wait already: the other side is away or too slow; give up or retry.
     pub fn send(&self, body: Body) -> Result<(), Refusal> {
-        self.queue
-            .try_send(body)
-            .map_err(|_| Refusal::new(Code::StorageBusy, "the link's queue is full, or the link has ended"))
+        let busy = |_| Refusal::new(Code::StorageBusy, "the link's queue is full, or the link has ended");
+        let permit = self.queue.try_reserve().map_err(busy)?;
+        self.waiting.send_modify(|waiting| *waiting += 1);
+        permit.send(body);
+        Ok(())
+    }
+
+    /// Waits until the other side has acknowledged all that was sent, or the link has ended for good: before
+    /// a process ends, under a time limit.
+    pub async fn flushed(&self) {
+        let mut waiting = self.waiting.subscribe();
+        tokio::select! {
+            _ = waiting.wait_for(|waiting| *waiting == 0) => {}
+            () = self.queue.closed() => {}
+        }
     }
 }
 
@@ -85,8 +100,9 @@ pub struct Opener {
 pub fn open(opener: Opener) -> (Sender, mpsc::Receiver<Event>) {
     let (queue_tx, queue) = mpsc::channel(SEND_QUEUE);
     let (events_tx, events) = mpsc::channel(EVENT_QUEUE);
-    tokio::spawn(opener::run(opener, queue, events_tx));
-    (Sender { queue: queue_tx }, events)
+    let waiting = watch::Sender::new(0);
+    tokio::spawn(opener::run(opener, queue, waiting.clone(), events_tx));
+    (Sender { queue: queue_tx, waiting }, events)
 }
 
 /// A role that has proven who it is.
@@ -133,7 +149,7 @@ pub async fn serve(
             });
             server.serve_with_incoming(incoming).await?;
         }
-        Some(tls) => server.serve_with_incoming(crate::tls::accept(listener, tls)).await?,
+        Some(tls) => server.serve_with_incoming(secure::accept(listener, tls)).await?,
     }
     Ok(())
 }

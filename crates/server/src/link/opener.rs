@@ -6,7 +6,7 @@ use pangea_world::messages::{Body, Envelope, Hello, Proof, Welcome};
 use pangea_world::role_key::Side;
 use pangea_world::{LINK_VERSION, Refusal};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tonic::Streaming;
 use tonic::transport::{Channel, Endpoint};
 
@@ -19,9 +19,14 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Connects again and again until nobody listens, or the other side refuses for good.
-pub async fn run(opener: Opener, queue: mpsc::Receiver<Body>, events: mpsc::Sender<Event>) {
+pub async fn run(
+    opener: Opener,
+    queue: mpsc::Receiver<Body>,
+    waiting: watch::Sender<usize>,
+    events: mpsc::Sender<Event>,
+) {
     let link_session = new_link_session();
-    let mut session = Session::new(queue, events.clone());
+    let mut session = Session::new(queue, waiting, events.clone());
     let mut pause = FIRST_PAUSE;
     loop {
         let attempt =
@@ -143,7 +148,7 @@ async fn channel(opener: &Opener) -> anyhow::Result<Channel> {
             tcp.set_nodelay(true)?;
             let io: Box<dyn Io> = match pin {
                 None => Box::new(tcp),
-                Some(pin) => Box::new(crate::tls::connect_pinned(tcp, pin).await?),
+                Some(pin) => Box::new(super::secure::connect_pinned(tcp, pin).await?),
             };
             Ok::<_, std::io::Error>(hyper_util::rt::TokioIo::new(io))
         }

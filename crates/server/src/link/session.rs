@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pangea_world::Refusal;
 use pangea_world::messages::{Body, Envelope, MAX_UNACKED};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tonic::Streaming;
 
 use super::Event;
@@ -20,6 +20,8 @@ pub struct Session {
     received: u64,
     unacked: VecDeque<Envelope>,
     queue: mpsc::Receiver<Body>,
+    /// Queued and not acknowledged; see `Sender::flushed`.
+    waiting: watch::Sender<usize>,
     events: mpsc::Sender<Event>,
 }
 
@@ -35,8 +37,8 @@ pub enum End {
 }
 
 impl Session {
-    pub fn new(queue: mpsc::Receiver<Body>, events: mpsc::Sender<Event>) -> Self {
-        Self { sent: 0, received: 0, unacked: VecDeque::new(), queue, events }
+    pub fn new(queue: mpsc::Receiver<Body>, waiting: watch::Sender<usize>, events: mpsc::Sender<Event>) -> Self {
+        Self { sent: 0, received: 0, unacked: VecDeque::new(), queue, waiting, events }
     }
 
     /// Highest number received, for the handshake.
@@ -120,8 +122,13 @@ impl Session {
     }
 
     fn drop_acked(&mut self, ack: u64) {
+        let before = self.unacked.len();
         while self.unacked.front().is_some_and(|envelope| envelope.seq <= ack) {
             self.unacked.pop_front();
+        }
+        let dropped = before - self.unacked.len();
+        if dropped > 0 {
+            self.waiting.send_modify(|waiting| *waiting -= dropped);
         }
     }
 }

@@ -12,11 +12,18 @@ fn opener(address: String, key: RoleKey) -> Opener {
 }
 
 async fn answerer(key: RoleKey) -> (String, mpsc::Receiver<Accepted>) {
+    answerer_with(key, None).await
+}
+
+async fn answerer_with(
+    key: RoleKey,
+    tls: Option<Arc<rustls::ServerConfig>>,
+) -> (String, mpsc::Receiver<Accepted>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
     let address = listener.local_addr().expect("address").to_string();
     let (tx, rx) = mpsc::channel(8);
     let key_of: KeyOf = Arc::new(move |hello| (hello.role == "spawner").then(|| key.clone()));
-    tokio::spawn(serve(listener, None, key_of, tx));
+    tokio::spawn(serve(listener, tls, key_of, tx));
     (address, rx)
 }
 
@@ -123,4 +130,21 @@ async fn a_newer_link_of_the_same_name_wins() {
     }
     second.send(numbered(7)).expect("room");
     assert_eq!(next_number(&mut newer.events).await, 7);
+}
+
+/// DESIGN §8: off loopback a link speaks TLS, to the one certificate that the key file names.
+#[tokio::test]
+async fn a_link_speaks_tls_to_the_pinned_certificate_alone() {
+    crate::tls::provider();
+    let key = RoleKey::new([1; 32]);
+    let tls = crate::tls::make(&["pangea".to_owned()]).expect("a certificate");
+    let (address, mut accepted) = answerer_with(key.clone(), Some(tls.config)).await;
+    let wrong = Opener { pin: Some([7; 32]), ..opener(address.clone(), key.clone()) };
+    let (_to, mut wrong_events) = open(wrong);
+    let right = Opener { pin: Some(tls.fingerprint), ..opener(address, key) };
+    let (to, _events) = open(right);
+    to.send(numbered(3)).expect("room");
+    let mut role = accepted.recv().await.expect("accepted");
+    assert_eq!(next_number(&mut role.events).await, 3);
+    assert!(wrong_events.try_recv().is_err(), "the wrong pin connects to nothing");
 }

@@ -65,10 +65,11 @@ pub async fn create(
 /// # Errors
 /// If the database fails.
 pub async fn by_name(connection: &mut AnyConnection, name: &Name) -> Result<Option<Account>, Error> {
-    let row = sqlx::query("SELECT id, name, password_hash, level, banned_until FROM account WHERE name_key = $1")
-        .bind(name.key.clone())
-        .fetch_optional(connection)
-        .await?;
+    let row =
+        sqlx::query("SELECT id, name, password_hash, level, banned_until FROM account WHERE name_key = $1")
+            .bind(name.key.clone())
+            .fetch_optional(connection)
+            .await?;
     row.as_ref().map(read).transpose()
 }
 

@@ -23,10 +23,12 @@ pub struct Area {
     pub incarnation: u64,
     /// Whether there is a saved state.
     pub saved: bool,
+    /// The spawner that started the owner; empty before the first.
+    pub spawner: String,
 }
 
 const COLUMNS: &str = "SELECT id, world, ground, layer, owner, epoch, incarnation, \
-    CASE WHEN state IS NULL THEN 0 ELSE 1 END FROM area";
+    CASE WHEN state IS NULL THEN 0 ELSE 1 END, spawner FROM area";
 
 fn read(row: &AnyRow) -> Result<Area, Error> {
     let ground: String = row.try_get(2)?;
@@ -41,6 +43,7 @@ fn read(row: &AnyRow) -> Result<Area, Error> {
         epoch: row.try_get::<i64, _>(5)? as u64,
         incarnation: row.try_get::<i64, _>(6)? as u64,
         saved: row.try_get::<i64, _>(7)? != 0,
+        spawner: row.try_get(8)?,
     })
 }
 
@@ -48,7 +51,11 @@ fn read(row: &AnyRow) -> Result<Area, Error> {
 ///
 /// # Errors
 /// If the database fails.
-pub async fn find_or_make(connection: &mut AnyConnection, name: &AreaName, fresh: AreaId) -> Result<Area, Error> {
+pub async fn find_or_make(
+    connection: &mut AnyConnection,
+    name: &AreaName,
+    fresh: AreaId,
+) -> Result<Area, Error> {
     sqlx::query("INSERT INTO area (id, world, ground, layer) VALUES ($1, $2, $3, $4) ON CONFLICT (world, ground, layer) DO NOTHING")
         .bind(fresh.to_vec())
         .bind(name.world.clone())
@@ -90,10 +97,11 @@ pub async fn all_owned(connection: &mut AnyConnection) -> Result<Vec<Area>, Erro
 /// # Errors
 /// `not_found`.
 pub async fn next_incarnation(connection: &mut AnyConnection, area: AreaId) -> Result<u64, Error> {
-    let row = sqlx::query("UPDATE area SET incarnation = incarnation + 1 WHERE id = $1 RETURNING incarnation")
-        .bind(area.to_vec())
-        .fetch_optional(connection)
-        .await?;
+    let row =
+        sqlx::query("UPDATE area SET incarnation = incarnation + 1 WHERE id = $1 RETURNING incarnation")
+            .bind(area.to_vec())
+            .fetch_optional(connection)
+            .await?;
     let row = row.ok_or_else(|| Refusal::new(Code::NotFound, "there is no such area"))?;
     Ok(row.try_get::<i64, _>(0)? as u64)
 }
@@ -103,6 +111,22 @@ pub async fn next_incarnation(connection: &mut AnyConnection, area: AreaId) -> R
 /// # Errors
 /// If the database fails.
 pub async fn state(connection: &mut AnyConnection, area: AreaId) -> Result<Option<Vec<u8>>, Error> {
-    let row = sqlx::query("SELECT state FROM area WHERE id = $1").bind(area.to_vec()).fetch_optional(connection).await?;
+    let row = sqlx::query("SELECT state FROM area WHERE id = $1")
+        .bind(area.to_vec())
+        .fetch_optional(connection)
+        .await?;
     Ok(row.map(|row| row.try_get(0)).transpose()?.flatten())
+}
+
+/// Notes which spawner started the owner: the witness of its end.
+///
+/// # Errors
+/// If the database fails.
+pub async fn set_spawner(connection: &mut AnyConnection, area: AreaId, spawner: &str) -> Result<(), Error> {
+    sqlx::query("UPDATE area SET spawner = $1 WHERE id = $2")
+        .bind(spawner.to_owned())
+        .bind(area.to_vec())
+        .execute(connection)
+        .await?;
+    Ok(())
 }

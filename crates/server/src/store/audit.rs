@@ -23,7 +23,9 @@ pub struct Note<'a> {
 /// # Errors
 /// If the database fails.
 pub async fn append(connection: &mut AnyConnection, note: Note<'_>) -> Result<(), Error> {
-    let last = sqlx::query("SELECT n, hash FROM audit ORDER BY n DESC LIMIT 1").fetch_optional(&mut *connection).await?;
+    let last = sqlx::query("SELECT n, hash FROM audit ORDER BY n DESC LIMIT 1")
+        .fetch_optional(&mut *connection)
+        .await?;
     let (n, previous) = match last {
         Some(row) => (row.try_get::<i64, _>(0)? + 1, row.try_get::<Vec<u8>, _>(1)?),
         None => (1, Vec::new()),
@@ -52,9 +54,10 @@ pub async fn append(connection: &mut AnyConnection, note: Note<'_>) -> Result<()
 /// # Errors
 /// If the database fails.
 pub async fn check(connection: &mut AnyConnection) -> Result<Result<i64, i64>, Error> {
-    let rows = sqlx::query("SELECT n, time, actor, action, target, detail, prev_hash, hash FROM audit ORDER BY n")
-        .fetch_all(connection)
-        .await?;
+    let rows =
+        sqlx::query("SELECT n, time, actor, action, target, detail, prev_hash, hash FROM audit ORDER BY n")
+            .fetch_all(connection)
+            .await?;
     let mut previous = Vec::new();
     for (index, row) in rows.iter().enumerate() {
         let n: i64 = row.try_get(0)?;

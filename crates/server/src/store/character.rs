@@ -162,13 +162,26 @@ pub async fn owned_by(connection: &mut AnyConnection, area: AreaId) -> Result<Ve
 ///
 /// # Errors
 /// `unknown_character`, also for another account's; `character_in_world` while an area owns it.
-pub async fn delete(connection: &mut AnyConnection, account: AccountId, character: CharacterId) -> Result<(), Error> {
+pub async fn delete(
+    connection: &mut AnyConnection,
+    account: AccountId,
+    character: CharacterId,
+) -> Result<(), Error> {
     let found = get_own(&mut *connection, account, character).await?;
     if found.owner.is_some() {
-        return Err(Refusal::new(Code::CharacterInWorld, "this character is in the world; leave first").into());
+        return Err(
+            Refusal::new(Code::CharacterInWorld, "this character is in the world; leave first").into()
+        );
     }
-    sqlx::query("UPDATE character SET deleted = $1 WHERE id = $2").bind(now_ms()).bind(character.to_vec()).execute(&mut *connection).await?;
-    sqlx::query("UPDATE session SET selected = NULL WHERE selected = $1").bind(character.to_vec()).execute(connection).await?;
+    sqlx::query("UPDATE character SET deleted = $1 WHERE id = $2")
+        .bind(now_ms())
+        .bind(character.to_vec())
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("UPDATE session SET selected = NULL WHERE selected = $1")
+        .bind(character.to_vec())
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

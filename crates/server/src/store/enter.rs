@@ -90,7 +90,11 @@ pub async fn begin(connection: &mut AnyConnection, wished: &Enter) -> Result<(En
 ///
 /// # Errors
 /// `not_found`, also for another account's.
-pub async fn get_own(connection: &mut AnyConnection, account: AccountId, enter: EnterId) -> Result<Enter, Error> {
+pub async fn get_own(
+    connection: &mut AnyConnection,
+    account: AccountId,
+    enter: EnterId,
+) -> Result<Enter, Error> {
     let sql = AssertSqlSafe(format!("{SELECT} WHERE id = $1 AND account = $2"));
     let row = sqlx::query(sql).bind(enter.to_vec()).bind(account.to_vec()).fetch_optional(connection).await?;
     read(&row.ok_or_else(|| Refusal::new(Code::NotFound, "there is no such enter"))?)

@@ -64,7 +64,10 @@ pub async fn lead(connection: &mut AnyConnection) -> anyhow::Result<u64> {
 }
 
 async fn number(connection: &mut AnyConnection, key: &str) -> anyhow::Result<u64> {
-    let row = sqlx::query("SELECT value FROM meta WHERE key = $1").bind(key.to_owned()).fetch_one(connection).await?;
+    let row = sqlx::query("SELECT value FROM meta WHERE key = $1")
+        .bind(key.to_owned())
+        .fetch_one(connection)
+        .await?;
     let value: String = row.try_get(0)?;
     value.parse().with_context(|| format!("meta.{key} is «{value}», not a number"))
 }

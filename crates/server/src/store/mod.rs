@@ -112,6 +112,8 @@ impl Store {
         let readers = AnyPoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(Duration::from_secs(5))
+            // A local file does not hang up; the check would double the cost of a small read.
+            .test_before_acquire(false)
             .after_connect(|connection, _| {
                 Box::pin(async move {
                     prepare(connection).await?;
@@ -214,7 +216,10 @@ fn gone() -> Refusal {
 fn lock(folder: &Path) -> anyhow::Result<Arc<File>> {
     let path = folder.join("central.lock");
     let file = File::options().create(true).truncate(false).write(true).open(&path).with_context(|| {
-        format!("the data folder «{}» cannot be written; mend its rights or choose another (data = …)", folder.display())
+        format!(
+            "the data folder «{}» cannot be written; mend its rights or choose another (data = …)",
+            folder.display()
+        )
     })?;
     match file.try_lock() {
         Ok(()) => Ok(Arc::new(file)),
@@ -253,5 +258,7 @@ async fn prepare(connection: &mut AnyConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
+#[cfg(test)]
+mod row_tests;
 #[cfg(test)]
 mod tests;

@@ -76,7 +76,9 @@ pub async fn change_owner<O: Owner>(
         Decision::Apply(next) => next,
     };
     let update = match O::TABLE {
-        Table::Area => "UPDATE area SET owner = $1, epoch = $2, last_transfer = $3 WHERE id = $4 AND epoch = $5",
+        Table::Area => {
+            "UPDATE area SET owner = $1, epoch = $2, last_transfer = $3 WHERE id = $4 AND epoch = $5"
+        }
         Table::Character => {
             "UPDATE character SET owner = $1, epoch = $2, last_transfer = $3 WHERE id = $4 AND epoch = $5"
         }
@@ -102,7 +104,9 @@ pub async fn change_owner<O: Owner>(
 pub async fn owned<O: Owner>(connection: &mut AnyConnection, id: [u8; 16]) -> Result<Owned<O>, Error> {
     let select = match O::TABLE {
         Table::Area => "SELECT owner, epoch, last_transfer FROM area WHERE id = $1",
-        Table::Character => "SELECT owner, epoch, last_transfer FROM character WHERE id = $1 AND deleted IS NULL",
+        Table::Character => {
+            "SELECT owner, epoch, last_transfer FROM character WHERE id = $1 AND deleted IS NULL"
+        }
     };
     let row = sqlx::query(select).bind(id.to_vec()).fetch_optional(connection).await?;
     let row = row.ok_or_else(|| Refusal::new(Code::NotFound, "there is no such row to own"))?;
@@ -210,7 +214,8 @@ mod tests {
                 for statement in text.split("UPDATE ").skip(1) {
                     let table = statement.split(' ').next().unwrap_or_default();
                     let set = statement.split(" WHERE ").next().unwrap_or_default();
-                    let owning = ["owner =", "epoch =", "last_transfer ="].iter().any(|column| set.contains(column));
+                    let owning =
+                        ["owner =", "epoch =", "last_transfer ="].iter().any(|column| set.contains(column));
                     assert!(!(matches!(table, "area" | "character") && owning), "{}: {set}", path.display());
                 }
             }

@@ -132,7 +132,11 @@ pub enum Refreshed {
 ///
 /// # Errors
 /// If the database fails.
-pub async fn refresh(connection: &mut AnyConnection, token: TokenHash, next: &Tokens) -> Result<Refreshed, Error> {
+pub async fn refresh(
+    connection: &mut AnyConnection,
+    token: TokenHash,
+    next: &Tokens,
+) -> Result<Refreshed, Error> {
     let now = now_ms();
     let sql = AssertSqlSafe(format!("{SELECT} WHERE session.refresh_hash = $1"));
     if let Some(row) = sqlx::query(sql).bind(token.to_vec()).fetch_optional(&mut *connection).await? {

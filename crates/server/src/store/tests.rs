@@ -16,7 +16,10 @@ async fn note(store: &Store, key: String) -> Result<(), Refusal> {
                 if key.starts_with("refused") {
                     return Err(Refusal::new(Code::NotFound, "asked for").into());
                 }
-                sqlx::query("INSERT INTO meta (key, value) VALUES ($1, 'x')").bind(key).execute(connection).await?;
+                sqlx::query("INSERT INTO meta (key, value) VALUES ($1, 'x')")
+                    .bind(key)
+                    .execute(connection)
+                    .await?;
                 Ok(())
             })
         })
@@ -25,7 +28,8 @@ async fn note(store: &Store, key: String) -> Result<(), Refusal> {
 
 async fn notes(store: &Store) -> Vec<String> {
     let mut reader = store.reader().await.expect("a reader");
-    let rows = sqlx::query("SELECT key FROM meta WHERE value = 'x' ORDER BY key").fetch_all(&mut *reader).await;
+    let rows =
+        sqlx::query("SELECT key FROM meta WHERE value = 'x' ORDER BY key").fetch_all(&mut *reader).await;
     rows.expect("rows").iter().map(|row| row.get(0)).collect()
 }
 
@@ -43,9 +47,13 @@ async fn a_failing_job_fails_alone() {
 #[tokio::test]
 async fn a_full_queue_refuses_and_writes_nothing() {
     let (_folder, store) = fresh().await;
-    let many = futures_util::future::join_all((0..QUEUE_MAX + 50).map(|n| note(&store, format!("{n:05}")))).await;
+    let many =
+        futures_util::future::join_all((0..QUEUE_MAX + 50).map(|n| note(&store, format!("{n:05}")))).await;
     let refused: Vec<_> = many.iter().filter_map(|answer| answer.as_ref().err()).collect();
-    assert!(!refused.is_empty() && refused.iter().all(|refusal| refusal.code == Code::StorageBusy), "{refused:?}");
+    assert!(
+        !refused.is_empty() && refused.iter().all(|refusal| refusal.code == Code::StorageBusy),
+        "{refused:?}"
+    );
     assert_eq!(notes(&store).await.len(), many.len() - refused.len());
 }
 
@@ -108,7 +116,8 @@ async fn a_folder_that_cannot_be_written_is_named() {
     assert!(error.contains("«/proc/self» cannot be written"), "{error}");
     let folder = tempfile::tempdir().expect("a temporary folder");
     std::fs::write(folder.path().join("file"), "").expect("a file");
-    let error = Store::open(&folder.path().join("file/data")).await.expect_err("it lies in a file").to_string();
+    let error =
+        Store::open(&folder.path().join("file/data")).await.expect_err("it lies in a file").to_string();
     assert!(error.contains("cannot be made"), "{error}");
 }
 

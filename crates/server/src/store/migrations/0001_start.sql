@@ -44,6 +44,7 @@ CREATE TABLE area (
     epoch BIGINT NOT NULL DEFAULT 0,
     last_transfer {BLOB},
     incarnation BIGINT NOT NULL DEFAULT 0,
+    spawner TEXT NOT NULL DEFAULT '',
     state {BLOB},
     state_time BIGINT NOT NULL DEFAULT 0,
     UNIQUE (world, ground, layer)

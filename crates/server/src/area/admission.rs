@@ -1,0 +1,420 @@
+//! Who may come in: only a character that central announced, once, with its own ticket (G10, F.1, F.3,
+//! K3). A seat is taken from the announcement until the character is gone.
+
+use std::collections::HashMap;
+
+use pangea_world::character::CharacterDoc;
+use pangea_world::id::{CharacterId, EnterId, SessionId};
+use pangea_world::ticket::{self, Claims, PublicKey};
+use pangea_world::{Code, Refusal};
+
+use super::mailbox::Guest;
+
+/// An announcement.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Announcement {
+    /// The enter or transfer: `jti` of the ticket.
+    pub enter: EnterId,
+    /// Who comes.
+    pub doc: CharacterDoc,
+    /// Whose login.
+    pub session: SessionId,
+    /// Under which epoch it is, or will be, owned here.
+    pub epoch: u64,
+    /// Whether it is owned already.
+    pub granted: bool,
+    /// How long it is waited for, ms.
+    pub wait_ms: u64,
+}
+
+/// One character that is announced or inside.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seat {
+    /// Who.
+    pub doc: CharacterDoc,
+    /// Under which epoch.
+    pub epoch: u64,
+    /// Whether it is owned here.
+    pub granted: bool,
+    /// Whether the loop has it.
+    pub inside: bool,
+    /// Whether its client is connected.
+    pub connected: bool,
+    /// Whose login.
+    pub session: SessionId,
+    /// The ticket that is waited for, and until when, ms of the clock.
+    pub expected: Option<(EnterId, u64)>,
+    enter: EnterId,
+    wait_ms: u64,
+    resume: Option<[u8; 16]>,
+}
+
+/// One who never came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// Who.
+    pub character: CharacterId,
+    /// Under which epoch.
+    pub epoch: u64,
+    /// Its enter or transfer.
+    pub enter: EnterId,
+}
+
+/// The list of one area server.
+#[derive(Debug, Default)]
+pub struct Admissions {
+    /// Most seats.
+    capacity: usize,
+    seats: HashMap<CharacterId, Seat>,
+    /// Tickets that were used, and when they can be forgotten, seconds since 1970.
+    used: HashMap<EnterId, u64>,
+}
+
+impl Admissions {
+    /// An empty list.
+    pub fn new(capacity: usize) -> Self {
+        Self { capacity, ..Self::default() }
+    }
+
+    /// All seats, in no order.
+    pub fn seats(&self) -> impl Iterator<Item = (&CharacterId, &Seat)> {
+        self.seats.iter()
+    }
+
+    /// Whether nobody is inside or announced.
+    pub fn is_empty(&self) -> bool {
+        self.seats.is_empty()
+    }
+
+    /// Announces a character. The same announcement again changes nothing; a new one for a character that
+    /// is inside lets its new client take over.
+    ///
+    /// # Errors
+    /// `server_full`; `stale_epoch` under a lower epoch than known; `no_server_fits` for a handoff of a
+    /// character that is here already.
+    pub fn announce(&mut self, now_ms: u64, new: Announcement) -> Result<(), Refusal> {
+        let until = now_ms.saturating_add(new.wait_ms);
+        if let Some(seat) = self.seats.get_mut(&new.doc.id) {
+            if new.epoch < seat.epoch {
+                return Refusal::err(Code::StaleEpoch, "this character is here under a higher epoch");
+            }
+            if seat.inside && seat.granted && !new.granted {
+                return Refusal::err(Code::NoServerFits, "this character is here already");
+            }
+            if !(seat.inside && seat.enter == new.enter) {
+                seat.expected = Some((new.enter, until));
+            }
+            seat.granted |= new.granted;
+            (seat.epoch, seat.session, seat.enter, seat.wait_ms) =
+                (new.epoch, new.session, new.enter, new.wait_ms);
+            if seat.inside {
+                seat.doc.quests = new.doc.quests;
+            } else {
+                seat.doc = new.doc;
+            }
+            return Ok(());
+        }
+        if self.seats.len() >= self.capacity {
+            return Refusal::err(Code::ServerFull, "this server is full");
+        }
+        let seat = Seat {
+            epoch: new.epoch,
+            granted: new.granted,
+            inside: false,
+            connected: false,
+            session: new.session,
+            expected: Some((new.enter, until)),
+            enter: new.enter,
+            wait_ms: new.wait_ms,
+            resume: None,
+            doc: new.doc,
+        };
+        self.seats.insert(seat.doc.id, seat);
+        Ok(())
+    }
+
+    /// A client shows a ticket; `resume` is the token for its next time.
+    ///
+    /// # Errors
+    /// What [`ticket::check`] finds, `ticket_used`, `not_announced`.
+    pub fn present(
+        &mut self,
+        ticket: &str,
+        keys: &[PublicKey],
+        audience: &str,
+        now_s: u64,
+        resume: [u8; 16],
+    ) -> Result<Guest, Refusal> {
+        let claims = ticket::check(ticket, keys, audience, now_s)?;
+        self.used.retain(|_, until| *until >= now_s);
+        if self.used.contains_key(&claims.jti) {
+            return Refusal::err(Code::TicketUsed, "this ticket was used before");
+        }
+        let seat = self.seats.get_mut(&claims.sub).filter(|seat| seat.expects(&claims));
+        let Some(seat) = seat else {
+            return Refusal::err(Code::NotAnnounced, "this character was not announced here");
+        };
+        self.used.insert(claims.jti, claims.exp + ticket::SKEW_S);
+        seat.expected = None;
+        Ok(seat.enter(resume, false))
+    }
+
+    /// A client shows the token of a connection that it lost.
+    ///
+    /// # Errors
+    /// `resume_invalid` for one that was never given out, or was used.
+    pub fn resume(&mut self, token: [u8; 16], resume: [u8; 16]) -> Result<Guest, Refusal> {
+        let holds = |seat: &&mut Seat| seat.inside && seat.resume == Some(token);
+        match self.seats.values_mut().find(holds) {
+            Some(seat) => Ok(seat.enter(resume, true)),
+            None => Refusal::err(Code::ResumeInvalid, "this connection cannot be resumed: enter again"),
+        }
+    }
+
+    /// Central called it off. One that has not come is taken out and given back; whom the loop has, it has to
+    /// decide about.
+    pub fn withdraw(&mut self, character: CharacterId, enter: EnterId) -> Option<Missing> {
+        let seat = self.seats.get_mut(&character).filter(|seat| seat.enter == enter)?;
+        seat.expected = None;
+        if seat.inside {
+            return None;
+        }
+        let missing = Missing { character, epoch: seat.epoch, enter };
+        self.seats.remove(&character);
+        Some(missing)
+    }
+
+    /// The character is owned here under this epoch; false if nobody knows it.
+    pub fn grant(&mut self, character: CharacterId, epoch: u64) -> bool {
+        let Some(seat) = self.seats.get_mut(&character) else { return false };
+        if epoch >= seat.epoch {
+            (seat.epoch, seat.granted) = (epoch, true);
+        }
+        true
+    }
+
+    /// Lets go one that was announced and has not come; `None` if it is inside or unknown.
+    pub fn remove_announced(&mut self, character: CharacterId, epoch: u64) -> Option<Missing> {
+        let seat = self.seats.get(&character).filter(|seat| !seat.inside && seat.epoch <= epoch)?;
+        let missing = Missing { character, epoch: seat.epoch, enter: seat.enter };
+        self.seats.remove(&character);
+        Some(missing)
+    }
+
+    /// The loop lost its client.
+    pub fn lost(&mut self, character: CharacterId) {
+        if let Some(seat) = self.seats.get_mut(&character) {
+            seat.connected = false;
+        }
+    }
+
+    /// The loop let it go. One that is announced anew keeps its seat.
+    pub fn gone(&mut self, character: CharacterId, epoch: u64) {
+        let Some(seat) = self.seats.get_mut(&character).filter(|seat| seat.inside) else { return };
+        (seat.inside, seat.connected, seat.resume) = (false, false, None);
+        if seat.expected.is_none() || seat.epoch < epoch {
+            self.seats.remove(&character);
+        }
+    }
+
+    /// Takes out whom nobody waits for any more.
+    pub fn expire(&mut self, now_ms: u64) -> Vec<Missing> {
+        let mut missing = Vec::new();
+        self.seats.retain(|character, seat| {
+            let Some((enter, _)) = seat.expected.filter(|(_, until)| *until <= now_ms) else { return true };
+            seat.expected = None;
+            if !seat.inside {
+                missing.push(Missing { character: *character, epoch: seat.epoch, enter });
+            }
+            seat.inside
+        });
+        missing
+    }
+
+    /// When the next one expires, ms of the clock.
+    pub fn next_expiry_ms(&self) -> Option<u64> {
+        self.seats.values().filter_map(|seat| Some(seat.expected?.1)).min()
+    }
+}
+
+impl Seat {
+    fn expects(&self, claims: &Claims) -> bool {
+        let expected = self.expected.is_some_and(|(enter, _)| enter == claims.jti);
+        expected && self.epoch == claims.epoch && self.session == claims.ses && self.doc.account == claims.acc
+    }
+
+    fn enter(&mut self, resume: [u8; 16], resumed: bool) -> Guest {
+        (self.inside, self.connected, self.resume) = (true, true, Some(resume));
+        Guest {
+            doc: self.doc.clone(),
+            enter: self.enter,
+            epoch: self.epoch,
+            granted: self.granted,
+            resume,
+            resumed,
+            wait_ms: self.wait_ms,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use pangea_world::id::{AccountId, ServerId};
+    use pangea_world::space::Place;
+    use pangea_world::ticket::{Signer, audience};
+
+    use super::*;
+
+    pub(crate) const KEY: [u8; 32] = [9; 32];
+
+    pub(crate) fn doc(n: u8) -> CharacterDoc {
+        CharacterDoc {
+            id: CharacterId([n; 16]),
+            account: AccountId([n; 16]),
+            name: format!("Ada{n}"),
+            faction: None,
+            place: Place { world: "wilds".into(), map: None, x: 256.0, y: 256.0 },
+            quests: Vec::new(),
+        }
+    }
+
+    pub(crate) fn announcement(n: u8) -> Announcement {
+        Announcement {
+            enter: EnterId([n; 16]),
+            doc: doc(n),
+            session: SessionId([n; 16]),
+            epoch: 4,
+            granted: true,
+            wait_ms: 30_000,
+        }
+    }
+
+    pub(crate) fn claims(n: u8, now_s: u64) -> Claims {
+        Claims {
+            iss: "pangea".into(),
+            aud: audience(ServerId([7; 16]), 3),
+            sub: CharacterId([n; 16]),
+            jti: EnterId([n; 16]),
+            iat: now_s,
+            exp: now_s + 30,
+            acc: AccountId([n; 16]),
+            ses: SessionId([n; 16]),
+            epoch: 4,
+            name: format!("Ada{n}"),
+        }
+    }
+
+    fn present(list: &mut Admissions, claims: &Claims) -> Result<Guest, Code> {
+        let ticket = Signer::from_seed(&KEY).sign(claims);
+        present_text(list, &ticket)
+    }
+
+    fn present_text(list: &mut Admissions, ticket: &str) -> Result<Guest, Code> {
+        let keys = [Signer::from_seed(&KEY).public()];
+        list.present(ticket, &keys, &audience(ServerId([7; 16]), 3), 1_000, [1; 16])
+            .map_err(|refusal| refusal.code)
+    }
+
+    fn list() -> Admissions {
+        let mut list = Admissions::new(2);
+        list.announce(0, announcement(1)).expect("announced");
+        list
+    }
+
+    #[test]
+    fn the_announced_character_enters_once() {
+        let mut list = list();
+        let guest = present(&mut list, &claims(1, 1_000)).expect("let in");
+        assert_eq!((guest.doc, guest.granted, guest.resumed), (doc(1), true, false));
+        assert_eq!(present(&mut list, &claims(1, 1_000)), Err(Code::TicketUsed));
+        list.gone(CharacterId([1; 16]), 4);
+        assert!(list.is_empty());
+        assert_eq!(present(&mut list, &claims(1, 1_000)), Err(Code::TicketUsed), "also when it has left");
+    }
+
+    #[test]
+    fn every_other_ticket_is_refused() {
+        let ok = || claims(1, 1_000);
+        let other = Claims { aud: audience(ServerId([8; 16]), 3), ..ok() };
+        let earlier_life = Claims { aud: audience(ServerId([7; 16]), 2), ..ok() };
+        for (what, claims, code) in [
+            ("expired", claims(1, 900), Code::TicketExpired),
+            ("not yet valid", claims(1, 1_100), Code::TicketExpired),
+            ("of another server", other, Code::TicketForeign),
+            ("of an earlier life", earlier_life, Code::TicketForeign),
+            ("not announced", claims(2, 1_000), Code::NotAnnounced),
+            ("another enter", Claims { jti: EnterId([2; 16]), ..ok() }, Code::NotAnnounced),
+            ("another session", Claims { ses: SessionId([2; 16]), ..ok() }, Code::NotAnnounced),
+            ("another account", Claims { acc: AccountId([2; 16]), ..ok() }, Code::NotAnnounced),
+            ("a lower epoch", Claims { epoch: 3, ..ok() }, Code::NotAnnounced),
+            ("a higher epoch", Claims { epoch: 5, ..ok() }, Code::NotAnnounced),
+        ] {
+            assert_eq!(present(&mut list(), &claims), Err(code), "{what}");
+        }
+        let forged = Signer::from_seed(&[1; 32]).sign(&ok());
+        assert_eq!(present_text(&mut list(), &forged), Err(Code::TicketInvalid));
+        assert_eq!(present_text(&mut list(), ""), Err(Code::TicketInvalid));
+        assert_eq!(present_text(&mut list(), &"a".repeat(5_000)), Err(Code::TicketInvalid));
+        assert!(present(&mut list(), &ok()).is_ok(), "the table's good ticket is good");
+    }
+
+    #[test]
+    fn a_seat_is_freed_when_nobody_comes() {
+        let mut list = list();
+        list.announce(5_000, announcement(1)).expect("a repeat holds longer");
+        list.announce(0, announcement(2)).expect("announced");
+        assert_eq!(list.announce(0, announcement(3)).map_err(|r| r.code), Err(Code::ServerFull));
+        assert_eq!(list.next_expiry_ms(), Some(30_000));
+        let missing: Vec<u8> = list.expire(30_000).iter().map(|missing| missing.character.0[0]).collect();
+        assert_eq!(missing, [2]);
+        list.announce(30_000, announcement(3)).expect("its seat is free");
+        assert!(present(&mut list, &claims(1, 1_000)).is_ok());
+        assert_eq!(list.expire(99_999).len(), 1, "the one inside is not expected any more");
+    }
+
+    #[test]
+    fn a_lost_connection_resumes_by_its_token_once() {
+        let mut list = list();
+        present(&mut list, &claims(1, 1_000)).expect("let in");
+        list.lost(CharacterId([1; 16]));
+        let code = |result: Result<Guest, Refusal>| {
+            result.map(|guest| guest.resumed).map_err(|refusal| refusal.code)
+        };
+        assert_eq!(code(list.resume([2; 16], [3; 16])), Err(Code::ResumeInvalid));
+        assert_eq!(code(list.resume([1; 16], [3; 16])), Ok(true));
+        assert_eq!(code(list.resume([1; 16], [4; 16])), Err(Code::ResumeInvalid), "each token once");
+        list.gone(CharacterId([1; 16]), 4);
+        assert_eq!(code(list.resume([3; 16], [4; 16])), Err(Code::ResumeInvalid));
+    }
+
+    #[test]
+    fn a_new_announcement_takes_over_and_survives_the_old_ones_end() {
+        let mut list = list();
+        present(&mut list, &claims(1, 1_000)).expect("let in");
+        let again = Announcement { enter: EnterId([5; 16]), session: SessionId([6; 16]), ..announcement(1) };
+        list.announce(0, again).expect("announced anew");
+        assert_eq!(
+            list.announce(0, Announcement { epoch: 3, ..announcement(1) }).map_err(|r| r.code),
+            Err(Code::StaleEpoch)
+        );
+        list.gone(CharacterId([1; 16]), 4);
+        let new = Claims { jti: EnterId([5; 16]), ses: SessionId([6; 16]), ..claims(1, 1_000) };
+        assert!(present(&mut list, &new).is_ok());
+    }
+
+    #[test]
+    fn nobody_is_handed_to_the_area_where_he_is() {
+        let mut list = list();
+        present(&mut list, &claims(1, 1_000)).expect("let in");
+        let handoff = Announcement { enter: EnterId([5; 16]), epoch: 5, granted: false, ..announcement(1) };
+        assert_eq!(list.announce(0, handoff).map_err(|r| r.code), Err(Code::NoServerFits));
+    }
+
+    #[test]
+    fn a_withdrawn_one_does_not_enter() {
+        let mut list = list();
+        assert_eq!(list.withdraw(CharacterId([1; 16]), EnterId([9; 16])), None, "another enter");
+        assert!(list.withdraw(CharacterId([1; 16]), EnterId([1; 16])).is_some());
+        assert_eq!(present(&mut list, &claims(1, 1_000)), Err(Code::NotAnnounced));
+    }
+}

@@ -1,0 +1,503 @@
+//! The control task: everything of an area server that is not the loop. It owns the admission list and the
+//! words of the link, starts the loop when central grants the area, and ends it.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pangea_engine::Game;
+use pangea_world::character::CharacterDoc;
+use pangea_world::faction::Faction;
+use pangea_world::frames::{Entry, close};
+use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, SessionId};
+use pangea_world::messages::{
+    Admit, Admitted, AreaReady, Arrived, Body, CharacterAt, CharacterHere, Granted, Kick, Peer, Peers,
+    RefusalMessage, Register,
+};
+use pangea_world::ticket::{self, PublicKey};
+use pangea_world::world_file::World;
+use pangea_world::{Code, Refusal};
+use tokio::sync::mpsc;
+
+use super::admission::{Admissions, Announcement, Missing};
+use super::chat_link::ChatLink;
+use super::clock::{Clock, Lease};
+use super::gate::Knock;
+use super::http::Question;
+use super::load::{self, Loaded};
+use super::mailbox::{Entrance, FromLoop, Gauges, MOST_TO_CONTROL, Tell, ToLoop};
+use crate::link::Event;
+use crate::{clock, random};
+
+/// Longest time that the loop has for a stop.
+const STOP_PATIENCE: Duration = Duration::from_secs(6);
+
+/// Who this area server is.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Its id.
+    pub server: ServerId,
+    /// The area that it was allocated to.
+    pub area: AreaId,
+    /// Host that clients and peers are told.
+    pub address: String,
+    /// The game port.
+    pub port: u16,
+    /// Whether the port speaks TLS.
+    pub tls: bool,
+    /// SHA-256 of the certificate if it was made at start, else empty.
+    pub certificate: Vec<u8>,
+    /// Most messages per second from one client.
+    pub messages_per_second: u32,
+}
+
+/// What comes to the control task.
+#[derive(Debug)]
+pub struct Inputs<'a> {
+    /// From central; stays open for the last words.
+    pub link: &'a mut mpsc::Receiver<Event>,
+    /// From the game port: players.
+    pub knocks: mpsc::Receiver<Knock>,
+    /// From the game port: the manager and peers.
+    pub questions: mpsc::Receiver<Question>,
+}
+
+/// Why an area server ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Nobody was there for the world's idle time.
+    Idle,
+    /// Central, the spawner or the operator asked.
+    Asked,
+    /// Central refused us: another owner has the area.
+    Refused(Refusal),
+}
+
+/// The task's state.
+pub struct Control {
+    pub(super) identity: Identity,
+    pub(super) clock: Clock,
+    pub(super) lease: Lease,
+    pub(super) gauges: Arc<Gauges>,
+    pub(super) admissions: Admissions,
+    pub(super) keys: Vec<PublicKey>,
+    pub(super) peers: BTreeMap<Vec<u8>, Peer>,
+    pub(super) factions: BTreeMap<String, Faction>,
+    /// Characters that peers see coming, newest last (M2, M7).
+    pub(super) notices: Vec<(String, CharacterDoc)>,
+    pub(super) owned: Option<Owned>,
+    pub(super) linked: bool,
+    pub(super) stopping: Option<End>,
+    pub(super) chat: ChatLink,
+    game: Game,
+    tell: Tell,
+    /// When Register was sent, for the lease of its answer.
+    registered_ms: u64,
+    empty_since_ms: u64,
+    to_control: mpsc::Sender<FromLoop>,
+}
+
+/// The area that is granted.
+pub(super) struct Owned {
+    pub(super) incarnation: u64,
+    pub(super) epoch: u64,
+    pub(super) world: World,
+    pub(super) name: String,
+    pub(super) always_on: bool,
+    to_loop: mpsc::Sender<ToLoop>,
+}
+
+/// Runs until the area is given back. `shutdown` ends when the server shall stop; the answer to a link that
+/// was refused, or an area that cannot be loaded, is to end.
+///
+/// # Errors
+/// If the area cannot be loaded, or the loop has died.
+pub async fn run(
+    game: Game,
+    identity: Identity,
+    gauges: Arc<Gauges>,
+    clock: Clock,
+    tell: Tell,
+    chat: ChatLink,
+    inputs: Inputs<'_>,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<End> {
+    let (to_control, mut from_loop) = mpsc::channel(MOST_TO_CONTROL);
+    let mut control = Control {
+        identity,
+        lease: Lease::default(),
+        gauges,
+        admissions: Admissions::default(),
+        keys: Vec::new(),
+        peers: BTreeMap::new(),
+        factions: BTreeMap::new(),
+        notices: Vec::new(),
+        owned: None,
+        linked: false,
+        stopping: None,
+        chat,
+        game,
+        tell,
+        registered_ms: clock.now_ms(),
+        empty_since_ms: 0,
+        to_control,
+        clock,
+    };
+    let Inputs { link, mut knocks, mut questions } = inputs;
+    tokio::pin!(shutdown);
+    let mut asked = false;
+    // The loop's own sender keeps `from_loop` open; its death is noticed by its mailbox.
+    loop {
+        if let (Some(end), None) = (&control.stopping, &control.owned) {
+            return Ok(end.clone());
+        }
+        let wake =
+            Duration::from_millis(control.next_wake_ms().saturating_sub(clock.now_ms()).clamp(1, 1_000));
+        tokio::select! {
+            biased;
+            Some(event) = from_loop.recv() => control.on_loop(event),
+            event = link.recv() => match event {
+                Some(event) => control.on_link(event).await?,
+                None => control.stop(End::Asked, "central's link has ended", "stop").await,
+            },
+            Some(knock) = knocks.recv() => control.on_knock(knock).await,
+            Some(question) = questions.recv() => {
+                let answer = control.answer(question.credential, question.what).await;
+                let _ = question.answer.send(answer);
+            }
+            () = &mut shutdown, if !asked => {
+                asked = true;
+                control.stop(End::Asked, "this server is stopping: enter again", "stop").await;
+            }
+            () = tokio::time::sleep(wake) => {}
+        }
+        control.let_time_pass().await?;
+    }
+}
+
+impl Control {
+    // ---- the link ----
+
+    async fn on_link(&mut self, event: Event) -> anyhow::Result<()> {
+        match event {
+            Event::Up { resumed } => {
+                self.linked = true;
+                if !resumed {
+                    self.register();
+                }
+            }
+            Event::Down => self.linked = false,
+            Event::Refused(refusal) => self.on_refused(refusal).await,
+            Event::Message(body) => self.on_message(body).await?,
+        }
+        Ok(())
+    }
+
+    fn register(&mut self) {
+        self.registered_ms = self.clock.now_ms();
+        let here = |(character, seat): (&CharacterId, &super::admission::Seat)| CharacterHere {
+            character: character.to_vec(),
+            account: seat.doc.account.to_vec(),
+            epoch: seat.epoch,
+            connected: seat.connected,
+        };
+        let characters = self.admissions.seats().filter(|(_, seat)| seat.granted).map(here).collect();
+        let (incarnation, epoch) =
+            self.owned.as_ref().map_or((0, 0), |owned| (owned.incarnation, owned.epoch));
+        self.say(Body::Register(Register {
+            address: self.identity.address.clone(),
+            port: self.identity.port.into(),
+            tls: self.identity.tls,
+            certificate: self.identity.certificate.clone(),
+            area: self.identity.area.to_vec(),
+            incarnation,
+            epoch,
+            characters,
+            ready: self.owned.is_some(),
+        }));
+    }
+
+    async fn on_message(&mut self, body: Body) -> anyhow::Result<()> {
+        match body {
+            Body::Granted(granted) => self.on_granted(granted).await?,
+            Body::Refused(refused) => self.on_refused(refusal_of(&refused)).await,
+            Body::Lease(lease) => self.lease.renew(lease.sent_ms, lease.lease_ms),
+            Body::Admit(admit) => self.on_admit(&admit),
+            Body::Withdraw(at) => {
+                if let (Ok(character), Ok(enter)) =
+                    (CharacterId::from_bytes(&at.character), EnterId::from_bytes(&at.transfer))
+                {
+                    match self.admissions.withdraw(character, enter) {
+                        Some(missing) => self.say_no_show(missing),
+                        None => self.to_loop(ToLoop::Withdraw(at)).await,
+                    }
+                }
+            }
+            Body::Kick(kick) => self.on_kick(kick).await,
+            Body::FactionSync(sync) => match serde_json::from_slice::<Faction>(&sync.faction) {
+                Ok(faction) => drop(self.factions.insert(faction.id.clone(), faction)),
+                Err(error) => tracing::warn!(%error, "a faction's data cannot be read"),
+            },
+            Body::Grant(at) => {
+                if let Ok(character) = CharacterId::from_bytes(&at.character) {
+                    self.admissions.grant(character, at.epoch);
+                    self.to_loop(ToLoop::Grant(at)).await;
+                }
+            }
+            Body::Seal(seal) => self.to_loop(ToLoop::Seal(seal)).await,
+            Body::Committed(at) => self.to_loop(ToLoop::Committed(at)).await,
+            Body::Aborted(at) => {
+                if let Ok(character) = CharacterId::from_bytes(&at.character) {
+                    self.admissions.grant(character, at.epoch);
+                }
+                self.to_loop(ToLoop::Aborted(at)).await;
+            }
+            Body::Stale(at) => {
+                if let Ok(character) = CharacterId::from_bytes(&at.character) {
+                    self.admissions.remove_announced(character, at.epoch);
+                }
+                self.to_loop(ToLoop::Stale(at)).await;
+            }
+            Body::Peers(peers) => self.on_peers(peers),
+            Body::GoOnReply(reply) => self.to_loop(ToLoop::GoOnReply(reply)).await,
+            Body::TicketKeys(keys) => self.keys = load::keys_of(&keys.keys),
+            Body::Drain(drain) => self.stop(End::Asked, &drain.text, "drain").await,
+            other => tracing::debug!(?other, "a message that is not for an area server"),
+        }
+        Ok(())
+    }
+
+    async fn on_refused(&mut self, refusal: Refusal) {
+        tracing::warn!(%refusal, "central refuses this server");
+        self.lease.end();
+        let text = "this server is not in charge any more: enter again";
+        self.begin_stop(End::Refused(refusal), text, "stop", false).await;
+    }
+
+    async fn on_granted(&mut self, granted: Granted) -> anyhow::Result<()> {
+        let began_ms = self.clock.now_ms();
+        self.keys = load::keys_of(&granted.keys);
+        if let Some(owned) = &mut self.owned {
+            if granted.incarnation != owned.incarnation || granted.epoch < owned.epoch {
+                tracing::warn!(
+                    granted.incarnation,
+                    granted.epoch,
+                    "a grant of another life of this area; dropped"
+                );
+                return Ok(());
+            }
+            owned.epoch = granted.epoch;
+            self.lease.renew(self.registered_ms, granted.lease_ms);
+            self.to_loop(ToLoop::Reconnected { epoch: granted.epoch }).await;
+            return Ok(());
+        }
+        if self.stopping.is_some() {
+            return Ok(());
+        }
+        self.lease.renew(self.registered_ms, granted.lease_ms);
+        let Loaded { world, name, restored, area, to_loop, always_on } = load::load(
+            &self.game,
+            &granted,
+            &self.identity,
+            self.gauges.clone(),
+            self.tell.clone(),
+            self.to_control.clone(),
+        )?;
+        load::start(area, self.clock, self.lease.clone())?;
+        self.admissions = Admissions::new(world.capacity as usize);
+        self.factions = world.factions.iter().map(|faction| (faction.id.clone(), faction.clone())).collect();
+        let took_ms = (self.clock.now_ms() - began_ms) as u32;
+        tracing::info!(area = name, epoch = granted.epoch, restored, took_ms, "the area is ready");
+        self.owned = Some(Owned {
+            incarnation: granted.incarnation,
+            epoch: granted.epoch,
+            world,
+            name,
+            always_on,
+            to_loop,
+        });
+        self.empty_since_ms = self.clock.now_ms();
+        self.say(Body::AreaReady(AreaReady { restored, took_ms }));
+        Ok(())
+    }
+
+    fn on_admit(&mut self, admit: &Admit) {
+        let refused = match announcement_of(admit).and_then(|new| self.announce(new)) {
+            Ok(()) => None,
+            Err(refusal) => Some(RefusalMessage { code: refusal.code.as_str().into(), text: refusal.text }),
+        };
+        self.say(Body::Admitted(Admitted { enter: admit.enter.clone(), refused }));
+    }
+
+    /// Announces a character, by link or by HTTP.
+    pub(super) fn announce(&mut self, new: Announcement) -> Result<(), Refusal> {
+        if self.stopping.is_some() {
+            return Refusal::err(Code::Stopping, "this server is stopping");
+        }
+        if self.owned.is_none() {
+            return Refusal::err(Code::AreaUnavailable, "this server has no area yet");
+        }
+        self.notices.retain(|(_, doc)| doc.id != new.doc.id);
+        self.admissions.announce(self.clock.now_ms(), new)
+    }
+
+    async fn on_kick(&mut self, kick: Kick) {
+        if let Ok(character) = CharacterId::from_bytes(&kick.character) {
+            if let Some(missing) = self.admissions.remove_announced(character, kick.epoch) {
+                return self.say_no_show(missing);
+            }
+        }
+        self.to_loop(ToLoop::Kick(kick)).await;
+    }
+
+    fn on_peers(&mut self, peers: Peers) {
+        if peers.whole {
+            self.peers.clear();
+        }
+        for gone in peers.gone {
+            self.peers.remove(&gone);
+        }
+        for peer in peers.present {
+            self.peers.insert(peer.server.clone(), peer);
+        }
+        self.chat.follow(self.peers.values().find(|peer| peer.role == "chat"));
+    }
+
+    // ---- players ----
+
+    async fn on_knock(&mut self, knock: Knock) {
+        let Knock { entry, guest } = knock;
+        let resume = random::bytes::<16>();
+        let (result, announced) = match (&self.owned, &self.stopping) {
+            (_, Some(_)) => (Refusal::err(Code::Stopping, "this server is stopping"), false),
+            (None, None) => (Refusal::err(Code::NotAnnounced, "this server has no area yet"), false),
+            (Some(owned), None) => match entry {
+                Entry::Ticket(text) => {
+                    let audience = ticket::audience(self.identity.server, owned.incarnation);
+                    (self.admissions.present(&text, &self.keys, &audience, clock::unix_s(), resume), true)
+                }
+                Entry::Resume(token) => (self.admissions.resume(token, resume), false),
+            },
+        };
+        let character = match result {
+            Ok(character) => character,
+            Err(refusal) => {
+                tracing::debug!(%refusal, "a client is refused");
+                tokio::spawn(guest.refuse(refusal, close::REFUSED));
+                return;
+            }
+        };
+        let (id, enter, epoch) = (character.doc.id, character.enter, character.epoch);
+        let (stream, tls, leftover) = match guest.into_parts() {
+            Ok(parts) => parts,
+            Err(error) => {
+                tracing::error!(%error, "a client's socket cannot be taken over");
+                return self.admissions.lost(id);
+            }
+        };
+        if announced {
+            let (character, enter) = (id.to_vec(), enter.to_vec());
+            self.say(Body::Arrived(Arrived { character, enter, epoch }));
+        }
+        self.to_loop(ToLoop::Enter(Box::new(Entrance { stream, tls, leftover, guest: character }))).await;
+    }
+
+    // ---- the loop ----
+
+    fn on_loop(&mut self, event: FromLoop) {
+        match event {
+            FromLoop::Gone { character, epoch } => self.admissions.gone(character, epoch),
+            FromLoop::Lost(character) => self.admissions.lost(character),
+            FromLoop::Ended => self.owned = None,
+        }
+    }
+
+    async fn to_loop(&self, message: ToLoop) {
+        if let Some(owned) = &self.owned {
+            // A loop that has died is noticed in `let_time_pass`.
+            let _ = owned.to_loop.send(message).await;
+        }
+    }
+
+    // ---- time ----
+
+    fn next_wake_ms(&self) -> u64 {
+        self.admissions.next_expiry_ms().unwrap_or(u64::MAX).min(self.idle_at_ms().unwrap_or(u64::MAX))
+    }
+
+    fn idle_at_ms(&self) -> Option<u64> {
+        let owned = self.owned.as_ref().filter(|owned| !owned.always_on && owned.world.idle_stop_s > 0)?;
+        let empty = self.admissions.is_empty() && self.stopping.is_none();
+        empty.then(|| self.empty_since_ms + u64::from(owned.world.idle_stop_s) * 1_000)
+    }
+
+    async fn let_time_pass(&mut self) -> anyhow::Result<()> {
+        let now_ms = self.clock.now_ms();
+        for missing in self.admissions.expire(now_ms) {
+            self.say_no_show(missing);
+        }
+        if !self.admissions.is_empty() {
+            self.empty_since_ms = now_ms;
+        }
+        if self.idle_at_ms().is_some_and(|at| at <= now_ms) {
+            self.stop(End::Idle, "nobody is here", "idle").await;
+        }
+        if self.owned.as_ref().is_some_and(|owned| owned.to_loop.is_closed()) {
+            anyhow::ensure!(self.stopping.is_some(), "the loop has died");
+            self.owned = None;
+        }
+        Ok(())
+    }
+
+    fn say_no_show(&self, missing: Missing) {
+        let Missing { character, epoch, enter } = missing;
+        self.say(Body::NoShow(CharacterAt {
+            character: character.to_vec(),
+            epoch,
+            transfer: enter.to_vec(),
+        }));
+    }
+
+    /// Ends everything in order: nobody enters, all leave, the state is saved.
+    pub(super) async fn stop(&mut self, end: End, text: &str, why: &'static str) {
+        self.begin_stop(end, text, why, true).await;
+    }
+
+    async fn begin_stop(&mut self, end: End, text: &str, why: &'static str, owner: bool) {
+        if self.stopping.is_some() {
+            return;
+        }
+        tracing::info!(why, "stopping");
+        self.stopping = Some(end);
+        for missing in self.admissions.expire(u64::MAX) {
+            self.say_no_show(missing);
+        }
+        let stop = self.to_loop(ToLoop::Stop { text: text.to_owned(), why, owner });
+        let _ = tokio::time::timeout(STOP_PATIENCE, stop).await;
+    }
+
+    fn say(&self, body: Body) {
+        if let Err(refusal) = (self.tell)(body) {
+            tracing::error!(%refusal, "central cannot be told");
+        }
+    }
+}
+
+fn announcement_of(admit: &Admit) -> Result<Announcement, Refusal> {
+    let wrong = |_| Refusal::new(Code::BadRequest, "an id has 16 bytes");
+    let doc = serde_json::from_slice(&admit.character)
+        .map_err(|error| Refusal::new(Code::BadRequest, format!("the character cannot be read: {error}")))?;
+    Ok(Announcement {
+        enter: EnterId::from_bytes(&admit.enter).map_err(wrong)?,
+        doc,
+        session: SessionId::from_bytes(&admit.session).map_err(wrong)?,
+        epoch: admit.epoch,
+        granted: admit.granted,
+        wait_ms: admit.wait_ms,
+    })
+}
+
+fn refusal_of(message: &RefusalMessage) -> Refusal {
+    Refusal::new(message.code.parse().unwrap_or(Code::Internal), message.text.clone())
+}

@@ -1,0 +1,260 @@
+//! The game port: one listener for players (`/play`, a WebSocket) and for the manager's and the peers'
+//! requests (M10). Accepting never waits for the tick; a socket goes to the loop only with its first
+//! message read.
+
+use std::net::TcpStream as StdStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use pangea_world::frames::{ClientMessage, Entry, ServerMessage, close, read_client_frame};
+use pangea_world::{Code, GAME_PROTOCOL_VERSION, Refusal};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::http::Asker;
+use super::websocket::{self, Frame, Reader};
+
+/// Time from the connection to the end of its request, and from the upgrade to its first message.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a refused client may take to read the reason.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A client that has said how it may enter.
+#[derive(Debug)]
+pub struct Knock {
+    /// Its ticket or token.
+    pub entry: Entry,
+    /// Its connection.
+    pub guest: Connection,
+}
+
+/// An upgraded connection off the loop.
+#[derive(Debug)]
+pub struct Connection {
+    io: TokioIo<Upgraded>,
+    reader: Reader,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// The open port.
+#[derive(Clone)]
+pub struct Gate {
+    tls: Option<TlsAcceptor>,
+    knocks: mpsc::Sender<Knock>,
+    asker: Asker,
+    pending: Arc<Semaphore>,
+}
+
+impl Gate {
+    /// A gate that hands on who knocks; at most `pending` sockets wait here.
+    pub fn new(tls: Option<TlsAcceptor>, knocks: mpsc::Sender<Knock>, asker: Asker, pending: usize) -> Self {
+        Self { tls, knocks, asker, pending: Arc::new(Semaphore::new(pending)) }
+    }
+
+    /// Accepts until it is dropped.
+    pub async fn run(self, listener: TcpListener) {
+        loop {
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file descriptors, or the client is gone already: others may still come.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    continue;
+                }
+            };
+            let Ok(permit) = self.pending.clone().try_acquire_owned() else {
+                tracing::debug!("too many sockets without a ticket; one is dropped");
+                continue;
+            };
+            let _ = stream.set_nodelay(true);
+            tokio::spawn(self.clone().serve(stream, permit));
+        }
+    }
+
+    async fn serve(self, stream: TcpStream, permit: OwnedSemaphorePermit) {
+        match self.tls.clone() {
+            None => self.serve_http(TokioIo::new(stream), permit).await,
+            Some(tls) => {
+                if let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
+                    self.serve_http(TokioIo::new(stream), permit).await;
+                }
+            }
+        }
+    }
+
+    async fn serve_http<I>(self, io: I, permit: OwnedSemaphorePermit)
+    where
+        I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    {
+        let permit = Arc::new(std::sync::Mutex::new(Some(permit)));
+        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+            let (gate, permit) = (self.clone(), permit.clone());
+            async move { Ok::<_, std::convert::Infallible>(gate.answer(request, &permit).await) }
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(PATIENCE)
+            .keep_alive(false)
+            .max_buf_size(16 << 10)
+            .serve_connection(io, service)
+            .with_upgrades();
+        // Whatever a client does wrong here concerns itself alone.
+        let _ = tokio::time::timeout(2 * PATIENCE, connection).await;
+    }
+
+    async fn answer(
+        &self,
+        mut request: Request<Incoming>,
+        permit: &std::sync::Mutex<Option<OwnedSemaphorePermit>>,
+    ) -> Response<Full<Bytes>> {
+        if request.uri().path() != "/play" {
+            return self.asker.answer(request).await;
+        }
+        let accept = match upgrade_key(request.method(), request.headers()) {
+            Ok(accept) => accept,
+            Err(refusal) => return super::http::refused(&refusal),
+        };
+        let permit = permit.lock().ok().and_then(|mut permit| permit.take());
+        let Some(permit) = permit else {
+            return super::http::refused(&Refusal::new(Code::Protocol, "upgraded before"));
+        };
+        let upgrade = hyper::upgrade::on(&mut request);
+        let knocks = self.knocks.clone();
+        tokio::spawn(async move {
+            if let Ok(upgraded) = upgrade.await {
+                hear(
+                    Connection { io: TokioIo::new(upgraded), reader: Reader::default(), _permit: permit },
+                    knocks,
+                )
+                .await;
+            }
+        });
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, header::HeaderValue::from_static("Upgrade"));
+        headers.insert(header::UPGRADE, header::HeaderValue::from_static("websocket"));
+        if let Ok(accept) = accept.try_into() {
+            headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+        }
+        response
+    }
+}
+
+/// Checks a handshake (RFC 6455 §4.2.1) and gives the value of `Sec-WebSocket-Accept`.
+fn upgrade_key(method: &Method, headers: &HeaderMap) -> Result<String, Refusal> {
+    let has = |name: header::HeaderName, wanted: &str| {
+        let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|word| word.trim().eq_ignore_ascii_case(wanted))
+    };
+    let no = |text: &str| Refusal::err(Code::BadRequest, text);
+    if method != Method::GET || !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") {
+        return no("/play is a WebSocket: connect with an upgrade");
+    }
+    if !has(header::SEC_WEBSOCKET_VERSION, "13") {
+        return no("only version 13 of WebSocket is spoken here");
+    }
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok());
+    match key.and_then(websocket::accept_key) {
+        Some(accept) => Ok(accept),
+        None => no("the handshake has no proper Sec-WebSocket-Key"),
+    }
+}
+
+/// Hears the first message and hands the client on.
+async fn hear(mut guest: Connection, knocks: mpsc::Sender<Knock>) {
+    let entry = match tokio::time::timeout(PATIENCE, guest.hello()).await {
+        Ok(Ok(Some(entry))) => entry,
+        Ok(Ok(None)) => return,
+        Ok(Err(refusal)) => return guest.refuse(refusal, close::PROTOCOL).await,
+        Err(_) => {
+            let refusal = Refusal::new(Code::Protocol, "the first message did not come in time");
+            return guest.refuse(refusal, close::PROTOCOL).await;
+        }
+    };
+    if let Err(mpsc::error::TrySendError::Full(knock)) = knocks.try_send(Knock { entry, guest }) {
+        let refusal = Refusal::new(Code::TooManyRequests, "too many come in at once; try again");
+        knock.guest.refuse(refusal, close::REFUSED).await;
+    }
+}
+
+impl Connection {
+    /// The first message; `None` if the client went away.
+    async fn hello(&mut self) -> Result<Option<Entry>, Refusal> {
+        let mut bytes = BytesMut::with_capacity(2_048);
+        loop {
+            match self.reader.next()? {
+                Some(Frame::Message(message)) => return entry_of(&message).map(Some),
+                Some(Frame::Close(_)) => return Ok(None),
+                Some(Frame::Ping(_) | Frame::Pong) => continue,
+                None => {}
+            }
+            bytes.clear();
+            match self.io.read_buf(&mut bytes).await {
+                Ok(0) | Err(_) => return Ok(None),
+                Ok(_) => self.reader.push(&bytes),
+            }
+        }
+    }
+
+    /// Tells the reason and closes.
+    pub async fn refuse(mut self, refusal: Refusal, code: u16) {
+        let mut out = BytesMut::new();
+        websocket::put_binary(&mut out, &ServerMessage::Refused(refusal).to_frame());
+        websocket::put_close(&mut out, code);
+        let told = async {
+            self.io.write_all(&out).await?;
+            self.io.shutdown().await?;
+            // Until the client closes: what it still sends must not reset what it has to read.
+            let mut rest = [0; 1_024];
+            while self.io.read(&mut rest).await? > 0 {}
+            Ok::<_, std::io::Error>(())
+        };
+        let _ = tokio::time::timeout(LINGER, told).await;
+    }
+
+    /// The parts for the loop: the socket, its TLS, and the bytes that were read already.
+    pub fn into_parts(self) -> std::io::Result<(StdStream, Option<Box<rustls::ServerConnection>>, Vec<u8>)> {
+        let mut rest = self.reader.into_rest();
+        let upgraded = match self.io.into_inner().downcast::<TokioIo<TcpStream>>() {
+            Ok(parts) => {
+                rest.extend_from_slice(&parts.read_buf);
+                return Ok((parts.io.into_inner().into_std()?, None, rest));
+            }
+            Err(upgraded) => upgraded,
+        };
+        let parts = upgraded
+            .downcast::<TokioIo<TlsStream<TcpStream>>>()
+            .map_err(|_| std::io::Error::other("an upgraded connection of an unknown kind"))?;
+        rest.extend_from_slice(&parts.read_buf);
+        let (stream, mut tls) = parts.io.into_inner().into_inner();
+        // What TLS has decrypted and nobody has read; it would never be announced by the socket again.
+        let _ = std::io::Read::read_to_end(&mut tls.reader(), &mut rest);
+        Ok((stream.into_std()?, Some(Box::new(tls)), rest))
+    }
+}
+
+fn entry_of(message: &[u8]) -> Result<Entry, Refusal> {
+    let mut messages = read_client_frame(message)?;
+    match (messages.pop(), messages.is_empty()) {
+        (Some(ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, entry }), true) => Ok(entry),
+        (Some(ClientMessage::Hello { version, .. }), true) => Refusal::err(
+            Code::VersionMismatch,
+            format!(
+                "this server speaks version {GAME_PROTOCOL_VERSION} of the protocol, the client {version}"
+            ),
+        ),
+        _ => Refusal::err(Code::Protocol, "the first message is a hello, alone"),
+    }
+}

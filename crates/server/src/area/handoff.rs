@@ -1,0 +1,207 @@
+//! How a character changes its owner, seen from the area (HANDOFF.md §1a). Central decides; the area
+//! freezes, commits, drops or runs on. Everything carries its epoch; a lower one than known is dropped.
+
+use pangea_world::frames::{ServerMessage, close};
+use pangea_world::id::{CharacterId, TransferId};
+use pangea_world::messages::{Body, CharacterAt, Commit, GoOn, GoOnReply, Kick, Seal};
+use pangea_world::{Code, Refusal};
+
+use super::here::{Area, Here};
+
+/// How often a Commit is said again that was not answered, ms: central answers a repeat as the first.
+const COMMIT_AGAIN_MS: u64 = 2_000;
+
+/// How long the answer to a wish is waited for, ms.
+const WISH_MS: u64 = 60_000;
+
+impl Area {
+    /// Central called a handoff to us off: its client, which only sees, is closed.
+    pub fn on_withdraw(&mut self, at: &CharacterAt) {
+        let Some((id, here)) = self.find(&at.character) else { return };
+        if !here.in_world && here.enter.0.as_slice() == at.transfer {
+            self.leave(id, close::REFUSED, Some(Refusal::new(Code::EnterExpired, "the move was called off")));
+        }
+    }
+
+    /// Central wants it gone.
+    pub fn on_kick(&mut self, kick: &Kick) {
+        let Some((id, here)) = self.find(&kick.character) else { return };
+        if here.epoch > kick.epoch {
+            return;
+        }
+        let code = kick.code.parse().unwrap_or(Code::SessionEnded);
+        let close = if code == Code::Stopping { close::STOPPING } else { close::SESSION_ENDED };
+        self.leave(id, close, Some(Refusal::new(code, kick.text.clone())));
+    }
+
+    /// The character is ours: it comes among the entities and may be steered.
+    pub fn on_grant(&mut self, at: &CharacterAt) {
+        let Some((id, here)) = self.find(&at.character) else {
+            // Its client never came, or went before: nobody is here to own.
+            let at = at.clone();
+            return self.tell(Body::NoShow(at));
+        };
+        if at.epoch < here.epoch || here.in_world {
+            return;
+        }
+        here.epoch = at.epoch;
+        let client = here.client;
+        self.bring_in(id);
+        self.say(client, &ServerMessage::Steer { epoch: at.epoch });
+    }
+
+    /// The client is connected at the target: from here on nothing moves the character until central has
+    /// decided.
+    pub fn on_seal(&mut self, seal: &Seal) {
+        let Ok(transfer) = TransferId::from_bytes(&seal.transfer) else { return };
+        let now_ms = self.now_ms;
+        let Some((id, here)) = self.find(&seal.character) else { return };
+        if here.epoch != seal.epoch || !here.in_world || here.frozen.is_some_and(|frozen| frozen != transfer)
+        {
+            return;
+        }
+        here.frozen = Some(transfer);
+        here.commit_again_ms = now_ms + COMMIT_AGAIN_MS;
+        let epoch = here.epoch;
+        self.tell(Body::Commit(Commit { transfer: transfer.to_vec(), character: id.to_vec(), epoch }));
+    }
+
+    /// It plays at the target now.
+    pub fn on_committed(&mut self, at: &CharacterAt) {
+        let Some((id, here)) = self.find(&at.character) else { return };
+        if here.frozen.is_none_or(|frozen| frozen.0.as_slice() != at.transfer) {
+            return;
+        }
+        let (client, epoch) = (here.client, here.epoch + 1);
+        self.say(client, &ServerMessage::Switch { epoch });
+        self.drop_character(id, close::MOVED, None);
+    }
+
+    /// It stays, under the next epoch.
+    pub fn on_aborted(&mut self, at: &CharacterAt) {
+        let Some((_, here)) = self.find(&at.character) else { return };
+        if at.epoch < here.epoch {
+            return;
+        }
+        (here.epoch, here.frozen) = (at.epoch, None);
+        let client = here.client;
+        self.say(client, &ServerMessage::Steer { epoch: at.epoch });
+    }
+
+    /// It is another's.
+    pub fn on_stale(&mut self, at: &CharacterAt) {
+        let Some((id, here)) = self.find(&at.character) else { return };
+        if here.epoch <= at.epoch {
+            let refusal =
+                Refusal::new(Code::StaleEpoch, "your character is on another server now: enter again");
+            self.drop_character(id, close::STOPPING, Some(refusal));
+        }
+    }
+
+    /// Central knows us anew: a Commit may have been lost with what it knew.
+    pub fn on_reconnected(&mut self, epoch: u64) {
+        self.settings.epoch = self.settings.epoch.max(epoch);
+        self.here.values_mut().for_each(|here| here.commit_again_ms = 0);
+        self.commit_again();
+    }
+
+    /// Says those commits again that central has not answered.
+    pub fn commit_again(&mut self) {
+        let now_ms = self.now_ms;
+        let mut commits = Vec::new();
+        for (id, here) in self.here.iter_mut().filter(|(_, here)| here.commit_again_ms <= now_ms) {
+            if let Some(transfer) = here.frozen {
+                here.commit_again_ms = now_ms + COMMIT_AGAIN_MS;
+                commits.push(Commit {
+                    transfer: transfer.to_vec(),
+                    character: id.to_vec(),
+                    epoch: here.epoch,
+                });
+            }
+        }
+        commits.into_iter().for_each(|commit| self.tell(Body::Commit(commit)));
+    }
+
+    /// A player wishes to go on; `to` is the wish without who asks.
+    ///
+    /// # Errors
+    /// If the character is not steered here, or has a wish that is not answered yet.
+    pub fn go_on(&mut self, character: CharacterId, to: GoOn) -> Result<(), Refusal> {
+        self.requests += 1;
+        let (request, until) = (self.requests, self.now_ms + WISH_MS);
+        let Some(here) = self.here.get_mut(&character).filter(|here| here.in_world && here.frozen.is_none())
+        else {
+            return Refusal::err(Code::Protocol, "this character is not steered here");
+        };
+        if here.wish.is_some() {
+            return Refusal::err(Code::TooManyRequests, "one wish at a time");
+        }
+        here.wish = Some((request, until, to.portal));
+        let epoch = here.epoch;
+        self.tell(Body::GoOn(GoOn { request, character: character.to_vec(), epoch, ..to }));
+        Ok(())
+    }
+
+    /// How far a wish is.
+    pub fn on_go_on_reply(&mut self, reply: GoOnReply) {
+        let prompt = self.settings.prompt;
+        let Some((_, here)) = self.find(&reply.character) else { return };
+        let Some((_, _, portal)) = here.wish.filter(|(request, ..)| *request == reply.request) else {
+            return;
+        };
+        let client = here.client;
+        let message = match reply.state.as_str() {
+            "ready" => ServerMessage::Follow {
+                url: reply.url,
+                ticket: reply.ticket,
+                plain: reply.plain,
+                prompt: prompt && !portal,
+            },
+            "refused" => {
+                let refused = reply.refused.unwrap_or_default();
+                let code = refused.code.parse().unwrap_or(Code::Internal);
+                ServerMessage::Refused(Refusal::new(code, refused.text))
+            }
+            state => ServerMessage::Progress { state: state.to_owned(), position: reply.position },
+        };
+        if !matches!(message, ServerMessage::Progress { .. }) {
+            here.wish = None;
+        }
+        self.say(client, &message);
+    }
+
+    /// Whoever stepped into a portal wishes to go on; one who stays in it does not wish again.
+    pub fn enter_portals(&mut self) {
+        if self.settings.portals.is_empty() {
+            return;
+        }
+        let mut stepped = Vec::new();
+        for (id, here) in self.here.iter_mut().filter(|(_, here)| here.in_world && here.frozen.is_none()) {
+            let Some(place) = self.sim.place(here.entity) else { continue };
+            let portals = &self.settings.portals;
+            let now = portals.iter().position(|portal| portal.rect.contains(place.0, place.1));
+            if now != here.portal {
+                here.portal = now;
+                stepped.extend(now.map(|portal| (*id, here.client, portals[portal].clone())));
+            }
+        }
+        for (id, client, portal) in stepped {
+            let to = GoOn {
+                map: portal.to,
+                at: true,
+                x: portal.to_x,
+                y: portal.to_y,
+                portal: true,
+                ..GoOn::default()
+            };
+            if let Err(refusal) = self.go_on(id, to) {
+                self.say(client, &ServerMessage::Refused(refusal));
+            }
+        }
+    }
+
+    fn find(&mut self, character: &[u8]) -> Option<(CharacterId, &mut Here)> {
+        let id = CharacterId::from_bytes(character).ok()?;
+        Some((id, self.here.get_mut(&id)?))
+    }
+}

@@ -1,0 +1,400 @@
+//! The characters of one area as the loop keeps them: who is inside, under which epoch, with which client.
+//! This file says how they come and go; [`super::handoff`] how they change their owner, [`super::inbox`]
+//! what their clients say.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use pangea_engine::sim::centimetres;
+use pangea_engine::walk::SPEED_M_S;
+use pangea_engine::{Look, Sim};
+use pangea_world::character::CharacterDoc;
+use pangea_world::frames::{ServerMessage, Welcome, close};
+use pangea_world::id::{CharacterId, EnterId, TransferId};
+use pangea_world::messages::{Body, CharacterAt, Left, Places};
+use pangea_world::space::Rect;
+use pangea_world::{Code, GAME_PROTOCOL_VERSION, Refusal};
+
+use super::client::Client;
+use super::mailbox::{Entrance, FromLoop, Gauges, Guest, Tell};
+use super::socket::Socket;
+
+/// Most messages for central that wait for room on the link.
+const MOST_UNTOLD: usize = 65_536;
+
+/// What the loop must know of its area.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// World, ground and layer as text.
+    pub name: String,
+    /// The area's epoch.
+    pub epoch: u64,
+    /// Steps per second.
+    pub tick_hz: u32,
+    /// How far a character sees, metres.
+    pub view_m: u32,
+    /// How long a character stays without its client, ms.
+    pub grace_ms: u64,
+    /// Whether players are asked before they follow.
+    pub prompt: bool,
+    /// Most messages per second from one client.
+    pub messages_per_second: u32,
+    /// Where portals stand and lead.
+    pub portals: Vec<pangea_world::world_file::Portal>,
+}
+
+/// One character.
+#[derive(Debug)]
+pub struct Here {
+    /// What central said of it.
+    pub doc: CharacterDoc,
+    /// Under which epoch it is, or will be, owned here.
+    pub epoch: u64,
+    /// The enter or transfer with which it came.
+    pub enter: EnterId,
+    /// Its id among the entities.
+    pub entity: u16,
+    /// Whether it is owned here and among the entities; else its client only sees.
+    pub in_world: bool,
+    /// Where a client that only sees has its eyes, metres.
+    pub eyes: (f64, f64),
+    /// Its client.
+    pub client: Option<usize>,
+    /// When one without client leaves, ms of the clock.
+    pub leaves_at_ms: Option<u64>,
+    /// Set while central decides about this change of owner: nothing moves it.
+    pub frozen: Option<TransferId>,
+    /// When central is told of that again, ms of the clock.
+    pub commit_again_ms: u64,
+    /// Leaves with this reason as soon as it is not frozen any more.
+    pub kicked: Option<Refusal>,
+    /// The place that central was told last, centimetres.
+    pub told: Option<(i32, i32)>,
+    /// Its wish to go on: request, when it is forgotten (ms of the clock), whether a portal made it.
+    pub wish: Option<(u64, u64, bool)>,
+    /// The portal in which it stands.
+    pub portal: Option<usize>,
+    resume: [u8; 16],
+}
+
+/// The area.
+pub struct Area {
+    /// What does not change.
+    pub settings: Settings,
+    /// The entities.
+    pub sim: Sim,
+    /// By id.
+    pub here: HashMap<CharacterId, Here>,
+    /// By slot; a free slot is `None`.
+    pub clients: Vec<Option<Client>>,
+    /// Slots of clients that came in since the loop looked: for epoll.
+    pub new_slots: Vec<usize>,
+    /// Whether the lease holds: else nothing is applied and nothing told.
+    pub acts: bool,
+    /// When this tick began, ms of the clock.
+    pub now_ms: u64,
+    /// Figures.
+    pub gauges: Arc<Gauges>,
+    /// The last request number.
+    pub requests: u64,
+    tell: Tell,
+    untold: VecDeque<Body>,
+    control: tokio::sync::mpsc::Sender<FromLoop>,
+}
+
+impl std::fmt::Debug for Area {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Area({}, {} here)", self.settings.name, self.here.len())
+    }
+}
+
+impl Area {
+    /// An area with nobody in it.
+    pub fn new(
+        settings: Settings,
+        sim: Sim,
+        gauges: Arc<Gauges>,
+        tell: Tell,
+        control: tokio::sync::mpsc::Sender<FromLoop>,
+    ) -> Self {
+        Self {
+            settings,
+            sim,
+            here: HashMap::new(),
+            clients: Vec::new(),
+            new_slots: Vec::new(),
+            acts: true,
+            now_ms: 0,
+            gauges,
+            requests: 0,
+            tell,
+            untold: VecDeque::new(),
+            control,
+        }
+    }
+
+    // ---- coming ----
+
+    /// A client with a good ticket or token comes in; a client that was there before is closed.
+    pub fn enter(&mut self, entrance: Entrance) {
+        let Entrance { stream, tls, leftover, guest } = entrance;
+        let character = guest.doc.id;
+        let mut client = Client::new(Socket::new(stream, tls), character, self.settings.messages_per_second);
+        if let Err(refusal) = self.prepare(&guest) {
+            self.report(FromLoop::Gone { character, epoch: guest.epoch });
+            client.close(self.now_ms, close::REFUSED, Some(refusal));
+            self.keep(client);
+            return;
+        }
+        let slot = self.keep(client);
+        let Some(here) = self.here.get_mut(&character) else { return };
+        if let Some(older) = here.client.replace(slot) {
+            self.close(older, close::TAKEN_OVER, None);
+        }
+        self.welcome(character);
+        self.read_bytes(slot, &leftover);
+    }
+
+    /// Makes or renews the character's record.
+    fn prepare(&mut self, guest: &Guest) -> Result<(), Refusal> {
+        let id = guest.doc.id;
+        if let Some(here) = self.here.get_mut(&id) {
+            if guest.epoch < here.epoch {
+                return Refusal::err(Code::StaleEpoch, "this character is here under a higher epoch");
+            }
+            (here.epoch, here.enter, here.resume) = (guest.epoch, guest.enter, guest.resume);
+            here.leaves_at_ms = None;
+            here.doc.quests = guest.doc.quests.clone();
+            let entity = here.entity;
+            if !guest.resumed {
+                here.wish = None;
+                self.sim.restart_inputs(entity);
+            }
+        } else {
+            if guest.resumed {
+                return Refusal::err(Code::ResumeInvalid, "this connection cannot be resumed: enter again");
+            }
+            let Some(entity) = self.sim.reserve() else {
+                return Refusal::err(Code::ServerFull, "this server is full");
+            };
+            let eyes = self.sim.free_place((guest.doc.place.x, guest.doc.place.y));
+            let here = Here {
+                doc: guest.doc.clone(),
+                epoch: guest.epoch,
+                enter: guest.enter,
+                entity,
+                in_world: false,
+                eyes,
+                client: None,
+                leaves_at_ms: Some(self.now_ms + guest.wait_ms.max(self.settings.grace_ms)),
+                frozen: None,
+                commit_again_ms: 0,
+                kicked: None,
+                told: None,
+                wish: None,
+                portal: self.portal_at(eyes),
+                resume: guest.resume,
+            };
+            self.here.insert(id, here);
+        }
+        if guest.granted {
+            self.bring_in(id);
+        }
+        Ok(())
+    }
+
+    /// Puts an owned character among the entities, if it is not there.
+    pub fn bring_in(&mut self, character: CharacterId) {
+        let Some(here) = self.here.get_mut(&character).filter(|here| !here.in_world) else { return };
+        here.in_world = true;
+        here.leaves_at_ms = None;
+        if here.client.is_none() {
+            here.leaves_at_ms = Some(self.now_ms + self.settings.grace_ms);
+        }
+        let faction = here.doc.faction.clone().unwrap_or_default();
+        let look = Look { kind: 0, name: here.doc.name.clone(), faction };
+        self.sim.spawn(here.entity, &look, here.eyes);
+    }
+
+    fn welcome(&mut self, character: CharacterId) {
+        let Some(here) = self.here.get(&character) else { return };
+        let Rect { x0, y0, x1, y1 } = self.sim.extent();
+        let welcome = Welcome {
+            version: GAME_PROTOCOL_VERSION,
+            tick_hz: self.settings.tick_hz as u8,
+            tick: self.sim.tick() + 1,
+            me: here.entity,
+            epoch: here.epoch,
+            resume: here.resume,
+            steering: here.in_world && here.frozen.is_none(),
+            area: self.settings.name.clone(),
+            x0,
+            y0,
+            x1,
+            y1,
+            view_m: self.settings.view_m as u16,
+            speed_cm_s: (SPEED_M_S * 100.0) as u16,
+            acked: self.sim.acked(here.entity),
+        };
+        let client = here.client;
+        self.say(client, &ServerMessage::Welcome(Box::new(welcome)));
+    }
+
+    // ---- going ----
+
+    /// The client's connection is gone; the character stays for its grace time.
+    pub fn lost(&mut self, slot: usize) {
+        let Some(client) = self.clients.get_mut(slot).and_then(Option::take) else { return };
+        self.unbind(slot, client.character);
+    }
+
+    /// Closes a client with a code and perhaps a reason. Its character, if it is still its, loses it.
+    pub fn close(&mut self, slot: usize, code: u16, reason: Option<Refusal>) {
+        let Some(Some(client)) = self.clients.get_mut(slot) else { return };
+        client.close(self.now_ms, code, reason);
+        let character = client.character;
+        self.unbind(slot, character);
+    }
+
+    fn unbind(&mut self, slot: usize, character: CharacterId) {
+        let Some(here) = self.here.get_mut(&character).filter(|here| here.client == Some(slot)) else {
+            return;
+        };
+        here.client = None;
+        let grace_ms = if here.in_world { self.settings.grace_ms } else { self.settings.grace_ms.max(1_000) };
+        here.leaves_at_ms = Some(self.now_ms + grace_ms);
+        self.report(FromLoop::Lost(character));
+    }
+
+    /// The character leaves the area; its place is told to central. A frozen one leaves when central has
+    /// decided about it.
+    pub fn leave(&mut self, character: CharacterId, code: u16, reason: Option<Refusal>) {
+        let Some(here) = self.here.get_mut(&character) else { return };
+        if here.frozen.is_some() {
+            here.kicked = Some(reason.unwrap_or_else(|| Refusal::new(Code::SessionEnded, "you have left")));
+            return;
+        }
+        let (epoch, in_world, enter) = (here.epoch, here.in_world, here.enter);
+        let place = self.sim.place(here.entity).unwrap_or(here.eyes);
+        self.drop_character(character, code, reason);
+        let character = character.to_vec();
+        self.tell(if in_world {
+            Body::Left(Left { character, epoch, x: place.0, y: place.1 })
+        } else {
+            Body::NoShow(CharacterAt { character, epoch, transfer: enter.to_vec() })
+        });
+    }
+
+    /// The character is not here any more; central knows.
+    pub fn drop_character(&mut self, character: CharacterId, code: u16, reason: Option<Refusal>) {
+        let Some(here) = self.here.remove(&character) else { return };
+        self.sim.remove(here.entity);
+        if let Some(slot) = here.client {
+            self.close(slot, code, reason);
+        }
+        self.report(FromLoop::Gone { character, epoch: here.epoch });
+    }
+
+    /// Those whose grace time is over leave; wishes that nobody answered are forgotten.
+    pub fn let_time_pass(&mut self) {
+        let now_ms = self.now_ms;
+        let mut leaving = Vec::new();
+        for (character, here) in &mut self.here {
+            here.wish = here.wish.filter(|(_, until, _)| *until > now_ms);
+            let over = here.client.is_none() && here.leaves_at_ms.is_some_and(|at| at <= now_ms);
+            if here.frozen.is_none() && (over || here.kicked.is_some()) {
+                leaving.push((*character, here.kicked.take()));
+            }
+        }
+        for (character, reason) in leaving {
+            self.leave(character, close::SESSION_ENDED, reason);
+        }
+        for slot in 0..self.clients.len() {
+            if self.clients[slot].as_ref().is_some_and(|client| client.is_over(now_ms)) {
+                self.lost(slot);
+            }
+        }
+    }
+
+    // ---- telling ----
+
+    /// Tells central where those stand that moved since it was told last.
+    pub fn tell_places(&mut self) {
+        if !self.nothing_waits() {
+            return;
+        }
+        let mut places = Vec::new();
+        for (character, here) in self.here.iter_mut().filter(|(_, here)| here.in_world) {
+            let Some(place) = self.sim.place(here.entity) else { continue };
+            let now = centimetres(place);
+            if here.told.replace(now) != Some(now) {
+                places.push(Left {
+                    character: character.to_vec(),
+                    epoch: here.epoch,
+                    x: place.0,
+                    y: place.1,
+                });
+            }
+        }
+        if !places.is_empty() {
+            self.tell(Body::Places(Places { places }));
+        }
+    }
+
+    /// Tells central, in order; what the link has no room for waits here.
+    pub fn tell(&mut self, body: Body) {
+        if self.untold.len() >= MOST_UNTOLD {
+            tracing::error!(area = self.settings.name, "too much waits for central; the oldest is lost");
+            self.untold.pop_front();
+        }
+        self.untold.push_back(body);
+        self.tell_more();
+    }
+
+    /// Tries to tell what waits.
+    pub fn tell_more(&mut self) {
+        while let Some(body) = self.untold.front() {
+            if (self.tell)(body.clone()).is_err() {
+                return;
+            }
+            self.untold.pop_front();
+        }
+    }
+
+    /// Whether the link takes all that is told.
+    pub fn nothing_waits(&self) -> bool {
+        self.untold.is_empty()
+    }
+
+    /// Queues a message for a client, if there is one.
+    pub fn say(&mut self, slot: Option<usize>, message: &ServerMessage) {
+        if let Some(Some(client)) = slot.and_then(|slot| self.clients.get_mut(slot)) {
+            client.say(message);
+        }
+    }
+
+    /// Tells the control task.
+    ///
+    /// # Panics
+    /// If the control task is gone or has not listened for tens of thousands of messages: nothing can be
+    /// told to central then, and recovery takes over.
+    pub fn report(&self, event: FromLoop) {
+        let result = self.control.try_send(event);
+        assert!(result.is_ok(), "the control task does not listen");
+    }
+
+    /// Which portal is at this place.
+    pub fn portal_at(&self, at: (f64, f64)) -> Option<usize> {
+        self.settings.portals.iter().position(|portal| portal.rect.contains(at.0, at.1))
+    }
+
+    fn keep(&mut self, client: Client) -> usize {
+        let slot = self.clients.iter().position(Option::is_none).unwrap_or(self.clients.len());
+        if slot == self.clients.len() {
+            self.clients.push(None);
+        }
+        self.clients[slot] = Some(client);
+        self.new_slots.push(slot);
+        slot
+    }
+}

@@ -1,0 +1,104 @@
+//! From central's Granted to a running loop: the world, the land, and the state that was saved.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use pangea_engine::{Game, Sim};
+use pangea_world::messages::{Granted, TicketKey};
+use pangea_world::space::{AreaName, Ground, extent_m};
+use pangea_world::ticket::PublicKey;
+use pangea_world::world_file::{self, Kind, World};
+use tokio::sync::mpsc;
+
+use super::clock::{Clock, Lease};
+use super::control::Identity;
+use super::here::{Area, Settings};
+use super::mailbox::{FromLoop, Gauges, MOST_TO_LOOP, Tell, ToLoop};
+use super::saved::Saved;
+use super::tick::Loop;
+
+/// A loaded area.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Its world.
+    pub world: World,
+    /// World, ground and layer.
+    pub name: String,
+    /// Whether a saved state was found, and sound.
+    pub restored: bool,
+    /// For [`start`].
+    pub area: (Area, mpsc::Receiver<ToLoop>),
+    /// To its loop.
+    pub to_loop: mpsc::Sender<ToLoop>,
+    /// Never idles (B.9).
+    pub always_on: bool,
+}
+
+/// Loads what was granted.
+///
+/// # Errors
+/// If the world cannot be read or has no such ground: central has to know, so the server ends.
+pub fn load(
+    game: &Game,
+    granted: &Granted,
+    identity: &Identity,
+    gauges: Arc<Gauges>,
+    tell: Tell,
+    control: mpsc::Sender<FromLoop>,
+) -> anyhow::Result<Loaded> {
+    let world = world_file::read(&format!("{}.toml", granted.world), &granted.world_toml)
+        .context("the granted world")?;
+    let ground: Ground = granted.ground.parse().context("the granted ground")?;
+    let extent = extent_m(&world, &ground).context("the granted ground")?;
+    let layer = u16::try_from(granted.layer).context("the granted layer")?;
+    let saved = match granted.state.as_slice() {
+        [] => None,
+        bytes => Saved::read(bytes)
+            .inspect_err(|why| {
+                tracing::error!(why, "the area's saved state is damaged; the area is generated anew")
+            })
+            .ok(),
+    };
+    let tick = saved.map_or(0, |saved| saved.tick);
+    let sim = Sim::new((game.land)(&world, &ground), extent, world.tick_hz, world.view_m, tick);
+    let portals = match (&world.kind, &ground) {
+        (Kind::Maps(maps), Ground::Map(map)) => maps.map(map)?.portals.clone(),
+        _ => Vec::new(),
+    };
+    let name = AreaName { world: world.name.clone(), ground, layer }.to_string();
+    let settings = Settings {
+        name: name.clone(),
+        epoch: granted.epoch,
+        tick_hz: world.tick_hz,
+        view_m: world.view_m,
+        grace_ms: u64::from(world.grace_s) * 1_000,
+        prompt: granted.prompt,
+        messages_per_second: identity.messages_per_second,
+        portals,
+    };
+    let (to_loop, mail) = mpsc::channel(MOST_TO_LOOP);
+    let area = Area::new(settings, sim, gauges, tell, control);
+    Ok(Loaded {
+        world,
+        name,
+        restored: saved.is_some(),
+        area: (area, mail),
+        to_loop,
+        always_on: granted.always_on,
+    })
+}
+
+/// Starts the loop's thread.
+///
+/// # Errors
+/// If the system gives no thread or no epoll.
+pub fn start((area, mail): (Area, mpsc::Receiver<ToLoop>), clock: Clock, lease: Lease) -> anyhow::Result<()> {
+    let area = Loop::new(area, clock, lease, mail).context("the loop's epoll")?;
+    std::thread::Builder::new().name("tick".into()).spawn(move || area.run()).context("the loop's thread")?;
+    Ok(())
+}
+
+/// Central's public keys.
+pub fn keys_of(keys: &[TicketKey]) -> Vec<PublicKey> {
+    keys.iter().map(|key| PublicKey { kid: key.kid.clone(), bytes: key.bytes.clone() }).collect()
+}

@@ -1,0 +1,120 @@
+//! What the control task and the loop say to each other. Nothing else is shared but the lease and the
+//! gauges, and neither waits for the other.
+
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+use pangea_world::Refusal;
+use pangea_world::character::CharacterDoc;
+use pangea_world::id::{CharacterId, EnterId};
+use pangea_world::messages::{Body, CharacterAt, GoOnReply, Kick, Seal};
+
+/// Most messages that wait for the loop: beyond it the control task waits, and with it the entries.
+pub const MOST_TO_LOOP: usize = 4_096;
+
+/// Most messages that wait for the control task: several per character. The loop cannot go on beyond it.
+pub const MOST_TO_CONTROL: usize = 65_536;
+
+/// Says something to central; refused if too much waits already.
+pub type Tell = Arc<dyn Fn(Body) -> Result<(), Refusal> + Send + Sync>;
+
+/// To the loop.
+#[derive(Debug)]
+pub enum ToLoop {
+    /// A client showed its ticket or token.
+    Enter(Box<Entrance>),
+    /// Its handoff was called off: close it, if the character is not granted.
+    Withdraw(CharacterAt),
+    /// Let the character go now.
+    Kick(Kick),
+    /// The character is ours: it may be steered.
+    Grant(CharacterAt),
+    /// Freeze it and commit.
+    Seal(Seal),
+    /// It went over.
+    Committed(CharacterAt),
+    /// It stays, under this epoch.
+    Aborted(CharacterAt),
+    /// It is another's: drop it.
+    Stale(CharacterAt),
+    /// How far a wish to go on is.
+    GoOnReply(GoOnReply),
+    /// Central registered us anew: what it may have missed is said again.
+    Reconnected {
+        /// The area's epoch from now on.
+        epoch: u64,
+    },
+    /// Nobody enters any more; everybody leaves; the state is saved; the loop ends.
+    Stop {
+        /// Told to the players.
+        text: String,
+        /// One word for central's log: `idle`, `drain`, `stop`.
+        why: &'static str,
+        /// Whether central still counts us as the owner; else nothing is told to it.
+        owner: bool,
+    },
+}
+
+/// A client at the door of the loop.
+#[derive(Debug)]
+pub struct Entrance {
+    /// Non-blocking; upgraded to a WebSocket.
+    pub stream: TcpStream,
+    /// If the port speaks TLS.
+    pub tls: Option<Box<rustls::ServerConnection>>,
+    /// What came after its first message.
+    pub leftover: Vec<u8>,
+    /// Who.
+    pub guest: Guest,
+}
+
+/// What the admission list knows of one who comes in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Guest {
+    /// Who, and where it enters.
+    pub doc: CharacterDoc,
+    /// The enter or transfer.
+    pub enter: EnterId,
+    /// Under which epoch it is, or will be, owned here.
+    pub epoch: u64,
+    /// Whether it may be steered at once.
+    pub granted: bool,
+    /// For the next resume.
+    pub resume: [u8; 16],
+    /// Whether it goes on counting its inputs (it showed a resume token).
+    pub resumed: bool,
+    /// How long one that is not granted is kept without its client, ms.
+    pub wait_ms: u64,
+}
+
+/// From the loop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FromLoop {
+    /// The character is not here any more.
+    Gone {
+        /// Who.
+        character: CharacterId,
+        /// Under which epoch it was.
+        epoch: u64,
+    },
+    /// Its connection was lost; it stays for its grace time.
+    Lost(CharacterId),
+    /// The loop has ended; everything is told to central.
+    Ended,
+}
+
+/// Figures of the loop, for status and health.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    /// When the last tick was made, ms of the clock.
+    pub beat_ms: AtomicU64,
+    /// The area's tick.
+    pub tick: AtomicU64,
+    /// Characters inside.
+    pub players: AtomicU32,
+    /// Mean time of a tick in the last second, µs.
+    pub tick_us: AtomicU32,
+    /// Inputs that were dropped as too many or impossible.
+    pub refused_inputs: AtomicU64,
+}

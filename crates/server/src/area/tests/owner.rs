@@ -1,0 +1,170 @@
+//! Owners: handoffs, leases, saved states, a central that forgets.
+
+use super::*;
+
+#[tokio::test]
+async fn a_portal_and_the_handoff_from_its_source() {
+    let mut scene = Scene::ready().await;
+    let mut player = scene.enter(1, 21.5, 20.0).await;
+    for seq in 1..=4 {
+        player.say(&ClientMessage::Move { seq, dx: 1.0, dy: 0.0 }).await;
+    }
+    let wish = scene.hear(|body| if let Body::GoOn(wish) = body { Some(wish) } else { None }).await;
+    assert_eq!(
+        (wish.map.as_str(), wish.at, wish.x, wish.y, wish.portal, wish.epoch),
+        ("wood", true, 5.0, 6.0, true, 4)
+    );
+    let reply = GoOnReply { request: wish.request, character: vec![1; 16], ..GoOnReply::default() };
+    scene.say(Body::GoOnReply(GoOnReply { state: "spawning".into(), ..reply.clone() })).await;
+    player.find(|message| matches!(message, ServerMessage::Progress { .. }).then_some(())).await;
+    scene
+        .say(Body::GoOnReply(GoOnReply {
+            state: "ready".into(),
+            url: "ws://b".into(),
+            ticket: "t".into(),
+            ..reply
+        }))
+        .await;
+    let follow =
+        player.find(|message| matches!(message, ServerMessage::Follow { .. }).then_some(message)).await;
+    assert_eq!(
+        follow,
+        ServerMessage::Follow { url: "ws://b".into(), ticket: "t".into(), plain: false, prompt: false }
+    );
+    // Sealed under a lower epoch: nothing. Sealed under its own: frozen, and committed.
+    let seal = |epoch| Body::Seal(Seal { character: vec![1; 16], transfer: vec![9; 16], epoch });
+    scene.say(seal(3)).await;
+    scene.say(seal(4)).await;
+    let commit = scene.hear(|body| if let Body::Commit(commit) = body { Some(commit) } else { None }).await;
+    assert_eq!((commit.epoch, commit.transfer), (4, vec![9; 16]));
+    player.say(&ClientMessage::Move { seq: 9, dx: 1.0, dy: 0.0 }).await;
+    player.say(&ClientMessage::Ping { nonce: 1 }).await;
+    let mut acked = 0;
+    player
+        .find(|message| match message {
+            ServerMessage::Update(update) => {
+                acked = update.acked;
+                None
+            }
+            ServerMessage::Pong { .. } => Some(()),
+            _ => None,
+        })
+        .await;
+    assert!(acked <= 4, "a frozen character does not move");
+    let at = |epoch| CharacterAt { character: vec![1; 16], transfer: vec![9; 16], epoch };
+    scene.say(Body::Aborted(at(5))).await;
+    player.find(|message| (message == ServerMessage::Steer { epoch: 5 }).then_some(())).await;
+    scene.say(seal(5)).await;
+    scene
+        .hear(|body| if let Body::Commit(commit) = body { Some(assert_eq!(commit.epoch, 5)) } else { None })
+        .await;
+    scene.say(Body::Committed(at(5))).await;
+    player.find(|message| (message == ServerMessage::Switch { epoch: 6 }).then_some(())).await;
+    assert_eq!(player.closed().await, 4001);
+    let (_, said) = scene.end().await;
+    assert!(!said.iter().any(|body| matches!(body, Body::Left(_))), "one that went over does not leave");
+}
+
+#[tokio::test]
+async fn the_handoffs_target_shows_first_and_steers_when_granted() {
+    let mut scene = Scene::ready().await;
+    assert_eq!(scene.admit(at(1, 30.0, 30.0), 1, 4, false).await, None);
+    let mut player = Player::connect(scene.port, &ticket(1)).await;
+    let me = player.me();
+    assert!(!player.welcome.as_ref().expect("welcome").steering);
+    scene.hear(|body| matches!(body, Body::Arrived(_)).then_some(())).await;
+    let update = player.update().await;
+    assert!(update.whole && update.entered.is_empty(), "it is not there yet");
+    player.say(&ClientMessage::Move { seq: 1, dx: 1.0, dy: 0.0 }).await;
+    player.say(&ClientMessage::Ping { nonce: 7 }).await;
+    player.find(|message| (message == ServerMessage::Pong { nonce: 7 }).then_some(())).await;
+    let at_epoch = |epoch| CharacterAt { character: vec![1; 16], transfer: vec![1; 16], epoch };
+    scene.say(Body::Grant(at_epoch(3))).await;
+    scene.say(Body::Grant(at_epoch(4))).await;
+    player.find(|message| (message == ServerMessage::Steer { epoch: 4 }).then_some(())).await;
+    let update = player.update().await;
+    assert_eq!(update.entered.first().map(|entered| (entered.id, entered.x)), Some((me, 3_000)));
+    // Called off: one that only sees is closed; one that is granted is not.
+    assert_eq!(scene.admit(at(2, 30.0, 30.0), 2, 4, false).await, None);
+    let mut other = Player::connect(scene.port, &ticket(2)).await;
+    scene.say(Body::Withdraw(CharacterAt { character: vec![2; 16], transfer: vec![2; 16], epoch: 4 })).await;
+    assert_eq!(other.refused().await, Code::EnterExpired);
+    assert_eq!(other.closed().await, 4000);
+    scene.say(Body::Withdraw(at_epoch(4))).await;
+    scene.say(Body::Stale(at_epoch(3))).await;
+    scene.say(Body::Kick(Kick { character: vec![1; 16], epoch: 3, ..Kick::default() })).await;
+    player.say(&ClientMessage::Ping { nonce: 1 }).await;
+    player.find(|message| (message == ServerMessage::Pong { nonce: 1 }).then_some(())).await;
+    let kick =
+        Kick { character: vec![1; 16], epoch: 4, code: "session_ended".into(), text: "logged out".into() };
+    scene.say(Body::Kick(kick)).await;
+    assert_eq!(player.refused().await, Code::SessionEnded);
+    assert_eq!(player.closed().await, 4006);
+    assert_eq!(scene.hear_left().await, (1, 4, 30.0, 30.0));
+}
+
+#[tokio::test]
+async fn without_its_lease_the_area_neither_moves_nor_shows_anything() {
+    let mut scene = Scene::idle().await;
+    scene.say_event(Event::Up { resumed: false }).await;
+    scene.say(Body::Granted(Granted { lease_ms: 0, ..granted(ISLES, Vec::new()) })).await;
+    scene.hear(|body| matches!(body, Body::AreaReady(_)).then_some(())).await;
+    assert_eq!(scene.admit(at(1, 10.0, 10.0), 1, 4, true).await, None);
+    let mut player = Player::connect(scene.port, &ticket(1)).await;
+    player.say(&ClientMessage::Move { seq: 1, dx: 1.0, dy: 0.0 }).await;
+    player.say(&ClientMessage::Ping { nonce: 1 }).await;
+    let first = player.next().await;
+    assert_eq!(first, Some(ServerMessage::Pong { nonce: 1 }), "no update was sent before it");
+    let beat = scene.hear(|body| if let Body::Heartbeat(beat) = body { Some(beat) } else { None }).await;
+    scene.say(Body::Lease(Lease { sent_ms: beat.sent_ms, lease_ms: 60_000 })).await;
+    let update = player.update().await;
+    assert_eq!((update.acked, update.entered[0].x), (0, 1_000), "the input of that time was not applied");
+}
+
+#[tokio::test]
+async fn a_saved_state_goes_on_and_a_damaged_one_is_refused() {
+    let state = crate::area::saved::Saved { tick: 1_000_000 }.write();
+    let mut scene = Scene::with(ISLES, state.clone()).await;
+    let player = scene.enter(1, 10.0, 10.0).await;
+    assert!(player.welcome.as_ref().expect("welcome").tick > 1_000_000);
+    let (_, said) = scene.end().await;
+    let saved = said
+        .iter()
+        .find_map(|body| if let Body::SaveArea(save) = body { Some(save.state.clone()) } else { None });
+    assert!(crate::area::saved::Saved::read(&saved.expect("saved")).expect("sound").tick > 1_000_000);
+    let mut damaged = state;
+    damaged[7] ^= 1;
+    let mut scene = Scene::with(ISLES, damaged).await;
+    let player = scene.enter(1, 10.0, 10.0).await;
+    assert!(player.welcome.expect("welcome").tick < 1_000_000);
+}
+
+#[tokio::test]
+async fn an_empty_area_stops_by_itself_unless_it_is_always_on() {
+    let world = ISLES.replace("idle_stop_s = 0", "idle_stop_s = 1");
+    let scene = Scene::with(&world, Vec::new()).await;
+    let mut scene = Scene { stop: None, ..scene };
+    let stopped =
+        scene.hear(|body| if let Body::Stopped(stopped) = body { Some(stopped) } else { None }).await;
+    assert_eq!((stopped.why.as_str(), stopped.epoch), ("idle", 2));
+}
+
+#[tokio::test]
+async fn a_central_that_forgot_us_is_told_who_is_here() {
+    let mut scene = Scene::ready().await;
+    let _player = scene.enter(1, 10.0, 10.0).await;
+    scene.say_event(Event::Down).await;
+    scene.say_event(Event::Up { resumed: true }).await;
+    scene.say_event(Event::Up { resumed: false }).await;
+    let register = scene.hear(|body| if let Body::Register(r) = body { Some(r) } else { None }).await;
+    assert_eq!((register.incarnation, register.epoch, register.ready), (3, 2, true));
+    let here: Vec<_> = register.characters.iter().map(|c| (c.character[0], c.epoch, c.connected)).collect();
+    assert_eq!(here, [(1, 4, true)]);
+    // Another owner has it now: everybody is told, nothing is saved.
+    let refused = pangea_world::messages::RefusalMessage { code: "stale_epoch".into(), text: "late".into() };
+    scene.say(Body::Refused(refused)).await;
+    let scene = Scene { stop: None, ..scene };
+    let (end, said) = scene.end().await;
+    assert!(matches!(end, End::Refused(refusal) if refusal.code == Code::StaleEpoch));
+    assert!(!said.iter().any(|body| matches!(body, Body::Left(_) | Body::SaveArea(_) | Body::Stopped(_))));
+}

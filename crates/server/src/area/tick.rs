@@ -1,0 +1,302 @@
+//! The loop: one thread, a fixed rate. Per tick: what the control task says, what clients sent, one step,
+//! and one write to each client that is told something new. Sockets are read only at the tick: waking for
+//! each input costs more than the step itself, and inputs are applied at the tick anyway.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use pangea_engine::sim::centimetres;
+use pangea_world::frames::{ServerMessage, close};
+use pangea_world::messages::{Body, Heartbeat, SaveArea, Stopped};
+use pangea_world::{Code, Refusal};
+use rustix::event::epoll;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TryRecvError;
+
+use super::clock::{Clock, Lease};
+use super::here::Area;
+use super::mailbox::{FromLoop, Gauges, ToLoop};
+use super::saved::Saved;
+use super::socket::{Received, Scratch};
+
+/// How long a stop waits for handoffs that central has not decided, and for clients to read, ms.
+const STOP_MS: u64 = 2_000;
+
+/// The loop and what it needs beside its area.
+pub struct Loop {
+    area: Area,
+    clock: Clock,
+    lease: Lease,
+    mail: mpsc::Receiver<ToLoop>,
+    gauges: Arc<Gauges>,
+    epoll: rustix::fd::OwnedFd,
+    received: Scratch,
+    update: BytesMut,
+    frame: BytesMut,
+    stopping: Option<Stopping>,
+    second: Second,
+}
+
+#[derive(Debug)]
+struct Stopping {
+    why: &'static str,
+    owner: bool,
+    until_ms: u64,
+    saved: bool,
+}
+
+/// What is counted over a second.
+#[derive(Debug, Default)]
+struct Second {
+    began_ms: u64,
+    ticks: u32,
+    busy_us: u64,
+}
+
+impl Loop {
+    /// A loop over an area.
+    ///
+    /// # Errors
+    /// If the system has no epoll to give.
+    pub fn new(
+        area: Area,
+        clock: Clock,
+        lease: Lease,
+        mail: mpsc::Receiver<ToLoop>,
+    ) -> std::io::Result<Self> {
+        let gauges = area.gauges.clone();
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        Ok(Self {
+            area,
+            clock,
+            lease,
+            mail,
+            gauges,
+            epoll,
+            received: Scratch::default(),
+            update: BytesMut::new(),
+            frame: BytesMut::new(),
+            stopping: None,
+            second: Second::default(),
+        })
+    }
+
+    /// Ticks until a stop, or until the control task is gone.
+    pub fn run(mut self) {
+        let period_us = 1_000_000 / u64::from(self.area.settings.tick_hz.max(1));
+        let mut due_us = self.clock.now_us();
+        let mut refill = 1.0;
+        let mut events = Vec::new();
+        while self.tick(refill, &mut events) {
+            due_us += period_us;
+            let now_us = self.clock.now_us();
+            refill = 1.0 + 1.0 / 64.0; // clients' clocks are not ours
+            if let Some(late_us) = now_us.checked_sub(due_us) {
+                // Late: the ticks that were missed are not made up, but what clients sent meanwhile counts.
+                refill += late_us as f32 / period_us as f32;
+                due_us = now_us;
+            } else {
+                std::thread::sleep(Duration::from_micros(due_us - now_us));
+            }
+        }
+    }
+
+    /// One tick; false when it was the last one.
+    fn tick(&mut self, refill: f32, events: &mut Vec<epoll::Event>) -> bool {
+        let began_us = self.clock.now_us();
+        self.area.now_ms = began_us / 1_000;
+        // Checked again before anything is told: the process may have been stopped in between.
+        self.area.acts = self.lease.holds(self.area.now_ms);
+        if !self.take_mail() {
+            return false;
+        }
+        self.read(refill / self.area.settings.tick_hz as f32, events);
+        if self.area.acts {
+            self.area.sim.step(refill);
+            self.area.enter_portals();
+        }
+        self.area.let_time_pass();
+        self.area.send_chunks();
+        self.area.tell_more();
+        let updates = self.area.acts && self.lease.holds(self.clock.now_ms());
+        self.write(updates);
+        self.measure(began_us);
+        self.stop_if_done()
+    }
+
+    /// False if the control task is gone.
+    fn take_mail(&mut self) -> bool {
+        loop {
+            let mail = match self.mail.try_recv() {
+                Ok(mail) => mail,
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            };
+            let area = &mut self.area;
+            match mail {
+                ToLoop::Enter(entrance) => area.enter(*entrance),
+                ToLoop::Withdraw(at) => area.on_withdraw(&at),
+                ToLoop::Kick(kick) => area.on_kick(&kick),
+                ToLoop::Grant(at) => area.on_grant(&at),
+                ToLoop::Seal(seal) => area.on_seal(&seal),
+                ToLoop::Committed(at) => area.on_committed(&at),
+                ToLoop::Aborted(at) => area.on_aborted(&at),
+                ToLoop::Stale(at) => area.on_stale(&at),
+                ToLoop::GoOnReply(reply) => area.on_go_on_reply(reply),
+                ToLoop::Reconnected { epoch } => area.on_reconnected(epoch),
+                ToLoop::Stop { text, why, owner } => self.begin_stop(&text, why, owner),
+            }
+        }
+    }
+
+    // ---- reading ----
+
+    fn read(&mut self, seconds: f32, events: &mut Vec<epoll::Event>) {
+        let per_second = self.area.settings.messages_per_second;
+        for slot in self.area.new_slots.split_off(0) {
+            if let Some(Some(client)) = self.area.clients.get(slot) {
+                let data = epoll::EventData::new_u64(slot as u64);
+                let added = epoll::add(&self.epoll, client.socket.stream(), data, epoll::EventFlags::IN);
+                if added.is_err() {
+                    tracing::error!(slot, "a socket cannot be watched");
+                    self.area.lost(slot);
+                }
+            }
+        }
+        for client in self.area.clients.iter_mut().flatten() {
+            client.refill(seconds, per_second);
+        }
+        events.clear();
+        events.reserve(self.area.clients.len() + 1);
+        let no_wait = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+        // Interrupted: what is there is read at the next tick.
+        let _ = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(events), Some(&no_wait));
+        for event in events.drain(..) {
+            let slot = event.data.u64() as usize;
+            let Some(Some(client)) = self.area.clients.get_mut(slot) else { continue };
+            match client.socket.receive(&mut self.received) {
+                Received::Ended => self.area.lost(slot),
+                Received::Bytes(bytes) => self.area.read_bytes(slot, bytes),
+            }
+        }
+    }
+
+    // ---- writing ----
+
+    fn write(&mut self, updates: bool) {
+        let area = &mut self.area;
+        let mut ended = Vec::new();
+        for (slot, client) in area.clients.iter_mut().enumerate() {
+            let Some(client) = client else { continue };
+            match client.flush(area.now_ms) {
+                Ok(()) => {}
+                Err(code) => {
+                    ended.push((slot, code));
+                    continue;
+                }
+            }
+            if client.is_closing() || client.is_behind() {
+                continue;
+            }
+            self.update.clear();
+            if let Some(here) = area.here.get(&client.character).filter(|_| updates) {
+                let at = area.sim.place(here.entity).unwrap_or(here.eyes);
+                let acked = area.sim.acked(here.entity);
+                area.sim.gather(&mut client.view, centimetres(at), acked, &mut self.update);
+            }
+            client.send(&self.update, &mut self.frame);
+        }
+        for (slot, code) in ended {
+            match code {
+                Some(code) => {
+                    area.close(slot, code, None);
+                    // It does not read: no use in waiting for it to read the reason.
+                    area.lost(slot);
+                }
+                None => area.lost(slot),
+            }
+        }
+    }
+
+    // ---- once a second, and at the end ----
+
+    fn measure(&mut self, began_us: u64) {
+        let now_us = self.clock.now_us();
+        let now_ms = now_us / 1_000;
+        self.gauges.beat_ms.store(now_ms, Relaxed);
+        self.gauges.tick.store(self.area.sim.tick(), Relaxed);
+        self.second.ticks += 1;
+        self.second.busy_us += now_us - began_us;
+        if now_ms < self.second.began_ms + 1_000 {
+            return;
+        }
+        let tick_us = (self.second.busy_us / u64::from(self.second.ticks)) as u32;
+        self.second = Second { began_ms: now_ms, ..Second::default() };
+        let players = self.area.here.values().filter(|here| here.in_world).count() as u32;
+        self.gauges.tick_us.store(tick_us, Relaxed);
+        self.gauges.players.store(players, Relaxed);
+        self.area.commit_again();
+        self.area.tell_places();
+        self.area.tell_load(Heartbeat { sent_ms: now_ms, players, tick_us, rss_kib: resident_kib() });
+    }
+
+    fn begin_stop(&mut self, text: &str, why: &'static str, owner: bool) {
+        if self.stopping.is_some() {
+            return;
+        }
+        let until_ms = self.area.now_ms + STOP_MS;
+        self.stopping = Some(Stopping { why, owner, until_ms, saved: false });
+        let notice = ServerMessage::Notice { code: "stopping".into(), text: text.into() };
+        for slot in 0..self.area.clients.len() {
+            self.area.say(Some(slot), &notice);
+        }
+        let everybody: Vec<_> = self.area.here.keys().copied().collect();
+        for character in everybody {
+            let reason = Some(Refusal::new(Code::Stopping, text));
+            if owner {
+                self.area.leave(character, close::STOPPING, reason);
+            } else {
+                self.area.drop_character(character, close::STOPPING, reason);
+            }
+        }
+    }
+
+    /// False when everything is saved and told.
+    fn stop_if_done(&mut self) -> bool {
+        let area = &mut self.area;
+        let Some(stopping) = &mut self.stopping else { return true };
+        let late = area.now_ms >= stopping.until_ms;
+        if !stopping.saved && (area.here.is_empty() || late) {
+            stopping.saved = true;
+            if stopping.owner {
+                let epoch = area.settings.epoch;
+                let state = Saved { tick: area.sim.tick() }.write();
+                area.tell(Body::SaveArea(SaveArea { epoch, state }));
+                area.tell(Body::Stopped(Stopped { epoch, why: stopping.why.into() }));
+            }
+        }
+        if stopping.saved && (late || area.clients.iter().all(Option::is_none)) {
+            area.report(FromLoop::Ended);
+            return false;
+        }
+        true
+    }
+}
+
+impl Area {
+    /// The heartbeat is worth nothing later: it is not kept when the link is full.
+    fn tell_load(&mut self, heartbeat: Heartbeat) {
+        if self.nothing_waits() {
+            self.tell(Body::Heartbeat(heartbeat));
+        }
+    }
+}
+
+/// Resident memory of this process, KiB; 0 if the system does not say.
+pub fn resident_kib() -> u32 {
+    let Ok(text) = std::fs::read_to_string("/proc/self/statm") else { return 0 };
+    let pages: u64 = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
+    (pages * rustix::param::page_size() as u64 / 1_024) as u32
+}

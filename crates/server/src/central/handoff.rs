@@ -1,0 +1,354 @@
+//! Characters that change their area: arrive, leave, hand over (HANDOFF.md §1a).
+//!
+//! Central's transaction is the only commit point. Whatever is lost, doubled or late, a message is judged by
+//! epoch and transfer id alone.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pangea_world::id::{AreaId, CharacterId, EnterId, TransferId};
+use pangea_world::messages::{Arrived, Body, CharacterAt, Commit, Kick, Left, Seal};
+use pangea_world::ownership::Change;
+use pangea_world::space::Place;
+use pangea_world::{Code, Refusal};
+
+use super::core::Core;
+use super::state::{Phase, Taken, Transfer};
+use super::running;
+use crate::store::{Error, character, ownership};
+use crate::{link, random};
+
+/// How long a join waits for another area to let a character go.
+const LET_GO: Duration = Duration::from_secs(5);
+
+/// Brings a character's present owner to let it go, before `to` becomes its owner. `true`: `to` itself has
+/// it alive (a reconnect, a newer login), and keeps it under its epoch.
+///
+/// # Errors
+/// `area_unavailable` if the owner can neither be reached nor be proven dead.
+pub async fn let_go(core: &Arc<Core>, id: CharacterId, owner: AreaId, epoch: u64, to: AreaId) -> Result<bool, Refusal> {
+    let (alive, own) = {
+        let state = core.state();
+        let entry = state.areas.get(&owner);
+        let ready = entry.is_some_and(|entry| *entry.phase.borrow() == Phase::Ready);
+        (ready, entry.is_none_or(|entry| entry.own))
+    };
+    if !alive && !running::settle_owner(core, owner, LET_GO).await? {
+        return Ok(false);
+    }
+    let deadline = Instant::now() + LET_GO;
+    let mut asked = false;
+    loop {
+        let changed = core.changed.notified();
+        let inside = {
+            let state = core.state();
+            let entry = state.areas.get(&owner);
+            let seat = entry.and_then(|entry| entry.seats.get(&id)).filter(|seat| seat.epoch == epoch);
+            let inside = seat.is_some_and(|seat| seat.taken == Taken::Inside);
+            // A third-party server holds nothing of ours: central lets go in its name.
+            if !inside || !own {
+                return Ok(false);
+            }
+            if owner == to {
+                return Ok(true);
+            }
+            if !asked {
+                let sender = entry.and_then(|entry| entry.server.as_ref()).and_then(|server| server.sender.clone());
+                let text = "this character goes elsewhere".to_owned();
+                let kick = Kick { character: id.to_vec(), epoch, code: Code::SessionEnded.to_string(), text };
+                sender.ok_or_else(|| Refusal::new(Code::AreaUnavailable, "the area is gone"))?.send(Body::Kick(kick))?;
+                asked = true;
+            }
+            inside
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        if inside && left.is_zero() {
+            return Refusal::err(Code::AreaUnavailable, "the server that has this character does not let it go; try again");
+        }
+        let _ = tokio::time::timeout(left, changed).await;
+    }
+}
+
+/// A client showed its ticket (O5, O11): its seat is taken now. In a handoff the source may let go.
+pub fn arrived(core: &Core, area: AreaId, arrived: &Arrived) {
+    let Some((id, run)) = ids(&arrived.character, &arrived.enter) else { return };
+    let mut state = core.state();
+    if let Some(transfer) = state.transfers.get_mut(&run).filter(|transfer| transfer.to == area && !transfer.sealed) {
+        transfer.sealed = true;
+        let transfer = transfer.clone();
+        let seal = Seal { character: id.to_vec(), transfer: run.to_vec(), epoch: transfer.epoch };
+        let source = state.areas.get(&transfer.from).and_then(|entry| entry.server.as_ref());
+        if let Some(sender) = source.and_then(|server| server.sender.as_ref()) {
+            let _ = sender.send(Body::Seal(seal));
+        }
+        return;
+    }
+    if let Some(seat) = state.areas.get_mut(&area).and_then(|entry| entry.seats.get_mut(&id))
+        && seat.epoch == arrived.epoch
+    {
+        seat.taken = Taken::Inside;
+    }
+}
+
+/// An announced character never came: back to the store, its seat is free.
+pub async fn no_show(core: &Arc<Core>, area: AreaId, at: &CharacterAt) {
+    let Some((id, run)) = ids(&at.character, &at.transfer) else { return };
+    if core.state().transfers.remove(&run).is_some() {
+        free_seat(core, area, id, Some(run));
+        return;
+    }
+    free_seat(core, area, id, Some(run));
+    let inside = {
+        let state = core.state();
+        let seat = state.areas.get(&area).and_then(|entry| entry.seats.get(&id));
+        seat.is_some_and(|seat| seat.epoch == at.epoch)
+    };
+    // Another connection of it may be here, or a newer enter under the same epoch.
+    if !inside {
+        release(core, area, id, at.epoch, None).await;
+    }
+    let mut state = core.state();
+    let enter = state.enters.iter().find(|(_, enter)| enter.run == run).map(|(id, _)| *id);
+    if let Some(enter) = enter {
+        let text = "nobody came for this seat in time; it is free again";
+        state.give_up(enter, Refusal::new(Code::EnterExpired, text));
+    }
+}
+
+/// A character has left: its place is written and it goes back to the store; or on to a third-party server.
+pub async fn left(core: &Arc<Core>, area: AreaId, left: &Left) {
+    let Some((id, _)) = ids(&left.character, &[0; 16]) else { return };
+    release(core, area, id, left.epoch, Some((left.x, left.y))).await;
+    let mut state = core.state();
+    if let Some(seat) = state.areas.get(&area).and_then(|entry| entry.seats.get(&id)) {
+        // A newer enter may hold the seat for the same character already.
+        if seat.epoch <= left.epoch && seat.taken == Taken::Inside {
+            drop(state);
+            free_seat(core, area, id, None);
+            return;
+        }
+    }
+    state.transfers.retain(|_, transfer| transfer.character != id || transfer.from != area || transfer.plain);
+    drop(state);
+    core.changed.notify_waiters();
+}
+
+/// Gives a character back to the store, where it stood. On a lobby map its place is not its location (G4).
+async fn release(core: &Arc<Core>, area: AreaId, id: CharacterId, epoch: u64, stood: Option<(f64, f64)>) {
+    let map = place_map(core, area);
+    let plain = {
+        let state = core.state();
+        let of = |(_, t): &(&EnterId, &Transfer)| t.character == id && t.from == area && t.plain && t.epoch == epoch;
+        state.transfers.iter().find(of).map(|(run, transfer)| (*run, transfer.clone()))
+    };
+    let change = TransferId(random::bytes());
+    let on = plain.clone().map(|(run, transfer)| (TransferId(run.0), transfer.to, transfer.place));
+    let done = core
+        .store
+        .write(move |tx| {
+            let (map, on) = (map.clone(), on.clone());
+            Box::pin(async move {
+                if let (Some((x, y)), Some(map)) = (stood, &map) {
+                    let standing = ownership::Standing { character: id, epoch, x, y };
+                    ownership::save_places(tx, area, map.as_deref(), &[standing]).await?;
+                }
+                ownership::change_owner(tx, id.0, change, &Change::Release { from: area, epoch }).await?;
+                if let Some((run, to, place)) = &on {
+                    character::put(tx, id, place).await?;
+                    ownership::change_owner(tx, id.0, *run, &Change::Grant { to: *to }).await?;
+                }
+                Ok::<(), Error>(())
+            })
+        })
+        .await;
+    match done {
+        Ok(()) => {}
+        Err(refusal) if matches!(refusal.code, Code::StaleEpoch | Code::NotFound) => {
+            tracing::debug!(character = %id, epoch, "a late leave was ignored");
+        }
+        Err(refusal) => tracing::error!(character = %id, %refusal, "a leave could not be written"),
+    }
+    if let Some((run, _)) = plain {
+        core.state().transfers.remove(&run);
+    }
+}
+
+/// `Some(map)` if places in this area are locations: all but a lobby's.
+pub fn place_map(core: &Core, area: AreaId) -> Option<Option<String>> {
+    let state = core.state();
+    let entry = state.areas.get(&area)?;
+    match (&entry.world.kind, &entry.name.ground) {
+        (pangea_world::world_file::Kind::Maps(maps), pangea_world::space::Ground::Map(map)) => {
+            let lobby = maps.map(map).is_ok_and(|map| map.lobby);
+            (!lobby).then(|| Some(map.clone()))
+        }
+        _ => Some(None),
+    }
+}
+
+/// The seat is free; with `run` only if that join holds it.
+fn free_seat(core: &Core, area: AreaId, id: CharacterId, run: Option<EnterId>) {
+    let mut state = core.state();
+    if let Some(entry) = state.areas.get_mut(&area) {
+        let fits = entry.seats.get(&id).is_some_and(|seat| run.is_none_or(|run| seat.run == run && seat.taken != Taken::Inside));
+        if fits {
+            entry.seats.remove(&id);
+            let ground = (entry.name.world.clone(), entry.name.ground.clone());
+            state.line_moved(&ground);
+        }
+    }
+    drop(state);
+    core.changed.notify_waiters();
+}
+
+/// The commit point: the owner hands a character on.
+pub async fn commit(core: &Arc<Core>, from: AreaId, message: &Commit) {
+    let Some((id, run)) = ids(&message.character, &message.transfer) else { return };
+    let (epoch, transfer_id) = (message.epoch, TransferId(run.0));
+    let prepared = {
+        let state = core.state();
+        let transfer = state.transfers.get(&run).filter(|t| t.from == from && t.epoch == epoch && t.character == id);
+        let target = |t: &&Transfer| state.areas.get(&t.to).is_some_and(|to| *to.phase.borrow() == Phase::Ready);
+        transfer.filter(target).map(|t| (t.to, t.place.clone()))
+    };
+    let target = prepared.clone();
+    let result = core
+        .store
+        .write(move |tx| {
+            let target = target.clone();
+            Box::pin(async move {
+                let row = ownership::owned::<AreaId>(tx, id.0).await?;
+                // This very commit was applied, and its answer was lost.
+                if row.last == Some(transfer_id) && row.owner != Some(from) {
+                    return Ok(Outcome::Committed(row.owner, row.epoch));
+                }
+                let Some((to, place)) = &target else {
+                    let change = Change::Abort { from, epoch };
+                    let changed = ownership::change_owner(tx, id.0, transfer_id, &change).await?;
+                    return Ok(Outcome::Aborted(changed.row.epoch));
+                };
+                let change = Change::Commit { from, epoch, to: *to };
+                let changed = ownership::change_owner(tx, id.0, transfer_id, &change).await?;
+                character::put_with_owner(tx, id, (*to, changed.row.epoch), place).await?;
+                Ok::<_, Error>(Outcome::Committed(Some(*to), changed.row.epoch))
+            })
+        })
+        .await;
+    let at = |epoch| CharacterAt { character: id.to_vec(), epoch, transfer: run.to_vec() };
+    core.state().transfers.remove(&run);
+    let answer = match result {
+        Ok(Outcome::Committed(to, epoch)) => {
+            if let Some(to) = to {
+                take_over(core, to, id, epoch, run);
+            }
+            free_seat(core, from, id, None);
+            Body::Committed(at(epoch))
+        }
+        Ok(Outcome::Aborted(epoch)) => {
+            set_epoch(core, from, id, epoch);
+            Body::Aborted(at(epoch))
+        }
+        Err(refusal) if matches!(refusal.code, Code::StaleEpoch | Code::NotFound) => Body::Stale(at(epoch)),
+        Err(refusal) => {
+            // Unknown to the source, it asks again with the same transfer.
+            tracing::error!(character = %id, %refusal, "a handoff could not be written");
+            return;
+        }
+    };
+    tell(core, from, answer);
+}
+
+enum Outcome {
+    Committed(Option<AreaId>, u64),
+    Aborted(u64),
+}
+
+/// The source takes a handoff back.
+pub async fn abort(core: &Arc<Core>, from: AreaId, at: &CharacterAt) {
+    let Some((id, run)) = ids(&at.character, &at.transfer) else { return };
+    core.state().transfers.remove(&run);
+    let (epoch, change) = (at.epoch, TransferId(random::bytes()));
+    let done = core
+        .store
+        .write(move |tx| {
+            Box::pin(async move { ownership::change_owner(tx, id.0, change, &Change::Abort { from, epoch }).await })
+        })
+        .await;
+    let at = |epoch| CharacterAt { character: id.to_vec(), epoch, transfer: run.to_vec() };
+    match done {
+        Ok(changed) => {
+            set_epoch(core, from, id, changed.row.epoch);
+            tell(core, from, Body::Aborted(at(changed.row.epoch)));
+        }
+        Err(refusal) if refusal.code == Code::StaleEpoch => tell(core, from, Body::Stale(at(epoch))),
+        Err(refusal) => tracing::error!(character = %id, %refusal, "a handoff could not be taken back"),
+    }
+}
+
+/// Handoffs whose client never came: the target forgets them; the source goes on as if nothing was.
+pub fn expire_transfers(core: &Core) {
+    let mut state = core.state();
+    let over = |(_, transfer): &(&EnterId, &Transfer)| transfer.until < Instant::now() && !transfer.sealed;
+    let over: Vec<(EnterId, CharacterId)> =
+        state.transfers.iter().filter(over).map(|(run, transfer)| (*run, transfer.character)).collect();
+    for (run, character) in over {
+        state.transfers.remove(&run);
+        state.forget_run(run, character);
+    }
+}
+
+fn take_over(core: &Core, to: AreaId, id: CharacterId, epoch: u64, run: EnterId) {
+    let mut state = core.state();
+    let Some(entry) = state.areas.get_mut(&to) else { return };
+    if let Some(seat) = entry.seats.get_mut(&id) {
+        (seat.taken, seat.epoch) = (Taken::Inside, epoch);
+    }
+    if let Some(sender) = entry.server.as_ref().and_then(|server| server.sender.as_ref()) {
+        let grant = CharacterAt { character: id.to_vec(), epoch, transfer: run.to_vec() };
+        let _ = sender.send(Body::Grant(grant));
+    }
+}
+
+fn set_epoch(core: &Core, area: AreaId, id: CharacterId, epoch: u64) {
+    if let Some(seat) = core.state().areas.get_mut(&area).and_then(|entry| entry.seats.get_mut(&id)) {
+        seat.epoch = epoch;
+    }
+}
+
+fn tell(core: &Core, area: AreaId, body: Body) {
+    let sender: Option<link::Sender> = {
+        let state = core.state();
+        state.areas.get(&area).and_then(|entry| entry.server.as_ref()).and_then(|server| server.sender.clone())
+    };
+    if let Some(sender) = sender {
+        let _ = sender.send(body);
+    }
+}
+
+/// A character that a third-party server lists is there; one that it lists no longer has left.
+pub async fn players_changed(core: &Arc<Core>, area: AreaId, listed: &[CharacterId]) {
+    let gone: Vec<(CharacterId, u64)> = {
+        let mut state = core.state();
+        let Some(entry) = state.areas.get_mut(&area) else { return };
+        for id in listed {
+            if let Some(seat) = entry.seats.get_mut(id) {
+                seat.taken = Taken::Inside;
+            }
+        }
+        let inside = |(id, seat): &(&CharacterId, &super::state::Seat)| seat.taken == Taken::Inside && !listed.contains(id);
+        entry.seats.iter().filter(inside).map(|(id, seat)| (*id, seat.epoch)).collect()
+    };
+    for (id, epoch) in gone {
+        release(core, area, id, epoch, None).await;
+        free_seat(core, area, id, None);
+    }
+}
+
+/// Where someone stands whose area asks to let him go on.
+pub fn portal_place(world: &str, map: &str, x: f64, y: f64) -> Place {
+    Place { world: world.to_owned(), map: (!map.is_empty()).then(|| map.to_owned()), x, y }
+}
+
+fn ids(character: &[u8], run: &[u8]) -> Option<(CharacterId, EnterId)> {
+    Some((CharacterId::from_bytes(character).ok()?, EnterId::from_bytes(run).ok()?))
+}

@@ -1,0 +1,430 @@
+//! The join: from a wish to a ticket, in one straight line (G1-G11, K14, O1-O11).
+//!
+//! session → character → place → area → layer and seat, or a place in line → server running → owner →
+//! faction, character and quests synced → admitted → ticket and address. It answers only when the server is
+//! ready for exactly this character. A wish from inside the game (portal, go on) takes the same line; only
+//! its ownership moves later, by the handoff's commit.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pangea_world::character::CharacterDoc;
+use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, SessionId, TransferId};
+use pangea_world::messages::{Admit, Body, FactionSync};
+use pangea_world::ownership::Change;
+use pangea_world::placement::{self, Placement, Wish};
+use pangea_world::quest::Quest;
+use pangea_world::space::{AreaName, Ground, Place, ground_at};
+use pangea_world::ticket::{Claims, LIFE_S, audience};
+use pangea_world::world_file::{Kind, World};
+use pangea_world::{Code, Refusal};
+use tokio::sync::{Notify, oneshot, watch};
+
+use super::core::{Core, EnterWish, Prepared, Progress};
+use super::state::{Phase, Seat, Taken, Transfer, Waiting};
+use super::{handoff, running};
+use crate::store::{Error, character, enter, ownership, quest};
+use crate::{clock, link, random};
+
+/// How often a join tries again when the server is lost under it.
+const TRIES: u32 = 3;
+
+/// How long a join waits for a game server to prepare a character.
+const ADMIT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One wish to be somewhere.
+pub struct Want {
+    /// From the HTTP API: the enter, its key, the hash of its wish and the wish as JSON.
+    pub enter: Option<(EnterId, String, [u8; 32], String)>,
+    /// This join; `jti` of its ticket, and the transfer's id if it is a handoff.
+    pub run: EnterId,
+    pub account: AccountId,
+    pub session: SessionId,
+    pub character: CharacterId,
+    pub wish: EnterWish,
+    /// From inside the game: the area that owns the character, and its epoch.
+    pub from: Option<(AreaId, u64)>,
+    /// From a portal: exactly there.
+    pub at: Option<Place>,
+    /// When it was first asked, ms since 1970.
+    pub created: i64,
+}
+
+/// Works for an enter of the HTTP API until it is ready or refused.
+pub async fn run(core: Arc<Core>, id: EnterId, want: Want) {
+    let Some(progress) = core.state().enters.get(&id).map(|enter| enter.progress.clone()) else { return };
+    let result = tokio::select! {
+        biased;
+        // Given up: by the player, by a newer wish, by the end of his login.
+        () = given_up(&progress) => Err(Refusal::new(Code::EnterExpired, "this enter was given up")),
+        result = join(&core, &want, &progress) => result,
+    };
+    let mut state = core.state();
+    match result {
+        Ok(prepared) => {
+            progress.send_replace(Progress::Ready(prepared));
+            if let Some(enter) = state.enters.get_mut(&id).filter(|enter| enter.run == want.run) {
+                enter.ended = Some(Instant::now());
+            }
+        }
+        Err(refusal) => {
+            tracing::debug!(character = %want.character, %refusal, "an enter was refused");
+            if state.enters.get(&id).is_some_and(|enter| enter.run == want.run && enter.ended.is_none()) {
+                state.give_up(id, refusal);
+            } else {
+                state.forget_run(want.run, want.character);
+            }
+        }
+    }
+}
+
+async fn given_up(progress: &watch::Sender<Progress>) {
+    let mut watching = progress.subscribe();
+    if watching.wait_for(|progress| matches!(progress, Progress::Refused(_))).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// The whole line.
+///
+/// # Errors
+/// Any refusal; nothing is held any more then.
+pub async fn join(core: &Arc<Core>, want: &Want, progress: &watch::Sender<Progress>) -> Result<Prepared, Refusal> {
+    let began = Instant::now();
+    let mut tries = 0;
+    loop {
+        let (found, quests) = read(core, want).await?;
+        let place = choose_place(core, want, &found)?;
+        let doc = CharacterDoc {
+            id: found.id,
+            account: found.account,
+            name: found.name.clone(),
+            faction: found.faction.clone(),
+            place,
+            quests,
+        };
+        let area = take_seat(core, want, &doc, progress).await?;
+        if want.from.is_some_and(|(from, _)| from == area) {
+            return Refusal::err(Code::BadRequest, "you are there already");
+        }
+        match prepare(core, want, &found, &doc, area, progress).await {
+            Ok(mut prepared) => {
+                prepared.took_ms = began.elapsed().as_secs_f64() * 1e3;
+                return Ok(prepared);
+            }
+            Err(refusal) => {
+                core.state().forget_run(want.run, want.character);
+                tries += 1;
+                let lost = matches!(refusal.code, Code::AreaUnavailable | Code::Stopping | Code::ServerFull | Code::StaleEpoch);
+                if !lost || tries == TRIES || core.state().stopping {
+                    return Err(refusal);
+                }
+                tracing::info!(character = %want.character, %refusal, "an enter tries again");
+            }
+        }
+    }
+}
+
+/// Who: the character and its quests.
+async fn read(core: &Core, want: &Want) -> Result<(character::Character, Vec<Quest>), Refusal> {
+    let mut reader = core.store.reader().await?;
+    let found = character::get_own(&mut reader, want.account, want.character).await?;
+    let quests = quest::list(&mut reader, want.character).await?;
+    Ok((found, quests))
+}
+
+/// Where (G4, G5): where the wish says, else the last location, else the faction's spawn, else the world's.
+fn choose_place(core: &Core, want: &Want, found: &character::Character) -> Result<Place, Refusal> {
+    if let Some(at) = &want.at {
+        ground_at(core.world(&at.world)?, at)?;
+        return Ok(at.clone());
+    }
+    let world = core.world(want.wish.world.as_deref().unwrap_or(&found.world))?;
+    let last = found.place.as_ref().filter(|place| place.world == world.name && ground_at(world, place).is_ok());
+    let faction = found.faction.as_deref().filter(|faction| world.faction(faction).is_ok());
+    match (&want.wish.map, &world.kind) {
+        (None, _) => last.map_or_else(|| world.spawn(faction), |place| Ok(place.clone())),
+        (Some(_), Kind::Grid(_)) => Refusal::err(Code::UnknownMap, format!("the world «{}» has no maps", world.title)),
+        (Some(map), Kind::Maps(maps)) => {
+            let found = maps.map(map)?;
+            if let Some(place) = last.filter(|place| place.map.as_ref() == Some(map)) {
+                return Ok(place.clone());
+            }
+            let spawn = world.spawn(faction)?;
+            if spawn.map.as_ref() == Some(map) {
+                return Ok(spawn);
+            }
+            let (x, y) = arrival(maps, map).unwrap_or((f64::from(found.width_m) / 2.0, f64::from(found.height_m) / 2.0));
+            Ok(Place { world: world.name.clone(), map: Some(map.clone()), x, y })
+        }
+    }
+}
+
+/// A map that nobody spawns on is entered where its first portal leads in: that spot is walkable.
+fn arrival(maps: &pangea_world::world_file::Maps, map: &str) -> Option<(f64, f64)> {
+    let portals = maps.maps.iter().flat_map(|from| &from.portals);
+    portals.into_iter().find(|portal| portal.to == map).map(|portal| (portal.to_x, portal.to_y))
+}
+
+/// Which area and layer: takes a seat there, or waits in line until one is free.
+async fn take_seat(
+    core: &Arc<Core>,
+    want: &Want,
+    doc: &CharacterDoc,
+    progress: &watch::Sender<Progress>,
+) -> Result<AreaId, Refusal> {
+    let world = core.world(&doc.place.world)?.clone();
+    let ground = ground_at(&world, &doc.place)?;
+    let friends_layer = friends_layer(core, want, &world, &ground).await?;
+    let wish = Wish {
+        rule: want.wish.rule.clone(),
+        layer: want.wish.layer,
+        friends_layer,
+        version: want.wish.version.clone(),
+    };
+    let turn = Arc::new(Notify::new());
+    loop {
+        match look_for_seat(core, want, &world, &ground, &wish, (&turn, progress))? {
+            Look::Seat(area) => return Ok(area),
+            Look::Open(layer) => running::know_area(core, &world, &ground, layer).await?,
+            Look::Wait => turn.notified().await,
+        }
+    }
+}
+
+enum Look {
+    Seat(AreaId),
+    Open(u16),
+    Wait,
+}
+
+/// One look, under the lock: whoever finds room has it.
+fn look_for_seat(
+    core: &Core,
+    want: &Want,
+    world: &Arc<World>,
+    ground: &Ground,
+    wish: &Wish,
+    (turn, progress): (&Arc<Notify>, &watch::Sender<Progress>),
+) -> Result<Look, Refusal> {
+    let mut state = core.state();
+    let line_name = (world.name.clone(), ground.clone());
+    let own_layer = |layer: &placement::LayerState| {
+        let name = AreaName { world: world.name.clone(), ground: ground.clone(), layer: layer.layer };
+        let area = state.names.get(&name).and_then(|area| state.areas.get(area));
+        area.is_some_and(|area| area.seats.contains_key(&want.character))
+    };
+    let layers = state.layers(world, ground);
+    // Who has a seat here already (a reconnect, a newer login) keeps it, on whichever layer.
+    let seated = layers.iter().find(|layer| own_layer(layer)).map(|layer| layer.layer);
+    let behind_others = |state: &super::state::State| {
+        let line = state.lines.get(&line_name);
+        line.is_some_and(|line| line.first().is_some_and(|first| first.run != want.run && first.created <= want.created))
+    };
+    let placed = match seated.filter(|seated| wish.layer.is_none_or(|layer| layer == *seated)) {
+        Some(layer) => Placement::Layer(layer),
+        None => match placement::place(world, &layers, wish)? {
+            Placement::Queue => Placement::Queue,
+            _ if behind_others(&state) => Placement::Queue,
+            placed => placed,
+        },
+    };
+    let layer = match placed {
+        Placement::Layer(layer) | Placement::NewLayer(layer) => layer,
+        Placement::Queue => {
+            let line = state.lines.entry(line_name.clone()).or_default();
+            if line.iter().all(|waiting| waiting.run != want.run) {
+                if line.len() >= core.config.central.queue_max {
+                    return Refusal::err(Code::WorldFull, "this place is full, and so is the line before it");
+                }
+                let at = line.partition_point(|waiting| waiting.created <= want.created);
+                let waiting =
+                    Waiting { run: want.run, created: want.created, turn: turn.clone(), progress: progress.clone() };
+                line.insert(at, waiting);
+                for (position, waiting) in (1..).zip(line.iter()) {
+                    waiting.progress.send_replace(Progress::Queued { position });
+                }
+            }
+            return Ok(Look::Wait);
+        }
+    };
+    let name = AreaName { world: world.name.clone(), ground: ground.clone(), layer };
+    let Some(id) = state.names.get(&name).copied() else { return Ok(Look::Open(layer)) };
+    if let Some(line) = state.lines.get_mut(&line_name) {
+        line.retain(|waiting| waiting.run != want.run);
+        if line.is_empty() {
+            state.lines.remove(&line_name);
+        }
+        state.line_moved(&line_name);
+    }
+    let until = Instant::now() + Duration::from_secs(core.config.central.seat_hold_s + core.config.central.start_timeout_s);
+    let Some(area) = state.areas.get_mut(&id) else { return Ok(Look::Open(layer)) };
+    match area.seats.get_mut(&want.character) {
+        Some(seat) if seat.taken == Taken::Inside => {}
+        Some(seat) => *seat = Seat { run: want.run, taken: Taken::Held(until), ..seat.clone() },
+        None => {
+            let seat = Seat { account: want.account, epoch: 0, run: want.run, taken: Taken::Held(until) };
+            area.seats.insert(want.character, seat);
+        }
+    }
+    // So that others count on it from now on.
+    area.phase.send_if_modified(|phase| {
+        let down = matches!(phase, Phase::Down | Phase::Failed(_));
+        if down {
+            *phase = Phase::Wanted;
+        }
+        down
+    });
+    Ok(Look::Seat(id))
+}
+
+/// The layer on which the wished friend is, if he is on this ground.
+async fn friends_layer(core: &Core, want: &Want, world: &World, ground: &Ground) -> Result<Option<u16>, Refusal> {
+    let Some(friend) = &want.wish.friend else { return Ok(None) };
+    let name = pangea_world::name::check(friend)?;
+    let mut reader = core.store.reader().await?;
+    let friend = character::by_name(&mut reader, &name).await?.id;
+    let state = core.state();
+    let area = state.presence(friend).and_then(|(area, _)| state.areas.get(&area));
+    Ok(area.filter(|area| area.name.world == world.name && area.name.ground == *ground).map(|area| area.name.layer))
+}
+
+/// The server: running, owner of the character (or about to be), synced, admitted; then the ticket.
+async fn prepare(
+    core: &Arc<Core>,
+    want: &Want,
+    found: &character::Character,
+    doc: &CharacterDoc,
+    area: AreaId,
+    progress: &watch::Sender<Progress>,
+) -> Result<Prepared, Refusal> {
+    let server = running::ensure_running(core, area, Some(progress)).await?;
+    progress.send_replace(Progress::Syncing);
+    let own = server.sender.is_some();
+    let epoch = match want.from {
+        None => own_it(core, want, found, doc, area).await?,
+        Some((from, epoch)) => {
+            let until = Instant::now() + Duration::from_secs(core.config.central.seat_hold_s);
+            let (character, place) = (want.character, doc.place.clone());
+            let transfer = Transfer { character, from, epoch, to: area, place, plain: !own, sealed: false, until };
+            core.state().transfers.insert(want.run, transfer);
+            // A plain move is a leave and then an enter: two changes of owner.
+            if own { epoch + 1 } else { epoch + 2 }
+        }
+    };
+    if let Some(seat) = core.state().areas.get_mut(&area).and_then(|area| area.seats.get_mut(&want.character)) {
+        seat.epoch = epoch;
+    }
+    if let Some(sender) = &server.sender {
+        admit(core, want, doc, area, epoch, sender).await?;
+    }
+    let now_s = clock::unix_s();
+    let claims = Claims {
+        iss: "pangea".into(),
+        aud: audience(server.id, server.incarnation),
+        sub: want.character,
+        jti: want.run,
+        iat: now_s,
+        exp: now_s + LIFE_S,
+        acc: want.account,
+        ses: want.session,
+        epoch,
+        name: doc.name.clone(),
+    };
+    let scheme = if server.at.tls { "wss" } else { "ws" };
+    let pin = &server.at.certificate;
+    Ok(Prepared {
+        url: format!("{scheme}://{}:{}{}", server.at.address, server.at.port, server.path),
+        ticket: core.keys.signer.sign(&claims),
+        ticket_expires_in_s: LIFE_S,
+        area: core.state().areas.get(&area).map(|area| area.name.to_string()).unwrap_or_default(),
+        plain: !own,
+        certificate_sha256: (!pin.is_empty()).then(|| pangea_world::id::hex(pin)),
+        took_ms: 0.0,
+    })
+}
+
+/// Makes the area the character's owner: one transaction, which also notes the enter.
+async fn own_it(
+    core: &Arc<Core>,
+    want: &Want,
+    found: &character::Character,
+    doc: &CharacterDoc,
+    area: AreaId,
+) -> Result<u64, Refusal> {
+    let keep = match found.owner {
+        Some(owner) => handoff::let_go(core, want.character, owner, found.epoch, area).await?,
+        None => false,
+    };
+    let (id, place) = (want.character, doc.place.clone());
+    let moves = want.wish.map.is_some() || want.wish.world.is_some() || found.place.is_none();
+    let noted = want.enter.clone().map(|(enter, key, hash, wish)| {
+        let who = (want.account, want.session, want.character);
+        enter::Enter { state: "ready".into(), created: want.created, ..enter::wished(enter, who, key, hash, wish) }
+    });
+    let transfers = [TransferId(random::bytes()), TransferId(want.run.0)];
+    core.store
+        .write(move |tx| {
+            let (noted, place) = (noted.clone(), place.clone());
+            Box::pin(async move {
+                if let Some(noted) = &noted {
+                    enter::begin(tx, noted).await?;
+                }
+                let row = ownership::owned::<AreaId>(tx, id.0).await?;
+                match row.owner {
+                    Some(owner) if owner == area && keep => return Ok(row.epoch),
+                    Some(owner) => {
+                        ownership::change_owner(tx, id.0, transfers[0], &Change::Failover { from: owner }).await?;
+                    }
+                    None => {}
+                }
+                if moves {
+                    character::put(tx, id, &place).await?;
+                }
+                let changed = ownership::change_owner(tx, id.0, transfers[1], &Change::Grant { to: area }).await?;
+                Ok::<u64, Error>(changed.row.epoch)
+            })
+        })
+        .await
+}
+
+/// Faction, then character and quests (G9-G11); answered when the server has them.
+async fn admit(
+    core: &Arc<Core>,
+    want: &Want,
+    doc: &CharacterDoc,
+    area: AreaId,
+    epoch: u64,
+    sender: &link::Sender,
+) -> Result<(), Refusal> {
+    let (reply, answer) = oneshot::channel();
+    {
+        let mut state = core.state();
+        state.admits.insert(want.run, (area, reply));
+        if let (Some(faction), Some(entry)) = (&doc.faction, state.areas.get_mut(&area))
+            && !entry.factions.contains(faction)
+            && let Ok(data) = entry.world.faction(faction)
+        {
+            entry.factions.push(faction.clone());
+            sender.send(Body::FactionSync(FactionSync { faction: json(data) }))?;
+        }
+    }
+    sender.send(Body::Admit(Admit {
+        enter: want.run.to_vec(),
+        character: json(doc),
+        session: want.session.to_vec(),
+        epoch,
+        granted: want.from.is_none(),
+        wait_ms: core.config.central.seat_hold_s * 1_000,
+    }))?;
+    let answer = tokio::time::timeout(ADMIT_TIMEOUT, answer).await;
+    core.state().admits.remove(&want.run);
+    match answer {
+        Ok(Ok(answer)) => answer.map_err(|refused| link::to_refusal(&refused)),
+        _ => Refusal::err(Code::AreaUnavailable, "the server of this place did not answer"),
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}

@@ -1,0 +1,525 @@
+//! The links that arrive at central: who may open one, and what each role's messages do.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId};
+use pangea_world::messages::{
+    Admitted, AreaReady, Body, GoOn, GoOnReply, Granted, Heartbeat, Lease, Places, Register, SaveArea, ServerExited,
+    ServerInfo, SpawnerHello, Stopped,
+};
+use pangea_world::ownership::Change;
+use pangea_world::role_key::RoleKey;
+use pangea_world::{Code, Refusal};
+use tokio::sync::{mpsc, watch};
+
+use super::core::{Core, EnterWish, Progress};
+use super::join::{self, Want};
+use super::state::{Chat, PeerAddress, Phase, Seat, Server, Spawner, Taken, server_key};
+use super::{handoff, peers, running};
+use crate::link::{self, Accepted, Event};
+use crate::store::{self, Error, ownership};
+use crate::{clock, random};
+
+/// The key that a role of this name must have; no other role than these three may open a link.
+pub fn key_of(master: &RoleKey, hello: &pangea_world::messages::Hello) -> Option<RoleKey> {
+    match hello.role.as_str() {
+        "spawner" | "chat" => Some(master.derive(&hello.role, &hello.name)),
+        "area" => Some(server_key(master, &hello.spawner, &hello.name)),
+        _ => None,
+    }
+}
+
+/// Takes each link that has proven itself.
+pub async fn run(core: Arc<Core>, mut accepted: mpsc::Receiver<Accepted>) {
+    while let Some(link) = accepted.recv().await {
+        tracing::debug!(role = link.hello.role, name = link.hello.name, "a link stands");
+        match link.hello.role.as_str() {
+            "spawner" => drop(tokio::spawn(spawner(core.clone(), link))),
+            "chat" => drop(tokio::spawn(chat(core.clone(), link))),
+            _ => drop(tokio::spawn(area(core.clone(), link))),
+        }
+    }
+}
+
+// ---- spawner -----------------------------------------------------------------------------------------
+
+async fn spawner(core: Arc<Core>, mut link: Accepted) {
+    let name = link.hello.name.clone();
+    let _ = link.sender.send(Body::TicketKeys(core.ticket_keys_message()));
+    while let Some(event) = link.events.recv().await {
+        match event {
+            Event::Message(Body::SpawnerHello(hello)) => spawner_hello(&core, &name, &link.sender, hello).await,
+            Event::Message(Body::ServerChanged(info)) => server_changed(&core, &name, info).await,
+            Event::Message(Body::ServerExited(exited)) => server_exited(&core, &name, &exited).await,
+            Event::Message(Body::Allocated(answer)) => {
+                let waiting = core.state().allocations.remove(&answer.request);
+                if let Some((_, reply)) = waiting {
+                    let _ = reply.send(answer);
+                }
+            }
+            Event::Message(other) => tracing::warn!(?other, "a spawner does not say this"),
+            Event::Up { .. } | Event::Down | Event::Refused(_) => {}
+        }
+    }
+    tracing::warn!(spawner = name, "a spawner is gone; its servers play on");
+    let mut state = core.state();
+    state.spawners.remove(&name);
+    state.allocations.retain(|_, (spawner, _)| *spawner != name);
+}
+
+async fn spawner_hello(core: &Arc<Core>, name: &str, sender: &link::Sender, hello: SpawnerHello) {
+    tracing::info!(spawner = name, servers = hello.servers.len(), "a spawner is here");
+    let id = |info: &ServerInfo| ServerId::from_bytes(&info.server).ok();
+    let servers: HashMap<ServerId, ServerInfo> =
+        hello.servers.iter().filter_map(|info| Some((id(info)?, info.clone()))).collect();
+    let dead: Vec<ServerId> = {
+        let mut state = core.state();
+        let lost = |area: &super::state::Area| {
+            let server = area.server.as_ref()?;
+            (server.spawner == name && !servers.contains_key(&server.id)).then_some(server.id)
+        };
+        let dead = state.areas.values().filter_map(lost).collect();
+        state.spawners.insert(
+            name.to_owned(),
+            Spawner {
+                sender: sender.clone(),
+                address: hello.address,
+                capacity: hello.capacity,
+                templates: hello.templates,
+                servers,
+            },
+        );
+        dead
+    };
+    for server in dead {
+        running::server_died(core, server, "not there any more").await;
+    }
+    let third_party: Vec<ServerInfo> = hello.servers.into_iter().filter(|info| info.player_capacity > 0).collect();
+    for info in third_party {
+        server_changed(core, name, info).await;
+    }
+    core.changed.notify_waiters();
+    tokio::spawn(running::start_wanted(core.clone()));
+}
+
+async fn server_changed(core: &Arc<Core>, spawner: &str, info: ServerInfo) {
+    let Ok(id) = ServerId::from_bytes(&info.server) else { return };
+    let area = {
+        let mut state = core.state();
+        let Some(entry) = state.spawners.get_mut(spawner) else { return };
+        entry.servers.insert(id, info.clone());
+        state.area_of(id).filter(|area| state.areas.get(area).is_some_and(|area| !area.own))
+    };
+    let area = match area {
+        Some(area) => area,
+        None if info.player_capacity > 0 && !info.area.is_empty() => match adopt_third_party(core, spawner, &info).await {
+            Some(area) => area,
+            None => return,
+        },
+        None => return,
+    };
+    let listed: Vec<CharacterId> = info.players.iter().filter_map(|player| player.parse().ok()).collect();
+    handoff::players_changed(core, area, &listed).await;
+}
+
+/// A third-party server that served an area before central was restarted serves it on.
+async fn adopt_third_party(core: &Arc<Core>, spawner: &str, info: &ServerInfo) -> Option<AreaId> {
+    let (area, server) = (AreaId::from_bytes(&info.area).ok()?, ServerId::from_bytes(&info.server).ok()?);
+    let (row, characters) = {
+        let mut reader = core.store.reader().await.ok()?;
+        let row = store::area::get(&mut reader, area).await.ok()?;
+        (row, store::character::owned_by(&mut reader, area).await.ok()?)
+    };
+    if row.owner != Some(server) {
+        return None;
+    }
+    let world = core.worlds.get(&row.name.world)?.clone();
+    running::enter_area(core, area, &world, row.name.clone());
+    let mut state = core.state();
+    let entry = state.areas.get_mut(&area).filter(|entry| !entry.own && entry.server.is_none())?;
+    let at = PeerAddress { server: info.server.clone(), address: info.address.clone(), port: info.port, ..Default::default() };
+    entry.server = Some(Server {
+        id: server,
+        spawner: spawner.to_owned(),
+        incarnation: row.incarnation,
+        epoch: row.epoch,
+        at,
+        path: String::new(),
+        sender: None,
+        program: None,
+        draining: false,
+        heard: Instant::now(),
+        load: Heartbeat::default(),
+    });
+    for character in characters {
+        let seat = Seat { account: character.account, epoch: character.epoch, run: EnterId::default(), taken: Taken::Inside };
+        entry.seats.insert(character.id, seat);
+    }
+    entry.phase.send_replace(Phase::Ready);
+    Some(area)
+}
+
+async fn server_exited(core: &Arc<Core>, spawner: &str, exited: &ServerExited) {
+    let Ok(id) = ServerId::from_bytes(&exited.server) else { return };
+    if let Some(entry) = core.state().spawners.get_mut(spawner) {
+        entry.servers.remove(&id);
+    }
+    running::server_died(core, id, &exited.how).await;
+}
+
+// ---- chat --------------------------------------------------------------------------------------------
+
+async fn chat(core: Arc<Core>, mut link: Accepted) {
+    let name = link.hello.name.clone();
+    let _ = link.sender.send(Body::TicketKeys(core.ticket_keys_message()));
+    let server = link.hello.link_session.clone();
+    while let Some(event) = link.events.recv().await {
+        if let Event::Message(Body::Register(register)) = event {
+            tracing::info!(chat = name, address = register.address, port = register.port, "a chat is here");
+            let peer = PeerAddress {
+                server: server.clone(),
+                address: register.address,
+                port: register.port,
+                tls: register.tls,
+                certificate: register.certificate,
+            };
+            core.state().chats.insert(name.clone(), Chat { sender: link.sender.clone(), peer });
+            peers::chat_changed(&core, &name, None);
+        }
+    }
+    let ours = {
+        let mut state = core.state();
+        let ours = state.chats.get(&name).is_some_and(|chat| chat.peer.server == server);
+        if ours {
+            state.chats.remove(&name);
+        }
+        ours
+    };
+    if ours {
+        tracing::warn!(chat = name, "a chat is gone");
+        peers::chat_changed(&core, &name, Some(server));
+    }
+}
+
+// ---- area --------------------------------------------------------------------------------------------
+
+async fn area(core: Arc<Core>, mut link: Accepted) {
+    let Ok(server) = link.hello.name.parse::<ServerId>() else { return };
+    let mut area: Option<AreaId> = None;
+    while let Some(event) = link.events.recv().await {
+        let Event::Message(body) = event else { continue };
+        if let Body::Register(register) = body {
+            match register_area(&core, &link, server, &register).await {
+                Ok(id) => area = Some(id),
+                Err(refusal) => {
+                    tracing::warn!(%server, %refusal, "a game server was refused");
+                    let _ = link.sender.send(Body::Refused(link::from_refusal(&refusal)));
+                }
+            }
+            continue;
+        }
+        // What was said under an earlier life of central comes before the registration; the store judges it.
+        let area = match area.or_else(|| core.state().area_of(server)) {
+            Some(area) => area,
+            None => match unregistered(&core, server).await {
+                Some(area) => area,
+                None => continue,
+            },
+        };
+        area_message(&core, &link.sender, server, area, body).await;
+    }
+}
+
+async fn unregistered(core: &Core, server: ServerId) -> Option<AreaId> {
+    let mut reader = core.store.reader().await.ok()?;
+    let owned = store::area::all_owned(&mut reader).await.ok()?;
+    owned.into_iter().find(|row| row.owner == Some(server)).map(|row| row.id)
+}
+
+async fn area_message(core: &Arc<Core>, sender: &link::Sender, server: ServerId, area: AreaId, body: Body) {
+    match body {
+        Body::Heartbeat(heartbeat) => on_heartbeat(core, sender, area, server, heartbeat),
+        Body::AreaReady(ready) => on_ready(core, area, server, &ready),
+        Body::Admitted(admitted) => on_admitted(core, &admitted),
+        Body::Arrived(message) => handoff::arrived(core, area, &message),
+        Body::NoShow(at) => handoff::no_show(core, area, &at).await,
+        Body::Left(message) => handoff::left(core, area, &message).await,
+        Body::Places(places) => on_places(core, area, &places),
+        Body::Commit(message) => handoff::commit(core, area, &message).await,
+        Body::Abort(at) => handoff::abort(core, area, &at).await,
+        Body::GoOn(wish) => drop(tokio::spawn(go_on(core.clone(), sender.clone(), area, wish))),
+        Body::SaveArea(save) => save_area(core, area, server, save).await,
+        Body::Stopped(stopped) => on_stopped(core, area, server, &stopped).await,
+        other => tracing::warn!(?other, "an area server does not say this"),
+    }
+}
+
+/// K7: where it can be reached; M6: what it loads; K8: who else is there.
+async fn register_area(core: &Arc<Core>, link: &Accepted, server: ServerId, register: &Register) -> Result<AreaId, Refusal> {
+    let area = AreaId::from_bytes(&register.area).map_err(|_| Refusal::new(Code::BadRequest, "a registration names its area"))?;
+    if register.port == 0 || register.port > 65_535 || register.address.is_empty() {
+        return Refusal::err(Code::BadRequest, "a registration needs an address and a port");
+    }
+    let row = {
+        let mut reader = core.store.reader().await?;
+        store::area::get(&mut reader, area).await?
+    };
+    let world = core.world(&row.name.world)?.clone();
+    let spawner = link.hello.spawner.clone();
+    if !core.state().areas.contains_key(&area) {
+        running::enter_area(core, area, &world, row.name.clone());
+    }
+    let stale = || Refusal::new(Code::StaleEpoch, "another server has this area");
+    let resumed = register.incarnation > 0;
+    let (epoch, incarnation, state) = if resumed {
+        if row.owner != Some(server) || row.epoch != register.epoch || row.incarnation != register.incarnation {
+            return Err(stale());
+        }
+        (row.epoch, row.incarnation, None)
+    } else {
+        // Only the server that central allocated for the area, in this or an earlier life.
+        let ours = {
+            let state = core.state();
+            let listed = state.spawners.get(&spawner).and_then(|spawner| spawner.servers.get(&server));
+            let wanted = state.areas.get(&area).and_then(|entry| entry.server.as_ref()).map(|server| server.id);
+            listed.is_none_or(|info| info.area.is_empty() || info.area == register.area) && wanted.is_none_or(|id| id == server)
+        };
+        if !ours {
+            return Err(stale());
+        }
+        match row.owner {
+            Some(owner) if owner == server => return Err(stale()),
+            Some(_) if running::settle_owner(core, area, std::time::Duration::from_millis(1)).await? => return Err(stale()),
+            _ => {}
+        }
+        running::grant(core, area, server, &spawner).await?
+    };
+    let at = PeerAddress {
+        server: server.to_vec(),
+        address: register.address.clone(),
+        port: register.port,
+        tls: register.tls,
+        certificate: register.certificate.clone(),
+    };
+    let restoring = state.is_some();
+    let always_on = {
+        let mut all = core.state();
+        let entry = all.areas.get_mut(&area).ok_or_else(stale)?;
+        entry.factions.clear();
+        entry.server = Some(Server {
+            id: server,
+            spawner,
+            incarnation,
+            epoch,
+            at,
+            path: "/play".to_owned(),
+            sender: Some(link.sender.clone()),
+            program: Some(link.hello.program.clone()),
+            draining: false,
+            heard: Instant::now(),
+            load: Heartbeat::default(),
+        });
+        entry.phase.send_replace(if register.ready { Phase::Ready } else { Phase::Loading { restoring } });
+        for here in &register.characters {
+            let (Ok(character), Ok(account)) =
+                (CharacterId::from_bytes(&here.character), pangea_world::id::AccountId::from_bytes(&here.account))
+            else {
+                continue;
+            };
+            let seat = Seat { account, epoch: here.epoch, run: EnterId::default(), taken: Taken::Inside };
+            entry.seats.entry(character).or_insert(seat);
+        }
+        entry.always_on
+    };
+    core.changed.notify_waiters();
+    tracing::info!(area = %row.name, %server, epoch, incarnation, resumed, "a game server has registered");
+    link.sender.send(Body::Granted(Granted {
+        area: area.to_vec(),
+        incarnation,
+        epoch,
+        world: world.name.clone(),
+        world_toml: core.world_texts.get(&world.name).cloned().unwrap_or_default(),
+        ground: row.name.ground.to_string(),
+        layer: u32::from(row.name.layer),
+        state: state.unwrap_or_default(),
+        lease_ms: core.config.central.owner_lease_s * 1_000,
+        keys: core.ticket_keys_message().keys,
+        resumed,
+        always_on,
+        prompt: core.config.central.prompt,
+    }))?;
+    if register.ready {
+        peers::arrived(core, area);
+    } else {
+        peers::tell_all(core, area);
+    }
+    Ok(area)
+}
+
+fn on_ready(core: &Core, area: AreaId, server: ServerId, ready: &AreaReady) {
+    {
+        let state = core.state();
+        let Some(entry) = state.areas.get(&area).filter(|e| e.server.as_ref().is_some_and(|s| s.id == server)) else { return };
+        entry.phase.send_replace(Phase::Ready);
+        tracing::info!(area = %entry.name, restored = ready.restored, took_ms = ready.took_ms, "an area is ready");
+    }
+    core.changed.notify_waiters();
+    peers::arrived(core, area);
+}
+
+fn on_heartbeat(core: &Core, sender: &link::Sender, area: AreaId, id: ServerId, heartbeat: Heartbeat) {
+    let sent_ms = heartbeat.sent_ms;
+    let known = {
+        let mut state = core.state();
+        let server = state.areas.get_mut(&area).and_then(|entry| entry.server.as_mut()).filter(|server| server.id == id);
+        server.map(|server| (server.heard, server.load) = (Instant::now(), heartbeat)).is_some()
+    };
+    // Only the owner's lease is renewed: another server may have the area by now.
+    if known {
+        let _ = sender.send(Body::Lease(Lease { sent_ms, lease_ms: core.config.central.owner_lease_s * 1_000 }));
+    }
+}
+
+fn on_admitted(core: &Core, admitted: &Admitted) {
+    let Ok(run) = EnterId::from_bytes(&admitted.enter) else { return };
+    let waiting = core.state().admits.remove(&run);
+    if let Some((_, reply)) = waiting {
+        let _ = reply.send(admitted.refused.clone().map_or(Ok(()), Err));
+    }
+}
+
+/// Positions are written beside everything else: nobody waits for them.
+fn on_places(core: &Arc<Core>, area: AreaId, places: &Places) {
+    let Some(map) = handoff::place_map(core, area) else { return };
+    let standing = |left: &pangea_world::messages::Left| {
+        let character = CharacterId::from_bytes(&left.character).ok()?;
+        Some(ownership::Standing { character, epoch: left.epoch, x: left.x, y: left.y })
+    };
+    let places: Vec<ownership::Standing> = places.places.iter().filter_map(standing).collect();
+    let core = core.clone();
+    tokio::spawn(async move {
+        let written = core.store.write(move |tx| {
+            let (map, places) = (map.clone(), places.clone());
+            Box::pin(async move { ownership::save_places(tx, area, map.as_deref(), &places).await })
+        });
+        if let Err(refusal) = written.await {
+            tracing::warn!(%refusal, "a batch of places was not written; the next one will be");
+        }
+    });
+}
+
+async fn save_area(core: &Core, area: AreaId, server: ServerId, save: SaveArea) {
+    let SaveArea { epoch, state } = save;
+    let written = core.store.write(move |tx| {
+        let state = state.clone();
+        Box::pin(async move { ownership::save_area_state(tx, area, server, epoch, &state).await })
+    });
+    match written.await {
+        Ok(()) => {}
+        Err(refusal) if refusal.code == Code::StaleEpoch => tracing::warn!(%server, "a stale server's state was refused"),
+        Err(refusal) => tracing::error!(%server, %refusal, "an area's state could not be written"),
+    }
+}
+
+/// The area goes back to the store; the process may end.
+async fn on_stopped(core: &Arc<Core>, area: AreaId, server: ServerId, stopped: &Stopped) {
+    let change = pangea_world::id::TransferId(random::bytes());
+    let epoch = stopped.epoch;
+    let done = core.store.write(move |tx| {
+        Box::pin(async move {
+            let change_to = Change::Release { from: server, epoch };
+            Ok::<_, Error>(ownership::change_owner(tx, area.0, change, &change_to).await?)
+        })
+    });
+    if let Err(refusal) = done.await {
+        tracing::warn!(%server, %refusal, "a server's stop was not written");
+    }
+    {
+        let mut state = core.state();
+        let Some(entry) = state.areas.get_mut(&area).filter(|e| e.server.as_ref().is_some_and(|s| s.id == server)) else { return };
+        tracing::info!(area = %entry.name, why = stopped.why, "an area has stopped");
+        entry.server = None;
+        entry.factions.clear();
+        entry.seats.retain(|_, seat| seat.taken != Taken::Inside);
+        entry.phase.send_replace(Phase::Down);
+        let refused: Vec<EnterId> = state.admits.iter().filter(|(_, (id, _))| *id == area).map(|(run, _)| *run).collect();
+        refused.iter().for_each(|run| drop(state.admits.remove(run)));
+    }
+    core.changed.notify_waiters();
+    peers::gone(core, server);
+}
+
+/// A wish from inside the game takes the same line as one from outside (G1, G2, K16).
+async fn go_on(core: Arc<Core>, sender: link::Sender, area: AreaId, wish: GoOn) {
+    let reply = |progress: &Progress| {
+        let mut reply =
+            GoOnReply { request: wish.request, state: progress.state().to_owned(), character: wish.character.clone(), ..Default::default() };
+        match progress {
+            Progress::Queued { position } => reply.position = *position,
+            Progress::Ready(prepared) => {
+                (reply.url, reply.ticket, reply.plain) = (prepared.url.clone(), prepared.ticket.clone(), prepared.plain);
+            }
+            Progress::Refused(refusal) => reply.refused = Some(link::from_refusal(refusal)),
+            _ => {}
+        }
+        let _ = sender.send(Body::GoOnReply(reply));
+    };
+    let want = match go_on_want(&core, area, &wish) {
+        Ok(want) => want,
+        Err(refusal) => return reply(&Progress::Refused(refusal)),
+    };
+    let (progress, mut watching) = watch::channel(Progress::Queued { position: 0 });
+    let joining = join::join(&core, &want, &progress);
+    tokio::pin!(joining);
+    let deadline = tokio::time::sleep(std::time::Duration::from_secs(core.config.central.enter_wait_s));
+    tokio::pin!(deadline);
+    let result = loop {
+        tokio::select! {
+            biased;
+            result = &mut joining => break result,
+            Ok(()) = watching.changed() => reply(&watching.borrow_and_update().clone()),
+            () = &mut deadline => break Refusal::err(Code::EnterExpired, "there was no room in time; ask again"),
+        }
+    };
+    match result {
+        Ok(prepared) => reply(&Progress::Ready(prepared)),
+        Err(refusal) => {
+            {
+                let mut state = core.state();
+                state.transfers.remove(&want.run);
+                state.forget_run(want.run, want.character);
+            }
+            reply(&Progress::Refused(refusal));
+        }
+    }
+}
+
+fn go_on_want(core: &Core, area: AreaId, wish: &GoOn) -> Result<Want, Refusal> {
+    let character = CharacterId::from_bytes(&wish.character).map_err(|_| Refusal::new(Code::BadRequest, "no character"))?;
+    let state = core.state();
+    let entry = state.areas.get(&area).ok_or_else(|| Refusal::new(Code::AreaUnavailable, "the area is gone"))?;
+    let seat = entry.seats.get(&character).filter(|seat| seat.epoch == wish.epoch);
+    let seat = seat.ok_or_else(|| Refusal::new(Code::StaleEpoch, "this area does not have the character"))?;
+    let world = if wish.world.is_empty() { entry.name.world.clone() } else { wish.world.clone() };
+    let at = wish.at.then(|| handoff::portal_place(&world, &wish.map, wish.x, wish.y));
+    let wished = EnterWish {
+        character: Some(character),
+        world: Some(world),
+        map: (!wish.map.is_empty()).then(|| wish.map.clone()),
+        layer: wish.layer_plus_one.checked_sub(1).map(|layer| layer as u16),
+        ..EnterWish::default()
+    };
+    Ok(Want {
+        enter: None,
+        run: EnterId(random::bytes()),
+        account: seat.account,
+        session: Default::default(),
+        character,
+        wish: wished,
+        from: Some((area, wish.epoch)),
+        at,
+        created: clock::unix_ms() as i64,
+    })
+}

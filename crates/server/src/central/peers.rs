@@ -1,0 +1,104 @@
+//! Who else is there: every area server knows the others and the chat, and learns of each change (K8, K9,
+//! K12, E.2, E.3, M7).
+
+use pangea_world::id::{AreaId, ServerId};
+use pangea_world::messages::{Body, Peer, Peers};
+use pangea_world::space::are_neighbours;
+use pangea_world::ticket::Credential;
+
+use super::core::{CREDENTIAL_LIFE_S, Core};
+use super::state::{Area, Phase, State};
+use crate::clock;
+
+/// Tells a server that has just become ready about all others, and all others about it.
+pub fn arrived(core: &Core, id: AreaId) {
+    let state = core.state();
+    let Some(new) = state.areas.get(&id) else { return };
+    send(new, Peers { whole: true, present: all_for(core, &state, id), gone: Vec::new() });
+    for (other_id, other) in state.areas.iter().filter(|(other, _)| **other != id) {
+        if let Some(peer) = area_peer(core, new, other) {
+            tracing::trace!(of = %other_id, "told of a new peer");
+            send(other, Peers { whole: false, present: vec![peer], gone: Vec::new() });
+        }
+    }
+}
+
+/// Tells one server all it should know (after its link began anew).
+pub fn tell_all(core: &Core, id: AreaId) {
+    let state = core.state();
+    if let Some(area) = state.areas.get(&id) {
+        send(area, Peers { whole: true, present: all_for(core, &state, id), gone: Vec::new() });
+    }
+}
+
+/// Tells everybody that a server is gone.
+pub fn gone(core: &Core, server: ServerId) {
+    let state = core.state();
+    for area in state.areas.values() {
+        send(area, Peers { whole: false, present: Vec::new(), gone: vec![server.to_vec()] });
+    }
+}
+
+/// Tells everybody of a chat that came, or `None`: that went.
+pub fn chat_changed(core: &Core, name: &str, gone: Option<Vec<u8>>) {
+    let state = core.state();
+    for area in state.areas.values() {
+        let present = chat_peer(core, &state, name, area).into_iter().collect();
+        send(area, Peers { whole: false, present, gone: gone.clone().into_iter().collect() });
+    }
+}
+
+fn all_for(core: &Core, state: &State, id: AreaId) -> Vec<Peer> {
+    let Some(receiver) = state.areas.get(&id) else { return Vec::new() };
+    let others = state.areas.iter().filter(|(other, _)| **other != id);
+    let areas = others.filter_map(|(_, other)| area_peer(core, other, receiver));
+    areas.chain(state.chats.keys().filter_map(|name| chat_peer(core, state, name, receiver))).collect()
+}
+
+/// `area` as `receiver` sees it.
+fn area_peer(core: &Core, area: &Area, receiver: &Area) -> Option<Peer> {
+    let server = area.server.as_ref().filter(|_| *area.phase.borrow() == Phase::Ready)?;
+    let to = receiver.server.as_ref()?;
+    let beside = area.name.world == receiver.name.world
+        && area.name.layer == receiver.name.layer
+        && are_neighbours(&area.world, &area.name.ground, &receiver.name.ground);
+    Some(Peer {
+        server: server.id.to_vec(),
+        address: server.at.address.clone(),
+        port: server.at.port,
+        role: "area".to_owned(),
+        area: area.name.to_string(),
+        neighbour: beside,
+        credential: credential(core, to.id, &server.id.to_string()),
+        tls: server.at.tls,
+        certificate: server.at.certificate.clone(),
+    })
+}
+
+fn chat_peer(core: &Core, state: &State, name: &str, receiver: &Area) -> Option<Peer> {
+    let chat = state.chats.get(name)?;
+    let to = receiver.server.as_ref()?;
+    Some(Peer {
+        server: chat.peer.server.clone(),
+        address: chat.peer.address.clone(),
+        port: chat.peer.port,
+        role: "chat".to_owned(),
+        area: String::new(),
+        neighbour: false,
+        credential: credential(core, to.id, &format!("chat/{name}")),
+        tls: chat.peer.tls,
+        certificate: chat.peer.certificate.clone(),
+    })
+}
+
+fn credential(core: &Core, who: ServerId, to: &str) -> String {
+    let exp = clock::unix_s() + CREDENTIAL_LIFE_S;
+    core.keys.signer.sign_credential(&Credential { sub: who.to_string(), aud: to.to_owned(), exp })
+}
+
+fn send(area: &Area, peers: Peers) {
+    if let Some(sender) = area.server.as_ref().and_then(|server| server.sender.as_ref()) {
+        // A link that is full is reset, and then everything is told anew.
+        let _ = sender.send(Body::Peers(peers));
+    }
+}

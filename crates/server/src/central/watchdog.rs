@@ -1,0 +1,108 @@
+//! What central looks at once a second: silent servers, seats that nobody came for, enters that nobody
+//! waits for any more.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId};
+use pangea_world::{Code, Refusal};
+
+use super::core::Core;
+use super::handoff;
+use super::state::Taken;
+
+const EVERY: Duration = Duration::from_secs(1);
+
+/// How long an enter that nobody waits for keeps its place in line.
+const LEFT_ALONE: Duration = Duration::from_secs(30);
+
+/// How long an ended enter is remembered.
+const REMEMBERED: Duration = Duration::from_secs(60);
+
+/// How long enters are kept in the store: the life of an idempotency key.
+const KEYS_KEPT_MS: i64 = 24 * 3_600 * 1_000;
+
+/// Runs until it is dropped.
+pub async fn run(core: Arc<Core>) {
+    let mut last = Instant::now();
+    let mut prune_at = Instant::now();
+    loop {
+        tokio::time::sleep(EVERY).await;
+        // Whoever was asleep himself cannot tell who was silent.
+        let late = last.elapsed() > EVERY * 2;
+        last = Instant::now();
+        if late {
+            hear_all(&core);
+        } else {
+            kill_silent(&core);
+        }
+        free_seats(&core).await;
+        handoff::expire_transfers(&core);
+        enters(&core);
+        if Instant::now() >= prune_at {
+            prune_at = Instant::now() + Duration::from_secs(3_600);
+            let before = crate::clock::unix_ms() as i64 - KEYS_KEPT_MS;
+            let done = core.store.write(move |tx| Box::pin(async move { crate::store::enter::prune(tx, before).await }));
+            if let Err(refusal) = done.await {
+                tracing::warn!(%refusal, "old enters were not pruned");
+            }
+        }
+    }
+}
+
+fn hear_all(core: &Core) {
+    let mut state = core.state();
+    state.areas.values_mut().filter_map(|area| area.server.as_mut()).for_each(|server| server.heard = Instant::now());
+}
+
+/// A silent server is killed by its spawner, and taken for dead only when that has seen it end.
+fn kill_silent(core: &Core) {
+    let silence = Duration::from_secs(core.config.central.silence_s);
+    let silent: Vec<ServerId> = {
+        let mut state = core.state();
+        let registered = state.areas.values_mut().filter_map(|area| area.server.as_mut()).filter(|s| s.sender.is_some());
+        let silent = registered.filter(|server| server.heard.elapsed() > silence);
+        // Asked once per silence.
+        silent.map(|server| (server.heard = Instant::now(), server.id).1).collect()
+    };
+    for server in silent {
+        tracing::warn!(%server, "a game server is silent; its spawner shall kill it");
+        core.stop_server(server, 0);
+    }
+}
+
+/// Seats that were held for too long: the server's word was lost, or it is a third-party one.
+async fn free_seats(core: &Arc<Core>) {
+    let mut over: Vec<(AreaId, CharacterId, EnterId, u64, bool)> = Vec::new();
+    for (id, area) in &core.state().areas {
+        for (character, seat) in &area.seats {
+            if matches!(seat.taken, Taken::Held(until) if until < Instant::now()) {
+                over.push((*id, *character, seat.run, seat.epoch, area.own));
+            }
+        }
+    }
+    for (area, character, run, epoch, own) in over {
+        if own {
+            core.state().forget_run(run, character);
+        } else {
+            let at = pangea_world::messages::CharacterAt { character: character.to_vec(), epoch, transfer: run.to_vec() };
+            handoff::no_show(core, area, &at).await;
+        }
+    }
+}
+
+fn enters(core: &Core) {
+    let mut state = core.state();
+    for enter in state.enters.values_mut() {
+        if enter.progress.receiver_count() > 1 {
+            enter.watched = Instant::now();
+        }
+    }
+    let alone = state.enters.iter().filter(|(_, e)| e.ended.is_none() && e.watched.elapsed() > LEFT_ALONE);
+    let alone: Vec<EnterId> = alone.map(|(id, _)| *id).collect();
+    for enter in alone {
+        let text = "nobody waited for this enter any more; its seat is free";
+        state.give_up(enter, Refusal::new(Code::EnterExpired, text));
+    }
+    state.enters.retain(|_, enter| enter.ended.is_none_or(|ended| ended.elapsed() < REMEMBERED));
+}

@@ -1,0 +1,228 @@
+//! The rows and their rules, on a real database.
+
+use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, ServerId, SessionId, TransferId};
+use pangea_world::ownership::Change;
+use pangea_world::space::{AreaName, Place};
+
+use super::audit::Note;
+use super::ownership::{Standing, change_owner, owned, save_area_state, save_places};
+use super::tests::fresh;
+use super::*;
+
+/// Runs one job in its own transaction; the values it uses are copied into it.
+macro_rules! write {
+    ($store:expr, |$connection:ident| $body:expr) => {
+        $store.write(move |$connection| Box::pin(async move { $body })).await
+    };
+}
+
+const ADA: AccountId = AccountId([1; 16]);
+const HERO: CharacterId = CharacterId([2; 16]);
+const SERVER: ServerId = ServerId([3; 16]);
+
+fn name(text: &str) -> pangea_world::name::Name {
+    pangea_world::name::check(text).expect("a name")
+}
+
+fn area_name(layer: u16) -> AreaName {
+    AreaName { world: "wilds".into(), ground: "0,0..8,8".parse().expect("a ground"), layer }
+}
+
+/// An account with one character, and two areas.
+async fn peopled() -> (tempfile::TempDir, Store, AreaId, AreaId) {
+    let (folder, store) = fresh().await;
+    let areas = write!(store, |connection| {
+        account::create(connection, ADA, &name("Ada"), "hash").await?;
+        let new = character::New {
+            id: HERO,
+            account: ADA,
+            world: "wilds".into(),
+            name: name("Lovelace"),
+            faction: Some("embers".into()),
+        };
+        character::create(connection, &new, 8).await?;
+        let first = area::find_or_make(connection, &area_name(0), AreaId([10; 16])).await?;
+        let second = area::find_or_make(connection, &area_name(1), AreaId([11; 16])).await?;
+        Ok((first.id, second.id))
+    })
+    .expect("written");
+    (folder, store, areas.0, areas.1)
+}
+
+async fn change(store: &Store, transfer: u8, change: Change<AreaId>) -> Result<(u64, bool), Code> {
+    let done = store
+        .write(move |connection| {
+            let change = change.clone();
+            Box::pin(
+                async move { change_owner(connection, HERO.0, TransferId([transfer; 16]), &change).await },
+            )
+        })
+        .await;
+    done.map(|changed| (changed.row.epoch, changed.repeat)).map_err(|refusal| refusal.code)
+}
+
+#[tokio::test]
+async fn ownership_is_fenced_and_a_repeat_is_answered() {
+    let (_folder, store, first, second) = peopled().await;
+    assert_eq!(change(&store, 1, Change::Grant { to: first }).await, Ok((1, false)));
+    assert_eq!(change(&store, 1, Change::Grant { to: first }).await, Ok((1, true)));
+    assert_eq!(change(&store, 2, Change::Grant { to: second }).await, Err(Code::StaleEpoch));
+    let there = Change::Commit { from: first, epoch: 1, to: second };
+    assert_eq!(change(&store, 3, there.clone()).await, Ok((2, false)));
+    assert_eq!(change(&store, 3, there).await, Ok((2, true)));
+    assert_eq!(change(&store, 4, Change::Release { from: first, epoch: 1 }).await, Err(Code::StaleEpoch));
+    assert_eq!(change(&store, 5, Change::Release { from: second, epoch: 2 }).await, Ok((3, false)));
+    let row = owned::<AreaId>(&mut store.reader().await.expect("a reader"), HERO.0).await.expect("a row");
+    assert_eq!((row.owner, row.epoch, row.last), (None, 3, Some(TransferId([5; 16]))));
+    let nobody = write!(store, |connection| {
+        change_owner(connection, [99; 16], TransferId([6; 16]), &Change::Grant { to: first }).await
+    });
+    assert_eq!(nobody.map_err(|refusal| refusal.code), Err(Code::NotFound));
+}
+
+#[tokio::test]
+async fn of_many_grants_at_once_one_wins() {
+    let (_folder, store, first, second) = peopled().await;
+    let grants =
+        (0..20).map(|n| change(&store, n + 1, Change::Grant { to: if n % 2 == 0 { first } else { second } }));
+    let won = futures_util::future::join_all(grants).await.into_iter().filter(Result::is_ok).count();
+    assert_eq!(won, 1);
+}
+
+#[tokio::test]
+async fn only_the_owner_at_its_epoch_says_where_a_character_stands() {
+    let (_folder, store, first, second) = peopled().await;
+    change(&store, 1, Change::Grant { to: first }).await.expect("granted");
+    let save = async |area: AreaId, epoch: u64, x: f64| {
+        let places = [Standing { character: HERO, epoch, x, y: 7.5 }];
+        write!(store, |connection| save_places(connection, area, None, &places).await).expect("written")
+    };
+    assert!(save(first, 1, 5.25).await.is_empty());
+    assert_eq!(save(second, 1, 100.0).await, [HERO]);
+    assert_eq!(save(first, 0, 100.0).await, [HERO]);
+    change(&store, 2, Change::Commit { from: first, epoch: 1, to: second }).await.expect("handed on");
+    assert_eq!(save(first, 1, 100.0).await, [HERO], "a late write of the old owner");
+    let place = |x| Place { world: "wilds".into(), map: None, x, y: 7.5 };
+    let found = character::get(&mut store.reader().await.expect("a reader"), HERO).await.expect("a row");
+    assert_eq!((found.place, found.owner, found.epoch), (Some(place(5.25)), Some(second), 2));
+    let stale = write!(store, |connection| {
+        let far = Place { world: "wilds".into(), map: None, x: 9.0, y: 9.0 };
+        character::put_with_owner(connection, HERO, (first, 1), &far).await
+    });
+    assert_eq!(stale.map_err(|refusal| refusal.code), Err(Code::StaleEpoch));
+    let held = write!(store, |connection| {
+        let far = Place { world: "wilds".into(), map: None, x: 9.0, y: 9.0 };
+        character::put(connection, HERO, &far).await
+    });
+    assert_eq!(held.map_err(|refusal| refusal.code), Err(Code::CharacterInWorld));
+}
+
+#[tokio::test]
+async fn an_areas_state_is_its_owners() {
+    let (folder, store, first, _) = peopled().await;
+    let granted = write!(store, |connection| {
+        let incarnation = area::next_incarnation(connection, first).await?;
+        let changed =
+            change_owner(connection, first.0, TransferId([1; 16]), &Change::Grant { to: SERVER }).await?;
+        Ok((incarnation, changed.row.epoch))
+    });
+    assert_eq!(granted, Ok((1, 1)));
+    let save = async |server: ServerId, epoch: u64, byte: u8| {
+        write!(store, |connection| save_area_state(connection, first, server, epoch, &[byte; 9]).await)
+            .map_err(|refusal| refusal.code)
+    };
+    assert_eq!(save(SERVER, 1, 42).await, Ok(()));
+    assert_eq!(save(SERVER, 0, 1).await, Err(Code::StaleEpoch));
+    assert_eq!(save(ServerId([4; 16]), 1, 1).await, Err(Code::StaleEpoch));
+    store.close().await;
+    let store = Store::open(folder.path()).await.expect("it opens again");
+    let mut reader = store.reader().await.expect("a reader");
+    assert_eq!(area::state(&mut reader, first).await.expect("read"), Some(vec![42; 9]));
+    let all = area::all_owned(&mut reader).await.expect("read");
+    assert_eq!(
+        all.iter().map(|area| (area.id, area.owner, area.saved)).collect::<Vec<_>>(),
+        [(first, Some(SERVER), true)]
+    );
+    assert_eq!(area::get(&mut reader, first).await.expect("read").name, area_name(0));
+}
+
+#[tokio::test]
+async fn an_area_has_one_row_however_often_it_is_asked_for() {
+    let (_folder, store) = fresh().await;
+    let store = &store;
+    let asks = (1..40).map(|n| async move {
+        let fresh = AreaId([n; 16]);
+        write!(store, |connection| area::find_or_make(connection, &area_name(0), fresh).await)
+            .expect("a row")
+            .id
+    });
+    let ids = futures_util::future::join_all(asks).await;
+    assert!(ids.iter().all(|id| *id == ids[0]));
+}
+
+#[tokio::test]
+async fn an_enter_is_found_by_its_key() {
+    let (_folder, store, _, _) = peopled().await;
+    let session = SessionId([5; 16]);
+    let tokens = session::Tokens { access: [1; 32], access_until: 1, refresh: [2; 32], refresh_until: 1 };
+    write!(store, |connection| session::open(connection, session, ADA, &tokens).await).expect("a session");
+    let begin = async |id: u8, key: &'static str, body: u8| {
+        write!(store, |connection| {
+            let who = (ADA, session, HERO);
+            let wished = enter::wished(EnterId([id; 16]), who, key.into(), [body; 32], "{}".into());
+            enter::begin(connection, &wished).await
+        })
+        .map(|(found, new)| (found.id.0[0], new))
+        .map_err(|refusal| refusal.code)
+    };
+    assert_eq!(begin(1, "key", 7).await, Ok((1, true)));
+    assert_eq!(begin(2, "key", 7).await, Ok((1, false)));
+    assert_eq!(begin(3, "key", 8).await, Err(Code::IdempotencyMismatch));
+    assert_eq!(begin(4, "other", 8).await, Ok((4, true)));
+    write!(store, |connection| enter::set_state(connection, EnterId([4; 16]), "ready").await)
+        .expect("written");
+    let mut reader = store.reader().await.expect("a reader");
+    assert_eq!(enter::in_state(&mut reader, "open").await.expect("read").len(), 1);
+    let foreign = enter::get_own(&mut reader, AccountId([9; 16]), EnterId([4; 16])).await;
+    assert!(matches!(foreign, Err(Error::Refused(refusal)) if refusal.code == Code::NotFound));
+    let later = now_ms() + 1;
+    write!(store, |connection| {
+        enter::prune(connection, later).await?;
+        session::end(connection, session, "logged_out").await?;
+        session::prune(connection, later + 1_000).await
+    })
+    .expect("pruned");
+    assert_eq!(begin(5, "key", 9).await.err(), Some(Code::Internal), "its session is forgotten too");
+}
+
+#[tokio::test]
+async fn the_audit_log_shows_a_change() {
+    let (_folder, store) = fresh().await;
+    for n in 0..5 {
+        let detail = format!("number {n}");
+        store
+            .write(move |connection| {
+                let detail = detail.clone();
+                Box::pin(async move {
+                    let note = Note { actor: "test", action: "note", target: "", detail: &detail };
+                    audit::append(connection, note).await
+                })
+            })
+            .await
+            .expect("written");
+    }
+    let check = async || audit::check(&mut *store.reader().await.expect("a reader")).await.expect("read");
+    assert_eq!(check().await, Ok(5));
+    write!(store, |connection| {
+        sqlx::query("UPDATE audit SET detail = 'nothing' WHERE n = 3").execute(connection).await?;
+        Ok(())
+    })
+    .expect("written");
+    assert_eq!(check().await, Err(3));
+    write!(store, |connection| {
+        sqlx::query("DELETE FROM audit WHERE n = 3").execute(connection).await?;
+        Ok(())
+    })
+    .expect("written");
+    assert_eq!(check().await, Err(4));
+}

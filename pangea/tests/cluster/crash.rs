@@ -1,0 +1,63 @@
+//! kill -9 of things (D.6, D.7, E.3, E.7, scenarios 6 and 11 as far as places go).
+
+use pangea_client::{EnterOptions, Event};
+
+use crate::support::{Cluster, event, signal};
+
+/// Scenario 6 (K6): `spawn_maps` come up by themselves; one is killed: it comes up again, its player returns
+/// to where he was, and holds one seat.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_area_server_is_replaced_and_its_player_returns() {
+    let cluster = Cluster::start(&[]).await;
+    cluster.until("the harbour runs by itself", || async { cluster.serving("isles/harbour").await.len() == 1 }).await;
+    let (client, character) = cluster.player("Hanna", "isles", Some("sailors")).await;
+    let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
+    event(&mut game, "the first view", |_, game| game.me().map(|_| ())).await;
+    let before = cluster.serving("isles/harbour").await[0].clone();
+    signal(before["pid"].as_u64().unwrap() as u32, "KILL");
+    event(&mut game, "back", |event, _| matches!(event, Event::Back { .. }).then_some(())).await;
+    event(&mut game, "the view", |_, game| game.me().map(|_| ())).await;
+    assert_eq!(game.area(), "isles/harbour/0");
+    let after = cluster.serving("isles/harbour").await;
+    assert_eq!(after.len(), 1);
+    assert_ne!(after[0]["server"], before["server"]);
+    assert_eq!(after[0]["seats"], 1);
+}
+
+/// Scenario 11, D §8: `pangea up` is killed with -9 and takes central, spawner and chat with it; players
+/// notice nothing, and the restarted spawner adopts the server that kept running.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn players_notice_nothing_when_up_is_killed_and_started_again() {
+    let mut cluster = Cluster::start(&[]).await;
+    let (client, character) = cluster.player("Ida", "wilds", None).await;
+    let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
+    event(&mut game, "the first view", |_, game| game.me().map(|_| ())).await;
+    let before = cluster.serving("wilds/").await[0].clone();
+    cluster.kill();
+    let mut lost = false;
+    let mut walked = 0;
+    for n in 0..60 {
+        game.move_towards(if n % 20 < 10 { 1.0 } else { -1.0 }, 0.0).await;
+        event(&mut game, "an update", |event, _| {
+            lost |= matches!(event, Event::Lost);
+            matches!(event, Event::Updated { .. }).then(|| walked += 1)
+        })
+        .await;
+    }
+    assert!(!lost && walked == 60, "play goes on while nothing but the area server runs");
+    cluster.run().await;
+    cluster.until("the server is adopted", || async { cluster.serving("wilds/").await.len() == 1 }).await;
+    let after = cluster.serving("wilds/").await[0].clone();
+    assert_eq!((&after["server"], &after["pid"], &after["port"]), (&before["server"], &before["pid"], &before["port"]));
+    assert_eq!(after["seats"], 1, "central knows again who is there");
+    game.move_towards(0.0, 1.0).await;
+    event(&mut game, "an update", |event, _| {
+        lost |= matches!(event, Event::Lost);
+        matches!(event, Event::Updated { .. }).then_some(())
+    })
+    .await;
+    assert!(!lost, "the connection never broke");
+    // And he is known: what he does next is written.
+    game.leave().await;
+    cluster.until("he has left", || async { cluster.serving("wilds/").await.iter().all(|server| server["seats"] == 0) }).await;
+}

@@ -1,0 +1,73 @@
+//! Roles as processes of their own, and what area servers know of each other.
+
+use std::process::Stdio;
+
+use http::Method;
+use pangea_client::EnterOptions;
+use serde_json::Value;
+
+use crate::support::{Cluster, request};
+
+/// K8, K9, K10, K12: two area servers know each other and chat; a killed one is gone from the other's list.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn area_servers_know_each_other_and_chat() {
+    let cluster = Cluster::start(&[]).await;
+    let (client, character) = cluster.player("Kurt", "isles", Some("sailors")).await;
+    let forest = EnterOptions { map: Some("forest".to_owned()), ..EnterOptions::default() };
+    let game = client.enter(character, forest).await.unwrap();
+    let knows = |of: &'static str, text: &'static str| {
+        let cluster = &cluster;
+        move || async move {
+            let peers = peers(cluster, of).await;
+            peers.contains(text)
+        }
+    };
+    cluster.until("the older one knows the newer", knows("isles/harbour", "isles/forest/0")).await;
+    cluster.until("the newer one knows the older", knows("isles/forest", "isles/harbour/0")).await;
+    cluster.until("chat is connected", knows("isles/forest", "\"chat_connected\":true")).await;
+    game_leaves(game).await;
+    let forest = cluster.serving("isles/forest").await[0]["pid"].as_u64().unwrap() as u32;
+    crate::support::signal(forest, "KILL");
+    let gone = || async { !peers(&cluster, "isles/harbour").await.contains("isles/forest/0") };
+    cluster.until("E.3: it is gone from the list", gone).await;
+}
+
+async fn game_leaves(mut game: pangea_client::Game) {
+    game.leave().await;
+}
+
+async fn peers(cluster: &Cluster, area: &str) -> String {
+    let Some(server) = cluster.serving(area).await.first().cloned() else { return String::new() };
+    let path = format!("/api/data/servers/{}/credential", server["server"].as_str().unwrap());
+    let Some(credential) = cluster.operator(Method::POST, &path).await else { return String::new() };
+    let base = format!("http://127.0.0.1:{}", server["port"]);
+    let answer = request(&base, Method::GET, "/peers", credential["credential"].as_str().unwrap(), None).await;
+    answer.map(|(_, body)| body).unwrap_or_default()
+}
+
+/// K1, K4, K5: central, spawner and chat as three processes; a player enters. Scenario 12: a program with a
+/// guessed key opens no link.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_roles_run_alone_too() {
+    let cluster = Cluster::apart().await;
+    let status = || async { cluster.client().call::<Value>(Method::GET, "/api/status", None).await.unwrap().to_string() };
+    cluster.until("chat and spawner have their links", || async {
+        let status = status().await;
+        status.contains("\"chat\"") && status.contains("\"spawner\"")
+    })
+    .await;
+    let (client, character) = cluster.player("Lena", "wilds", None).await;
+    let game = client.enter(character, EnterOptions::default()).await.unwrap();
+    assert!(game.area().starts_with("wilds/"));
+
+    let guessed = cluster.folder.path().join("guessed.key");
+    std::fs::write(&guessed, "A".repeat(43)).unwrap();
+    std::process::Command::new("chmod").args(["600", guessed.to_str().unwrap()]).status().unwrap();
+    let mut stranger = cluster.role("spawner");
+    stranger.args(["--set", &format!("spawner.key_file=\"{}\"", guessed.display()), "--set", "spawner.name=\"stranger\""]);
+    let mut stranger = stranger.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    cluster.until("a second honest look", || async { status().await.contains("\"spawner\"") }).await;
+    assert!(!status().await.contains("stranger"), "no link without the key");
+    let _ = stranger.kill();
+    let _ = stranger.wait();
+}

@@ -1,0 +1,267 @@
+//! A private cluster in a temporary folder on free ports, and what tests ask of it.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use http::Method;
+use pangea_client::{Client, Event, Game};
+use pangea_world::id::CharacterId;
+use serde_json::Value;
+
+/// Longest that a test waits for anything that must happen.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A `pangea up` of our own.
+pub struct Cluster {
+    pub folder: tempfile::TempDir,
+    pub url: String,
+    child: Option<Child>,
+    settings: Vec<String>,
+    stopped: bool,
+}
+
+/// Ports below the range from which the kernel picks outgoing ones; each test process has its own stretch.
+fn free_ports<const N: usize>() -> [u16; N] {
+    use std::sync::atomic::{AtomicU16, Ordering};
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let base = 10_000 + (std::process::id() % 20) as u16 * 1_000;
+    let mut found = [0; N];
+    let mut n = 0;
+    while n < N {
+        let port = base + NEXT.fetch_add(1, Ordering::Relaxed) % 1_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            found[n] = port;
+            n += 1;
+        }
+    }
+    found
+}
+
+impl Cluster {
+    /// Starts one with the built-in worlds and these further settings (`section.key=value`).
+    pub async fn start(settings: &[&str]) -> Self {
+        Self::with_worlds(&[], settings).await
+    }
+
+    /// Starts one with these world files (name without `.toml`, text).
+    pub async fn with_worlds(worlds: &[(&str, &str)], settings: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for (name, text) in worlds {
+            let worlds = folder.path().join("worlds");
+            std::fs::create_dir_all(&worlds).expect("a folder");
+            std::fs::write(worlds.join(format!("{name}.toml")), text).expect("a world");
+        }
+        let [http, link, chat] = free_ports();
+        let servers = free_ports::<60>();
+        let mut all = vec![
+            format!("data=\"{}\"", folder.path().join("data").display()),
+            format!("worlds=\"{}\"", folder.path().join("worlds").display()),
+            format!("central.listen=\"127.0.0.1:{http}\""),
+            format!("central.link=\"127.0.0.1:{link}\""),
+            format!("chat.listen=\"127.0.0.1:{chat}\""),
+            format!("spawner.ports=\"{}-{}\"", servers[0], servers[59]),
+            "accounts.argon2_memory_kib=64".to_owned(),
+            "accounts.argon2_passes=1".to_owned(),
+        ];
+        all.extend(settings.iter().map(|setting| (*setting).to_owned()));
+        let url = format!("http://127.0.0.1:{http}");
+        let mut cluster = Self { folder, url, child: None, settings: all, stopped: false };
+        cluster.run().await;
+        cluster
+    }
+
+    /// Starts the process (again), and waits until it answers as the one that we started.
+    pub async fn run(&mut self) {
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join("up.log"))
+            .expect("a log");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pangea"));
+        command.arg("up").current_dir(self.folder.path()).stdin(Stdio::null());
+        command.stdout(log.try_clone().expect("a log")).stderr(log);
+        for setting in &self.settings {
+            command.args(["--set", setting]);
+        }
+        self.child = Some(command.spawn().expect("pangea starts"));
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().expect("a child")) {
+                panic!("pangea ended with {status}:\n{}", self.log());
+            }
+            let servers = self.try_servers().await;
+            if servers.is_some() && self.roles().await.iter().any(|role| role == "spawner") {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "pangea does not answer:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn roles(&self) -> Vec<String> {
+        let status: Result<Value, _> = self.client().call(Method::GET, "/api/status", None).await;
+        let roles = status.ok().and_then(|status| status["roles"].as_array().cloned()).unwrap_or_default();
+        roles.iter().filter_map(|role| role["role"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// A client that is not logged in.
+    pub fn client(&self) -> Client {
+        Client::new(&self.url).expect("a client")
+    }
+
+    /// A registered account with one character in this world.
+    pub async fn player(&self, name: &str, world: &str, faction: Option<&str>) -> (Client, CharacterId) {
+        let client = self.client();
+        client.register(name, "correct horse battery").await.expect("registered");
+        let character = client.create_character(world, name, faction).await.expect("a character");
+        (client, character.id)
+    }
+
+    /// The operator's view of all game servers.
+    pub async fn servers(&self) -> Vec<Value> {
+        self.try_servers().await.expect("the operator's key opens this")
+    }
+
+    async fn try_servers(&self) -> Option<Vec<Value>> {
+        let answer = self.operator(Method::GET, "/api/data/servers").await?;
+        answer["servers"].as_array().cloned()
+    }
+
+    /// A request with the operator's key; `None` if the server is not there or is not ours.
+    pub async fn operator(&self, method: Method, path: &str) -> Option<Value> {
+        let key = std::fs::read_to_string(self.data().join("keys/operator.key")).ok()?;
+        let (status, body) = request(&self.url, method, path, key.trim(), None).await?;
+        (status == 200).then(|| serde_json::from_str(&body).ok()).flatten()
+    }
+
+    /// The servers that serve an area whose name begins so.
+    pub async fn serving(&self, area: &str) -> Vec<Value> {
+        let serves = |server: &Value| server["area"].as_str().is_some_and(|name| name.starts_with(area));
+        self.servers().await.into_iter().filter(serves).collect()
+    }
+
+    /// Waits until this is true.
+    pub async fn until<F: Future<Output = bool>>(&self, what: &str, mut happens: impl FnMut() -> F) {
+        let began = Instant::now();
+        while !happens().await {
+            assert!(began.elapsed() < PATIENCE, "never happened: {what}\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// What the processes have logged, for the message of a test that fails.
+    pub fn log(&self) -> String {
+        let mut text = read(&self.folder.path().join("up.log"));
+        if let Ok(folder) = std::fs::read_dir(self.data().join("logs")) {
+            for entry in folder.flatten() {
+                text += &format!("--- {}\n{}", entry.path().display(), read(&entry.path()));
+            }
+        }
+        text
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("running").id()
+    }
+
+    /// `kill -9` of central, spawner and chat at once; area servers live on.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().expect("running");
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+    }
+
+    /// Ctrl-C; waits for the end.
+    pub fn stop(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("running");
+        signal(child.id(), "INT");
+        self.stopped = true;
+        let began = Instant::now();
+        loop {
+            if let Some(status) = child.try_wait().expect("a child") {
+                return status;
+            }
+            if began.elapsed() > PATIENCE {
+                let _ = child.kill();
+                panic!("pangea does not stop:\n{}", self.log());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            signal(child.id(), "INT");
+            let began = Instant::now();
+            while matches!(child.try_wait(), Ok(None)) && began.elapsed() < Duration::from_secs(20) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if self.stopped {
+            return;
+        }
+        // Game servers outlive their spawner; end those that this cluster started.
+        if let Ok(folder) = std::fs::read_dir(self.data().join("run")) {
+            for entry in folder.flatten() {
+                let record: Option<Value> = serde_json::from_str(&read(&entry.path())).ok();
+                if let Some(pid) = record.and_then(|record| record["pid"].as_u64()) {
+                    signal(pid as u32, "KILL");
+                }
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+/// Sends a signal to a process that this test started.
+pub fn signal(pid: u32, name: &str) {
+    let _ = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).stderr(Stdio::null()).status();
+}
+
+/// One HTTP/1.1 request by hand: status and body.
+pub async fn request(base: &str, method: Method, path: &str, bearer: &str, body: Option<&str>) -> Option<(u16, String)> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let host = base.strip_prefix("http://")?;
+    let mut socket = tokio::net::TcpStream::connect(host).await.ok()?;
+    let body = body.unwrap_or_default();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\nauthorization: Bearer {bearer}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    socket.write_all(head.as_bytes()).await.ok()?;
+    let mut bytes = Vec::new();
+    socket.read_to_end(&mut bytes).await.ok()?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let status = text.split(' ').nth(1)?.parse().ok()?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    let body = if chunked { body.lines().step_by(2).skip(0).collect::<Vec<_>>().join("") } else { body.to_owned() };
+    Some((status, body))
+}
+
+/// Waits for an event of a game that this picks out.
+pub async fn event<T>(game: &mut Game, what: &str, mut pick: impl FnMut(&Event, &Game) -> Option<T>) -> T {
+    let wait = async {
+        loop {
+            let event = game.next_event().await.unwrap_or_else(|| panic!("the game ended before: {what}"));
+            if let Some(found) = pick(&event, game) {
+                return found;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("never happened: {what}"))
+}

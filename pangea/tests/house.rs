@@ -1,0 +1,73 @@
+//! House rules that a reader would otherwise have to keep in mind.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Every clause stands in docs/seeds.md; what is called done names a file that exists and a test that starts
+/// real processes.
+#[test]
+fn a_clause_called_done_is_proven_with_real_processes() {
+    let page = read("docs/seeds.md");
+    let mut rows = BTreeMap::new();
+    for line in page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| clause")) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        assert_eq!(cells.len(), 5, "{line}");
+        assert!(rows.insert(cells[0].to_owned(), cells[1..].to_vec()).is_none(), "{} stands twice", cells[0]);
+    }
+    let all = [("G", 12), ("K", 16), ("M", 11), ("O", 11)];
+    let expected: Vec<String> = all.iter().flat_map(|(letter, most)| (1..=*most).map(move |n| format!("{letter}{n}"))).collect();
+    assert_eq!(rows.len(), expected.len(), "no more and no fewer than the clauses of the seeds");
+    let support = read("pangea/tests/cluster/support.rs");
+    assert!(support.contains("CARGO_BIN_EXE_pangea"), "the cluster tests start the real program");
+    for clause in expected {
+        let row = rows.get(&clause).unwrap_or_else(|| panic!("{clause} is missing"));
+        let (file, test, state) = (row[1].trim_matches('`'), row[2].trim_matches('`'), row[3]);
+        if state.starts_with("part: ") {
+            continue;
+        }
+        assert_eq!(state, "done", "{clause}: done, or part: and what is missing");
+        assert!(root().join(file).is_file(), "{clause}: there is no {file}");
+        let (test_file, name) = test.split_once("::").unwrap_or_else(|| panic!("{clause}: {test} names no test"));
+        let text = read(&format!("pangea/tests/cluster/{test_file}"));
+        assert!(text.contains(&format!("async fn {name}(")), "{clause}: {test} does not exist");
+        assert!(text.contains("Cluster::"), "{clause}: {test_file} starts no cluster");
+    }
+}
+
+/// ARCHITECTURE.md's absences, as far as a look at the text can tell.
+#[test]
+fn the_pure_crates_are_pure_and_sql_stays_in_the_store() {
+    let forbidden: [(&str, &[&str]); 3] = [
+        ("crates/world/src", &["std::fs", "std::net", "SystemTime", "Instant::now", "tokio::", "SystemRandom"]),
+        ("crates/engine/src", &["std::fs", "std::net", "SystemTime", "Instant::now", "tokio::", "SystemRandom"]),
+        ("crates/server/src", &["sqlx::query"]),
+    ];
+    let mut looked_at = 0;
+    for (folder, words) in forbidden {
+        let mut folders = vec![root().join(folder)];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).expect("a folder").flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|e| e == "rs") && !path.to_string_lossy().contains("/store/") {
+                    looked_at += 1;
+                    let text = std::fs::read_to_string(&path).expect("a file");
+                    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+                    for word in words {
+                        assert!(!code.contains(word), "{} uses {word}", path.display());
+                    }
+                }
+            }
+        }
+    }
+    assert!(looked_at > 40, "{looked_at} files");
+}

@@ -1,0 +1,12 @@
+/**
+ * Pangea for the browser and for Node: `new Api(address)`, log in, `new World(api)`, enter.
+ * @module
+ */
+
+export { Api } from "./api.js";
+export { Entities, Entity } from "./entities.js";
+export { CHUNK_TILES, CLOSE, TILE, VERSION, clientFrame, readClientFrame, readServerFrame, serverFrame } from "./frames.js";
+export { Land } from "./land.js";
+export { Refusal } from "./refusal.js";
+export { EventParser, serverEvents } from "./sse.js";
+export { World } from "./world.js";

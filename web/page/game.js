@@ -1,0 +1,256 @@
+/** The screen in the world: picture, status, dialogs, and what the world tells. @module */
+
+import { $, canvas, dialog, input, make, showError, showScreen } from "./dom.js";
+import { Picture, drawMinimap } from "./picture.js";
+import { showPlaces } from "./places.js";
+import { sentence } from "./progress.js";
+import { change, settings } from "./settings.js";
+import { listen } from "./walk_input.js";
+
+/** @import { Api } from "../lib/api.js" */
+/** @import { WorldInfo } from "../lib/http_types.js" */
+/** @import { World, FollowOffer } from "../lib/world.js" */
+
+/** How long a message stays, ms. */
+const TOAST_MS = 5_000;
+/** Most messages at once. */
+const MOST_TOASTS = 4;
+/** How far land is asked for at most, metres. */
+const MOST_LAND_M = 100;
+const ZOOM = { least: 0.5, most: 2.5 };
+/** Refusals that only say that a step was not taken; no news to a player. */
+const QUIET_CODES = ["too_fast", "bad_input"];
+
+/** The game's screen. */
+export class Game {
+  /** @param {World} world @param {Api} api @param {() => void} leave */
+  constructor(world, api, leave) {
+    this.world = world;
+    this.api = api;
+    this.leave = leave;
+    this.picture = new Picture(canvas("picture"), world);
+    /** @type {WorldInfo[]} */
+    this.worlds = [];
+    this.shown = false;
+    this.frame = 0;
+    this.hudMs = 0;
+    /** @type {(() => void) | null} */
+    this.deaf = null;
+    /** @type {ReturnType<typeof setInterval> | undefined} */
+    this.countdown = undefined;
+    this.setUpButtons();
+    this.setUpEvents();
+  }
+
+  /** @param {WorldInfo[]} worlds */
+  show(worlds) {
+    this.worlds = worlds;
+    const colours = worlds.flatMap(({ factions }) => factions.map(({ id, colour }) => /** @type {[string, string]} */ ([id, colour])));
+    this.picture.colours = new Map(colours);
+    this.picture.jump();
+    showScreen("game");
+    this.connectionText("");
+    if (this.shown) return;
+    this.shown = true;
+    const area = canvas("picture");
+    this.deaf = listen(area, (dx, dy) => this.world.steer(dx, dy), (code) => this.press(code));
+    area.focus();
+    const draw = (/** @type {number} */ nowMs) => {
+      if (!this.shown) return;
+      this.frame = requestAnimationFrame(draw);
+      this.world.askLand(Math.min(MOST_LAND_M, Math.max(this.picture.reach + 4, this.world.welcome?.viewM ?? 60)));
+      this.picture.draw(nowMs);
+      if (nowMs - this.hudMs > 200) {
+        this.hudMs = nowMs;
+        this.showHud();
+      }
+    };
+    this.frame = requestAnimationFrame(draw);
+  }
+
+  hide() {
+    if (!this.shown) return;
+    this.shown = false;
+    cancelAnimationFrame(this.frame);
+    this.deaf?.();
+    clearInterval(this.countdown);
+    for (const id of ["go-on-dialog", "follow-dialog", "help-dialog"]) dialog(id).close();
+    $("toasts").replaceChildren();
+  }
+
+  // ---- keys and buttons -------------------------------------------------------------------------------
+
+  setUpButtons() {
+    $("borders").onclick = () => this.toggleBorders();
+    $("help").onclick = () => this.openHelp();
+    $("go-on").onclick = () => this.openGoOn();
+    $("leave").onclick = () => this.leave();
+    for (const close of document.querySelectorAll("dialog .close")) {
+      close.addEventListener("click", () => /** @type {HTMLDialogElement} */ (close.closest("dialog")).close());
+    }
+    for (const box of document.querySelectorAll("dialog")) {
+      box.addEventListener("close", () => { if (this.shown) canvas("picture").focus(); });
+    }
+    canvas("picture").addEventListener("wheel", (event) => {
+      event.preventDefault();
+      this.zoom(event.deltaY < 0 ? 1.1 : 1 / 1.1);
+    }, { passive: false });
+    /** @type {["set-unasked" | "set-minimap" | "set-names", "unasked" | "minimap" | "names"][]} */
+    const boxes = [["set-unasked", "unasked"], ["set-minimap", "minimap"], ["set-names", "names"]];
+    for (const [id, name] of boxes) {
+      input(id).onchange = () => {
+        change({ [name]: input(id).checked });
+        this.applySettings();
+      };
+    }
+    this.applySettings();
+  }
+
+  applySettings() {
+    input("set-unasked").checked = settings.unasked;
+    input("set-minimap").checked = settings.minimap;
+    input("set-names").checked = settings.names;
+    $("borders").setAttribute("aria-pressed", String(settings.borders));
+    $("minimap").hidden = !settings.minimap;
+    this.world.followsUnasked = settings.unasked;
+  }
+
+  /** @param {string} code */
+  press(code) {
+    if (document.querySelector("dialog[open]")) return;
+    if (code === "KeyB") this.toggleBorders();
+    if (code === "KeyG") this.openGoOn();
+    if (code === "KeyH") this.openHelp();
+    if (code === "KeyM") {
+      change({ minimap: !settings.minimap });
+      this.applySettings();
+    }
+    if (code === "Equal" || code === "NumpadAdd") this.zoom(1.2);
+    if (code === "Minus" || code === "NumpadSubtract") this.zoom(1 / 1.2);
+  }
+
+  toggleBorders() {
+    change({ borders: !settings.borders });
+    this.applySettings();
+  }
+
+  /** @param {number} by */
+  zoom(by) {
+    change({ zoom: Math.min(ZOOM.most, Math.max(ZOOM.least, settings.zoom * by)) });
+  }
+
+  openHelp() {
+    this.applySettings();
+    dialog("help-dialog").showModal();
+  }
+
+  openGoOn() {
+    showError("go-on-error");
+    $("go-on-progress").textContent = "";
+    showPlaces($("go-on-places"), this.api, this.worlds, { verb: "Go on", go: (to) => {
+      showError("go-on-error");
+      $("go-on-progress").textContent = "Asking…";
+      this.world.goOn(to);
+    } });
+    dialog("go-on-dialog").showModal();
+    // Fresh numbers of players, if they come.
+    this.api.worlds().then((worlds) => { this.worlds = worlds; }, () => {});
+  }
+
+  // ---- what the world tells ---------------------------------------------------------------------------
+
+  setUpEvents() {
+    const { world } = this;
+    world.on("progress", (progress) => {
+      if (dialog("go-on-dialog").open) $("go-on-progress").textContent = sentence(progress);
+    });
+    world.on("follow", (offer) => this.offer(offer));
+    world.on("switch", () => {
+      this.picture.jump();
+      for (const id of ["go-on-dialog", "follow-dialog"]) dialog(id).close();
+      this.toast(`You are in ${this.areaTitle()}.`);
+    });
+    world.on("drop", ({ retryInMs, attempt, refusal }) => this.countDown(retryInMs, attempt, refusal?.text ?? ""));
+    world.on("resume", () => {
+      clearInterval(this.countdown);
+      this.connectionText("");
+    });
+    world.on("refused", (refusal) => {
+      if (QUIET_CODES.includes(refusal.code)) return;
+      $("go-on-progress").textContent = "";
+      if (dialog("go-on-dialog").open) showError("go-on-error", refusal.text);
+      else this.toast(refusal.text, true);
+    });
+    world.on("notice", ({ text }) => this.toast(text));
+  }
+
+  /** @param {FollowOffer} offer */
+  offer(offer) {
+    if (!offer.prompt) return;
+    const box = dialog("follow-dialog");
+    $("follow-text").textContent = offer.plain
+      ? "A guest server waits for you. You leave this one first."
+      : "The place where you want to go is ready. Do you want to go there now?";
+    $("follow-yes").onclick = () => {
+      box.close();
+      offer.accept();
+    };
+    $("follow-no").onclick = () => {
+      box.close();
+      offer.decline();
+    };
+    dialog("go-on-dialog").close();
+    if (!box.open) box.showModal();
+  }
+
+  /** @param {number} ms @param {number} attempt @param {string} why */
+  countDown(ms, attempt, why) {
+    clearInterval(this.countdown);
+    const until = performance.now() + ms;
+    const show = () => {
+      const left = Math.ceil((until - performance.now()) / 1000);
+      const when = left > 0 ? `Trying again in ${left} s.` : "Trying again…";
+      this.connectionText(`The connection was lost. ${why && attempt > 1 ? `${why} ` : ""}${when}`);
+    };
+    show();
+    this.countdown = setInterval(show, 250);
+  }
+
+  /** @param {string} text */
+  connectionText(text) {
+    showError("connection", text);
+    if (text === "") clearInterval(this.countdown);
+  }
+
+  /** @param {string} text @param {boolean} [bad] */
+  toast(text, bad = false) {
+    const toast = make("div", { class: bad ? "toast bad" : "toast" }, text);
+    const toasts = $("toasts");
+    toasts.append(toast);
+    while (toasts.children.length > MOST_TOASTS) toasts.firstElementChild?.remove();
+    setTimeout(() => toast.remove(), TOAST_MS);
+  }
+
+  // ---- status -----------------------------------------------------------------------------------------
+
+  areaTitle() {
+    const [name, ground, layer] = (this.world.welcome?.area ?? "//").split("/");
+    const world = this.worlds.find((w) => w.name === name);
+    const map = world?.maps.find(({ id }) => id === ground)?.title;
+    const where = [world?.title ?? name, map].filter(Boolean).join(", ");
+    return Number(layer) > 0 ? `${where}, layer ${layer}` : where;
+  }
+
+  showHud() {
+    const { world } = this;
+    const here = world.here();
+    $("hud-name").textContent = world.me()?.name ?? "";
+    $("hud-area").textContent = this.areaTitle();
+    $("hud-place").textContent = here ? `${here.x.toFixed(1)}, ${here.y.toFixed(1)} m` : "";
+    const others = Math.max(0, world.entities.size - 1);
+    const seen = others === 1 ? "1 other in view" : `${others} others in view`;
+    const ping = Number.isNaN(world.rttMs) ? "" : ` · ${Math.round(world.rttMs)} ms`;
+    $("hud-numbers").textContent = `${seen}${ping} · tick ${world.entities.known.tick}`;
+    if (settings.minimap) drawMinimap(canvas("minimap"), this.picture);
+  }
+}

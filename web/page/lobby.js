@@ -1,0 +1,150 @@
+/** Characters: choose, make, delete; and where to enter. @module */
+
+import { asRefusal } from "../lib/refusal.js";
+import { $, confirm, input, showChoices, showError, showScreen } from "./dom.js";
+import { showPlaces } from "./places.js";
+import { change, settings } from "./settings.js";
+
+/** @import { Api } from "../lib/api.js" */
+/** @import { Character, Faction, WorldInfo, Wish } from "../lib/http_types.js" */
+
+/** The screen between login and world. */
+export class Lobby {
+  /** @param {Api} api @param {(wish: Wish) => void} enter */
+  constructor(api, enter) {
+    this.api = api;
+    this.enter = enter;
+    /** @type {WorldInfo[]} */
+    this.worlds = [];
+    /** @type {Character[]} */
+    this.characters = [];
+    this.newWorld = "";
+    this.newFaction = "";
+    $("show-create").onclick = () => this.showCreate(true);
+    $("create-cancel").onclick = () => this.showCreate(false);
+    $("create").addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.create();
+    });
+    $("enter").onclick = () => {
+      if (this.chosen) this.enter({ character: this.chosen.id });
+    };
+    $("delete-character").onclick = () => void this.delete();
+  }
+
+  /** @returns {Character | undefined} */
+  get chosen() {
+    return this.characters.find(({ id }) => id === settings.character) ?? this.characters[0];
+  }
+
+  /** @param {string} [why] what went wrong before */
+  async show(why = "") {
+    showScreen("lobby");
+    showError("lobby-error", why);
+    $("account-shown").textContent = this.api.session?.account?.name ?? "";
+    try {
+      [this.worlds, this.characters] = await Promise.all([this.api.worlds(), this.api.characters()]);
+    } catch (thrown) {
+      showError("lobby-error", asRefusal(thrown).text);
+      return;
+    }
+    this.showCharacters();
+    this.showCreate(this.characters.length === 0);
+  }
+
+  showCharacters() {
+    const options = this.characters.map((character) => {
+      const { world, faction } = this.homeOf(character);
+      const where = [world?.title ?? character.world, faction?.title].filter(Boolean).join(" · ");
+      return { value: character.id, title: character.name, about: where, colour: faction?.colour ?? "" };
+    });
+    showChoices($("character-list"), options, this.chosen?.id ?? "", (id) => {
+      change({ character: id });
+      this.api.selectCharacter(id).catch(() => {});
+      this.showEnter();
+    });
+    $("no-characters").hidden = this.characters.length > 0;
+    this.showEnter();
+  }
+
+  showEnter() {
+    const { chosen } = this;
+    $("enter-panel").hidden = !chosen || !$("create").hidden;
+    if (!chosen) return;
+    const { world, faction } = this.homeOf(chosen);
+    const map = chosen.place?.map && world?.maps.find(({ id }) => id === chosen.place?.map)?.title;
+    const title = [world?.title ?? chosen.world, map].filter(Boolean).join(", ");
+    $("enter-where").textContent = chosen.place
+      ? `${chosen.name} stands in ${title}.`
+      : `${chosen.name} begins in ${title}${faction ? ` with ${faction.title}` : ""}.`;
+    showPlaces($("enter-places"), this.api, this.worlds, {
+      verb: "Enter there",
+      go: (to) => this.enter({ character: chosen.id, ...to }),
+    });
+  }
+
+  /** @param {Character} character */
+  homeOf(character) {
+    const world = this.worlds.find(({ name }) => name === (character.place?.world ?? character.world));
+    const home = this.worlds.find(({ name }) => name === character.world);
+    return { world, faction: home?.factions.find(({ id }) => id === character.faction) };
+  }
+
+  // ---- a new one --------------------------------------------------------------------------------------
+
+  /** @param {boolean} open */
+  showCreate(open) {
+    $("create").hidden = !open;
+    $("show-create").hidden = open;
+    $("create-cancel").hidden = this.characters.length === 0;
+    this.showEnter();
+    if (!open) return;
+    showError("create-error");
+    this.newWorld = this.worlds.some(({ name }) => name === this.newWorld) ? this.newWorld : this.worlds[0]?.name ?? "";
+    const options = this.worlds.map(({ name, title, about, players }) => {
+      return { value: name, title, about, count: `${players} ${players === 1 ? "player" : "players"}` };
+    });
+    showChoices($("create-worlds"), options, this.newWorld, (name) => {
+      this.newWorld = name;
+      this.showFactions();
+    });
+    this.showFactions();
+    input("create-name").focus();
+  }
+
+  showFactions() {
+    /** @type {Faction[]} */
+    const factions = this.worlds.find(({ name }) => name === this.newWorld)?.factions ?? [];
+    this.newFaction = factions[0]?.id ?? "";
+    const options = factions.map(({ id, title, about, colour }) => ({ value: id, title, about, colour }));
+    showChoices($("create-factions"), options, this.newFaction, (id) => { this.newFaction = id; });
+    const set = $("create-factions").closest("fieldset");
+    if (set) set.hidden = factions.length === 0;
+  }
+
+  async create() {
+    showError("create-error");
+    try {
+      const wish = { world: this.newWorld, name: input("create-name").value, faction: this.newFaction || null };
+      const character = await this.api.createCharacter(wish);
+      input("create-name").value = "";
+      change({ character: character.id });
+      await this.show();
+    } catch (thrown) {
+      showError("create-error", asRefusal(thrown).text);
+    }
+  }
+
+  async delete() {
+    const { chosen } = this;
+    if (!chosen) return;
+    const yes = await confirm(`Delete ${chosen.name}?`, "It is gone for good, and its name is free again.", "Delete");
+    if (!yes) return;
+    try {
+      await this.api.deleteCharacter(chosen.id);
+      await this.show();
+    } catch (thrown) {
+      showError("lobby-error", asRefusal(thrown).text);
+    }
+  }
+}

@@ -1,0 +1,232 @@
+/**
+ * One picture of the world: ground, what stands on it from north to south, names, borders.
+ * @module
+ */
+
+import { CHUNK_TILES, TILE } from "../lib/frames.js";
+import { safeColour } from "./dom.js";
+import { Ground } from "./ground.js";
+import { Poses, drawName, drawPerson } from "./people.js";
+import { settings } from "./settings.js";
+import { Things, drawPortal } from "./things.js";
+
+/** @import { World } from "../lib/world.js" */
+/** @import { Entity } from "../lib/entities.js" */
+
+/** Tiles across the shorter side of the window at zoom 1. */
+const TILES_ACROSS = 22;
+/** How fast the camera follows, per millisecond. */
+const FOLLOW = 0.012;
+
+/** @typedef {{entity: Entity, x: number, y: number, own: boolean}} Standing */
+
+/** Draws a world onto a canvas. */
+export class Picture {
+  /** @param {HTMLCanvasElement} canvas @param {World} world */
+  constructor(canvas, world) {
+    this.canvas = canvas;
+    this.world = world;
+    const pen = canvas.getContext("2d", { alpha: false });
+    if (!pen) throw new Error("no canvas");
+    this.pen = pen;
+    this.ground = new Ground();
+    this.things = new Things();
+    this.poses = new Poses();
+    /** @type {Map<string, string>} */
+    this.colours = new Map();
+    /** @type {{x: number, y: number} | null} */
+    this.camera = null;
+    this.drawnMs = 0;
+    /** Half the window, metres; for what land to ask for. */
+    this.reach = 40;
+  }
+
+  /** The camera jumps to the character with the next picture. */
+  jump() {
+    this.camera = null;
+  }
+
+  /** @param {number} nowMs */
+  draw(nowMs) {
+    const { canvas, pen } = this;
+    const ratio = Math.min(2, window.devicePixelRatio || 1);
+    const [width, height] = [Math.round(canvas.clientWidth * ratio), Math.round(canvas.clientHeight * ratio)];
+    if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
+    const px = Math.max(10, (Math.min(width, height) / TILES_ACROSS) * settings.zoom);
+    this.things.scale(px);
+    this.reach = Math.hypot(width, height) / px / 2;
+    const standing = this.standing();
+    this.follow(nowMs);
+    pen.fillStyle = "#0b0f14";
+    pen.fillRect(0, 0, width, height);
+    if (!this.camera) return;
+    // Whole pixels, so that neighbouring chunks meet without a seam.
+    const left = Math.round(this.camera.x * px - width / 2);
+    const top = Math.round(this.camera.y * px - height / 2);
+    this.drawGround(left, top, px);
+    this.drawStanding(standing, left, top, px, nowMs);
+    if (settings.borders) this.drawBorders(left, top, px);
+    if (settings.names) this.drawNames(standing, left, top, px);
+    this.drawVignette();
+    this.drawnMs = nowMs;
+  }
+
+  /** Everybody, from north to south. @returns {Standing[]} */
+  standing() {
+    const { world } = this;
+    const moment = world.moment();
+    const me = world.me();
+    const here = world.here();
+    const all = [];
+    for (const entity of world.entities) {
+      const own = entity === me;
+      const at = own && here ? here : entity.at(moment);
+      all.push({ entity, own, x: at.x, y: at.y });
+    }
+    return all.sort((a, b) => a.y - b.y);
+  }
+
+  /** @param {number} nowMs */
+  follow(nowMs) {
+    const here = this.world.here();
+    if (!here) return;
+    if (!this.camera || Math.hypot(here.x - this.camera.x, here.y - this.camera.y) > 15) {
+      this.camera = { x: here.x, y: here.y };
+      return;
+    }
+    const part = 1 - Math.exp(-FOLLOW * Math.min(200, nowMs - this.drawnMs));
+    this.camera.x += (here.x - this.camera.x) * part;
+    this.camera.y += (here.y - this.camera.y) * part;
+  }
+
+  /** @param {number} left @param {number} top @param {number} px */
+  drawGround(left, top, px) {
+    const { pen, canvas, world } = this;
+    const side = CHUNK_TILES * px;
+    this.ground.begin(world.land);
+    for (let cy = Math.floor(top / side); cy * side < top + canvas.height; cy++) {
+      for (let cx = Math.floor(left / side); cx * side < left + canvas.width; cx++) {
+        const chunk = this.ground.chunk(cx, cy);
+        if (!chunk) continue;
+        const [x, y] = [Math.round(cx * side) - left, Math.round(cy * side) - top];
+        const [w, h] = [Math.round((cx + 1) * side) - left - x, Math.round((cy + 1) * side) - top - y];
+        pen.drawImage(chunk, x, y, w, h);
+      }
+    }
+  }
+
+  /** @param {Standing[]} standing @param {number} left @param {number} top @param {number} px @param {number} nowMs */
+  drawStanding(standing, left, top, px, nowMs) {
+    const { pen, canvas, world } = this;
+    const first = { x: Math.floor(left / px) - 1, y: Math.floor(top / px) - 1 };
+    const last = { x: Math.ceil((left + canvas.width) / px) + 1, y: Math.ceil((top + canvas.height) / px) + 2 };
+    let next = 0;
+    for (let y = first.y; y <= last.y; y++) {
+      // Who stands north of this row's feet is drawn before its trees.
+      while (next < standing.length && standing[next].y < y + 0.62) this.drawOne(standing[next++], left, top, px, nowMs);
+      for (let x = first.x; x <= last.x; x++) {
+        const kind = world.land.tile(x, y);
+        if (kind === TILE.TREE || kind === TILE.ROCK) this.things.draw(pen, kind, x, y, x * px - left, y * px - top);
+        else if (kind === TILE.PORTAL) drawPortal(pen, x, y, x * px - left, y * px - top, px, nowMs);
+      }
+    }
+    while (next < standing.length) this.drawOne(standing[next++], left, top, px, nowMs);
+  }
+
+  /** @param {Standing} one @param {number} left @param {number} top @param {number} px @param {number} nowMs */
+  drawOne(one, left, top, px, nowMs) {
+    const pose = this.poses.of(one.entity, one, nowMs);
+    drawPerson(this.pen, pose, this.colour(one.entity), one.x * px - left, one.y * px - top, px * 1.15, one.own);
+  }
+
+  /** @param {Standing[]} standing @param {number} left @param {number} top @param {number} px */
+  drawNames(standing, left, top, px) {
+    const size = Math.max(11, Math.min(26, px * 0.4));
+    for (const { entity, x, y, own } of standing) {
+      drawName(this.pen, entity.name, own ? "#ffffff" : "#dfe8ee", x * px - left, y * px - top - px * 1.32, size);
+    }
+  }
+
+  /** The area of one server. @param {number} left @param {number} top @param {number} px */
+  drawBorders(left, top, px) {
+    const { pen, world } = this;
+    const { welcome } = world;
+    if (!welcome) return;
+    const [x, y] = [welcome.x0 * px - left, welcome.y0 * px - top];
+    const [width, height] = [(welcome.x1 - welcome.x0) * px, (welcome.y1 - welcome.y0) * px];
+    pen.save();
+    pen.lineWidth = Math.max(3, px * 0.14);
+    pen.strokeStyle = "#f2c14ec0";
+    pen.setLineDash([px * 0.7, px * 0.45]);
+    pen.strokeRect(x, y, width, height);
+    pen.setLineDash([]);
+    pen.lineWidth = px * 1.4;
+    pen.strokeStyle = "#f2c14e1c";
+    pen.strokeRect(x + px * 0.7, y + px * 0.7, width - px * 1.4, height - px * 1.4);
+    const me = world.here();
+    if (me) {
+      pen.lineWidth = Math.max(1, px * 0.04);
+      pen.strokeStyle = "#9fd38970";
+      pen.beginPath();
+      pen.arc(me.x * px - left, me.y * px - top, welcome.viewM * px, 0, 7);
+      pen.stroke();
+    }
+    pen.restore();
+  }
+
+  drawVignette() {
+    const { pen, canvas } = this;
+    const { width, height } = canvas;
+    const far = Math.hypot(width, height) / 2;
+    const shade = pen.createRadialGradient(width / 2, height / 2, far * 0.55, width / 2, height / 2, far);
+    shade.addColorStop(0, "#0a121a00");
+    shade.addColorStop(1, "#0a121a78");
+    pen.fillStyle = shade;
+    pen.fillRect(0, 0, width, height);
+  }
+
+  /** @param {Entity} entity */
+  colour(entity) {
+    return safeColour(this.colours.get(entity.faction));
+  }
+}
+
+/** @type {Map<number, string>} */
+const MAP_COLOURS = new Map([
+  [TILE.GRASS, "#4f7c3e"], [TILE.MEADOW, "#6d9a50"], [TILE.SAND, "#c9b27c"], [TILE.STONE, "#7b7d78"],
+  [TILE.PORTAL, "#b48cff"], [TILE.WATER, "#3f7f9f"], [TILE.TREE, "#2f5a2c"], [TILE.ROCK, "#5c5e5b"], [TILE.VOID, "#0b0f14"],
+]);
+
+/** The small round map. @param {HTMLCanvasElement} canvas @param {Picture} picture */
+export function drawMinimap(canvas, picture) {
+  const pen = canvas.getContext("2d");
+  const { world } = picture;
+  const here = world.here();
+  if (!pen || !here) return;
+  const reach = world.welcome?.viewM ?? 60;
+  const px = canvas.width / (2 * reach);
+  pen.fillStyle = "#0b0f14";
+  pen.fillRect(0, 0, canvas.width, canvas.height);
+  const step = 2;
+  const [x0, y0] = [Math.floor((here.x - reach) / step) * step, Math.floor((here.y - reach) / step) * step];
+  for (let y = y0; y < here.y + reach; y += step) {
+    for (let x = x0; x < here.x + reach; x += step) {
+      const colour = MAP_COLOURS.get(world.land.tile(x, y));
+      if (!colour) continue;
+      pen.fillStyle = colour;
+      pen.fillRect((x - here.x + reach) * px, (y - here.y + reach) * px, step * px + 0.6, step * px + 0.6);
+    }
+  }
+  const me = world.me();
+  for (const entity of world.entities) {
+    if (entity === me) continue;
+    pen.fillStyle = picture.colour(entity);
+    pen.beginPath();
+    pen.arc((entity.x - here.x + reach) * px, (entity.y - here.y + reach) * px, 3, 0, 7);
+    pen.fill();
+  }
+  pen.fillStyle = "#ffffff";
+  pen.beginPath();
+  pen.arc(canvas.width / 2, canvas.height / 2, 3.4, 0, 7);
+  pen.fill();
+}

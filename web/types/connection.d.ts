@@ -1,0 +1,105 @@
+/** @import { ClientMessage, ServerMessage, Welcome } from "./frames.js" */
+/** A server that has not welcomed us by then is given up, ms. */
+export const WELCOME_TIMEOUT_MS: 10000;
+/** A socket of an area server: binary frames. */
+export class Connection extends Line {
+    /**
+     * @param {string} url @param {Entry} entry
+     * @param {Sockets} Sockets
+     * @param {() => number} now milliseconds of a steady clock
+     */
+    constructor(url: string, entry: Entry, Sockets: Sockets, now: () => number);
+    entry: Entry;
+    now: () => number;
+    /** @type {Welcome | null} */
+    welcome: Welcome | null;
+    steering: boolean;
+    /** The server has told that another one owns the character now. */
+    moved: boolean;
+    known: Known;
+    playhead: Playhead;
+    heardMs: number;
+    updateMs: number;
+    /** Nothing was heard for long; one more look, and it is given up. */
+    silent: boolean;
+    /** @type {(message: ServerMessage) => void} */
+    onMessage: (message: ServerMessage) => void;
+    /** Sends, if the socket is open. @param {...ClientMessage} messages */
+    send(...messages: ClientMessage[]): void;
+    /** @param {ServerMessage} message */
+    tell(message: ServerMessage): void;
+}
+/** A socket of a third-party server: JSON text, the ticket first. */
+export class PlainConnection extends Line {
+    /** @param {string} url @param {string} ticket @param {Sockets} Sockets */
+    constructor(url: string, ticket: string, Sockets: Sockets);
+    ticket: string;
+    /** What it said for a welcome. @type {any} */
+    welcome: any;
+    /** @type {(data: any) => void} */
+    onMessage: (data: any) => void;
+    /** @param {unknown} data */
+    say(data: unknown): void;
+}
+export type Entry = {
+    ticket: string;
+} | {
+    resume: Uint8Array;
+};
+/**
+ * WebSocket close code, and the reason if one came before
+ */
+export type Closed = {
+    code: number;
+    refusal: Refusal | null;
+};
+export type Sockets = typeof globalThis.WebSocket;
+/**
+ * @typedef {{ticket: string} | {resume: Uint8Array}} Entry
+ * @typedef {{code: number, refusal: Refusal | null}} Closed  WebSocket close code, and the reason if one came before
+ * @typedef {typeof globalThis.WebSocket} Sockets
+ */
+/** What both kinds of socket have in common: open, welcome, one close. */
+declare class Line {
+    /** @param {string} url @param {Sockets} Sockets */
+    constructor(url: string, Sockets: Sockets);
+    url: string;
+    open: boolean;
+    /** @type {Closed | null} */
+    closed: Closed | null;
+    /** The last «no»; before a close, its reason. @type {Refusal | null} */
+    refusal: Refusal | null;
+    /** Whether the close was wished by this side. */
+    wished: boolean;
+    /** @type {(closed: Closed) => void} */
+    onClose: (closed: Closed) => void;
+    /** @type {(() => void)[]} */
+    waiters: (() => void)[];
+    /** @type {Promise<void>} */
+    welcomed: Promise<void>;
+    succeed: (value: void | PromiseLike<void>) => void;
+    fail: (reason?: any) => void;
+    timer: number;
+    /** @type {WebSocket | null} */
+    socket: WebSocket | null;
+    /** The socket is open: say hello. */
+    opened(): void;
+    /** @param {unknown} _data */
+    took(_data: unknown): void;
+    /** The server has let us in. */
+    isWelcome(): void;
+    /** @param {number} code */
+    over(code: number): void;
+    /** Closes from this side, at once for the caller. @param {number} code */
+    abandon(code: number): void;
+    hangUp(): void;
+    /** Resolves when it is closed, at the latest after a while. @param {number} [ms] @returns {Promise<void>} */
+    untilClosed(ms?: number): Promise<void>;
+}
+import type { Welcome } from "./frames.js";
+import { Known } from "./entities.js";
+import { Playhead } from "./playhead.js";
+import type { ServerMessage } from "./frames.js";
+import type { ClientMessage } from "./frames.js";
+import { Refusal } from "./refusal.js";
+export {};

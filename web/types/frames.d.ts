@@ -1,0 +1,249 @@
+/**
+ * Reads a server's frame; types that it does not know are skipped.
+ * @param {ArrayBuffer | Uint8Array} frame
+ * @returns {ServerMessage[]}
+ * @throws {Refusal} `protocol` for anything malformed
+ */
+export function readServerFrame(frame: ArrayBuffer | Uint8Array): ServerMessage[];
+/**
+ * Reads a client's frame.
+ * @param {ArrayBuffer | Uint8Array} frame
+ * @returns {ClientMessage[]}
+ * @throws {Refusal} `protocol` for anything malformed, `too_large`
+ */
+export function readClientFrame(frame: ArrayBuffer | Uint8Array): ClientMessage[];
+/**
+ * A frame of these messages.
+ * @param {...ClientMessage} messages
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
+export function clientFrame(...messages: ClientMessage[]): Uint8Array<ArrayBuffer>;
+/**
+ * A frame as a server writes it; for tests and stand-ins.
+ * @param {...ServerMessage} messages
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
+export function serverFrame(...messages: ServerMessage[]): Uint8Array<ArrayBuffer>;
+/** The version of the game protocol that this library speaks. */
+export const VERSION: 1;
+/** Largest frame that a client may send, bytes. */
+export const MAX_CLIENT_FRAME: 4096;
+/** Side of a chunk in tiles; a tile is one metre. */
+export const CHUNK_TILES: 32;
+/** WebSocket close codes of the game socket. */
+export const CLOSE: Readonly<{
+    /** The client wished to leave. */
+    LEFT: 1000;
+    /** The ticket or token was refused; a refusal came before. */
+    REFUSED: 4000;
+    /** The character plays on another server now. */
+    MOVED: 4001;
+    /** A newer connection of the same character took over. */
+    TAKEN_OVER: 4002;
+    /** The server stops; enter again. */
+    STOPPING: 4003;
+    /** The client broke the protocol; a refusal came before. */
+    PROTOCOL: 4004;
+    /** The client read too slowly. */
+    TOO_SLOW: 4005;
+    /** The session ended: logout, ban, or a newer login. */
+    SESSION_ENDED: 4006;
+}>;
+/** Kinds of tile. */
+export const TILE: Readonly<{
+    GRASS: 0;
+    SAND: 1;
+    MEADOW: 2;
+    STONE: 3;
+    PORTAL: 4;
+    /** From here on a tile stops a walker. */
+    FIRST_SOLID: 16;
+    WATER: 16;
+    TREE: 17;
+    ROCK: 18;
+    VOID: 19;
+}>;
+export type Hello = {
+    type: "hello";
+    version: number;
+    ticket: string;
+} | {
+    type: "hello";
+    version: number;
+    resume: Uint8Array;
+};
+export type Move = {
+    type: "move";
+    seq: number;
+    dx: number;
+    dy: number;
+};
+export type AskTiles = {
+    type: "askTiles";
+    cx: number;
+    cy: number;
+};
+export type GoOn = {
+    type: "goOn";
+    world: string;
+    map: string;
+    layer: number | null;
+};
+export type Leave = {
+    type: "leave";
+};
+export type Ping = {
+    type: "ping";
+    nonce: number;
+};
+export type ClientMessage = Hello | Move | AskTiles | GoOn | Leave | Ping;
+export type Welcome = {
+    type: "welcome";
+    /**
+     * the server's version
+     */
+    version: number;
+    /**
+     * ticks per second
+     */
+    tickHz: number;
+    /**
+     * at which the first update was made
+     */
+    tick: number;
+    /**
+     * id of the own character
+     */
+    me: number;
+    /**
+     * under which it is, or will be, owned here
+     */
+    epoch: number;
+    /**
+     * 16 bytes for a later resume at this server
+     */
+    resume: Uint8Array;
+    /**
+     * whether it may be steered yet
+     */
+    steering: boolean;
+    /**
+     * `world/ground/layer`
+     */
+    area: string;
+    /**
+     * west edge of the area, metres
+     */
+    x0: number;
+    /**
+     * north edge
+     */
+    y0: number;
+    /**
+     * east edge, outside
+     */
+    x1: number;
+    /**
+     * south edge, outside
+     */
+    y1: number;
+    /**
+     * how far the character sees, metres
+     */
+    viewM: number;
+    /**
+     * its speed, centimetres per second
+     */
+    speedCmS: number;
+    /**
+     * highest input number applied
+     */
+    acked: number;
+};
+/**
+ * x, y in centimetres
+ */
+export type Entered = {
+    id: number;
+    kind: number;
+    x: number;
+    y: number;
+    name: string;
+    faction: string;
+};
+/**
+ * centimetres
+ */
+export type Moved = {
+    id: number;
+    dx: number;
+    dy: number;
+};
+/**
+ * centimetres
+ */
+export type Jumped = {
+    id: number;
+    x: number;
+    y: number;
+};
+export type Update = {
+    type: "update";
+    /**
+     * low 32 bits
+     */
+    tick: number;
+    /**
+     * highest input number applied
+     */
+    acked: number;
+    /**
+     * everything known before is void
+     */
+    whole: boolean;
+    left: number[];
+    entered: Entered[];
+    moved: Moved[];
+    jumped: Jumped[];
+};
+export type Tiles = {
+    type: "tiles";
+    cx: number;
+    cy: number;
+    tiles: Uint8Array;
+};
+export type Refused = {
+    type: "refused";
+    code: string;
+    text: string;
+};
+export type Progress = {
+    type: "progress";
+    state: string;
+    position: number;
+};
+export type Follow = {
+    type: "follow";
+    url: string;
+    ticket: string;
+    plain: boolean;
+    prompt: boolean;
+};
+export type Steer = {
+    type: "steer";
+    epoch: number;
+};
+export type Switch = {
+    type: "switch";
+    epoch: number;
+};
+export type Pong = {
+    type: "pong";
+    nonce: number;
+};
+export type Notice = {
+    type: "notice";
+    code: string;
+    text: string;
+};
+export type ServerMessage = Welcome | Update | Tiles | Refused | Progress | Follow | Steer | Switch | Pong | Notice;

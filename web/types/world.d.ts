@@ -1,0 +1,295 @@
+/**
+ * @typedef {"out" | "entering" | "in" | "plain" | "dropped"} State
+ *   `plain`: on a third-party server
+ */
+/**
+ * @typedef {object} WorldEvents
+ * @property {State} state
+ * @property {EnterProgress} progress how far a wish to enter or to go on is
+ * @property {FollowOffer} follow another server is ready
+ * @property {{from: string, to: string, epoch: number, gapMs: number}} switch another server plays now; nothing to do
+ * @property {{code: number, refusal: Refusal | null, attempt: number, retryInMs: number}} drop the connection was lost
+ * @property {{how: "resumed" | "entered", attempts: number}} resume and it is back
+ * @property {Refusal} refused a «no» to the last wish
+ * @property {{code: string, text: string}} notice something to tell the player
+ * @property {Update} update one was applied
+ * @property {{cx: number, cy: number}} tiles of a chunk have come
+ * @property {{data: any, first: boolean}} plain what a third-party server says
+ * @property {{url: string, code: number}} closed a socket, whichever; for development
+ * @property {Refusal} end it is over; code `left` if wished
+ */
+/**
+ * @typedef {object} FollowOffer
+ * @property {string} url
+ * @property {boolean} plain a third-party server: leave first, then connect
+ * @property {boolean} prompt whether it waits for `accept`
+ * @property {() => void} accept
+ * @property {() => void} decline
+ */
+/**
+ * @typedef {object} WorldOptions
+ * @property {Sockets} [WebSocket]
+ * @property {() => number} [now] milliseconds of a steady clock
+ * @property {boolean} [followsUnasked] follow without a question, whatever the server says
+ */
+/** @extends {Emitter<WorldEvents>} */
+export class World extends Emitter<WorldEvents> {
+    /** @param {Api} api @param {WorldOptions} [options] */
+    constructor(api: Api, options?: WorldOptions);
+    api: Api;
+    Sockets: {
+        new (url: string | URL, protocols?: string | string[]): WebSocket;
+        prototype: WebSocket;
+        readonly CONNECTING: 0;
+        readonly OPEN: 1;
+        readonly CLOSING: 2;
+        readonly CLOSED: 3;
+    };
+    now: () => number;
+    followsUnasked: boolean;
+    entities: Entities;
+    steering: Steering;
+    /** @type {State} */
+    state: State;
+    /** @type {Connection | null} */
+    live: Connection | null;
+    /** @type {Connection | null} */
+    coming: Connection | null;
+    /** @type {PlainConnection | null} */
+    plain: PlainConnection | null;
+    /** @type {Map<string, Land>} */
+    lands: Map<string, Land>;
+    /** The land of `live`. */
+    land: Land;
+    /** Who plays; null: the selected one. @type {string | null} */
+    character: string | null;
+    /** Round trip of the last ping, NaN before the first. */
+    rttMs: number;
+    /** Ended by `leave` and by the next `enter`; what was begun under it stops. */
+    life: AbortController;
+    /** @type {Follow | null} */
+    offer: Follow | null;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    steerTimer: ReturnType<typeof setTimeout> | undefined;
+    /** @type {ReturnType<typeof setInterval> | undefined} */
+    timer: ReturnType<typeof setInterval> | undefined;
+    nonce: number;
+    pingMs: number;
+    /** The last connection that played, after it was lost. @type {Connection | null} */
+    gone: Connection | null;
+    /** Whether the resume token may still hold. */
+    mayResume: boolean;
+    /**
+     * Enters the world; resolves when the character is there.
+     * @param {Wish} wish @returns {Promise<void>}
+     * @throws {Refusal}
+     */
+    enter(wish: Wish): Promise<void>;
+    /** Walks in this direction from now on; 0, 0 stands still. @param {number} dx east @param {number} dy south */
+    steer(dx: number, dy: number): void;
+    /** Asks to go on; the answer comes as `progress`, then `follow` or `refused`. @param {{world?: string, map?: string, layer?: number}} [to] */
+    goOn(to?: {
+        world?: string;
+        map?: string;
+        layer?: number;
+    }): void;
+    /** Leaves for good. @returns {Promise<void>} when the server knows */
+    leave(): Promise<void>;
+    /** Sends a message to a third-party server. @param {unknown} data */
+    say(data: unknown): void;
+    /** The own character, once it is seen. @returns {Entity | undefined} */
+    me(): Entity | undefined;
+    /** Where to draw the own character now, ahead of the server's answer. @returns {{x: number, y: number} | null} */
+    here(): {
+        x: number;
+        y: number;
+    } | null;
+    /** The moment to show the others at: for {@link Entity.at}. Call it once per picture. @returns {number} */
+    moment(): number;
+    /** What the server said of the area; while no server plays, the last one. */
+    get welcome(): import("./frames.js").Welcome | null;
+    /** Asks for the chunks that are missing around the character. @param {number} [radius] metres; else its view */
+    askLand(radius?: number): void;
+    /** @param {Wish} wish @param {AbortSignal} signal */
+    enterAndConnect(wish: Wish, signal: AbortSignal): Promise<void>;
+    /** @param {Prepared} prepared @param {AbortSignal} signal */
+    connect(prepared: Prepared, signal: AbortSignal): Promise<void>;
+    /** @param {string} url @param {string} ticket @param {AbortSignal} signal */
+    connectPlain(url: string, ticket: string, signal: AbortSignal): Promise<void>;
+    /** @param {Connection | PlainConnection} connection @param {AbortSignal} signal */
+    welcomeOf(connection: Connection | PlainConnection, signal: AbortSignal): Promise<void>;
+    /** @param {string} url @param {Entry} entry @returns {Connection} */
+    open(url: string, entry: Entry): Connection;
+    /** From now on this connection plays. @param {Connection} connection */
+    play(connection: Connection): void;
+    /** @param {Connection} connection @param {ServerMessage} message */
+    took(connection: Connection, message: ServerMessage): void;
+    /** @param {Connection} connection @param {Update} update */
+    updated(connection: Connection, update: Update): void;
+    /** Sends what is due. */
+    tick(): void;
+    /** @param {Follow} follow */
+    follow(follow: Follow): void;
+    /** @param {Follow} follow */
+    accept(follow: Follow): Promise<void>;
+    /** Leave, then connect. @param {Follow} follow @param {AbortSignal} signal */
+    acceptPlain(follow: Follow, signal: AbortSignal): Promise<void>;
+    /** The old server lets go, or the new one is connected: Steer must come. */
+    awaitSteer(): void;
+    moveFailed(): void;
+    /** The new server steers. @param {Connection} coming */
+    take(coming: Connection): void;
+    get lastArea(): string;
+    get lastUpdateMs(): number | undefined;
+    /** @param {Connection} connection @param {Closed} closed */
+    lost(connection: Connection, closed: Closed): void;
+    /**
+     * Comes back: by the resume token at the same server while it holds, else over central.
+     * @param {Closed} closed why the connection was lost
+     * @param {Connection | null} resumable
+     */
+    recover(closed: Closed, resumable: Connection | null): Promise<void>;
+    /** @param {Connection} old @param {AbortSignal} signal @returns {Promise<boolean>} */
+    resume(old: Connection, signal: AbortSignal): Promise<boolean>;
+    /** It is over. @param {Refusal} refusal */
+    finish(refusal: Refusal): void;
+    /** Closes everything and stops what was begun. */
+    stop(): void;
+    /** @param {State} state */
+    become(state: State): void;
+    /** The land of an area: a grid has one, a maps world one per map. @param {string} area */
+    landOf(area: string): Land;
+    /** @param {Connection} connection @param {Land} land @param {{x: number, y: number}} at @param {number} radius */
+    askLandOf(connection: Connection, land: Land, at: {
+        x: number;
+        y: number;
+    }, radius: number): void;
+}
+/**
+ * `plain`: on a third-party server
+ */
+export type State = "out" | "entering" | "in" | "plain" | "dropped";
+export type WorldEvents = {
+    state: State;
+    /**
+     * how far a wish to enter or to go on is
+     */
+    progress: EnterProgress;
+    /**
+     * another server is ready
+     */
+    follow: FollowOffer;
+    /**
+     * another server plays now; nothing to do
+     */
+    switch: {
+        from: string;
+        to: string;
+        epoch: number;
+        gapMs: number;
+    };
+    /**
+     * the connection was lost
+     */
+    drop: {
+        code: number;
+        refusal: Refusal | null;
+        attempt: number;
+        retryInMs: number;
+    };
+    /**
+     * and it is back
+     */
+    resume: {
+        how: "resumed" | "entered";
+        attempts: number;
+    };
+    /**
+     * a «no» to the last wish
+     */
+    refused: Refusal;
+    /**
+     * something to tell the player
+     */
+    notice: {
+        code: string;
+        text: string;
+    };
+    /**
+     * one was applied
+     */
+    update: Update;
+    /**
+     * of a chunk have come
+     */
+    tiles: {
+        cx: number;
+        cy: number;
+    };
+    /**
+     * what a third-party server says
+     */
+    plain: {
+        data: any;
+        first: boolean;
+    };
+    /**
+     * a socket, whichever; for development
+     */
+    closed: {
+        url: string;
+        code: number;
+    };
+    /**
+     * it is over; code `left` if wished
+     */
+    end: Refusal;
+};
+export type FollowOffer = {
+    url: string;
+    /**
+     * a third-party server: leave first, then connect
+     */
+    plain: boolean;
+    /**
+     * whether it waits for `accept`
+     */
+    prompt: boolean;
+    accept: () => void;
+    decline: () => void;
+};
+export type WorldOptions = {
+    WebSocket?: {
+        new (url: string | URL, protocols?: string | string[]): WebSocket;
+        prototype: WebSocket;
+        readonly CONNECTING: 0;
+        readonly OPEN: 1;
+        readonly CLOSING: 2;
+        readonly CLOSED: 3;
+    } | undefined;
+    /**
+     * milliseconds of a steady clock
+     */
+    now?: (() => number) | undefined;
+    /**
+     * follow without a question, whatever the server says
+     */
+    followsUnasked?: boolean | undefined;
+};
+import { Emitter } from "./emitter.js";
+import type { Api } from "./api.js";
+import { Entities } from "./entities.js";
+import { Steering } from "./steering.js";
+import { Connection } from "./connection.js";
+import { PlainConnection } from "./connection.js";
+import { Land } from "./land.js";
+import type { Follow } from "./frames.js";
+import type { Wish } from "./http_types.js";
+import type { Entity } from "./entities.js";
+import type { Prepared } from "./http_types.js";
+import type { Entry } from "./connection.js";
+import type { ServerMessage } from "./frames.js";
+import type { Update } from "./frames.js";
+import type { Closed } from "./connection.js";
+import { Refusal } from "./refusal.js";
+import type { EnterProgress } from "./http_types.js";
