@@ -1,5 +1,5 @@
 //! The program: every role, with the reference game. A game of one's own has this one line, with its own `Game`.
 
 fn main() -> std::process::ExitCode {
-    pangea_cli::run(wilds::GAME)
+    pangea_cli::run(wilds::game())
 }

@@ -49,7 +49,7 @@ pub fn roles(cli: &Cli, game: Game) -> anyhow::Result<ExitCode> {
 /// What ended it before its time.
 pub fn area(game: Game) -> anyhow::Result<ExitCode> {
     log_to_stderr(&std::env::var("PANGEA_LOG").unwrap_or_else(|_| "info".to_owned()))?;
-    pangea_server::area::main(game)?;
+    node::area(game)?;
     Ok(ExitCode::SUCCESS)
 }
 

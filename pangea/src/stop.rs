@@ -12,12 +12,20 @@ const INTERRUPTED: i32 = 130;
 /// # Errors
 /// If the signals cannot be caught.
 pub fn on_signals() -> anyhow::Result<watch::Receiver<bool>> {
+    on_signals_saying("stopping: nobody enters any more, areas save")
+}
+
+/// As [`on_signals`], and says so in these words.
+///
+/// # Errors
+/// If the signals cannot be caught.
+pub fn on_signals_saying(text: &'static str) -> anyhow::Result<watch::Receiver<bool>> {
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be caught")?;
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?;
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
         next(&mut interrupt, &mut terminate).await;
-        eprintln!("\nstopping: nobody enters any more, areas save. Ctrl-C again ends at once.");
+        eprintln!("\n{text}; Ctrl-C again ends at once");
         // Nobody listens any more if all roles have ended by themselves.
         let _ = stop.send(true);
         next(&mut interrupt, &mut terminate).await;
