@@ -56,7 +56,7 @@ pub struct World {
     pub title: String,
     /// Characters in it.
     #[serde(default)]
-    pub population: u64,
+    pub players: u64,
     /// Its factions.
     #[serde(default)]
     pub factions: Vec<Faction>,

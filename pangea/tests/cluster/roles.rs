@@ -22,7 +22,7 @@ async fn area_servers_know_each_other_and_chat() {
     cluster.until("the older one knows the newer", knows("isles/harbour", "isles/forest/0")).await;
     cluster.until("the newer one knows the older", knows("isles/forest", "isles/harbour/0")).await;
     cluster.until("chat is connected", || async {
-        asked(&cluster, "isles/forest", "/status").await.contains("\"chat_connected\":true")
+        asked(&cluster, "isles/forest", "/peers").await.contains("\"chat_connected\":true")
     }).await;
     game.leave().await;
     let forest = cluster.serving("isles/forest").await[0]["pid"].as_u64().unwrap() as u32;

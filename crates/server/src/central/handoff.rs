@@ -211,6 +211,7 @@ pub async fn commit(core: &Arc<Core>, from: AreaId, message: &Commit) {
         let target = |t: &&Transfer| state.areas.get(&t.to).is_some_and(|to| *to.phase.borrow() == Phase::Ready);
         transfer.filter(target).map(|t| (t.to, t.place.clone()))
     };
+    let is_location = prepared.as_ref().is_some_and(|(to, _)| place_map(core, *to).is_some());
     let target = prepared.clone();
     let result = core
         .store
@@ -229,7 +230,9 @@ pub async fn commit(core: &Arc<Core>, from: AreaId, message: &Commit) {
                 };
                 let change = Change::Commit { from, epoch, to: *to };
                 let changed = ownership::change_owner(tx, id.0, transfer_id, &change).await?;
-                character::put_with_owner(tx, id, (*to, changed.row.epoch), place).await?;
+                if is_location {
+                    character::put_with_owner(tx, id, (*to, changed.row.epoch), place).await?;
+                }
                 Ok::<_, Error>(Outcome::Committed(Some(*to), changed.row.epoch))
             })
         })

@@ -357,7 +357,8 @@ async fn own_it(
         None => false,
     };
     let (id, place) = (want.character, doc.place.clone());
-    let moves = want.wish.map.is_some() || want.wish.world.is_some() || found.place.is_none();
+    let elsewhere = want.wish.map.is_some() || want.wish.world.is_some() || found.place.is_none();
+    let moves = elsewhere && handoff::place_map(core, area).is_some();
     let noted = want.enter.clone().map(|(enter, key, hash, wish)| {
         let who = (want.account, want.session, want.character);
         enter::Enter { state: "ready".into(), created: want.created, ..enter::wished(enter, who, key, hash, wish) }
