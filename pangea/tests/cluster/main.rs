@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod admission;
+mod broken_servers;
 mod crash;
 mod enter;
 mod layers;
@@ -11,6 +12,7 @@ mod portal;
 mod resume;
 mod roles;
 mod seats;
+mod start_errors;
 mod stop;
 mod support;
 mod wire;

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 use utoipa::ToSchema;
 
+use super::handoff;
 use super::join::{self, Want};
 use super::keys::Keys;
 use super::state::{Enter, Phase, State, Taken};
@@ -317,9 +318,9 @@ impl Core {
         for enter in open {
             state.give_up(enter, Refusal::new(Code::SessionEnded, "this login has ended"));
         }
-        for area in state.areas.values() {
+        for area in state.areas.values_mut() {
             let Some(sender) = area.server.as_ref().and_then(|server| server.sender.as_ref()) else { continue };
-            for (character, seat) in area.seats.iter().filter(|(_, seat)| seat.account == account) {
+            for (character, seat) in area.seats.iter_mut().filter(|(_, seat)| seat.account == account) {
                 let text = if why == Code::Banned { "this account is banned" } else { "this login has ended" };
                 let _ = sender.send(Body::Kick(Kick {
                     character: character.to_vec(),
@@ -327,6 +328,7 @@ impl Core {
                     code: why.to_string(),
                     text: text.to_owned(),
                 }));
+                seat.leaving = Some(Instant::now() + handoff::LET_GO);
             }
         }
     }

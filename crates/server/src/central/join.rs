@@ -93,6 +93,7 @@ pub async fn join(core: &Arc<Core>, want: &Want, progress: &watch::Sender<Progre
     let began = Instant::now();
     let mut tries = 0;
     loop {
+        handoff::has_left(core, want.character).await;
         let (found, quests) = read(core, want).await?;
         let place = choose_place(core, want, &found)?;
         let doc = CharacterDoc {
@@ -261,9 +262,9 @@ fn look_for_seat(
     let Some(area) = state.areas.get_mut(&id) else { return Ok(Look::Open(layer)) };
     match area.seats.get_mut(&want.character) {
         Some(seat) if seat.taken == Taken::Inside => {}
-        Some(seat) => *seat = Seat { run: want.run, taken: Taken::Held(until), ..seat.clone() },
+        Some(seat) => *seat = Seat { run: want.run, taken: Taken::Held(until), leaving: None, ..seat.clone() },
         None => {
-            let seat = Seat { account: want.account, epoch: 0, run: want.run, taken: Taken::Held(until) };
+            let seat = Seat { account: want.account, epoch: 0, run: want.run, taken: Taken::Held(until), leaving: None };
             area.seats.insert(want.character, seat);
         }
     }
@@ -359,6 +360,8 @@ async fn own_it(
     let (id, place) = (want.character, doc.place.clone());
     let elsewhere = want.wish.map.is_some() || want.wish.world.is_some() || found.place.is_none();
     let moves = elsewhere && handoff::place_map(core, area).is_some();
+    // Until it was let go, its owner wrote where it stands.
+    let (owned, stood) = (found.owner.is_some(), found.place.clone());
     let noted = want.enter.clone().map(|(enter, key, hash, wish)| {
         let who = (want.account, want.session, want.character);
         enter::Enter { state: "ready".into(), created: want.created, ..enter::wished(enter, who, key, hash, wish) }
@@ -366,7 +369,7 @@ async fn own_it(
     let transfers = [TransferId(random::bytes()), TransferId(want.run.0)];
     core.store
         .write(move |tx| {
-            let (noted, place) = (noted.clone(), place.clone());
+            let (noted, place, stood) = (noted.clone(), place.clone(), stood.clone());
             Box::pin(async move {
                 if let Some(noted) = &noted {
                     enter::begin(tx, noted).await?;
@@ -378,6 +381,9 @@ async fn own_it(
                         ownership::change_owner(tx, id.0, transfers[0], &Change::Failover { from: owner }).await?;
                     }
                     None => {}
+                }
+                if owned && character::get(tx, id).await?.place != stood {
+                    return Err(Refusal::new(Code::StaleEpoch, "the character moved before it left").into());
                 }
                 if moves {
                     character::put(tx, id, &place).await?;

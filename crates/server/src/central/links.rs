@@ -161,7 +161,7 @@ async fn adopt_third_party(core: &Arc<Core>, spawner: &str, info: &ServerInfo) -
         load: Heartbeat::default(),
     });
     for character in characters {
-        let seat = Seat { account: character.account, epoch: character.epoch, run: EnterId::default(), taken: Taken::Inside };
+        let seat = Seat { account: character.account, epoch: character.epoch, run: EnterId::default(), taken: Taken::Inside, leaving: None };
         entry.seats.insert(character.id, seat);
     }
     entry.phase.send_replace(Phase::Ready);
@@ -335,7 +335,7 @@ async fn register_area(core: &Arc<Core>, link: &Accepted, server: ServerId, regi
             else {
                 continue;
             };
-            let seat = Seat { account, epoch: here.epoch, run: EnterId::default(), taken: Taken::Inside };
+            let seat = Seat { account, epoch: here.epoch, run: EnterId::default(), taken: Taken::Inside, leaving: None };
             entry.seats.entry(character).or_insert(seat);
         }
         entry.always_on
