@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::join::{self, Want};
 use super::keys::Keys;
-use super::state::{Enter, Phase, State, Taken};
+use super::state::{Enter, Phase, Seat, State, Taken};
 use crate::config::Config;
 use crate::store::Store;
 use crate::{clock, random};
@@ -319,7 +319,10 @@ impl Core {
         }
         for area in state.areas.values() {
             let Some(sender) = area.server.as_ref().and_then(|server| server.sender.as_ref()) else { continue };
-            for (character, seat) in area.seats.iter().filter(|(_, seat)| seat.account == account) {
+            let of_login = |seat: &Seat| {
+                seat.account == account && (seat.session == session || seat.session == SessionId::default())
+            };
+            for (character, seat) in area.seats.iter().filter(|(_, seat)| of_login(seat)) {
                 let text = if why == Code::Banned { "this account is banned" } else { "this login has ended" };
                 let _ = sender.send(Body::Kick(Kick {
                     character: character.to_vec(),

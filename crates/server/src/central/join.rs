@@ -260,10 +260,10 @@ fn look_for_seat(
     let until = Instant::now() + Duration::from_secs(core.config.central.seat_hold_s + core.config.central.start_timeout_s);
     let Some(area) = state.areas.get_mut(&id) else { return Ok(Look::Open(layer)) };
     match area.seats.get_mut(&want.character) {
-        Some(seat) if seat.taken == Taken::Inside => {}
-        Some(seat) => *seat = Seat { run: want.run, taken: Taken::Held(until), ..seat.clone() },
+        Some(seat) if seat.taken == Taken::Inside => seat.session = want.session,
+        Some(seat) => *seat = Seat { run: want.run, session: want.session, taken: Taken::Held(until), ..seat.clone() },
         None => {
-            let seat = Seat { account: want.account, epoch: 0, run: want.run, taken: Taken::Held(until) };
+            let seat = Seat { account: want.account, session: want.session, epoch: 0, run: want.run, taken: Taken::Held(until) };
             area.seats.insert(want.character, seat);
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId};
+use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, SessionId};
 use pangea_world::messages::{
     Admitted, AreaReady, Body, GoOn, GoOnReply, Granted, Heartbeat, Lease, Places, Register, SaveArea, ServerExited,
     ServerInfo, SpawnerHello, Stopped,
@@ -161,7 +161,7 @@ async fn adopt_third_party(core: &Arc<Core>, spawner: &str, info: &ServerInfo) -
         load: Heartbeat::default(),
     });
     for character in characters {
-        let seat = Seat { account: character.account, epoch: character.epoch, run: EnterId::default(), taken: Taken::Inside };
+        let seat = Seat { account: character.account, session: SessionId::default(), epoch: character.epoch, run: EnterId::default(), taken: Taken::Inside };
         entry.seats.insert(character.id, seat);
     }
     entry.phase.send_replace(Phase::Ready);
@@ -335,7 +335,7 @@ async fn register_area(core: &Arc<Core>, link: &Accepted, server: ServerId, regi
             else {
                 continue;
             };
-            let seat = Seat { account, epoch: here.epoch, run: EnterId::default(), taken: Taken::Inside };
+            let seat = Seat { account, session: SessionId::default(), epoch: here.epoch, run: EnterId::default(), taken: Taken::Inside };
             entry.seats.entry(character).or_insert(seat);
         }
         entry.always_on
@@ -522,7 +522,7 @@ fn go_on_want(core: &Core, area: AreaId, wish: &GoOn) -> Result<Want, Refusal> {
         enter: None,
         run: EnterId(random::bytes()),
         account: seat.account,
-        session: Default::default(),
+        session: seat.session,
         character,
         wish: wished,
         from: Some((area, wish.epoch)),

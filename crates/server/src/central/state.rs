@@ -114,6 +114,8 @@ pub enum Phase {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seat {
     pub account: AccountId,
+    /// The login that took it; zero if central was restarted since.
+    pub session: SessionId,
     /// Under which epoch the character is, or will be, owned there.
     pub epoch: u64,
     /// The join that took it.
