@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod admission;
+mod browser;
 mod crash;
 mod enter;
 mod layers;
