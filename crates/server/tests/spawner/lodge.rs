@@ -41,7 +41,7 @@ fn claims(server: &ServerInfo, character: u8, ticket: u8) -> Claims {
 }
 
 async fn knock(server: &ServerInfo, ticket: &str) -> Socket {
-    let url = format!("ws://{}:{}/play", server.address, server.port);
+    let url = format!("ws://{}:{}{}", server.address, server.port, server.path);
     let (mut socket, _) = within(tokio_tungstenite::connect_async(url)).await.unwrap();
     socket.send(Message::text(json!({ "ticket": ticket }).to_string())).await.unwrap();
     socket
