@@ -1,5 +1,7 @@
 //! todo
-use std::process::ExitCode;
 use crate::flags::TrialJoin;
+use std::process::ExitCode;
 /// todo
-pub fn run(_options: &TrialJoin) -> anyhow::Result<ExitCode> { anyhow::bail!("in work") }
+pub fn run(_options: &TrialJoin) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("in work")
+}

@@ -84,7 +84,8 @@ fn tools() -> anyhow::Result<()> {
             bail!("«{program}» is missing: install Node.js 20 or newer");
         }
     }
-    let missing: Vec<&str> = PACKAGES.iter().filter(|(program, _)| !found(program)).map(|(_, package)| *package).collect();
+    let missing: Vec<&str> =
+        PACKAGES.iter().filter(|(program, _)| !found(program)).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -139,7 +140,8 @@ fn found(program: &str) -> bool {
 }
 
 fn output(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
-    let output = Command::new(program).args(arguments).output().with_context(|| format!("{program} cannot run"))?;
+    let output =
+        Command::new(program).args(arguments).output().with_context(|| format!("{program} cannot run"))?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 

@@ -11,7 +11,10 @@ async fn a_person_walks_in_the_browser() {
     let cluster = Cluster::start(&[]).await;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let folder = root.join("tests/browser");
-    assert!(folder.join("node_modules").is_dir(), "run `cargo xtask test` once, or `npm ci` in tests/browser");
+    assert!(
+        folder.join("node_modules").is_dir(),
+        "run `cargo xtask test` once, or `npm ci` in tests/browser"
+    );
     let walk = tokio::process::Command::new("node")
         .arg("walk.mjs")
         .current_dir(folder)

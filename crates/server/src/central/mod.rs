@@ -134,7 +134,9 @@ impl Central {
         if !*shutdown.borrow_and_update() && result.is_ok() {
             bail!("the HTTP listener ended");
         }
-        for task in [links.abort_handle(), roles.abort_handle(), watchdog.abort_handle(), pruning.abort_handle()] {
+        for task in
+            [links.abort_handle(), roles.abort_handle(), watchdog.abort_handle(), pruning.abort_handle()]
+        {
             task.abort();
         }
         self.store.close().await;
@@ -154,7 +156,9 @@ async fn prune(api: api::State) {
 }
 
 async fn bind(setting: &str, at: SocketAddr) -> anyhow::Result<TcpListener> {
-    let what = || format!("{setting} = \"{at}\": this address cannot be listened on; «pangea doctor» says who has it");
+    let what = || {
+        format!("{setting} = \"{at}\": this address cannot be listened on; «pangea doctor» says who has it")
+    };
     TcpListener::bind(at).await.with_context(what)
 }
 
