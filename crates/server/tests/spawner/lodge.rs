@@ -124,6 +124,7 @@ async fn who_has_a_ticket_comes_in_once_and_is_seen_in_the_list() {
     assert_eq!(refusal(bob).await, "protocol");
     hear_players(&mut central, &["01".repeat(16).as_str()]).await;
     ann.close(None).await.unwrap();
+    drop(ann);
     hear_players(&mut central, &[]).await;
     spawner.stop().await;
 }
