@@ -31,16 +31,13 @@ const FAST: [Step; 3] = [
     ("unit tests", || cargo(&["test", "--workspace", "--lib", "--bins"])),
 ];
 
-const ALL: [Step; 8] = [
+const ALL: [Step; 7] = [
     ("tools", tools),
     ("format", || cargo(&["fmt", "--all", "--check"])),
     ("node modules", node_modules),
     ("lints", || cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])),
     ("generated code", || crate::codegen::run(true)),
     ("page and library", || in_folder("web", "npm", &["test", "--silent"])),
-    ("official Agones client", || {
-        cargo(&["build", "--quiet", "--locked", "--manifest-path", "tests/agones/rust/Cargo.toml"])
-    }),
     ("tests", || cargo(&["test", "--workspace"])),
 ];
 

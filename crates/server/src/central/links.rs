@@ -158,7 +158,7 @@ async fn adopt_third_party(core: &Arc<Core>, spawner: &str, info: &ServerInfo) -
         incarnation: row.incarnation,
         epoch: row.epoch,
         at,
-        path: String::new(),
+        path: info.path.clone(),
         sender: None,
         program: None,
         draining: false,

@@ -222,7 +222,7 @@ async fn start_once(core: &Arc<Core>, area: AreaId) -> Result<(), Refusal> {
         port: info.port,
         ..Default::default()
     };
-    let path = if own { "/play".to_owned() } else { String::new() };
+    let path = if own { "/play".to_owned() } else { info.path.clone() };
     let mut phase = {
         let mut state = core.state();
         let entry = state.areas.get_mut(&area).ok_or_else(gone)?;
