@@ -54,9 +54,12 @@ pub struct World {
     /// Shown to players.
     #[serde(default)]
     pub title: String,
-    /// Characters in it.
+    /// Characters inside.
     #[serde(default)]
-    pub population: u64,
+    pub players: u32,
+    /// Players on one server.
+    #[serde(default)]
+    pub capacity: u32,
     /// Its factions.
     #[serde(default)]
     pub factions: Vec<Faction>,
