@@ -28,6 +28,8 @@ const PING_MS = 2_000;
 const SILENCE_MS = 10_000;
 /** From Welcome or Switch to Steer; then the move has failed. */
 const STEER_TIMEOUT_MS = 10_000;
+/** A connection that played for so long was not lost by coming back to a broken server. */
+const STEADY_MS = 5_000;
 /** Most tries to come back after a lost connection. */
 const MOST_TRIES = 30;
 /** Most lands that are remembered: worlds, or maps of one. */
@@ -112,6 +114,9 @@ export class World extends Emitter {
     this.pingMs = 0;
     /** The last connection that played, after it was lost. @type {Connection | null} */
     this.gone = null;
+    /** When a connection began to play, and how often one was lost right after. */
+    this.playedMs = -Infinity;
+    this.losses = 0;
     /** Whether the resume token may still hold. */
     this.mayResume = true;
   }
@@ -234,10 +239,12 @@ export class World extends Emitter {
       this.emit("closed", { url, code: closed.code });
       if (plain !== this.plain || plain.wished) return;
       this.plain = null;
-      void this.recover(closed, null);
+      if (closed.code === CLOSE.LEFT) this.finish(closed.refusal ?? new Refusal("left", "The server has let you go."));
+      else void this.recover(closed, null);
     };
     await this.welcomeOf(plain, signal);
     this.plain = plain;
+    this.playedMs = this.now();
     this.become("plain");
     this.emit("plain", { data: { welcome: plain.welcome }, first: true });
   }
@@ -271,6 +278,7 @@ export class World extends Emitter {
     if (!welcome) return;
     this.live = connection;
     this.gone = null;
+    this.playedMs = this.now();
     this.land = this.landOf(welcome.area);
     this.land.forgetAsked();
     this.steering.restart(welcome.acked);
@@ -477,10 +485,6 @@ export class World extends Emitter {
       this.finish(closed.refusal ?? new Refusal(code, text));
       return;
     }
-    if (closed.code === CLOSE.LEFT && !connection.wished) {
-      this.finish(closed.refusal ?? new Refusal("left", "The server has let you go."));
-      return;
-    }
     const again = closed.code < 4000 || closed.code === CLOSE.TOO_SLOW;
     void this.recover(closed, again && connection.welcome ? connection : null);
   }
@@ -497,9 +501,11 @@ export class World extends Emitter {
     this.coming = null;
     this.mayResume = true;
     this.become("dropped");
+    // Lost again and again right after coming back: then it waits too.
+    this.losses = this.now() - this.playedMs < STEADY_MS ? this.losses + 1 : 0;
     let { refusal } = closed;
     for (let attempt = 1; attempt <= MOST_TRIES; attempt++) {
-      const retryInMs = attempt === 1 ? 0 : backOff(attempt);
+      const retryInMs = backOff(attempt + Math.max(0, this.losses - 1));
       this.emit("drop", { code: closed.code, refusal, attempt, retryInMs });
       await pause(retryInMs, signal);
       if (signal.aborted) return;
@@ -591,8 +597,9 @@ export class World extends Emitter {
   }
 }
 
-/** From half a second to eight, with a random part so that not all come back at once. @param {number} attempt */
+/** At once, then from half a second to eight, with a random part so that not all come together. @param {number} attempt */
 function backOff(attempt) {
+  if (attempt <= 1) return 0;
   return Math.round(Math.min(8_000, 500 * 2 ** (attempt - 2)) * (0.75 + Math.random() / 2));
 }
 

@@ -77,6 +77,9 @@ export class World extends Emitter<WorldEvents> {
     pingMs: number;
     /** The last connection that played, after it was lost. @type {Connection | null} */
     gone: Connection | null;
+    /** When a connection began to play, and how often one was lost right after. */
+    playedMs: number;
+    losses: number;
     /** Whether the resume token may still hold. */
     mayResume: boolean;
     /**

@@ -1,6 +1,5 @@
 //! Who does not come in (F.3, G10, M2, scenario 4 and 12).
 
-use bytes::BytesMut;
 use futures_util::{SinkExt, StreamExt};
 use pangea_client::EnterOptions;
 use pangea_world::frames::{ClientMessage, Entry, ServerMessage, read_server_frame};
@@ -10,9 +9,8 @@ use crate::support::Cluster;
 
 async fn knock(url: &str, entry: Entry) -> Vec<ServerMessage> {
     let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
-    let mut frame = BytesMut::new();
-    ClientMessage::Hello { version: 1, entry }.put(&mut frame);
-    socket.send(Message::Binary(frame.freeze())).await.unwrap();
+    let hello = ClientMessage::Hello { version: 1, entry };
+    socket.send(Message::Binary(hello.to_frame())).await.unwrap();
     let mut heard = Vec::new();
     while let Some(Ok(message)) = socket.next().await {
         match message {

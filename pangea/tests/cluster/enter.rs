@@ -50,7 +50,7 @@ async fn first_login_in_an_empty_cluster() {
     assert!((after.x_cm - before.x_cm).abs() <= 25 * 21, "no faster than it can walk");
 
     // O5: registered while there; de-registered after.
-    let players = || async { cluster.client().worlds().await.unwrap().iter().map(|world| world.players).sum::<u32>() };
+    let players = || async { cluster.client().worlds().await.unwrap().iter().map(|world| world.population).sum::<u64>() };
     cluster.until("the player is counted", || async { players().await == 1 }).await;
     game.leave().await;
     cluster.until("the player is not counted any more", || async { players().await == 0 }).await;

@@ -14,34 +14,29 @@ async fn area_servers_know_each_other_and_chat() {
     let cluster = Cluster::start(&[]).await;
     let (client, character) = cluster.player("Kurt", "isles", Some("sailors")).await;
     let forest = EnterOptions { map: Some("forest".to_owned()), ..EnterOptions::default() };
-    let game = client.enter(character, forest).await.unwrap();
+    let mut game = client.enter(character, forest).await.unwrap();
     let knows = |of: &'static str, text: &'static str| {
         let cluster = &cluster;
-        move || async move {
-            let peers = peers(cluster, of).await;
-            peers.contains(text)
-        }
+        move || async move { asked(cluster, of, "/peers").await.contains(text) }
     };
     cluster.until("the older one knows the newer", knows("isles/harbour", "isles/forest/0")).await;
     cluster.until("the newer one knows the older", knows("isles/forest", "isles/harbour/0")).await;
-    cluster.until("chat is connected", knows("isles/forest", "\"chat_connected\":true")).await;
-    game_leaves(game).await;
+    cluster.until("chat is connected", || async {
+        asked(&cluster, "isles/forest", "/status").await.contains("\"chat_connected\":true")
+    }).await;
+    game.leave().await;
     let forest = cluster.serving("isles/forest").await[0]["pid"].as_u64().unwrap() as u32;
     crate::support::signal(forest, "KILL");
-    let gone = || async { !peers(&cluster, "isles/harbour").await.contains("isles/forest/0") };
+    let gone = || async { !asked(&cluster, "isles/harbour", "/peers").await.contains("isles/forest/0") };
     cluster.until("E.3: it is gone from the list", gone).await;
 }
 
-async fn game_leaves(mut game: pangea_client::Game) {
-    game.leave().await;
-}
-
-async fn peers(cluster: &Cluster, area: &str) -> String {
+async fn asked(cluster: &Cluster, area: &str, path_there: &str) -> String {
     let Some(server) = cluster.serving(area).await.first().cloned() else { return String::new() };
     let path = format!("/api/data/servers/{}/credential", server["server"].as_str().unwrap());
     let Some(credential) = cluster.operator(Method::POST, &path).await else { return String::new() };
     let base = format!("http://127.0.0.1:{}", server["port"]);
-    let answer = request(&base, Method::GET, "/peers", credential["credential"].as_str().unwrap(), None).await;
+    let answer = request(&base, Method::GET, path_there, credential["credential"].as_str().unwrap(), None).await;
     answer.map(|(_, body)| body).unwrap_or_default()
 }
 
@@ -64,7 +59,7 @@ async fn the_roles_run_alone_too() {
     std::fs::write(&guessed, "A".repeat(43)).unwrap();
     std::process::Command::new("chmod").args(["600", guessed.to_str().unwrap()]).status().unwrap();
     let mut stranger = cluster.role("spawner");
-    stranger.args(["--set", &format!("spawner.key_file=\"{}\"", guessed.display()), "--set", "spawner.name=\"stranger\""]);
+    stranger.args(["--set", &format!("spawner.key_file={}", guessed.display()), "--set", "spawner.name=stranger"]);
     let mut stranger = stranger.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     cluster.until("a second honest look", || async { status().await.contains("\"spawner\"") }).await;
     assert!(!status().await.contains("stranger"), "no link without the key");

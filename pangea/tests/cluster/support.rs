@@ -18,6 +18,7 @@ pub struct Cluster {
     pub folder: tempfile::TempDir,
     pub url: String,
     child: Option<Child>,
+    others: Vec<Child>,
     settings: Vec<String>,
     stopped: bool,
 }
@@ -47,6 +48,13 @@ impl Cluster {
 
     /// Starts one with these world files (name without `.toml`, text).
     pub async fn with_worlds(worlds: &[(&str, &str)], settings: &[&str]) -> Self {
+        let mut cluster = Self::prepare(worlds, settings);
+        cluster.run().await;
+        cluster
+    }
+
+    /// The folder and the settings, nothing started.
+    pub fn prepare(worlds: &[(&str, &str)], settings: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         for (name, text) in worlds {
             let worlds = folder.path().join("worlds");
@@ -56,36 +64,56 @@ impl Cluster {
         let [http, link, chat] = free_ports();
         let servers = free_ports::<60>();
         let mut all = vec![
-            format!("data=\"{}\"", folder.path().join("data").display()),
-            format!("worlds=\"{}\"", folder.path().join("worlds").display()),
-            format!("central.listen=\"127.0.0.1:{http}\""),
-            format!("central.link=\"127.0.0.1:{link}\""),
-            format!("chat.listen=\"127.0.0.1:{chat}\""),
-            format!("spawner.ports=\"{}-{}\"", servers[0], servers[59]),
+            format!("data={}", folder.path().join("data").display()),
+            format!("worlds={}", folder.path().join("worlds").display()),
+            format!("central.listen=127.0.0.1:{http}"),
+            format!("central.link=127.0.0.1:{link}"),
+            format!("chat.listen=127.0.0.1:{chat}"),
+            format!("spawner.ports={}-{}", servers[0], servers[59]),
             "accounts.argon2_memory_kib=64".to_owned(),
             "accounts.argon2_passes=1".to_owned(),
         ];
         all.extend(settings.iter().map(|setting| (*setting).to_owned()));
         let url = format!("http://127.0.0.1:{http}");
-        let mut cluster = Self { folder, url, child: None, settings: all, stopped: false };
-        cluster.run().await;
+        let central = format!("127.0.0.1:{link}");
+        all.extend([format!("spawner.central={central}"), format!("chat.central={central}")]);
+        Self { folder, url, child: None, others: Vec::new(), settings: all, stopped: false }
+    }
+
+    /// Central, spawner and chat as three processes, with the built-in worlds.
+    pub async fn apart() -> Self {
+        let mut cluster = Self::prepare(&[], &[]);
+        cluster.child = Some(cluster.role("central").spawn().expect("central starts"));
+        let key = cluster.data().join("keys/master.key");
+        cluster.until("central has made its keys", || async { key.exists() }).await;
+        for role in ["spawner", "chat"] {
+            let child = cluster.role(role).spawn().expect("a role starts");
+            cluster.others.push(child);
+        }
+        cluster.until_it_answers().await;
         cluster
     }
 
-    /// Starts the process (again), and waits until it answers as the one that we started.
-    pub async fn run(&mut self) {
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.folder.path().join("up.log"))
-            .expect("a log");
+    /// A command that runs this role with the cluster's settings.
+    pub fn role(&self, role: &str) -> Command {
+        let log = self.folder.path().join("up.log");
+        let log = std::fs::File::options().create(true).append(true).open(log).expect("a log");
         let mut command = Command::new(env!("CARGO_BIN_EXE_pangea"));
-        command.arg("up").current_dir(self.folder.path()).stdin(Stdio::null());
+        command.arg(role).current_dir(self.folder.path()).stdin(Stdio::null());
         command.stdout(log.try_clone().expect("a log")).stderr(log);
         for setting in &self.settings {
             command.args(["--set", setting]);
         }
-        self.child = Some(command.spawn().expect("pangea starts"));
+        command
+    }
+
+    /// Starts the process (again), and waits until it answers as the one that we started.
+    pub async fn run(&mut self) {
+        self.child = Some(self.role("up").spawn().expect("pangea starts"));
+        self.until_it_answers().await;
+    }
+
+    async fn until_it_answers(&mut self) {
         let began = Instant::now();
         loop {
             if let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().expect("a child")) {
@@ -166,10 +194,6 @@ impl Cluster {
         text
     }
 
-    pub fn pid(&self) -> u32 {
-        self.child.as_ref().expect("running").id()
-    }
-
     /// `kill -9` of central, spawner and chat at once; area servers live on.
     pub fn kill(&mut self) {
         let mut child = self.child.take().expect("running");
@@ -206,6 +230,10 @@ impl Drop for Cluster {
             }
             let _ = child.kill();
             let _ = child.wait();
+        }
+        for other in &mut self.others {
+            let _ = other.kill();
+            let _ = other.wait();
         }
         if self.stopped {
             return;

@@ -10,7 +10,7 @@ use pangea_engine::Game;
 use pangea_world::character::CharacterDoc;
 use pangea_world::faction::Faction;
 use pangea_world::frames::{Entry, close};
-use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, SessionId};
+use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId};
 use pangea_world::messages::{
     Admit, Admitted, AreaReady, Arrived, Body, CharacterAt, CharacterHere, Granted, Kick, Peer, Peers,
     RefusalMessage, Register,
@@ -323,7 +323,7 @@ impl Control {
     }
 
     fn on_admit(&mut self, admit: &Admit) {
-        let refused = match announcement_of(admit).and_then(|new| self.announce(new)) {
+        let refused = match load::announcement_of(admit).and_then(|new| self.announce(new)) {
             Ok(()) => None,
             Err(refusal) => Some(RefusalMessage { code: refusal.code.as_str().into(), text: refusal.text }),
         };
@@ -482,20 +482,6 @@ impl Control {
             tracing::error!(%refusal, "central cannot be told");
         }
     }
-}
-
-fn announcement_of(admit: &Admit) -> Result<Announcement, Refusal> {
-    let wrong = |_| Refusal::new(Code::BadRequest, "an id has 16 bytes");
-    let doc = serde_json::from_slice(&admit.character)
-        .map_err(|error| Refusal::new(Code::BadRequest, format!("the character cannot be read: {error}")))?;
-    Ok(Announcement {
-        enter: EnterId::from_bytes(&admit.enter).map_err(wrong)?,
-        doc,
-        session: SessionId::from_bytes(&admit.session).map_err(wrong)?,
-        epoch: admit.epoch,
-        granted: admit.granted,
-        wait_ms: admit.wait_ms,
-    })
 }
 
 fn refusal_of(message: &RefusalMessage) -> Refusal {

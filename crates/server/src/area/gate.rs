@@ -105,7 +105,6 @@ impl Gate {
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(PATIENCE)
-            .keep_alive(false)
             .max_buf_size(16 << 10)
             .serve_connection(io, service)
             .with_upgrades();

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use pangea_engine::{Game, Sim};
-use pangea_world::messages::{Granted, TicketKey};
+use pangea_world::id::{EnterId, SessionId};
+use pangea_world::messages::{Admit, Granted, TicketKey};
 use pangea_world::space::{AreaName, Ground, extent_m};
 use pangea_world::ticket::PublicKey;
 use pangea_world::world_file::{self, Kind, World};
+use pangea_world::{Code, Refusal};
 use tokio::sync::mpsc;
 
+use super::admission::Announcement;
 use super::clock::{Clock, Lease};
 use super::control::Identity;
 use super::here::{Area, Settings};
@@ -101,4 +104,22 @@ pub fn start((area, mail): (Area, mpsc::Receiver<ToLoop>), clock: Clock, lease: 
 /// Central's public keys.
 pub fn keys_of(keys: &[TicketKey]) -> Vec<PublicKey> {
     keys.iter().map(|key| PublicKey { kid: key.kid.clone(), bytes: key.bytes.clone() }).collect()
+}
+
+/// An Admit as the admission list takes it.
+///
+/// # Errors
+/// `bad_request` if it cannot be read.
+pub fn announcement_of(admit: &Admit) -> Result<Announcement, Refusal> {
+    let wrong = |_| Refusal::new(Code::BadRequest, "an id has 16 bytes");
+    let doc = serde_json::from_slice(&admit.character)
+        .map_err(|error| Refusal::new(Code::BadRequest, format!("the character cannot be read: {error}")))?;
+    Ok(Announcement {
+        enter: EnterId::from_bytes(&admit.enter).map_err(wrong)?,
+        doc,
+        session: SessionId::from_bytes(&admit.session).map_err(wrong)?,
+        epoch: admit.epoch,
+        granted: admit.granted,
+        wait_ms: admit.wait_ms,
+    })
 }

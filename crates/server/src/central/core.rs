@@ -276,7 +276,7 @@ impl Core {
         let now = Instant::now();
         let run = EnterId(random::bytes());
         state.supersede(character, id);
-        let enter = Enter { account, session, character, body_hash, progress, created, watched: now, ended: None, run };
+        let enter = Enter { account, session, character, body_hash, progress, watched: now, ended: None, run };
         state.enters.insert(id, enter);
         drop(state);
         let want = Want { enter: Some((id, idem_key, body_hash, text)), run, account, session, character, wish, from: None, at: None, created };

@@ -54,7 +54,15 @@ async fn spawner(core: Arc<Core>, mut link: Accepted) {
             Event::Message(Body::ServerChanged(info)) => server_changed(&core, &name, info).await,
             Event::Message(Body::ServerExited(exited)) => server_exited(&core, &name, &exited).await,
             Event::Message(Body::Allocated(answer)) => {
-                let waiting = core.state().allocations.remove(&answer.request);
+                let waiting = {
+                    let mut state = core.state();
+                    if let (Some(info), Some(spawner)) = (&answer.server, state.spawners.get_mut(&name))
+                        && let Ok(id) = ServerId::from_bytes(&info.server)
+                    {
+                        spawner.servers.insert(id, info.clone());
+                    }
+                    state.allocations.remove(&answer.request)
+                };
                 if let Some((_, reply)) = waiting {
                     let _ = reply.send(answer);
                 }
@@ -85,7 +93,6 @@ async fn spawner_hello(core: &Arc<Core>, name: &str, sender: &link::Sender, hell
             name.to_owned(),
             Spawner {
                 sender: sender.clone(),
-                address: hello.address,
                 capacity: hello.capacity,
                 templates: hello.templates,
                 servers,
@@ -185,7 +192,7 @@ async fn chat(core: Arc<Core>, mut link: Accepted) {
                 tls: register.tls,
                 certificate: register.certificate,
             };
-            core.state().chats.insert(name.clone(), Chat { sender: link.sender.clone(), peer });
+            core.state().chats.insert(name.clone(), Chat { peer });
             peers::chat_changed(&core, &name, None);
         }
     }

@@ -44,7 +44,6 @@ const ACCEPTED_QUEUE: usize = 256;
 
 /// Central with its files open and its ports bound, before it answers.
 pub struct Central {
-    config: Config,
     core: Arc<Core>,
     api: api::State,
     store: Store,
@@ -75,7 +74,6 @@ pub async fn open(config: &Config) -> anyhow::Result<Central> {
         http_tls: http_tls(config)?,
         link_tls: link_tls(config)?,
         link_at: link.local_addr()?,
-        config: config.clone(),
         core,
         api,
         store,

@@ -38,7 +38,6 @@ pub struct State {
 /// A connected spawner; known from its first SpawnerHello on.
 pub struct Spawner {
     pub sender: link::Sender,
-    pub address: String,
     pub capacity: u32,
     pub templates: Vec<String>,
     /// All that run under it. A server that it does not list is dead: it is their witness.
@@ -47,7 +46,6 @@ pub struct Spawner {
 
 /// A connected chat.
 pub struct Chat {
-    pub sender: link::Sender,
     pub peer: PeerAddress,
 }
 
@@ -139,8 +137,6 @@ pub struct Enter {
     pub character: CharacterId,
     pub body_hash: [u8; 32],
     pub progress: watch::Sender<Progress>,
-    /// When it was first asked, ms since 1970: its place in a line, also after a restart of central.
-    pub created: i64,
     /// When somebody last waited for it.
     pub watched: Instant,
     pub ended: Option<Instant>,

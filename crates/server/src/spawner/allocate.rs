@@ -57,7 +57,8 @@ impl Spawner {
         let kind = self.kinds.get(&wish.template).ok_or_else(|| {
             Refusal::new(Code::SpawnerTemplate, format!("this spawner knows no kind «{}»", wish.template))
         })?;
-        let idle = self.servers.values().any(|server| server.record.template == wish.template && server.is_idle());
+        let idle =
+            self.servers.values().any(|server| server.record.template == wish.template && server.is_idle());
         if !idle {
             kind.check(&wish.template, Instant::now())?;
         }
@@ -77,7 +78,10 @@ impl Spawner {
 
     fn server_of(&self, area: AreaId) -> Option<ServerId> {
         let living = self.servers.values().filter(|server| server.ending.is_none());
-        living.map(|server| &server.record).find(|record| record.area == Some(area)).map(|record| record.server)
+        living
+            .map(|server| &server.record)
+            .find(|record| record.area == Some(area))
+            .map(|record| record.server)
     }
 
     /// Gives idle servers to the areas that wait, first come, first served.
@@ -85,7 +89,8 @@ impl Spawner {
         let mut at = 0;
         while let Some(waiting) = self.waiting.get(at) {
             let of_kind = self.servers.values().filter(|server| server.record.template == waiting.template);
-            let idle = of_kind.filter(|server| server.is_idle()).min_by_key(|server| server.record.state.created_s);
+            let idle =
+                of_kind.filter(|server| server.is_idle()).min_by_key(|server| server.record.state.created_s);
             let Some(server) = idle.map(|server| server.record.server) else {
                 at += 1;
                 continue;
@@ -111,7 +116,8 @@ impl Spawner {
         if !ours {
             state.annotate("pangea.dev/audience", &ticket::audience(server, wish.incarnation));
             let seats = i64::from(wish.capacity).min(MAX_LIST_CAPACITY);
-            let players = state.lists.entry(PLAYERS.to_owned()).or_insert(List { capacity: 0, values: Vec::new() });
+            let players =
+                state.lists.entry(PLAYERS.to_owned()).or_insert(List { capacity: 0, values: Vec::new() });
             players.capacity = if seats > 0 { seats } else { MAX_LIST_CAPACITY };
         }
         entry.publish();
@@ -168,14 +174,19 @@ impl Spawner {
             Some(server) => server.stop(Instant::now(), unix_s(), Duration::from_millis(stop.grace_ms)),
             None => {
                 let how = "is not here".to_owned();
-                self.tell(Body::ServerExited(ServerExited { server: stop.server.clone(), how, area: Vec::new() }));
+                self.tell(Body::ServerExited(ServerExited {
+                    server: stop.server.clone(),
+                    how,
+                    area: Vec::new(),
+                }));
             }
         }
     }
 
     /// Central's public keys, for servers that are not ours.
     pub(super) fn set_ticket_keys(&mut self, keys: &TicketKeys) {
-        let keys = keys.keys.iter().map(|key| ticket::PublicKey { kid: key.kid.clone(), bytes: key.bytes.clone() });
+        let keys =
+            keys.keys.iter().map(|key| ticket::PublicKey { kid: key.kid.clone(), bytes: key.bytes.clone() });
         let keys: Vec<_> = keys.map(|key| key.to_jwk()).collect();
         let text = serde_json::json!({ "keys": keys }).to_string();
         for server in self.servers.values_mut() {

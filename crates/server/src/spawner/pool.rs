@@ -82,7 +82,10 @@ impl Spawner {
     /// Stops idle servers over the pool's size (after a change of the settings).
     fn stop_superfluous(&mut self) {
         for (name, kind) in &self.kinds {
-            let idle = self.servers.values_mut().filter(|server| server.record.template == *name && server.is_idle());
+            let idle = self
+                .servers
+                .values_mut()
+                .filter(|server| server.record.template == *name && server.is_idle());
             for server in idle.skip(kind.template.pool as usize) {
                 server.stop(Instant::now(), unix_s(), self.settings.stop_timeout);
             }
@@ -215,7 +218,8 @@ impl Spawner {
             state,
         };
         // Its calls wait in the listeners, open since before it was started.
-        let kept = self.folder.save(&record).and_then(|()| Ok((listener(taken.grpc)?, listener(taken.rest)?)));
+        let kept =
+            self.folder.save(&record).and_then(|()| Ok((listener(taken.grpc)?, listener(taken.rest)?)));
         let (grpc, rest) = match kept {
             Ok(listeners) => listeners,
             Err(error) => {
@@ -239,7 +243,8 @@ impl Spawner {
             Some(Ending::Failed(why)) => format!("{why}, {how}"),
             Some(Ending::Asked | Ending::Done) | None => how.to_owned(),
         };
-        let failed = matches!(server.ending, Some(Ending::Failed(_))) || record.state.phase != Phase::Shutdown;
+        let failed =
+            matches!(server.ending, Some(Ending::Failed(_))) || record.state.phase != Phase::Shutdown;
         let log = self.settings.log(&record.template, record.server);
         if !failed {
             tracing::info!(server = %record.server, template = %record.template, how, "stopped");

@@ -54,7 +54,11 @@ impl Range {
         let (first, last) = text.split_once('-').with_context(wrong)?;
         let first: u16 = first.trim().parse().with_context(wrong)?;
         let last: u16 = last.trim().parse().with_context(wrong)?;
-        ensure!(first > 0 && last.checked_sub(first).is_some_and(|more| more >= 2), "{}: at least three ports", wrong());
+        ensure!(
+            first > 0 && last.checked_sub(first).is_some_and(|more| more >= 2),
+            "{}: at least three ports",
+            wrong()
+        );
         Ok(Self { first, last, next: first, used: BTreeSet::new() })
     }
 

@@ -19,8 +19,18 @@ use tokio::io::unix::AsyncFd;
 use tokio::process::{Child, Command};
 
 /// What of the spawner's environment a game server gets.
-const INHERITED: &[&str] =
-    &["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "RUST_BACKTRACE", "PANGEA_LOG", "XDG_RUNTIME_DIR"];
+const INHERITED: &[&str] = &[
+    "PATH",
+    "HOME",
+    "USER",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "RUST_BACKTRACE",
+    "PANGEA_LOG",
+    "XDG_RUNTIME_DIR",
+];
 
 /// What to start.
 #[derive(Debug)]
@@ -59,7 +69,10 @@ impl Process {
     ///
     /// # Errors
     /// If the program is missing or cannot be started; the text names it.
-    pub fn start(order: Order, ended: impl FnOnce(String) -> Notify + Send + 'static) -> anyhow::Result<Self> {
+    pub fn start(
+        order: Order,
+        ended: impl FnOnce(String) -> Notify + Send + 'static,
+    ) -> anyhow::Result<Self> {
         let (program, arguments) = order.command.split_first().context("the command is empty")?;
         let log = open_log(&order.log).with_context(|| format!("cannot write {}", order.log.display()))?;
         let mut command = Command::new(program);
@@ -92,7 +105,11 @@ impl Process {
     }
 
     /// Takes over a process that an earlier spawner started; `None` if it lives no more.
-    pub fn adopt(pid: u32, start_ticks: u64, ended: impl FnOnce(String) -> Notify + Send + 'static) -> Option<Self> {
+    pub fn adopt(
+        pid: u32,
+        start_ticks: u64,
+        ended: impl FnOnce(String) -> Notify + Send + 'static,
+    ) -> Option<Self> {
         // First the handle, then the question who it is: it cannot become another one in between.
         let handle = Arc::new(open_handle(pid).ok()?);
         let (ticks, alive) = stat(pid)?;
@@ -138,7 +155,9 @@ pub type Notify = futures_util::future::BoxFuture<'static, ()>;
 
 /// Identifies this run of the machine: process ids and start times mean nothing in another one.
 pub fn boot_id() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|id| id.trim().to_owned())
+        .unwrap_or_default()
 }
 
 async fn wait(mut child: Child) -> String {

@@ -49,7 +49,8 @@ impl Folder {
     /// If it cannot be written, or another spawner has it.
     pub fn open(data: &Path) -> anyhow::Result<Self> {
         let path = data.join("run");
-        std::fs::create_dir_all(&path).with_context(|| format!("cannot make the folder {}", path.display()))?;
+        std::fs::create_dir_all(&path)
+            .with_context(|| format!("cannot make the folder {}", path.display()))?;
         let lock = path.join("lock");
         let file = std::fs::OpenOptions::new()
             .create(true)
@@ -58,8 +59,9 @@ impl Folder {
             .mode(0o600)
             .open(&lock)
             .with_context(|| format!("cannot write {}", lock.display()))?;
-        file.try_lock()
-            .with_context(|| format!("another spawner uses {}; give each its own data folder", path.display()))?;
+        file.try_lock().with_context(|| {
+            format!("another spawner uses {}; give each its own data folder", path.display())
+        })?;
         Ok(Self { path, _lock: file })
     }
 
@@ -74,7 +76,10 @@ impl Folder {
             if path.extension().is_none_or(|end| end != "json") {
                 continue;
             }
-            match std::fs::read(&path).map_err(anyhow::Error::from).and_then(|text| Ok(serde_json::from_slice(&text)?)) {
+            match std::fs::read(&path)
+                .map_err(anyhow::Error::from)
+                .and_then(|text| Ok(serde_json::from_slice(&text)?))
+            {
                 Ok(record) => records.push(record),
                 Err(error) => {
                     tracing::error!(file = %path.display(), %error, "a server's record cannot be read; it is set aside");

@@ -188,7 +188,8 @@ impl Server {
     /// When [`Server::step`] has something to do next.
     pub fn deadline(&self, now: Instant, now_ms: u64) -> Option<Instant> {
         let reserve = self.record.state.reserved_until_ms;
-        let reserve = reserve.map(|until| now + Duration::from_millis(until.saturating_sub(now_ms)).min(LONGEST));
+        let reserve =
+            reserve.map(|until| now + Duration::from_millis(until.saturating_sub(now_ms)).min(LONGEST));
         let life = match self.record.state.phase {
             _ if self.ending.is_some() => None,
             Phase::Starting => Some(self.started + self.settings.ready_timeout),

@@ -59,11 +59,16 @@ impl Settings {
         Ok(Self {
             name: config.name.clone(),
             bind: config.bind,
-            advertise: if config.advertise.is_empty() { config.bind.to_string() } else { config.advertise.clone() },
+            advertise: if config.advertise.is_empty() {
+                config.bind.to_string()
+            } else {
+                config.advertise.clone()
+            },
             capacity: config.capacity as usize,
             ready_timeout: Duration::from_secs(config.ready_timeout_s),
             stop_timeout: Duration::from_secs(config.stop_timeout_s),
-            health_timeout: (config.health_timeout_s > 0).then(|| Duration::from_secs(config.health_timeout_s)),
+            health_timeout: (config.health_timeout_s > 0)
+                .then(|| Duration::from_secs(config.health_timeout_s)),
             logs,
             start,
         })

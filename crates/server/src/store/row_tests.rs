@@ -211,7 +211,7 @@ async fn the_audit_log_shows_a_change() {
             .await
             .expect("written");
     }
-    let check = async || audit::check(&mut *store.reader().await.expect("a reader")).await.expect("read");
+    let check = async || audit::check(&mut store.reader().await.expect("a reader")).await.expect("read");
     assert_eq!(check().await, Ok(5));
     write!(store, |connection| {
         sqlx::query("UPDATE audit SET detail = 'nothing' WHERE n = 3").execute(connection).await?;

@@ -19,7 +19,8 @@ impl Drop for Cluster {
         for entry in std::fs::read_dir(self.data.path().join("run")).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|end| end == "json") {
-                let record: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+                let record: serde_json::Value =
+                    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
                 let pid = u32::try_from(record["pid"].as_u64().unwrap()).unwrap();
                 if lives(pid) {
                     kill(pid);

@@ -19,8 +19,7 @@ async fn game_server() {
     let game = sdk.get().await.unwrap();
     let port = u16::try_from(game.status.unwrap().ports[0].port).unwrap();
     let _listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
-    let mut terminated =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).unwrap();
+    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).unwrap();
     sdk.ready().await.unwrap();
     let mut watch = sdk.watch();
     let mut beat = tokio::time::interval(Duration::from_millis(100));

@@ -166,7 +166,9 @@ impl Spawner {
 /// How many servers' records a data folder has.
 pub fn records(data: &std::path::Path) -> usize {
     let entries = std::fs::read_dir(data.join("run")).unwrap();
-    entries.filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|end| end == "json")).count()
+    entries
+        .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|end| end == "json"))
+        .count()
 }
 
 /// Whether a process runs.

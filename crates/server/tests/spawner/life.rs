@@ -22,7 +22,8 @@ async fn a_pool_is_filled_given_out_refilled_and_stopped() {
     let first = central.hear_state("lodge", "Ready").await;
     let second = central.hear_state("lodge", "Ready").await;
     assert!(first.ready_ms > 0 && first.pid != second.pid && first.port != second.port);
-    central.say(Body::TicketKeys(TicketKeys { keys: vec![TicketKey { kid: "k".into(), bytes: vec![1; 32] }] }));
+    central
+        .say(Body::TicketKeys(TicketKeys { keys: vec![TicketKey { kid: "k".into(), bytes: vec![1; 32] }] }));
 
     let given = central.allocate("lodge", 1).await.server.expect("given");
     assert_eq!((given.state.as_str(), given.area.as_slice()), ("Allocated", [1; 16].as_slice()));

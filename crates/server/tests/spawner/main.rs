@@ -9,4 +9,5 @@ mod adopt;
 mod child;
 mod harness;
 mod life;
+mod lodge;
 mod official;

@@ -17,12 +17,9 @@ use super::answer::Denied;
 /// What clients may read: pages, the library and its types; no tests, no tools.
 #[derive(RustEmbed)]
 #[folder = "../../web"]
-#[include = "index.html"]
-#[include = "api.html"]
-#[include = "page/*"]
-#[include = "lib/*"]
-#[include = "types/*"]
-#[include = "vendor/*"]
+#[exclude = "node_modules/*"]
+#[exclude = "test/*"]
+#[exclude = "*.json"]
 struct Files;
 
 /// The viewer of the API's description.
@@ -50,17 +47,11 @@ fn file(path: &str, request: &Request) -> Response {
     {
         return StatusCode::NOT_FOUND.into_response();
     }
-    let found = Files::get(path).map(|found| (path.to_owned(), found));
-    let found = found.or_else(|| {
-        // The game page lives in web/page; the address bar shows it at the top.
-        let inner = format!("page/{path}");
-        Files::get(&inner).map(|found| (inner, found))
-    });
-    let Some((path, found)) = found else {
+    let Some(found) = Files::get(path) else {
         return Denied(Refusal::new(Code::NotFound, "there is no such page")).into_response();
     };
     let etag = format!("\"{}\"", pangea_world::id::hex(&found.metadata.sha256_hash()[..16]));
-    let kind = content_type(&path);
+    let kind = content_type(path);
     let known = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let mut response = match known {
         Some(list) if list.split(',').any(|one| one.trim().trim_start_matches("W/") == etag) => {

@@ -10,8 +10,8 @@ use tokio::net::TcpListener;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::state::{Reply, Verb};
 use super::Endpoint;
+use super::state::{Reply, Verb};
 
 /// Serves until the listener fails.
 pub async fn serve(endpoint: Endpoint, listener: TcpListener) -> Result<(), tonic::transport::Error> {

@@ -35,16 +35,26 @@ fn status(status: &sdk::game_server::Status) -> Value {
     let counters: Map<String, Value> = status
         .counters
         .iter()
-        .map(|(name, counter)| (name.clone(), json!({
-            "count": counter.count.to_string(), "capacity": counter.capacity.to_string()
-        })))
+        .map(|(name, counter)| {
+            (
+                name.clone(),
+                json!({
+                    "count": counter.count.to_string(), "capacity": counter.capacity.to_string()
+                }),
+            )
+        })
         .collect();
     let lists: Map<String, Value> = status
         .lists
         .iter()
-        .map(|(name, list)| (name.clone(), json!({
-            "capacity": list.capacity.to_string(), "values": list.values
-        })))
+        .map(|(name, list)| {
+            (
+                name.clone(),
+                json!({
+                    "capacity": list.capacity.to_string(), "values": list.values
+                }),
+            )
+        })
         .collect();
     json!({
         "state": status.state,

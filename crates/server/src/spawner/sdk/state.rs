@@ -330,7 +330,9 @@ impl State {
 
     fn update_list(&mut self, list: beta::List, mask: &[String]) -> Result<beta::List, Status> {
         let mut next = self.list(&list.name)?.clone();
-        if let Some(unknown) = mask.iter().find(|path| !["name", "capacity", "values"].contains(&path.as_str())) {
+        if let Some(unknown) =
+            mask.iter().find(|path| !["name", "capacity", "values"].contains(&path.as_str()))
+        {
             return Err(Status::invalid_argument(format!("a list has no field «{unknown}» to update")));
         }
         let named = |path: &str, filled| {

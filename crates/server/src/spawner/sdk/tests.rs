@@ -133,9 +133,15 @@ fn keys_and_values_have_bounds() {
     let label = |key: &str, value: &str| Verb::SetLabel(key.into(), value.into());
     state.apply(label("mode", "duel_2.0-x"), 0).expect("allowed");
     assert_eq!(state.labels["agones.dev/sdk-mode"], "duel_2.0-x");
-    for (key, value) in
-        [("", "x"), ("a/b", "x"), ("a-", "x"), ("ok", "two words"), ("ok", "-x"), (&"k".repeat(60), "x"), ("ok", &"v".repeat(64))]
-    {
+    for (key, value) in [
+        ("", "x"),
+        ("a/b", "x"),
+        ("a-", "x"),
+        ("ok", "two words"),
+        ("ok", "-x"),
+        (&"k".repeat(60), "x"),
+        ("ok", &"v".repeat(64)),
+    ] {
         assert_eq!(code(&mut state, label(key, value)), Code::InvalidArgument, "{key} = {value}");
     }
     let long = Verb::SetAnnotation("ok".into(), "v".repeat(16_385));

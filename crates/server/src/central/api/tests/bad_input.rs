@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// Method, path, token, body; status and code of the refusal.
+type Case<'a> = (&'a str, &'a str, Option<&'a str>, Vec<u8>, u16, &'a str);
+
 #[tokio::test]
 async fn bad_inputs_are_refused_by_code() {
     let server = start_with(|config| config.limits.body_bytes = 4_096).await;
@@ -10,7 +13,7 @@ async fn bad_inputs_are_refused_by_code() {
     let long = "x".repeat(5_000);
     let json = |text: &str| text.as_bytes().to_vec();
     let deep = format!("{}1{}", "[".repeat(1_500), "]".repeat(1_500));
-    let cases: Vec<(&str, &str, Option<&str>, Vec<u8>, u16, &str)> = vec![
+    let cases: Vec<Case> = vec![
         ("POST", "/api/register", None, json("{"), 400, "bad_request"),
         ("POST", "/api/register", None, json(""), 400, "bad_request"),
         ("POST", "/api/register", None, json("[]"), 400, "bad_request"),

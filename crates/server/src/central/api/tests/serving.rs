@@ -61,6 +61,33 @@ async fn pages_have_their_type_their_tag_and_a_policy() {
 }
 
 #[tokio::test]
+async fn whatever_the_game_page_names_is_served() {
+    let server = start().await;
+    let page = server.send("GET", "/", &[], Vec::new()).await;
+    assert_eq!(page.status, 200);
+    assert!(!page.text.contains(" style=\""), "the policy allows no style attributes");
+    let named = ["href=\"", "src=\""].into_iter().flat_map(|key| page.text.split(key).skip(1));
+    let named: Vec<&str> =
+        named.filter_map(|rest| rest.split('"').next()).filter(|path| path.contains('.')).collect();
+    assert!(named.len() >= 2, "{named:?}");
+    for path in named {
+        let path = format!("/{}", path.trim_start_matches('/'));
+        let file = server.send("GET", &path, &[], Vec::new()).await;
+        assert_eq!(file.status, 200, "{path}");
+        assert_ne!(file.headers["content-type"], "application/octet-stream", "{path}");
+    }
+    for hidden in [
+        "/package.json",
+        "/tsconfig.json",
+        "/test/codec.test.js",
+        "/node_modules/typescript/package.json",
+        "/.gitignore",
+    ] {
+        assert_eq!(server.send("GET", hidden, &[], Vec::new()).await.refused().0, 404, "{hidden}");
+    }
+}
+
+#[tokio::test]
 async fn it_speaks_tls_and_stops_gracefully() {
     let server = start().await;
     let folder = server.data.path().join("keys");
