@@ -145,6 +145,13 @@ impl Client {
         Self { login: Arc::default(), ..self.clone() }
     }
 
+    /// The same central with this token instead of a login: the operator's key.
+    pub fn with_token(&self, token: &str) -> Self {
+        let account = Account { id: AccountId::default(), name: String::new() };
+        let login = Login { access_token: token.to_owned(), refresh_token: String::new(), account };
+        Self { login: Arc::new(Mutex::new(Some(login))), ..self.clone() }
+    }
+
     /// Makes an account and logs it in.
     ///
     /// # Errors
