@@ -220,8 +220,13 @@ impl State {
             area.seats.remove(&character);
             freed.push((area.name.world.clone(), area.name.ground.clone()));
         }
-        for line in self.lines.values_mut() {
+        for (ground, line) in &mut self.lines {
+            let before = line.len();
             line.retain(|waiting| waiting.run != run);
+            // The first may have been rung for a free seat that he does not take any more.
+            if line.len() < before {
+                freed.push(ground.clone());
+            }
         }
         self.lines.retain(|_, line| !line.is_empty());
         freed.iter().for_each(|ground| self.line_moved(ground));
