@@ -54,9 +54,12 @@ pub struct World {
     /// Shown to players.
     #[serde(default)]
     pub title: String,
-    /// Characters in it.
+    /// Characters inside.
     #[serde(default)]
     pub players: u64,
+    /// Players on one server.
+    #[serde(default)]
+    pub capacity: u32,
     /// Its factions.
     #[serde(default)]
     pub factions: Vec<Faction>,
@@ -140,6 +143,13 @@ impl Client {
     /// Another player's client of the same central: shares the connections, not the login.
     pub fn another(&self) -> Self {
         Self { login: Arc::default(), ..self.clone() }
+    }
+
+    /// The same central with this token instead of a login: the operator's key.
+    pub fn with_token(&self, token: &str) -> Self {
+        let account = Account { id: AccountId::default(), name: String::new() };
+        let login = Login { access_token: token.to_owned(), refresh_token: String::new(), account };
+        Self { login: Arc::new(Mutex::new(Some(login))), ..self.clone() }
     }
 
     /// Makes an account and logs it in.

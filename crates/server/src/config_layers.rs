@@ -215,12 +215,14 @@ impl Layers {
             Some(Value::Integer(_)) => {
                 text.replace('_', "").parse().map(Value::Integer).map_err(|_| wrong("a whole number"))
             }
-            Some(Value::Array(_)) => toml::from_str::<Table>(&format!("v = {text}"))
-                .ok()
-                .and_then(|mut table| table.remove("v"))
+            Some(Value::Array(_)) => as_toml(text)
                 .filter(Value::is_array)
                 .ok_or_else(|| wrong("a list, e.g. [\"a\", \"b\"]")),
             Some(Value::Table(_)) => Err(format!("«{key}» is a section, not a key")),
+            // With quotes as in a file, or as it stands.
+            _ if text.len() > 1 && text.starts_with('"') && text.ends_with('"') => as_toml(text)
+                .filter(Value::is_str)
+                .ok_or_else(|| wrong("a text")),
             _ => Ok(Value::String(text.to_owned())),
         };
         let value = value.map_err(|text| ConfigError { origin: origin.clone(), text })?;
@@ -245,7 +247,7 @@ impl Layers {
 }
 
 /// Variables of this project that are no keys.
-const NOT_KEYS: &[&str] = &["CONFIG", "BLESS", "BIN"];
+const NOT_KEYS: &[&str] = &["CONFIG", "BLESS", "URL", "OUTPUT", "CHROMIUM"];
 
 /// What Kubernetes sets in every container beside a service that is called «pangea».
 const KUBERNETES: &[&str] = &["SERVICE_", "PORT_", "PORT"];
@@ -288,6 +290,11 @@ pub fn port_range(text: &str) -> Result<(u16, u16), String> {
         Some((first, last)) if first > 0 && last >= first => Ok((first, last)),
         _ => Err(format!("«{text}»: give two ports as first-last, e.g. 7000-7999")),
     }
+}
+
+/// A value as TOML writes it.
+fn as_toml(text: &str) -> Option<Value> {
+    toml::from_str::<Table>(&format!("v = {text}")).ok()?.remove("v")
 }
 
 /// The environment variable of a key.

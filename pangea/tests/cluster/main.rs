@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod admission;
+mod bad_frames;
 mod broken_servers;
+mod browser;
 mod crash;
 mod enter;
 mod layers;

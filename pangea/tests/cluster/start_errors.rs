@@ -1,6 +1,5 @@
 //! What stops a start: the program ends with an error, and its words say what is wrong, where, and what helps.
 
-use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

@@ -74,6 +74,16 @@ fn a_mistake_in_a_variable_or_a_flag_is_named_with_it() {
 }
 
 #[test]
+fn a_flag_takes_a_text_with_or_without_quotes() {
+    let mut layers = Layers::new();
+    layers.set("central.listen=\"127.0.0.1:1234\"").expect("quoted");
+    layers.set("data=plain folder").expect("as it stands");
+    let config = layers.config().expect("config");
+    assert_eq!((config.central.listen.port(), config.data.to_str()), (1234, Some("plain folder")));
+    assert!(set_error("data=\"half\"\"").contains("give a text"));
+}
+
+#[test]
 fn what_kubernetes_sets_beside_a_service_is_no_key() {
     assert_eq!(variable_error("PANGEA_SERVICE_HOST", "10.0.0.1"), "no error");
     assert_eq!(variable_error("PANGEA_PORT_8080_TCP", "tcp://10.0.0.1:8080"), "no error");

@@ -1,0 +1,180 @@
+//! A private `pangea up` of this same program, in a temporary folder on free ports.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use http::Method;
+use pangea_client::Client;
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Deserialize;
+
+use crate::flags::TrialJoin;
+
+/// The world of the trial.
+pub(super) const WORLD: &str = "trial";
+/// How long `pangea up` may take to stop before it is killed.
+const STOP_TIMEOUT: Duration = Duration::from_secs(15);
+/// Each server takes three.
+const PORTS_PER_SERVER: u16 = 3;
+/// Below the ports that Linux gives to outgoing connections (32768-60999).
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// A game server as central's operator sees it.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Server {
+    pub(super) state: String,
+    pub(super) area: Option<String>,
+    pub(super) pid: u32,
+    #[serde(default)]
+    pub(super) ready_ms: u32,
+}
+
+#[derive(Deserialize)]
+struct Servers {
+    servers: Vec<Server>,
+}
+
+pub(super) struct Cluster {
+    child: Child,
+    folder: tempfile::TempDir,
+    pub(super) client: Client,
+}
+
+impl Cluster {
+    pub(super) async fn start(options: &TrialJoin, pool: u32) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir().context("no temporary folder")?;
+        let capacity = pool * 2 + 2;
+        let servers = u16::try_from(capacity).ok().and_then(|count| count.checked_mul(PORTS_PER_SERVER));
+        let servers = servers.context("so many servers need more ports than there are")?;
+        let first = free_stretch(servers + 3)?;
+        let listen = |offset: u16| format!("127.0.0.1:{}", first + offset);
+        let text = format!(
+            "data = {data:?}\nworlds = {worlds:?}\nlog = \"warn\"\n\
+             [central]\nlisten = \"{}\"\nlink = \"{}\"\n\
+             [chat]\nlisten = \"{}\"\n\
+             [accounts]\nargon2_memory_kib = 8\nargon2_passes = 1\n\
+             [spawner]\nports = \"{}-{}\"\ncapacity = {capacity}\n\
+             [spawner.templates.area]\npool = {pool}\n",
+            listen(0),
+            listen(1),
+            listen(2),
+            first + 3,
+            first + 2 + servers,
+            data = folder.path().join("data"),
+            worlds = folder.path().join("worlds"),
+        );
+        std::fs::write(folder.path().join("pangea.toml"), text)?;
+        std::fs::create_dir(folder.path().join("worlds"))?;
+        let world = format!(
+            "kind = \"grid\"\nseed = {}\ncapacity = {}\nlayers = 1000\nidle_stop_s = 2\nview_m = 20\n\
+             [grid]\ncell_m = 64\narea_cells = 8\nspawn = {{ x = 256.0, y = 256.0 }}\n",
+            options.seed, options.capacity
+        );
+        std::fs::write(folder.path().join(format!("worlds/{WORLD}.toml")), world)?;
+        let client = Client::new(&format!("http://{}", listen(0)))?;
+        let log = std::fs::File::create(folder.path().join("log"))?;
+        let mut command = Command::new(std::env::current_exe().context("this program's path is unknown")?);
+        command.args(["up", "--config", "pangea.toml"]).current_dir(folder.path());
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        // A Ctrl-C in the terminal is for the trial alone; it stops the cluster itself.
+        command.process_group(0);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("PANGEA_") {
+                command.env_remove(name);
+            }
+        }
+        let child = command.spawn().context("the cluster does not start")?;
+        Ok(Self { child, folder, client })
+    }
+
+    /// The process that is central, spawner and chat.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// All game servers.
+    pub(super) async fn servers(&self) -> anyhow::Result<Vec<Server>> {
+        let key = std::fs::read_to_string(self.folder.path().join("data/keys/operator.key"));
+        let key = key.context("central has not made its operator's key yet")?;
+        let operator = self.client.with_token(key.trim());
+        let answer: Servers = operator.call(Method::GET, "/api/data/servers", None).await?;
+        Ok(answer.servers)
+    }
+
+    /// Waits until so many servers are idle.
+    pub(super) async fn until_idle(&self, count: usize, patience: Duration) -> anyhow::Result<()> {
+        let idle = |servers: &[Server]| servers.iter().filter(|s| s.area.is_none() && s.state == "Ready").count();
+        self.until("the idle servers are ready", patience, |servers| idle(servers) >= count).await
+    }
+
+    /// Waits until no server serves an area.
+    pub(super) async fn until_stopped(&self, patience: Duration) -> anyhow::Result<()> {
+        self.until("the area has stopped", patience, |servers| servers.iter().all(|server| server.area.is_none())).await
+    }
+
+    async fn until(&self, what: &str, patience: Duration, done: impl Fn(&[Server]) -> bool) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        loop {
+            let servers = self.servers().await;
+            match servers {
+                Ok(servers) if done(&servers) => return Ok(()),
+                // Not up yet.
+                Err(error) if begun.elapsed() > patience => return Err(error.context(format!("waiting until {what}"))),
+                Ok(servers) if begun.elapsed() > patience => bail!("waited {patience:?} until {what}; it has {servers:?}"),
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    }
+
+    /// Stops it; gives the last lines of its log.
+    pub(super) async fn stop(&mut self) -> String {
+        self.signal(Signal::TERM);
+        let begun = Instant::now();
+        // try_wait fails only where there is no child any more.
+        while matches!(self.child.try_wait(), Ok(None)) && begun.elapsed() < STOP_TIMEOUT {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            // It may have ended already.
+            let _ = kill_process(pid, signal);
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            // The servers below it outlive a killed spawner on purpose: here they must not.
+            let servers = super::processes::children(self.child.id());
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+            for pid in servers.into_iter().filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+    }
+}
+
+/// The first of so many free ports in a row. Begins at a place that depends on the process, so that two trials
+/// seldom meet.
+fn free_stretch(count: u16) -> anyhow::Result<u16> {
+    let whole = PORTS.end - PORTS.start;
+    if count >= whole {
+        bail!("so many servers need more ports than there are");
+    }
+    let places = (whole - count) / 64 + 1;
+    let begin = (std::process::id() % u32::from(places)) as u16;
+    let free = |first: &u16| (*first..first + count).all(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok());
+    let candidates = (0..places).map(|place| PORTS.start + (begin + place) % places * 64);
+    candidates.into_iter().find(free).context("no free ports between 20000 and 32000")
+}
+

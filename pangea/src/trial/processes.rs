@@ -1,0 +1,44 @@
+//! What the kernel says of processes (proc(5)).
+
+use std::fs;
+
+/// Clock ticks per second in /proc: USER_HZ, 100 on every Linux that this program runs on.
+const TICKS_PER_S: f64 = 100.0;
+
+/// Columns of /proc/<pid>/stat behind the name, which may hold spaces: the third column comes first.
+fn stat(pid: u32) -> Option<Vec<u64>> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = text.rsplit_once(')')?;
+    // Only the state is no number.
+    Some(rest.split_whitespace().map(|column| column.parse().unwrap_or(0)).collect())
+}
+
+/// Processes whose parent this is.
+pub(super) fn children(parent: u32) -> Vec<u32> {
+    let Ok(all) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids = all.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| stat(*pid).and_then(|columns| columns.get(1).copied()) == Some(u64::from(parent))).collect()
+}
+
+/// CPU time of a process, its children, and those that it has waited for, ms.
+pub(super) fn cpu_ms(parent: u32) -> f64 {
+    // utime, stime, then those of waited-for children: columns 14 to 17 of proc(5).
+    let used = |pid: u32, most: usize| {
+        stat(pid).map_or(0, |columns| columns.iter().skip(11).take(most).sum::<u64>())
+    };
+    let ticks = used(parent, 4) + children(parent).into_iter().map(|pid| used(pid, 2)).sum::<u64>();
+    ticks as f64 * 1_000.0 / TICKS_PER_S
+}
+
+/// The median VmRSS of these processes, MB (10⁶ bytes).
+pub(super) fn median_rss_mb(pids: impl Iterator<Item = u32>) -> f64 {
+    let mut all: Vec<f64> = pids.filter_map(rss_mb).collect();
+    super::report::percentile(&mut all, 0.5)
+}
+
+fn rss_mb(pid: u32) -> Option<f64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: f64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kib * 1_024.0 / 1e6)
+}
