@@ -19,6 +19,9 @@ use super::client::Client;
 use super::mailbox::{Entrance, FromLoop, Gauges, Guest, Tell};
 use super::socket::Socket;
 
+/// How long one that only sees is kept without its client: where it is steered, it is not lost.
+const ONLY_SEES_GRACE_MS: u64 = 2_000;
+
 /// Most messages for central that wait for room on the link.
 const MOST_UNTOLD: usize = 65_536;
 
@@ -163,7 +166,7 @@ impl Area {
                 return Refusal::err(Code::StaleEpoch, "this character is here under a higher epoch");
             }
             (here.epoch, here.enter, here.resume) = (guest.epoch, guest.enter, guest.resume);
-            here.leaves_at_ms = None;
+            here.leaves_at_ms = (!here.in_world).then(|| self.now_ms + guest.wait_ms.max(1_000));
             here.doc.quests = guest.doc.quests.clone();
             let entity = here.entity;
             if !guest.resumed {
@@ -261,7 +264,7 @@ impl Area {
             return;
         };
         here.client = None;
-        let grace_ms = if here.in_world { self.settings.grace_ms } else { self.settings.grace_ms.max(1_000) };
+        let grace_ms = if here.in_world { self.settings.grace_ms } else { ONLY_SEES_GRACE_MS };
         here.leaves_at_ms = Some(self.now_ms + grace_ms);
         self.report(FromLoop::Lost(character));
     }

@@ -447,6 +447,16 @@ pub async fn server_died(core: &Arc<Core>, server: ServerId, how: &str) {
             entry.seats.retain(|_, seat| seat.taken != super::state::Taken::Inside);
             let wanted = entry.always_on || players > 0;
             let first = entry.phase.send_replace(Phase::Down);
+            let ground = (entry.name.world.clone(), entry.name.ground.clone());
+            // Its handoffs cannot be decided by it any more; the other side goes on as if nothing was.
+            let of_it = |t: &super::state::Transfer| !t.plain && (t.from == id || t.to == id);
+            let moves = state.transfers.iter().filter(|(_, transfer)| of_it(transfer));
+            let moves: Vec<_> = moves.map(|(run, transfer)| (*run, transfer.character)).collect();
+            for (run, character) in moves {
+                state.transfers.remove(&run);
+                state.forget_run(run, character);
+            }
+            state.line_moved(&ground);
             let refused = state
                 .admits
                 .iter()
