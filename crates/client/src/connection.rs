@@ -23,7 +23,7 @@ const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) enum First {
     /// Our own game protocol.
     Hello(Entry),
-    /// A third-party server's: the ticket as text, then whatever that server speaks.
+    /// A third-party server's: the ticket in JSON text, then whatever that server speaks.
     Plain(String),
 }
 
@@ -100,7 +100,10 @@ impl Connection {
                 connection.send(&ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, entry }).await?;
                 connection.welcome().await?;
             }
-            First::Plain(ticket) => connection.send_raw(Message::text(ticket)).await?,
+            First::Plain(ticket) => {
+                let first = serde_json::json!({ "ticket": ticket }).to_string();
+                connection.send_raw(Message::text(first)).await?;
+            }
         }
         Ok(connection)
     }

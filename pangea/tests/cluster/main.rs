@@ -4,14 +4,19 @@
 #![allow(clippy::unwrap_used)]
 
 mod admission;
+mod bad_frames;
+mod broken_servers;
 mod browser;
 mod crash;
 mod enter;
+mod handoff_kills;
 mod layers;
 mod portal;
 mod resume;
 mod roles;
 mod seats;
+mod start_errors;
 mod stop;
 mod support;
+mod third_party;
 mod wire;

@@ -40,6 +40,16 @@ fn free_ports<const N: usize>() -> [u16; N] {
     found
 }
 
+/// Free ports of which each is higher than the one before: not where the stretch begins anew.
+fn in_order<const N: usize>() -> [u16; N] {
+    loop {
+        let ports = free_ports();
+        if ports.is_sorted() {
+            return ports;
+        }
+    }
+}
+
 impl Cluster {
     /// Starts one with the built-in worlds and these further settings (`section.key=value`).
     pub async fn start(settings: &[&str]) -> Self {
@@ -62,7 +72,7 @@ impl Cluster {
             std::fs::write(worlds.join(format!("{name}.toml")), text).expect("a world");
         }
         let [http, link, chat] = free_ports();
-        let servers = free_ports::<60>();
+        let servers = in_order::<60>();
         let mut all = vec![
             format!("data={}", folder.path().join("data").display()),
             format!("worlds={}", folder.path().join("worlds").display()),
@@ -78,6 +88,21 @@ impl Cluster {
         let central = format!("127.0.0.1:{link}");
         all.extend([format!("spawner.central={central}"), format!("chat.central={central}")]);
         Self { folder, url, child: None, others: Vec::new(), settings: all, stopped: false }
+    }
+
+    /// One more setting, for the next start.
+    pub fn set(&mut self, setting: &str) {
+        self.settings.push(setting.to_owned());
+    }
+
+    /// Three free ports one after the other.
+    pub fn ports_in_a_row(&self) -> [u16; 3] {
+        loop {
+            let [a, b, c] = in_order();
+            if c == a + 2 {
+                return [a, b, c];
+            }
+        }
     }
 
     /// Central, spawner and chat as three processes, with the built-in worlds.
@@ -175,6 +200,18 @@ impl Cluster {
         let began = Instant::now();
         while !happens().await {
             assert!(began.elapsed() < PATIENCE, "never happened: {what}\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until this is found.
+    pub async fn until_found<T, F: Future<Output = Option<T>>>(&self, what: &str, mut find: impl FnMut() -> F) -> T {
+        let began = Instant::now();
+        loop {
+            if let Some(found) = find().await {
+                return found;
+            }
+            assert!(began.elapsed() < PATIENCE, "never found: {what}\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -10,6 +10,9 @@ use pangea_world::{Code, Refusal};
 
 use super::mailbox::Guest;
 
+/// How long it is remembered that a character left: longer than an announcement is on its way, ms.
+const GIVEN_BACK_MS: u64 = 60_000;
+
 /// An announcement.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Announcement {
@@ -68,6 +71,8 @@ pub struct Admissions {
     seats: HashMap<CharacterId, Seat>,
     /// Tickets that were used, and when they can be forgotten, seconds since 1970.
     used: HashMap<EnterId, u64>,
+    /// Who left lately, under which epoch, and when that can be forgotten, ms of the clock.
+    given_back: HashMap<CharacterId, (u64, u64)>,
 }
 
 impl Admissions {
@@ -90,10 +95,15 @@ impl Admissions {
     /// is inside lets its new client take over.
     ///
     /// # Errors
-    /// `server_full`; `stale_epoch` under a lower epoch than known; `no_server_fits` for a handoff of a
+    /// `server_full`; `stale_epoch` under a lower epoch than known, or under one that was given back; `no_server_fits` for a handoff of a
     /// character that is here already.
     pub fn announce(&mut self, now_ms: u64, new: Announcement) -> Result<(), Refusal> {
         let until = now_ms.saturating_add(new.wait_ms);
+        self.given_back.retain(|_, (_, until)| *until > now_ms);
+        if new.granted && self.given_back.get(&new.doc.id).is_some_and(|(epoch, _)| new.epoch <= *epoch) {
+            // Central did not know of the leave yet; it knows when it reads this.
+            return Refusal::err(Code::StaleEpoch, "this character has just left");
+        }
         if let Some(seat) = self.seats.get_mut(&new.doc.id) {
             if new.epoch < seat.epoch {
                 return Refusal::err(Code::StaleEpoch, "this character is here under a higher epoch");
@@ -208,13 +218,17 @@ impl Admissions {
         }
     }
 
-    /// The loop let it go. One that is announced anew keeps its seat.
-    pub fn gone(&mut self, character: CharacterId, epoch: u64) {
-        let Some(seat) = self.seats.get_mut(&character).filter(|seat| seat.inside) else { return };
+    /// The loop let it go, and with it the ownership under this epoch. One that is announced anew under a
+    /// higher one keeps its seat; the announcement under an epoch that is given back is void, and missing.
+    pub fn gone(&mut self, now_ms: u64, character: CharacterId, epoch: u64) -> Option<Missing> {
+        self.given_back.insert(character, (epoch, now_ms + GIVEN_BACK_MS));
+        let seat = self.seats.get_mut(&character).filter(|seat| seat.inside)?;
         (seat.inside, seat.connected, seat.resume) = (false, false, None);
-        if seat.expected.is_none() || seat.epoch < epoch {
-            self.seats.remove(&character);
+        if seat.epoch > epoch && seat.expected.is_some() {
+            return None;
         }
+        let seat = self.seats.remove(&character)?;
+        seat.expected.map(|(enter, _)| Missing { character, epoch: seat.epoch, enter })
     }
 
     /// Takes out whom nobody waits for any more.
@@ -327,7 +341,7 @@ pub(crate) mod tests {
         let guest = present(&mut list, &claims(1, 1_000)).expect("let in");
         assert_eq!((guest.doc, guest.granted, guest.resumed), (doc(1), true, false));
         assert_eq!(present(&mut list, &claims(1, 1_000)), Err(Code::TicketUsed));
-        list.gone(CharacterId([1; 16]), 4);
+        assert_eq!(list.gone(0, CharacterId([1; 16]), 4), None);
         assert!(list.is_empty());
         assert_eq!(present(&mut list, &claims(1, 1_000)), Err(Code::TicketUsed), "also when it has left");
     }
@@ -383,7 +397,7 @@ pub(crate) mod tests {
         assert_eq!(code(list.resume([2; 16], [3; 16])), Err(Code::ResumeInvalid));
         assert_eq!(code(list.resume([1; 16], [3; 16])), Ok(true));
         assert_eq!(code(list.resume([1; 16], [4; 16])), Err(Code::ResumeInvalid), "each token once");
-        list.gone(CharacterId([1; 16]), 4);
+        assert_eq!(list.gone(0, CharacterId([1; 16]), 4), None);
         assert_eq!(code(list.resume([3; 16], [4; 16])), Err(Code::ResumeInvalid));
     }
 
@@ -391,15 +405,31 @@ pub(crate) mod tests {
     fn a_new_announcement_takes_over_and_survives_the_old_ones_end() {
         let mut list = list();
         present(&mut list, &claims(1, 1_000)).expect("let in");
-        let again = Announcement { enter: EnterId([5; 16]), session: SessionId([6; 16]), ..announcement(1) };
+        let again =
+            Announcement { enter: EnterId([5; 16]), session: SessionId([6; 16]), epoch: 5, ..announcement(1) };
         list.announce(0, again).expect("announced anew");
         assert_eq!(
             list.announce(0, Announcement { epoch: 3, ..announcement(1) }).map_err(|r| r.code),
             Err(Code::StaleEpoch)
         );
-        list.gone(CharacterId([1; 16]), 4);
-        let new = Claims { jti: EnterId([5; 16]), ses: SessionId([6; 16]), ..claims(1, 1_000) };
+        assert_eq!(list.gone(0, CharacterId([1; 16]), 4), None);
+        let new = Claims { jti: EnterId([5; 16]), ses: SessionId([6; 16]), epoch: 5, ..claims(1, 1_000) };
         assert!(present(&mut list, &new).is_ok());
+    }
+
+    /// It left while it was announced anew: what was given back is not owned, so nobody plays it.
+    #[test]
+    fn an_announcement_under_an_epoch_that_was_given_back_is_void() {
+        let mut list = list();
+        present(&mut list, &claims(1, 1_000)).expect("let in");
+        let again = || Announcement { enter: EnterId([5; 16]), ..announcement(1) };
+        list.announce(0, again()).expect("it is inside");
+        let missing = list.gone(0, CharacterId([1; 16]), 4).expect("the new one does not come");
+        assert_eq!((missing.enter, missing.epoch), (EnterId([5; 16]), 4));
+        let new = Claims { jti: EnterId([5; 16]), ..claims(1, 1_000) };
+        assert_eq!(present(&mut list, &new), Err(Code::NotAnnounced));
+        assert_eq!(list.announce(0, again()).map_err(|r| r.code), Err(Code::StaleEpoch), "late");
+        list.announce(0, Announcement { epoch: 5, ..again() }).expect("granted anew");
     }
 
     #[test]

@@ -406,7 +406,11 @@ impl Control {
 
     fn on_loop(&mut self, event: FromLoop) {
         match event {
-            FromLoop::Gone { character, epoch } => self.admissions.gone(character, epoch),
+            FromLoop::Gone { character, epoch } => {
+                if let Some(missing) = self.admissions.gone(self.clock.now_ms(), character, epoch) {
+                    self.say_no_show(missing);
+                }
+            }
             FromLoop::Lost(character) => self.admissions.lost(character),
             FromLoop::Ended => self.owned = None,
         }

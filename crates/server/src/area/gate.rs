@@ -16,11 +16,12 @@ use pangea_world::frames::{ClientMessage, Entry, ServerMessage, close, read_clie
 use pangea_world::{Code, GAME_PROTOCOL_VERSION, Refusal};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::http::Asker;
+use super::pending::{Pending, Place};
 use super::websocket::{self, Frame, Reader};
 
 /// Time from the connection to the end of its request, and from the upgrade to its first message.
@@ -43,7 +44,7 @@ pub struct Knock {
 pub struct Connection {
     io: TokioIo<Upgraded>,
     reader: Reader,
-    _permit: OwnedSemaphorePermit,
+    place: Place,
 }
 
 /// The open port.
@@ -52,13 +53,13 @@ pub struct Gate {
     tls: Option<TlsAcceptor>,
     knocks: mpsc::Sender<Knock>,
     asker: Asker,
-    pending: Arc<Semaphore>,
+    pending: Pending,
 }
 
 impl Gate {
     /// A gate that hands on who knocks; at most `pending` sockets wait here.
     pub fn new(tls: Option<TlsAcceptor>, knocks: mpsc::Sender<Knock>, asker: Asker, pending: usize) -> Self {
-        Self { tls, knocks, asker, pending: Arc::new(Semaphore::new(pending)) }
+        Self { tls, knocks, asker, pending: Pending::new(pending) }
     }
 
     /// Accepts until it is dropped.
@@ -73,34 +74,38 @@ impl Gate {
                     continue;
                 }
             };
-            let Ok(permit) = self.pending.clone().try_acquire_owned() else {
-                tracing::debug!("too many sockets without a ticket; one is dropped");
-                continue;
-            };
+            let place = self.pending.take();
             let _ = stream.set_nodelay(true);
-            tokio::spawn(self.clone().serve(stream, permit));
+            let gate = self.clone();
+            tokio::spawn(async move {
+                let lost = place.lost();
+                tokio::select! {
+                    () = gate.serve(stream, place) => {}
+                    () = lost.notified() => tracing::debug!("too many sockets without a ticket; the oldest is dropped"),
+                }
+            });
         }
     }
 
-    async fn serve(self, stream: TcpStream, permit: OwnedSemaphorePermit) {
+    async fn serve(self, stream: TcpStream, place: Place) {
         match self.tls.clone() {
-            None => self.serve_http(TokioIo::new(stream), permit).await,
+            None => self.serve_http(TokioIo::new(stream), place).await,
             Some(tls) => {
                 if let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
-                    self.serve_http(TokioIo::new(stream), permit).await;
+                    self.serve_http(TokioIo::new(stream), place).await;
                 }
             }
         }
     }
 
-    async fn serve_http<I>(self, io: I, permit: OwnedSemaphorePermit)
+    async fn serve_http<I>(self, io: I, place: Place)
     where
         I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
     {
-        let permit = Arc::new(std::sync::Mutex::new(Some(permit)));
+        let place = Arc::new(std::sync::Mutex::new(Some(place)));
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            let (gate, permit) = (self.clone(), permit.clone());
-            async move { Ok::<_, std::convert::Infallible>(gate.answer(request, &permit).await) }
+            let (gate, place) = (self.clone(), place.clone());
+            async move { Ok::<_, std::convert::Infallible>(gate.answer(request, &place).await) }
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
@@ -115,7 +120,7 @@ impl Gate {
     async fn answer(
         &self,
         mut request: Request<Incoming>,
-        permit: &std::sync::Mutex<Option<OwnedSemaphorePermit>>,
+        place: &std::sync::Mutex<Option<Place>>,
     ) -> Response<Full<Bytes>> {
         if request.uri().path() != "/play" {
             return self.asker.answer(request).await;
@@ -124,8 +129,8 @@ impl Gate {
             Ok(accept) => accept,
             Err(refusal) => return super::http::refused(&refusal),
         };
-        let permit = permit.lock().ok().and_then(|mut permit| permit.take());
-        let Some(permit) = permit else {
+        let place = place.lock().ok().and_then(|mut place| place.take());
+        let Some(place) = place else {
             return super::http::refused(&Refusal::new(Code::Protocol, "upgraded before"));
         };
         let upgrade = hyper::upgrade::on(&mut request);
@@ -133,7 +138,7 @@ impl Gate {
         tokio::spawn(async move {
             if let Ok(upgraded) = upgrade.await {
                 hear(
-                    Connection { io: TokioIo::new(upgraded), reader: Reader::default(), _permit: permit },
+                    Connection { io: TokioIo::new(upgraded), reader: Reader::default(), place },
                     knocks,
                 )
                 .await;
@@ -173,7 +178,12 @@ fn upgrade_key(method: &Method, headers: &HeaderMap) -> Result<String, Refusal> 
 
 /// Hears the first message and hands the client on.
 async fn hear(mut guest: Connection, knocks: mpsc::Sender<Knock>) {
-    let entry = match tokio::time::timeout(PATIENCE, guest.hello()).await {
+    let lost = guest.place.lost();
+    let said = tokio::select! {
+        said = tokio::time::timeout(PATIENCE, guest.hello()) => said,
+        () = lost.notified() => return,
+    };
+    let entry = match said {
         Ok(Ok(Some(entry))) => entry,
         Ok(Ok(None)) => return,
         Ok(Err(refusal)) => return guest.refuse(refusal, close::PROTOCOL).await,

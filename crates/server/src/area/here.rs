@@ -276,13 +276,13 @@ impl Area {
         }
         let (epoch, in_world, enter) = (here.epoch, here.in_world, here.enter);
         let place = self.sim.place(here.entity).unwrap_or(here.eyes);
-        self.drop_character(character, code, reason);
-        let character = character.to_vec();
+        // Before the control task knows: what it says of this character from then on comes after.
         self.tell(if in_world {
-            Body::Left(Left { character, epoch, x: place.0, y: place.1 })
+            Body::Left(Left { character: character.to_vec(), epoch, x: place.0, y: place.1 })
         } else {
-            Body::NoShow(CharacterAt { character, epoch, transfer: enter.to_vec() })
+            Body::NoShow(CharacterAt { character: character.to_vec(), epoch, transfer: enter.to_vec() })
         });
+        self.drop_character(character, code, reason);
     }
 
     /// The character is not here any more; central knows.

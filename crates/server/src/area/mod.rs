@@ -27,6 +27,7 @@ mod inbox;
 mod lifecycle;
 mod load;
 mod mailbox;
+mod pending;
 mod saved;
 mod socket;
 mod status;

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 use utoipa::ToSchema;
 
+use super::handoff;
 use super::join::{self, Want};
 use super::keys::Keys;
 use super::state::{Enter, Phase, Seat, State, Taken};
@@ -341,14 +342,14 @@ impl Core {
         for enter in open {
             state.give_up(enter, Refusal::new(Code::SessionEnded, "this login has ended"));
         }
-        for area in state.areas.values() {
+        for area in state.areas.values_mut() {
             let Some(sender) = area.server.as_ref().and_then(|server| server.sender.as_ref()) else {
                 continue;
             };
             let of_login = |seat: &Seat| {
                 seat.account == account && (seat.session == session || seat.session == SessionId::default())
             };
-            for (character, seat) in area.seats.iter().filter(|(_, seat)| of_login(seat)) {
+            for (character, seat) in area.seats.iter_mut().filter(|(_, seat)| of_login(seat)) {
                 let text =
                     if why == Code::Banned { "this account is banned" } else { "this login has ended" };
                 let _ = sender.send(Body::Kick(Kick {
@@ -357,6 +358,7 @@ impl Core {
                     code: why.to_string(),
                     text: text.to_owned(),
                 }));
+                seat.leaving = Some(Instant::now() + handoff::LET_GO);
             }
         }
     }

@@ -19,7 +19,19 @@ use crate::store::{Error, character, ownership};
 use crate::{link, random};
 
 /// How long a join waits for another area to let a character go.
-const LET_GO: Duration = Duration::from_secs(5);
+pub const LET_GO: Duration = Duration::from_secs(5);
+
+/// Waits until a character whose login ended has left, so that its place is known; not for ever.
+pub async fn has_left(core: &Core, id: CharacterId) {
+    loop {
+        let changed = core.changed.notified();
+        let until = core.state().areas.values().filter_map(|area| area.seats.get(&id)?.leaving).max();
+        let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
+        if left.is_zero() || tokio::time::timeout(left, changed).await.is_err() {
+            return;
+        }
+    }
+}
 
 /// Brings a character's present owner to let it go, before `to` becomes its owner. `true`: `to` itself has
 /// it alive (a reconnect, a newer login), and keeps it under its epoch.

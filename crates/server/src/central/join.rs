@@ -97,6 +97,7 @@ pub async fn join(
     let began = Instant::now();
     let mut tries = 0;
     loop {
+        handoff::has_left(core, want.character).await;
         let (found, quests) = read(core, want).await?;
         let place = choose_place(core, want, &found)?;
         let doc = CharacterDoc {
@@ -278,7 +279,7 @@ fn look_for_seat(
     match area.seats.get_mut(&want.character) {
         Some(seat) if seat.taken == Taken::Inside => seat.session = want.session,
         Some(seat) => {
-            *seat = Seat { run: want.run, session: want.session, taken: Taken::Held(until), ..seat.clone() }
+            *seat = Seat { run: want.run, session: want.session, taken: Taken::Held(until), leaving: None, ..seat.clone() }
         }
         None => {
             let seat = Seat {
@@ -287,6 +288,7 @@ fn look_for_seat(
                 epoch: 0,
                 run: want.run,
                 taken: Taken::Held(until),
+                leaving: None,
             };
             area.seats.insert(want.character, seat);
         }
@@ -392,6 +394,8 @@ async fn own_it(
     let (id, place) = (want.character, doc.place.clone());
     let elsewhere = want.wish.map.is_some() || want.wish.world.is_some() || found.place.is_none();
     let moves = elsewhere && handoff::place_map(core, area).is_some();
+    // Until it was let go, its owner wrote where it stands.
+    let (owned, stood) = (found.owner.is_some(), found.place.clone());
     let noted = want.enter.clone().map(|(enter, key, hash, wish)| {
         let who = (want.account, want.session, want.character);
         enter::Enter {
@@ -404,7 +408,7 @@ async fn own_it(
     let owner = found.owner;
     core.store
         .write(move |tx| {
-            let (noted, place) = (noted.clone(), place.clone());
+            let (noted, place, stood) = (noted.clone(), place.clone(), stood.clone());
             Box::pin(async move {
                 if let Some(noted) = &noted {
                     enter::begin(tx, noted).await?;
@@ -418,6 +422,9 @@ async fn own_it(
                     }
                     Some(from) => give_up(tx, id, transfers[0], from).await?,
                     None => {}
+                }
+                if owned && character::get(tx, id).await?.place != stood {
+                    return Err(Refusal::new(Code::StaleEpoch, "the character moved before it left").into());
                 }
                 if moves {
                     character::put(tx, id, &place).await?;

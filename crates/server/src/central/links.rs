@@ -172,6 +172,7 @@ async fn adopt_third_party(core: &Arc<Core>, spawner: &str, info: &ServerInfo) -
             epoch: character.epoch,
             run: EnterId::default(),
             taken: Taken::Inside,
+            leaving: None,
         };
         entry.seats.insert(character.id, seat);
     }
@@ -364,6 +365,7 @@ async fn register_area(
                 epoch: here.epoch,
                 run: EnterId::default(),
                 taken: Taken::Inside,
+                leaving: None,
             };
             entry.seats.entry(character).or_insert(seat);
         }

@@ -123,6 +123,8 @@ pub struct Seat {
     /// The join that took it.
     pub run: EnterId,
     pub taken: Taken,
+    /// Set when its login ended: until when the next enter waits for it to leave.
+    pub leaving: Option<Instant>,
 }
 
 /// By whom a seat is taken.
