@@ -16,6 +16,8 @@ const MESSAGES_PER_SECOND = 20;
 const MAX_STRANGERS = 256;
 /** Most bytes that wait for a slow client; more ends its connection. */
 const MAX_WAITING_BYTES = 1 << 20;
+/** How long a client may take to close its side, ms. */
+const CLOSE_MS = 2_000;
 /** Closes with a refusal in JSON as its reason. */
 const CLOSE_REFUSED = 4000;
 
@@ -53,6 +55,7 @@ function sayAll(message) {
 
 function refuse(socket, code, text) {
   socket.close(CLOSE_REFUSED, JSON.stringify({ code, text }));
+  setTimeout(() => socket.terminate(), CLOSE_MS).unref();
 }
 
 function read(data) {

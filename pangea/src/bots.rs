@@ -50,7 +50,8 @@ async fn play(options: &Bots) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
     let bots: Vec<_> = (0..options.players)
         .map(|number| {
-            let wait = Duration::from_secs(options.spread).mul_f64(f64::from(number) / f64::from(options.players));
+            let wait =
+                Duration::from_secs(options.spread).mul_f64(f64::from(number) / f64::from(options.players));
             let walker = Walker::new(number, crowd.clone(), client.another());
             tokio::spawn(walker.live(wait, leaving.clone()))
         })
@@ -84,7 +85,8 @@ fn client(options: &Bots) -> anyhow::Result<Client> {
 }
 
 async fn crowd(options: &Bots, client: &Client) -> anyhow::Result<Crowd> {
-    let worlds = client.worlds().await.with_context(|| format!("is a central running at {}?", options.url))?;
+    let worlds =
+        client.worlds().await.with_context(|| format!("is a central running at {}?", options.url))?;
     let world = match &options.world {
         Some(name) => worlds.iter().find(|world| world.name == *name).with_context(|| {
             let known: Vec<&str> = worlds.iter().map(|world| world.name.as_str()).collect();
@@ -107,7 +109,12 @@ async fn crowd(options: &Bots, client: &Client) -> anyhow::Result<Crowd> {
 }
 
 /// Shows the figures each second until the end; in a terminal on one block that is drawn anew.
-async fn watch_them(options: &Bots, crowd: &Crowd, begun: Instant, stopped: watch::Receiver<bool>) -> Snapshot {
+async fn watch_them(
+    options: &Bots,
+    crowd: &Crowd,
+    begun: Instant,
+    stopped: watch::Receiver<bool>,
+) -> Snapshot {
     let terminal = std::io::stderr().is_terminal();
     let end = (options.seconds > 0).then(|| begun + Duration::from_secs(options.seconds + options.spread));
     let mut second = tokio::time::interval(Duration::from_secs(1));

@@ -106,7 +106,11 @@ fn look(cli: &Cli) -> Vec<Finding> {
     let config = match config {
         Ok(config) => config,
         Err(error) => {
-            findings.push(Finding::broken("settings", error.to_string(), "mend this first; the rest follows from it"));
+            findings.push(Finding::broken(
+                "settings",
+                error.to_string(),
+                "mend this first; the rest follows from it",
+            ));
             return findings;
         }
     };

@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn columns_stand_under_each_other() {
-        let row = |a: &str, b: &str| vec![(a.to_owned(), plain as fn(&str) -> String), (b.to_owned(), plain as _)];
+        let row =
+            |a: &str, b: &str| vec![(a.to_owned(), plain as fn(&str) -> String), (b.to_owned(), plain as _)];
         assert_eq!(table(&[row("a", "1"), row("ähm", "22")]), "a    1\nähm  22\n");
     }
 }

@@ -67,7 +67,12 @@ pub fn key(cli: &Cli, role: KeyRole, name: &str) -> anyhow::Result<ExitCode> {
 fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter).with_context(|| format!("log = «{filter}»"))?;
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    tracing_subscriber::fmt().compact().with_ansi(colours).with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .compact()
+        .with_ansi(colours)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     Ok(())
 }
 
@@ -87,7 +92,11 @@ pub fn url(config: &Config) -> String {
 async fn banner(config: Config, roles: &'static str, begun: Instant, shutdown: watch::Receiver<bool>) {
     let mut address = config.central.listen;
     if address.ip().is_unspecified() {
-        address.set_ip(if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
+        address.set_ip(if address.is_ipv4() {
+            [127, 0, 0, 1].into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        });
     }
     if address.port() == 0 {
         return;

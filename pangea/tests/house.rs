@@ -23,7 +23,8 @@ fn a_clause_called_done_is_proven_with_real_processes() {
         assert!(rows.insert(cells[0].to_owned(), cells[1..].to_vec()).is_none(), "{} stands twice", cells[0]);
     }
     let all = [("G", 12), ("K", 16), ("M", 11), ("O", 11)];
-    let expected: Vec<String> = all.iter().flat_map(|(letter, most)| (1..=*most).map(move |n| format!("{letter}{n}"))).collect();
+    let expected: Vec<String> =
+        all.iter().flat_map(|(letter, most)| (1..=*most).map(move |n| format!("{letter}{n}"))).collect();
     assert_eq!(rows.len(), expected.len(), "no more and no fewer than the clauses of the seeds");
     let support = read("pangea/tests/cluster/support.rs");
     assert!(support.contains("CARGO_BIN_EXE_pangea"), "the cluster tests start the real program");
@@ -35,7 +36,8 @@ fn a_clause_called_done_is_proven_with_real_processes() {
         }
         assert_eq!(state, "done", "{clause}: done, or part: and what is missing");
         assert!(root().join(file).is_file(), "{clause}: there is no {file}");
-        let (test_file, name) = test.split_once("::").unwrap_or_else(|| panic!("{clause}: {test} names no test"));
+        let (test_file, name) =
+            test.split_once("::").unwrap_or_else(|| panic!("{clause}: {test} names no test"));
         let text = read(&format!("pangea/tests/cluster/{test_file}"));
         assert!(text.contains(&format!("async fn {name}(")), "{clause}: {test} does not exist");
         assert!(text.contains("Cluster::"), "{clause}: {test_file} starts no cluster");
@@ -46,8 +48,14 @@ fn a_clause_called_done_is_proven_with_real_processes() {
 #[test]
 fn the_pure_crates_are_pure_and_sql_stays_in_the_store() {
     let forbidden: [(&str, &[&str]); 3] = [
-        ("crates/world/src", &["std::fs", "std::net", "SystemTime", "Instant::now", "tokio::", "SystemRandom"]),
-        ("crates/engine/src", &["std::fs", "std::net", "SystemTime", "Instant::now", "tokio::", "SystemRandom"]),
+        (
+            "crates/world/src",
+            &["std::fs", "std::net", "SystemTime", "Instant::now", "tokio::", "SystemRandom"],
+        ),
+        (
+            "crates/engine/src",
+            &["std::fs", "std::net", "SystemTime", "Instant::now", "tokio::", "SystemRandom"],
+        ),
         ("crates/server/src", &["sqlx::query"]),
     ];
     let mut looked_at = 0;
@@ -58,7 +66,9 @@ fn the_pure_crates_are_pure_and_sql_stays_in_the_store() {
                 let path = entry.path();
                 if path.is_dir() {
                     folders.push(path);
-                } else if path.extension().is_some_and(|e| e == "rs") && !path.to_string_lossy().contains("/store/") {
+                } else if path.extension().is_some_and(|e| e == "rs")
+                    && !path.to_string_lossy().contains("/store/")
+                {
                     looked_at += 1;
                     let text = std::fs::read_to_string(&path).expect("a file");
                     let code = text.split("#[cfg(test)]").next().unwrap_or_default();

@@ -270,6 +270,24 @@ try {
     await shot(first, "06-harbour");
   });
 
+  await step("go on from inside the game: asked, and back", async () => {
+    await first.evaluate(() => { window.heard.length = 0; });
+    for (const [map, prefix] of [["cave", "isles/cave/"], ["harbour", "isles/harbour/"]]) {
+      await first.getByLabel("The world.", { exact: false }).focus();
+      await first.keyboard.press("g");
+      const dialog = first.getByRole("dialog", { name: "Where to?" });
+      await dialog.getByRole("combobox", { name: "World" }).selectOption("isles");
+      await dialog.getByRole("combobox", { name: "Map" }).selectOption(map);
+      await dialog.getByRole("button", { name: "Go on" }).click();
+      const ready = first.getByRole("dialog", { name: "Everything is ready" });
+      await ready.getByRole("button", { name: "Go", exact: true }).click();
+      await first.waitForFunction((prefix) => window.pangea.world.welcome?.area.startsWith(prefix), prefix);
+      await first.waitForFunction((map) => window.heard.filter(({ name }) => name === "closed").length === (map === "cave" ? 1 : 2), map);
+    }
+    const heard = await first.evaluate(() => window.heard);
+    assert.ok(!heard.some(({ name }) => name === "drop" || name === "refused"), JSON.stringify(heard));
+  });
+
   await step("through the portal to the forest: make before break", async () => {
     await first.evaluate(() => { window.heard.length = 0; });
     await walkTo(first, { x: 110, y: 64 }, () => (window.pangea.world.welcome?.area ?? "").startsWith("isles/forest/"));

@@ -7,7 +7,7 @@
  */
 
 import { Emitter } from "./emitter.js";
-import { Refusal, SIGNED_OUT_CODES } from "./refusal.js";
+import { Refusal, SIGNED_OUT_CODES, asRefusal } from "./refusal.js";
 import { serverEvents } from "./sse.js";
 
 /** @import { Session, WorldInfo, LayerInfo, Character, Wish, Prepared, EnterProgress } from "./http_types.js" */
@@ -16,6 +16,8 @@ import { serverEvents } from "./sse.js";
 const MOST_REPEATS = 40;
 /** Milliseconds after which a request is given up; an enter answers after 30 s at the latest. */
 const REQUEST_TIMEOUT_MS = 45_000;
+/** Refusals of an enter that only say «not now»: the same key is sent again. */
+const BUSY_CODES = ["stopping", "storage_busy", "too_many_requests"];
 const STORAGE_KEY = "pangea.session";
 
 /**
@@ -156,9 +158,12 @@ export class Api extends Emitter {
           return prepared;
         }
       } catch (thrown) {
-        if (thrown instanceof Refusal) this.enters.delete(key);
-        if (thrown instanceof Refusal || options.signal?.aborted) throw thrown;
-        if (repeat >= 5) throw new Refusal("unreachable", "The server cannot be reached.");
+        const busy = thrown instanceof Refusal && BUSY_CODES.includes(thrown.code);
+        if (options.signal?.aborted) throw new Refusal("left", "You do not wait any more.");
+        if (repeat >= 5 || (thrown instanceof Refusal && !busy)) {
+          this.enters.delete(key);
+          throw asRefusal(thrown);
+        }
         await wait(Math.min(250 * 2 ** repeat, 4_000), options.signal);
       }
       if (options.signal?.aborted) throw new Refusal("left", "You do not wait any more.");

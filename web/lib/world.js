@@ -13,14 +13,16 @@ import { Emitter } from "./emitter.js";
 import { Entities } from "./entities.js";
 import { CLOSE } from "./frames.js";
 import { Land } from "./land.js";
-import { Refusal, SIGNED_OUT_CODES, asRefusal } from "./refusal.js";
+import { Refusal, asRefusal } from "./refusal.js";
+import { MOST_TRIES, backOff, endOf, isFinal, mayResume, pause } from "./retry.js";
 import { Steering } from "./steering.js";
 
 /** @import { Api } from "./api.js" */
 /** @import { Closed, Entry, Sockets } from "./connection.js" */
 /** @import { Entity } from "./entities.js" */
 /** @import { Follow, ServerMessage, Update } from "./frames.js" */
-/** @import { EnterProgress, Prepared, Wish } from "./http_types.js" */
+/** @import { Prepared, EnterProgress, Wish } from "./http_types.js" */
+/** @import { State, WorldEvents } from "./world_events.js" */
 
 /** Milliseconds between two pings. */
 const PING_MS = 2_000;
@@ -30,44 +32,8 @@ const SILENCE_MS = 10_000;
 const STEER_TIMEOUT_MS = 10_000;
 /** A connection that played for so long was not lost by coming back to a broken server. */
 const STEADY_MS = 5_000;
-/** Most tries to come back after a lost connection. */
-const MOST_TRIES = 30;
 /** Most lands that are remembered: worlds, or maps of one. */
 const MOST_LANDS = 4;
-/** Refusals that no further try would mend. */
-const FINAL_CODES = [...SIGNED_OUT_CODES, "unknown_character", "unknown_world", "forbidden", "version_mismatch"];
-
-/**
- * @typedef {"out" | "entering" | "in" | "plain" | "dropped"} State
- *   `plain`: on a third-party server
- */
-
-/**
- * @typedef {object} WorldEvents
- * @property {State} state
- * @property {EnterProgress} progress how far a wish to enter or to go on is
- * @property {FollowOffer} follow another server is ready
- * @property {{from: string, to: string, epoch: number, gapMs: number}} switch another server plays now; nothing to do
- * @property {{code: number, refusal: Refusal | null, attempt: number, retryInMs: number}} drop the connection was lost
- * @property {{how: "resumed" | "entered", attempts: number}} resume and it is back
- * @property {Refusal} refused a «no» to the last wish
- * @property {{code: string, text: string}} notice something to tell the player
- * @property {Update} update one was applied
- * @property {{cx: number, cy: number}} tiles of a chunk have come
- * @property {{data: any, first: boolean}} plain what a third-party server says
- * @property {{url: string, code: number}} closed a socket, whichever; for development
- * @property {Refusal} end it is over; code `left` if wished
- */
-
-/**
- * @typedef {object} FollowOffer
- * @property {string} url
- * @property {boolean} plain a third-party server: leave first, then connect
- * @property {boolean} prompt whether it waits for `accept`
- * @property {() => void} accept
- * @property {() => void} decline
- */
-
 /**
  * @typedef {object} WorldOptions
  * @property {Sockets} [WebSocket]
@@ -216,7 +182,7 @@ export class World extends Emitter {
         return await this.connect(prepared, signal);
       } catch (thrown) {
         // A ticket lives 30 seconds: on a slow way a second one may be needed.
-        if (signal.aborted || again >= 1 || FINAL_CODES.includes(asRefusal(thrown).code)) throw thrown;
+        if (signal.aborted || again >= 1 || isFinal(asRefusal(thrown))) throw thrown;
       }
     }
   }
@@ -473,20 +439,10 @@ export class World extends Emitter {
     this.live = null;
     this.gone = connection;
     if (this.life.signal.aborted || (connection.wished && closed.code === CLOSE.LEFT)) return;
-    if (closed.code === CLOSE.MOVED && this.coming) {
-      this.awaitSteer();
-      return;
-    }
-    if (closed.code === CLOSE.TAKEN_OVER || closed.code === CLOSE.SESSION_ENDED) {
-      const text = closed.code === CLOSE.TAKEN_OVER
-        ? "This character was taken over by another connection."
-        : "Your login has ended.";
-      const code = closed.code === CLOSE.TAKEN_OVER ? "taken_over" : "session_ended";
-      this.finish(closed.refusal ?? new Refusal(code, text));
-      return;
-    }
-    const again = closed.code < 4000 || closed.code === CLOSE.TOO_SLOW;
-    void this.recover(closed, again && connection.welcome ? connection : null);
+    const end = endOf(closed);
+    if (end) this.finish(end);
+    else if (closed.code === CLOSE.MOVED && this.coming) this.awaitSteer();
+    else void this.recover(closed, mayResume(closed) ? connection : null);
   }
 
   /**
@@ -520,7 +476,7 @@ export class World extends Emitter {
       } catch (thrown) {
         if (signal.aborted) return;
         refusal = asRefusal(thrown);
-        if (FINAL_CODES.includes(refusal.code)) return this.finish(refusal);
+        if (isFinal(refusal)) return this.finish(refusal);
       }
     }
     this.finish(refusal ?? new Refusal("unreachable", "The server cannot be reached."));
@@ -595,19 +551,4 @@ export class World extends Emitter {
       connection.send(...asked.map(({ cx, cy }) => /** @type {const} */ ({ type: "askTiles", cx, cy })));
     }
   }
-}
-
-/** At once, then from half a second to eight, with a random part so that not all come together. @param {number} attempt */
-function backOff(attempt) {
-  if (attempt <= 1) return 0;
-  return Math.round(Math.min(8_000, 500 * 2 ** (attempt - 2)) * (0.75 + Math.random() / 2));
-}
-
-/** @param {number} ms @param {AbortSignal} signal @returns {Promise<void>} */
-function pause(ms, signal) {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => { clearTimeout(timer); resolve(); }, { once: true });
-  });
 }

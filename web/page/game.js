@@ -9,7 +9,8 @@ import { listen } from "./walk_input.js";
 
 /** @import { Api } from "../lib/api.js" */
 /** @import { WorldInfo } from "../lib/http_types.js" */
-/** @import { World, FollowOffer } from "../lib/world.js" */
+/** @import { World } from "../lib/world.js" */
+/** @import { FollowOffer } from "../lib/world_events.js" */
 
 /** How long a message stays, ms. */
 const TOAST_MS = 5_000;

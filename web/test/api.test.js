@@ -70,6 +70,9 @@ test("an answer that got lost is asked for again, a refusal is not", async () =>
   let n = 0;
   const { api } = setUp(() => (n++ === 0 ? new TypeError("network") : events(READY)));
   assert.equal((await api.enter({ character: "c" })).ticket, "t");
+  let asks = 0;
+  const busy = setUp(() => (asks++ === 0 ? json(503, { code: "stopping", text: "Ask again." }) : events(READY)));
+  assert.equal((await busy.api.enter({ character: "c" })).ticket, "t", "«not now» is asked again");
   const refusing = setUp(() => events('event: refused\ndata: {"code":"world_full","text":"Full."}\n\n'));
   await assert.rejects(refusing.api.enter({ character: "c" }), { code: "world_full", message: "Full." });
   assert.equal(refusing.asked.length, 1);

@@ -85,7 +85,7 @@ export function whole(tick, xCm) {
 
 /** @param {Partial<Prepared>} [part] @returns {Prepared} */
 export function prepared(part = {}) {
-  return { url: "ws://one/play", ticket: "t1", ticket_expires_in_s: 30, plain: false, area: "a", ...part };
+  return { url: "ws://one/play", ticket: "t1", ticket_expires_in_s: 30, took_ms: 1, plain: false, area: "a", ...part };
 }
 
 /** A world on a central that answers by `answers`, in order, and a record of its events. */

@@ -113,7 +113,7 @@ test("a move that fails after the switch leads over central", async () => {
 
 test("with a prompt nothing happens before the player says yes", async () => {
   const { world, one } = stoppedLater(await entered());
-  /** @type {import("../lib/world.js").FollowOffer | undefined} */
+  /** @type {import("../lib/world_events.js").FollowOffer | undefined} */
   let offer;
   world.on("follow", (o) => { offer = o; });
   one.tell(follow({ prompt: true }));

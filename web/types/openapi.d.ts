@@ -107,6 +107,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/data/servers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The game servers, with what only operators may know of them. */
+        get: operations["servers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data/servers/{id}/credential": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Central's word for the operator, towards one game server. */
+        post: operations["credential"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/enter": {
         parameters: {
             query?: never;
@@ -368,6 +402,16 @@ export interface components {
             /** @description The one that plays in this login. */
             selected?: string | null;
         };
+        /** @description What opens the endpoints of one game server (`/status`, `/pending`, `/peers`, `/drain` on its game port). */
+        CredentialData: {
+            /** @description For `Authorization: Bearer …` there. */
+            credential: string;
+            /**
+             * Format: int64
+             * @description Seconds that it is good for.
+             */
+            expires_in_s: number;
+        };
         /** @description Name and password. */
         Credentials: {
             /**
@@ -547,6 +591,11 @@ export interface components {
              * @description Seconds that the ticket is good for, from now.
              */
             ticket_expires_in_s: number;
+            /**
+             * Format: double
+             * @description How long it took from the request until everything was ready, ms.
+             */
+            took_ms: number;
             /** @description Where to connect: `ws://…` or `wss://…`. */
             url: string;
         };
@@ -599,6 +648,49 @@ export interface components {
          * @enum {string}
          */
         ServerKind: "own" | "third_party" | "mixed";
+        /** @description A game server under a spawner. */
+        ServerStatus: {
+            /** @description `world/ground/layer`, if it serves one. */
+            area?: string | null;
+            /**
+             * Format: int32
+             * @description Process id on its machine.
+             */
+            pid: number;
+            /**
+             * Format: int32
+             * @description Its game port.
+             */
+            port: number;
+            /**
+             * Format: int32
+             * @description From spawn to Ready, ms; 0 until then.
+             */
+            ready_ms: number;
+            /**
+             * Format: int32
+             * @description Resident memory by its own word, KiB; 0 if unknown.
+             */
+            rss_kib: number;
+            /**
+             * Format: int32
+             * @description Characters that are there or travel to it.
+             */
+            seats: number;
+            /** @description Its id. */
+            server: string;
+            /** @description Its spawner's name. */
+            spawner: string;
+            /** @description Agones state, e.g. `Ready` (idle) or `Allocated`. */
+            state: string;
+            /** @description Kind of server. */
+            template: string;
+        };
+        /** @description Every game server that a spawner lists. */
+        ServersData: {
+            /** @description Sorted by id. */
+            servers: components["schemas"]["ServerStatus"][];
+        };
         /** @description The login that asks. */
         SessionAnswer: {
             /**
@@ -891,6 +983,63 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["QuestsData"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    servers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServersData"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    credential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CredentialData"];
                 };
             };
             default: {

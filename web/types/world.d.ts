@@ -1,32 +1,4 @@
 /**
- * @typedef {"out" | "entering" | "in" | "plain" | "dropped"} State
- *   `plain`: on a third-party server
- */
-/**
- * @typedef {object} WorldEvents
- * @property {State} state
- * @property {EnterProgress} progress how far a wish to enter or to go on is
- * @property {FollowOffer} follow another server is ready
- * @property {{from: string, to: string, epoch: number, gapMs: number}} switch another server plays now; nothing to do
- * @property {{code: number, refusal: Refusal | null, attempt: number, retryInMs: number}} drop the connection was lost
- * @property {{how: "resumed" | "entered", attempts: number}} resume and it is back
- * @property {Refusal} refused a «no» to the last wish
- * @property {{code: string, text: string}} notice something to tell the player
- * @property {Update} update one was applied
- * @property {{cx: number, cy: number}} tiles of a chunk have come
- * @property {{data: any, first: boolean}} plain what a third-party server says
- * @property {{url: string, code: number}} closed a socket, whichever; for development
- * @property {Refusal} end it is over; code `left` if wished
- */
-/**
- * @typedef {object} FollowOffer
- * @property {string} url
- * @property {boolean} plain a third-party server: leave first, then connect
- * @property {boolean} prompt whether it waits for `accept`
- * @property {() => void} accept
- * @property {() => void} decline
- */
-/**
  * @typedef {object} WorldOptions
  * @property {Sockets} [WebSocket]
  * @property {() => number} [now] milliseconds of a steady clock
@@ -168,99 +140,6 @@ export class World extends Emitter<WorldEvents> {
         y: number;
     }, radius: number): void;
 }
-/**
- * `plain`: on a third-party server
- */
-export type State = "out" | "entering" | "in" | "plain" | "dropped";
-export type WorldEvents = {
-    state: State;
-    /**
-     * how far a wish to enter or to go on is
-     */
-    progress: EnterProgress;
-    /**
-     * another server is ready
-     */
-    follow: FollowOffer;
-    /**
-     * another server plays now; nothing to do
-     */
-    switch: {
-        from: string;
-        to: string;
-        epoch: number;
-        gapMs: number;
-    };
-    /**
-     * the connection was lost
-     */
-    drop: {
-        code: number;
-        refusal: Refusal | null;
-        attempt: number;
-        retryInMs: number;
-    };
-    /**
-     * and it is back
-     */
-    resume: {
-        how: "resumed" | "entered";
-        attempts: number;
-    };
-    /**
-     * a «no» to the last wish
-     */
-    refused: Refusal;
-    /**
-     * something to tell the player
-     */
-    notice: {
-        code: string;
-        text: string;
-    };
-    /**
-     * one was applied
-     */
-    update: Update;
-    /**
-     * of a chunk have come
-     */
-    tiles: {
-        cx: number;
-        cy: number;
-    };
-    /**
-     * what a third-party server says
-     */
-    plain: {
-        data: any;
-        first: boolean;
-    };
-    /**
-     * a socket, whichever; for development
-     */
-    closed: {
-        url: string;
-        code: number;
-    };
-    /**
-     * it is over; code `left` if wished
-     */
-    end: Refusal;
-};
-export type FollowOffer = {
-    url: string;
-    /**
-     * a third-party server: leave first, then connect
-     */
-    plain: boolean;
-    /**
-     * whether it waits for `accept`
-     */
-    prompt: boolean;
-    accept: () => void;
-    decline: () => void;
-};
 export type WorldOptions = {
     WebSocket?: {
         new (url: string | URL, protocols?: string | string[]): WebSocket;
@@ -279,10 +158,12 @@ export type WorldOptions = {
      */
     followsUnasked?: boolean | undefined;
 };
+import type { WorldEvents } from "./world_events.js";
 import { Emitter } from "./emitter.js";
 import type { Api } from "./api.js";
 import { Entities } from "./entities.js";
 import { Steering } from "./steering.js";
+import type { State } from "./world_events.js";
 import { Connection } from "./connection.js";
 import { PlainConnection } from "./connection.js";
 import { Land } from "./land.js";
@@ -295,4 +176,3 @@ import type { ServerMessage } from "./frames.js";
 import type { Update } from "./frames.js";
 import type { Closed } from "./connection.js";
 import { Refusal } from "./refusal.js";
-import type { EnterProgress } from "./http_types.js";

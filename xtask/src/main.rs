@@ -1,6 +1,7 @@
 //! What the project needs beside cargo itself.
 
 mod codegen;
+mod test;
 
 use std::process::ExitCode;
 
@@ -8,10 +9,12 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
+        ["test"] => test::run(test::Reach::All),
+        ["test", "--fast"] => test::run(test::Reach::Fast),
         ["codegen"] => codegen::run(false),
         ["codegen", "--check"] => codegen::run(true),
         _ => {
-            eprintln!("usage: cargo xtask codegen [--check]");
+            eprintln!("usage: cargo xtask test [--fast] | codegen [--check]");
             return ExitCode::from(2);
         }
     };

@@ -55,8 +55,8 @@ pub struct World {
     #[serde(default)]
     pub title: String,
     /// Characters inside.
-    #[serde(default, rename = "players")]
-    pub population: u64,
+    #[serde(default)]
+    pub players: u64,
     /// Players on one server.
     #[serde(default)]
     pub capacity: u32,

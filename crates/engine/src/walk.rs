@@ -100,7 +100,7 @@ mod tests {
                 ^ (x as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
                 ^ (y as u64).wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
             h = (h ^ (h >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            if (h >> 40) % 3 == 0 { tile::ROCK } else { tile::GRASS }
+            if (h >> 40).is_multiple_of(3) { tile::ROCK } else { tile::GRASS }
         }
     }
 

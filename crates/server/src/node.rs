@@ -76,9 +76,14 @@ pub async fn central(config: Config, shutdown: watch::Receiver<bool>) -> anyhow:
 /// # Errors
 /// What stopped it.
 pub async fn spawner(config: Config, shutdown: watch::Receiver<bool>) -> anyhow::Result<()> {
-    let (key, pin) = role_secret(&config, "spawner", &config.spawner.name, config.spawner.key_file.as_deref())?;
+    let (key, pin) =
+        role_secret(&config, "spawner", &config.spawner.name, config.spawner.key_file.as_deref())?;
     let (limits, data) = (config.limits, config.data);
-    spawner::run(SpawnerStart { config: config.spawner, data, key, pin, limits, program: this_program()? }, shutdown).await
+    spawner::run(
+        SpawnerStart { config: config.spawner, data, key, pin, limits, program: this_program()? },
+        shutdown,
+    )
+    .await
 }
 
 /// A chat alone.
@@ -112,11 +117,17 @@ pub fn key(config: &Config, role: &str, name: &str) -> anyhow::Result<String> {
 }
 
 /// The secret of a role that runs alone: from its key file, or on central's own machine from the data folder.
-fn role_secret(config: &Config, role: &str, name: &str, file: Option<&Path>) -> anyhow::Result<(RoleKey, Option<[u8; 32]>)> {
+fn role_secret(
+    config: &Config,
+    role: &str,
+    name: &str,
+    file: Option<&Path>,
+) -> anyhow::Result<(RoleKey, Option<[u8; 32]>)> {
     let text = match file {
         Some(file) => {
             tls::private(file)?;
-            std::fs::read_to_string(file).with_context(|| format!("the key file «{}» cannot be read", file.display()))?
+            std::fs::read_to_string(file)
+                .with_context(|| format!("the key file «{}» cannot be read", file.display()))?
         }
         None if config.data.join("keys/master.key").exists() => key(config, role, name)?,
         None => bail!(

@@ -704,6 +704,9 @@ pub struct ServerInfo {
     /// From spawn to Ready, ms; 0 until then.
     #[prost(uint32, tag = "10")]
     pub ready_ms: u32,
+    /// Path of its WebSocket, e.g. `/play`; the client's address ends with it.
+    #[prost(string, tag = "11")]
+    pub path: String,
 }
 
 /// A server's process has ended.

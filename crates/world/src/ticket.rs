@@ -163,7 +163,12 @@ pub fn check(ticket: &str, keys: &[PublicKey], audience: &str, now_s: u64) -> Re
 ///
 /// # Errors
 /// `key_wrong`, whatever is wrong.
-pub fn check_credential(text: &str, keys: &[PublicKey], audience: &str, now_s: u64) -> Result<Credential, Refusal> {
+pub fn check_credential(
+    text: &str,
+    keys: &[PublicKey],
+    audience: &str,
+    now_s: u64,
+) -> Result<Credential, Refusal> {
     let wrong = || Refusal::new(Code::KeyWrong, "this credential is not valid here");
     let credential: Credential = read(text, keys, CREDENTIAL_TYPE).map_err(|_| wrong())?;
     if credential.aud == audience && credential.exp + SKEW_S >= now_s { Ok(credential) } else { Err(wrong()) }

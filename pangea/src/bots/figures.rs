@@ -115,7 +115,12 @@ pub(crate) struct Total {
 impl Figures {
     /// Counts a «no» by its code.
     pub(crate) fn refused(&self, code: &str) {
-        *self.refusals.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).entry(code.to_owned()).or_default() += 1;
+        *self
+            .refusals
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .entry(code.to_owned())
+            .or_default() += 1;
     }
 
     pub(crate) fn all_gone(&self, players: u32) -> bool {
@@ -164,7 +169,9 @@ impl Figures {
             inputs: self.inputs.load(Relaxed),
             updates,
             bytes,
-            bytes_per_player_and_s: round(bytes as f64 / entered_ever.max(1) as f64 / ran.as_secs_f64().max(1e-3)),
+            bytes_per_player_and_s: round(
+                bytes as f64 / entered_ever.max(1) as f64 / ran.as_secs_f64().max(1e-3),
+            ),
             entities_seen_mean: round(in_view as f64 / updates.max(1) as f64),
             input_to_seen_ms_p50: round(quantile(&seen, 0.5)),
             input_to_seen_ms_p99: round(quantile(&seen, 0.99)),
@@ -184,7 +191,8 @@ impl Snapshot {
         let bar = format!("{}{}", "█".repeat(full), "░".repeat(width - full));
         // Writing to a String cannot fail.
         let _ = writeln!(out, "{name} in «{world}», {} s", ran.as_secs());
-        let _ = writeln!(out, "  {bar} {} of {players} connected, {} entering", self.connected, self.entering);
+        let _ =
+            writeln!(out, "  {bar} {} of {players} connected, {} entering", self.connected, self.entering);
         let _ = writeln!(
             out,
             "  {:.0} updates/s   {:.1} KB/s   {:.1} in view",
@@ -201,7 +209,11 @@ impl Snapshot {
 
     /// For a log.
     pub(crate) fn line(&self, players: u32, ran: Duration) -> String {
-        let refused = if self.refusals.is_empty() { String::new() } else { format!("  refused {}", by_code(&self.refusals)) };
+        let refused = if self.refusals.is_empty() {
+            String::new()
+        } else {
+            format!("  refused {}", by_code(&self.refusals))
+        };
         format!(
             "{:>4} s  {}/{players} connected  {} entering  {:.0} updates/s  {:.0} B/s  {:.1} in view  seen p50 {:.1} ms p99 {:.1} ms{refused}",
             ran.as_secs(),
@@ -220,17 +232,39 @@ impl Total {
     /// For people.
     pub(crate) fn table(&self) -> String {
         let row = |what: &str, value: String| {
-            vec![(what.to_owned(), screen::dim as fn(&str) -> String), (value, screen::plain as fn(&str) -> String)]
+            vec![
+                (what.to_owned(), screen::dim as fn(&str) -> String),
+                (value, screen::plain as fn(&str) -> String),
+            ]
         };
         let refused = if self.refusals.is_empty() { "none".to_owned() } else { by_code(&self.refusals) };
         screen::table(&[
             row("entered", format!("{} of {}", self.entered_ever, self.players)),
             row("enter", format!("{:.1} ms (p50), {:.1} ms (p99)", self.enter_ms_p50, self.enter_ms_p99)),
-            row("input to seen", format!("{:.1} ms (p50), {:.1} ms (p99)", self.input_to_seen_ms_p50, self.input_to_seen_ms_p99)),
+            row(
+                "input to seen",
+                format!(
+                    "{:.1} ms (p50), {:.1} ms (p99)",
+                    self.input_to_seen_ms_p50, self.input_to_seen_ms_p99
+                ),
+            ),
             row("inputs, updates", format!("{}, {}", self.inputs, self.updates)),
-            row("received", format!("{:.1} MB, {:.0} B/s per player", self.bytes as f64 / 1e6, self.bytes_per_player_and_s)),
+            row(
+                "received",
+                format!(
+                    "{:.1} MB, {:.0} B/s per player",
+                    self.bytes as f64 / 1e6,
+                    self.bytes_per_player_and_s
+                ),
+            ),
             row("in view", format!("{:.1} on average", self.entities_seen_mean)),
-            row("moves, lost", format!("{} between servers, {} connections lost", self.moves_between_servers, self.connections_lost)),
+            row(
+                "moves, lost",
+                format!(
+                    "{} between servers, {} connections lost",
+                    self.moves_between_servers, self.connections_lost
+                ),
+            ),
             row("refused", refused),
             row("ran", format!("{:.1} s", self.seconds)),
         ])

@@ -91,8 +91,11 @@ impl Walker {
                 self.client.create_character(&crowd.world, &name, faction.map(String::as_str)).await?
             }
         };
-        let options =
-            EnterOptions { world: Some(crowd.world.clone()), map: crowd.map.clone(), ..EnterOptions::default() };
+        let options = EnterOptions {
+            world: Some(crowd.world.clone()),
+            map: crowd.map.clone(),
+            ..EnterOptions::default()
+        };
         let begun = Instant::now();
         let game = self.client.enter(character.id, options).await?;
         Ok((game, begun.elapsed()))

@@ -27,7 +27,10 @@ pub(super) fn data(config: &Config) -> Vec<Finding> {
         return vec![Finding::broken("data", format!("«{}» is no folder", there.display()), mend)];
     }
     if let Err(error) = tempfile::NamedTempFile::new_in(there) {
-        let mend = format!("give this user the right to write in «{}», or choose another with --data", there.display());
+        let mend = format!(
+            "give this user the right to write in «{}», or choose another with --data",
+            there.display()
+        );
         return vec![Finding::broken("data", format!("«{shown}» cannot be written: {error}"), mend)];
     }
     let mut findings = Vec::new();
@@ -46,7 +49,11 @@ pub(super) fn data(config: &Config) -> Vec<Finding> {
     if let Ok(space) = rustix::fs::statvfs(there) {
         let mib = space.f_bavail.saturating_mul(space.f_frsize) >> 20;
         findings.push(if mib < LITTLE_SPACE_MIB {
-            Finding::look("disk", format!("{mib} MiB free"), "make room, or choose another folder with --data")
+            Finding::look(
+                "disk",
+                format!("{mib} MiB free"),
+                "make room, or choose another folder with --data",
+            )
         } else {
             Finding::good("disk", format!("{mib} MiB free"))
         });
@@ -72,7 +79,11 @@ pub(super) fn worlds(config: &Config) -> Vec<Finding> {
     files.sort();
     if files.is_empty() {
         let found = format!("«{}» has no world file", folder.display());
-        return vec![Finding::broken("worlds", found, "put a world file there, or remove the folder for the built-in ones")];
+        return vec![Finding::broken(
+            "worlds",
+            found,
+            "put a world file there, or remove the folder for the built-in ones",
+        )];
     }
     files.iter().map(|path| world(config, path)).collect()
 }
@@ -81,7 +92,9 @@ fn world(config: &Config, path: &Path) -> Finding {
     let name = path.display().to_string();
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) => return Finding::broken("world", format!("«{name}» cannot be read: {error}"), "mend its rights"),
+        Err(error) => {
+            return Finding::broken("world", format!("«{name}» cannot be read: {error}"), "mend its rights");
+        }
     };
     let world = match world_file::read(&name, &text) {
         Ok(world) => world,
@@ -90,8 +103,13 @@ fn world(config: &Config, path: &Path) -> Finding {
     if let world_file::Kind::Maps(maps) = &world.kind {
         for map in &maps.maps {
             if !config.spawner.templates.contains_key(&map.server) {
-                let found = format!("the map «{}» of «{}» wants servers «{}»", map.id, world.name, map.server);
-                return Finding::look("world", found, format!("some spawner needs [spawner.templates.{}]", map.server));
+                let found =
+                    format!("the map «{}» of «{}» wants servers «{}»", map.id, world.name, map.server);
+                return Finding::look(
+                    "world",
+                    found,
+                    format!("some spawner needs [spawner.templates.{}]", map.server),
+                );
             }
         }
     }
@@ -108,7 +126,9 @@ fn executable(name: &str, template: &Template) -> Finding {
     let Some(program) = template.command.first() else {
         return match std::env::current_exe() {
             Ok(_) => Finding::good(what, "this program"),
-            Err(error) => Finding::broken(what, format!("this program's path is unknown: {error}"), "set its command"),
+            Err(error) => {
+                Finding::broken(what, format!("this program's path is unknown: {error}"), "set its command")
+            }
         };
     };
     let folder = if template.folder.as_os_str().is_empty() { Path::new(".") } else { &template.folder };
@@ -144,7 +164,9 @@ pub(super) fn certificates(config: &Config) -> Vec<Finding> {
         let count = CertificateDer::pem_file_iter(file).map(|list| list.flatten().count());
         let what = "central.tls_certificate";
         findings.push(match count {
-            Ok(0) => Finding::broken(what, format!("«{}» has no certificate", file.display()), "give a PEM file"),
+            Ok(0) => {
+                Finding::broken(what, format!("«{}» has no certificate", file.display()), "give a PEM file")
+            }
             Ok(count) => Finding::good(what, format!("{count} in «{}»", file.display())),
             Err(error) => Finding::broken(what, format!("«{}»: {error}", file.display()), "give a PEM file"),
         });
@@ -168,7 +190,9 @@ pub(super) fn keys(config: &Config) -> Vec<Finding> {
             let role = what.split('.').next().unwrap_or(what);
             let mend = format!("write what `pangea key {role} NAME` prints on central's machine");
             match fs::read_to_string(file) {
-                Err(error) => Finding::broken(what, format!("«{}» cannot be read: {error}", file.display()), mend),
+                Err(error) => {
+                    Finding::broken(what, format!("«{}» cannot be read: {error}", file.display()), mend)
+                }
                 Ok(text) if RoleKey::parse(&text).is_none() => {
                     Finding::broken(what, format!("there is no key in «{}»", file.display()), mend)
                 }

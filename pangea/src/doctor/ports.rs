@@ -42,9 +42,11 @@ fn bindable(key: &str, address: SocketAddr) -> Finding {
             let mend = format!("set {key} to a port from 1024 on, or allow this program low ports");
             Finding::broken(key, format!("{address}: {error}"), mend)
         }
-        Err(error) => {
-            Finding::broken(key, format!("{address}: {error}"), format!("set {key} to an address of this machine"))
-        }
+        Err(error) => Finding::broken(
+            key,
+            format!("{address}: {error}"),
+            format!("set {key} to an address of this machine"),
+        ),
     }
 }
 
@@ -65,7 +67,9 @@ pub(super) fn game_ports(config: &Config) -> Vec<Finding> {
     }];
     if let Some((from, to)) = outgoing_ports() {
         if first <= to && last >= from {
-            let found = format!("{first}-{last} overlaps {from}-{to}, which the system gives to outgoing connections");
+            let found = format!(
+                "{first}-{last} overlaps {from}-{to}, which the system gives to outgoing connections"
+            );
             findings.push(Finding::look(what, found, "choose a range below, e.g. 7000-7999"));
         }
     }
@@ -92,7 +96,11 @@ pub(super) fn addresses(config: &Config) -> Vec<Finding> {
         findings.push(resolves("spawner.advertise", &format!("{}:0", bracketed(&spawner.advertise))));
     } else if spawner.bind.is_unspecified() {
         let mend = "set spawner.advertise to the name that players use";
-        findings.push(Finding::look("spawner.advertise", format!("players would be told {}", spawner.bind), mend));
+        findings.push(Finding::look(
+            "spawner.advertise",
+            format!("players would be told {}", spawner.bind),
+            mend,
+        ));
     }
     findings.push(resolves("spawner.central", &spawner.central));
     findings.push(resolves("chat.central", &config.chat.central));
@@ -111,7 +119,9 @@ fn resolves(key: &str, host_and_port: &str) -> Finding {
     match host_and_port.to_socket_addrs().map(|mut list| list.next()) {
         Ok(Some(address)) => Finding::good(key, format!("{host_and_port} is {}", address.ip())),
         Ok(None) => Finding::broken(key, format!("{host_and_port} has no address"), format!("mend {key}")),
-        Err(error) => Finding::broken(key, format!("{host_and_port}: {error}"), format!("mend {key}: host:port")),
+        Err(error) => {
+            Finding::broken(key, format!("{host_and_port}: {error}"), format!("mend {key}: host:port"))
+        }
     }
 }
 
@@ -121,7 +131,8 @@ fn holder(port: u16) -> Option<String> {
     let socket = format!("socket:[{inode}]");
     for process in fs::read_dir("/proc").ok()?.flatten() {
         let Ok(descriptors) = fs::read_dir(process.path().join("fd")) else { continue };
-        let holds = |entry: fs::DirEntry| fs::read_link(entry.path()).is_ok_and(|to| to == Path::new(&socket));
+        let holds =
+            |entry: fs::DirEntry| fs::read_link(entry.path()).is_ok_and(|to| to == Path::new(&socket));
         if descriptors.flatten().any(holds) {
             let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
             return Some(format!("{} (process {})", name.trim(), process.file_name().to_string_lossy()));
@@ -136,7 +147,8 @@ fn listener_inode(file: &str, port: u16) -> Option<String> {
     let ending = format!(":{port:04X}");
     text.lines().skip(1).find_map(|line| {
         let columns: Vec<&str> = line.split_whitespace().collect();
-        let listens = columns.get(3) == Some(&"0A") && columns.get(1).is_some_and(|local| local.ends_with(&ending));
+        let listens =
+            columns.get(3) == Some(&"0A") && columns.get(1).is_some_and(|local| local.ends_with(&ending));
         listens.then(|| columns.get(9).map(|inode| (*inode).to_owned()))?
     })
 }

@@ -59,7 +59,8 @@ async fn a_ticket_opens_one_server_once() {
     let body = serde_json::json!({ "character": other_character });
     let path = "/api/enter";
     let headers = [("idempotency-key", key)];
-    let again = other.call_with::<serde_json::Value>(http::Method::POST, path, Some(&body), &headers).await.unwrap();
+    let again =
+        other.call_with::<serde_json::Value>(http::Method::POST, path, Some(&body), &headers).await.unwrap();
     let gone = format!("/api/enter/{}", again["enter_id"].as_str().unwrap());
     other.call_raw(http::Method::DELETE, &gone, None, &[]).await.unwrap();
     let url = again["url"].as_str().unwrap().to_owned();

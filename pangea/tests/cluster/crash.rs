@@ -9,7 +9,9 @@ use crate::support::{Cluster, event, signal};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_area_server_is_replaced_and_its_player_returns() {
     let cluster = Cluster::start(&[]).await;
-    cluster.until("the harbour runs by itself", || async { cluster.serving("isles/harbour").await.len() == 1 }).await;
+    cluster
+        .until("the harbour runs by itself", || async { cluster.serving("isles/harbour").await.len() == 1 })
+        .await;
     let (client, character) = cluster.player("Hanna", "isles", Some("sailors")).await;
     let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
     event(&mut game, "the first view", |_, game| game.me().map(|_| ())).await;
@@ -48,7 +50,10 @@ async fn players_notice_nothing_when_up_is_killed_and_started_again() {
     cluster.run().await;
     cluster.until("the server is adopted", || async { cluster.serving("wilds/").await.len() == 1 }).await;
     let after = cluster.serving("wilds/").await[0].clone();
-    assert_eq!((&after["server"], &after["pid"], &after["port"]), (&before["server"], &before["pid"], &before["port"]));
+    assert_eq!(
+        (&after["server"], &after["pid"], &after["port"]),
+        (&before["server"], &before["pid"], &before["port"])
+    );
     assert_eq!(after["seats"], 1, "central knows again who is there");
     game.move_towards(0.0, 1.0).await;
     event(&mut game, "an update", |event, _| {
@@ -59,5 +64,9 @@ async fn players_notice_nothing_when_up_is_killed_and_started_again() {
     assert!(!lost, "the connection never broke");
     // And he is known: what he does next is written.
     game.leave().await;
-    cluster.until("he has left", || async { cluster.serving("wilds/").await.iter().all(|server| server["seats"] == 0) }).await;
+    cluster
+        .until("he has left", || async {
+            cluster.serving("wilds/").await.iter().all(|server| server["seats"] == 0)
+        })
+        .await;
 }

@@ -23,14 +23,21 @@ async fn first_login_in_an_empty_cluster() {
         .unwrap();
     // G5: the faction's spawn decides, not the world's.
     assert_eq!(prepared.area, "quick/4,0..8,4/0");
-    assert!(states.contains(&"generating".to_owned()) && states.contains(&"syncing".to_owned()), "{states:?}");
+    assert!(
+        states.contains(&"generating".to_owned()) && states.contains(&"syncing".to_owned()),
+        "{states:?}"
+    );
     let servers = cluster.serving("quick/4,0..8,4/0").await;
     assert_eq!(servers.len(), 1, "one server was allocated for it");
     assert_eq!(servers[0]["state"], "Allocated");
 
     // M3, G9, G10: character, quests and faction are there before the client is.
-    let pending = pending(&cluster, servers[0]["server"].as_str().unwrap(), servers[0]["port"].as_u64().unwrap()).await;
-    assert!(pending.contains("\"Ada\"") && pending.contains("first-steps") && pending.contains("tides"), "{pending}");
+    let pending =
+        pending(&cluster, servers[0]["server"].as_str().unwrap(), servers[0]["port"].as_u64().unwrap()).await;
+    assert!(
+        pending.contains("\"Ada\"") && pending.contains("first-steps") && pending.contains("tides"),
+        "{pending}"
+    );
 
     let mut game = pangea_client::Game::connect(client.clone(), character, prepared).await.unwrap();
     event(&mut game, "the first view", |event, game| {
@@ -50,7 +57,8 @@ async fn first_login_in_an_empty_cluster() {
     assert!((after.x_cm - before.x_cm).abs() <= 25 * 21, "no faster than it can walk");
 
     // O5: registered while there; de-registered after.
-    let players = || async { cluster.client().worlds().await.unwrap().iter().map(|world| world.population).sum::<u64>() };
+    let players =
+        || async { cluster.client().worlds().await.unwrap().iter().map(|world| world.players).sum::<u64>() };
     cluster.until("the player is counted", || async { players().await == 1 }).await;
     game.leave().await;
     cluster.until("the player is not counted any more", || async { players().await == 0 }).await;
@@ -75,7 +83,10 @@ async fn coming_back_to_where_one_stood() {
     let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
     for _ in 0..30 {
         game.move_towards(0.0, 1.0).await;
-        event(&mut game, "an update", |event, game| (matches!(event, Event::Updated { .. }) && game.me().is_some()).then_some(())).await;
+        event(&mut game, "an update", |event, game| {
+            (matches!(event, Event::Updated { .. }) && game.me().is_some()).then_some(())
+        })
+        .await;
     }
     // Until it stands: the last place is what counts.
     let pong = game.ping().await;
@@ -84,10 +95,15 @@ async fn coming_back_to_where_one_stood() {
     assert!(stood.y_cm > 10_000);
     let first = cluster.serving("quick/0,0..4,4/0").await[0]["server"].as_str().unwrap().to_owned();
     game.leave().await;
-    cluster.until("the empty area has stopped", || async { cluster.serving("quick/").await.is_empty() }).await;
+    cluster
+        .until("the empty area has stopped", || async { cluster.serving("quick/").await.is_empty() })
+        .await;
 
     let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
-    event(&mut game, "the first view", |event, game| (matches!(event, Event::Updated { .. }) && game.me().is_some()).then_some(())).await;
+    event(&mut game, "the first view", |event, game| {
+        (matches!(event, Event::Updated { .. }) && game.me().is_some()).then_some(())
+    })
+    .await;
     let back = game.me().unwrap().clone();
     assert!((back.x_cm - stood.x_cm).abs() <= 1 && (back.y_cm - stood.y_cm).abs() <= 1, "{back:?} {stood:?}");
     assert!(game.view().tick >= tick, "the area's own time goes on from where it was saved");
@@ -132,6 +148,7 @@ async fn a_repeated_enter_takes_one_seat() {
     assert_eq!(first["ticket"], second["ticket"]);
     assert_eq!(cluster.serving("quick/").await[0]["seats"], 1);
     let other = serde_json::json!({ "character": character, "rule": "pve" });
-    let refused = client.call_with::<serde_json::Value>(Method::POST, "/api/enter", Some(&other), &headers).await;
+    let refused =
+        client.call_with::<serde_json::Value>(Method::POST, "/api/enter", Some(&other), &headers).await;
     assert_eq!(refused.unwrap_err().to_string().split(':').next(), Some("idempotency_mismatch"));
 }

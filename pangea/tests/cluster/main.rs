@@ -4,10 +4,14 @@
 #![allow(clippy::unwrap_used)]
 
 mod admission;
+mod browser;
 mod crash;
 mod enter;
 mod layers;
 mod portal;
+mod resume;
 mod roles;
+mod seats;
 mod stop;
 mod support;
+mod wire;

@@ -4,7 +4,12 @@ use pangea_client::{EnterOptions, Event, Game};
 
 use crate::support::{Cluster, event};
 
-async fn walk_until<T>(game: &mut Game, what: &str, (dx, dy): (f32, f32), mut pick: impl FnMut(&Event, &Game) -> Option<T>) -> T {
+async fn walk_until<T>(
+    game: &mut Game,
+    what: &str,
+    (dx, dy): (f32, f32),
+    mut pick: impl FnMut(&Event, &Game) -> Option<T>,
+) -> T {
     for _ in 0..1_200 {
         game.move_towards(dx, dy).await;
         let found = event(game, what, |event, game| match pick(event, game) {
@@ -37,7 +42,13 @@ async fn a_portal_leads_to_the_other_map_without_a_break() {
     assert!((me.x_cm - 2_000).abs() < 300 && (me.y_cm - 9_600).abs() < 300, "{me:?}");
     cluster
         .until("one seat in all", || async {
-            cluster.serving("isles/").await.iter().map(|server| server["seats"].as_u64().unwrap()).sum::<u64>() == 1
+            cluster
+                .serving("isles/")
+                .await
+                .iter()
+                .map(|server| server["seats"].as_u64().unwrap())
+                .sum::<u64>()
+                == 1
         })
         .await;
 }

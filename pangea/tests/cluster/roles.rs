@@ -21,9 +21,11 @@ async fn area_servers_know_each_other_and_chat() {
     };
     cluster.until("the older one knows the newer", knows("isles/harbour", "isles/forest/0")).await;
     cluster.until("the newer one knows the older", knows("isles/forest", "isles/harbour/0")).await;
-    cluster.until("chat is connected", || async {
-        asked(&cluster, "isles/forest", "/status").await.contains("\"chat_connected\":true")
-    }).await;
+    cluster
+        .until("chat is connected", || async {
+            asked(&cluster, "isles/forest", "/peers").await.contains("\"chat_connected\":true")
+        })
+        .await;
     game.leave().await;
     let forest = cluster.serving("isles/forest").await[0]["pid"].as_u64().unwrap() as u32;
     crate::support::signal(forest, "KILL");
@@ -36,7 +38,8 @@ async fn asked(cluster: &Cluster, area: &str, path_there: &str) -> String {
     let path = format!("/api/data/servers/{}/credential", server["server"].as_str().unwrap());
     let Some(credential) = cluster.operator(Method::POST, &path).await else { return String::new() };
     let base = format!("http://127.0.0.1:{}", server["port"]);
-    let answer = request(&base, Method::GET, path_there, credential["credential"].as_str().unwrap(), None).await;
+    let answer =
+        request(&base, Method::GET, path_there, credential["credential"].as_str().unwrap(), None).await;
     answer.map(|(_, body)| body).unwrap_or_default()
 }
 
@@ -45,12 +48,15 @@ async fn asked(cluster: &Cluster, area: &str, path_there: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_roles_run_alone_too() {
     let cluster = Cluster::apart().await;
-    let status = || async { cluster.client().call::<Value>(Method::GET, "/api/status", None).await.unwrap().to_string() };
-    cluster.until("chat and spawner have their links", || async {
-        let status = status().await;
-        status.contains("\"chat\"") && status.contains("\"spawner\"")
-    })
-    .await;
+    let status = || async {
+        cluster.client().call::<Value>(Method::GET, "/api/status", None).await.unwrap().to_string()
+    };
+    cluster
+        .until("chat and spawner have their links", || async {
+            let status = status().await;
+            status.contains("\"chat\"") && status.contains("\"spawner\"")
+        })
+        .await;
     let (client, character) = cluster.player("Lena", "wilds", None).await;
     let game = client.enter(character, EnterOptions::default()).await.unwrap();
     assert!(game.area().starts_with("wilds/"));
@@ -59,7 +65,12 @@ async fn the_roles_run_alone_too() {
     std::fs::write(&guessed, "A".repeat(43)).unwrap();
     std::process::Command::new("chmod").args(["600", guessed.to_str().unwrap()]).status().unwrap();
     let mut stranger = cluster.role("spawner");
-    stranger.args(["--set", &format!("spawner.key_file={}", guessed.display()), "--set", "spawner.name=stranger"]);
+    stranger.args([
+        "--set",
+        &format!("spawner.key_file={}", guessed.display()),
+        "--set",
+        "spawner.name=stranger",
+    ]);
     let mut stranger = stranger.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     cluster.until("a second honest look", || async { status().await.contains("\"spawner\"") }).await;
     assert!(!status().await.contains("stranger"), "no link without the key");

@@ -12,7 +12,10 @@ async fn a_graceful_stop_saves_everything() {
     let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
     for _ in 0..20 {
         game.move_towards(-1.0, 0.0).await;
-        event(&mut game, "an update", |event, game| (matches!(event, Event::Updated { .. }) && game.me().is_some()).then_some(())).await;
+        event(&mut game, "an update", |event, game| {
+            (matches!(event, Event::Updated { .. }) && game.me().is_some()).then_some(())
+        })
+        .await;
     }
     let stood = game.me().unwrap().clone();
     let pids: Vec<u64> = cluster.servers().await.iter().filter_map(|server| server["pid"].as_u64()).collect();
@@ -29,5 +32,8 @@ async fn a_graceful_stop_saves_everything() {
     let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
     event(&mut game, "the first view", |_, game| game.me().map(|_| ())).await;
     let back = game.me().unwrap();
-    assert!((back.x_cm - stood.x_cm).abs() < 200 && (back.y_cm - stood.y_cm).abs() < 200, "{back:?} {stood:?}");
+    assert!(
+        (back.x_cm - stood.x_cm).abs() < 200 && (back.y_cm - stood.y_cm).abs() < 200,
+        "{back:?} {stood:?}"
+    );
 }

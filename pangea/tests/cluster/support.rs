@@ -260,7 +260,13 @@ pub fn signal(pid: u32, name: &str) {
 }
 
 /// One HTTP/1.1 request by hand: status and body.
-pub async fn request(base: &str, method: Method, path: &str, bearer: &str, body: Option<&str>) -> Option<(u16, String)> {
+pub async fn request(
+    base: &str,
+    method: Method,
+    path: &str,
+    bearer: &str,
+    body: Option<&str>,
+) -> Option<(u16, String)> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let host = base.strip_prefix("http://")?;
     let mut socket = tokio::net::TcpStream::connect(host).await.ok()?;
@@ -277,7 +283,8 @@ pub async fn request(base: &str, method: Method, path: &str, bearer: &str, body:
     let status = text.split(' ').nth(1)?.parse().ok()?;
     let (head, body) = text.split_once("\r\n\r\n")?;
     let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
-    let body = if chunked { body.lines().step_by(2).skip(0).collect::<Vec<_>>().join("") } else { body.to_owned() };
+    let body =
+        if chunked { body.lines().step_by(2).skip(0).collect::<Vec<_>>().join("") } else { body.to_owned() };
     Some((status, body))
 }
 

@@ -116,8 +116,7 @@ pub(super) struct Owned {
 pub async fn run(
     game: Game,
     identity: Identity,
-    gauges: Arc<Gauges>,
-    clock: Clock,
+    (gauges, clock): (Arc<Gauges>, Clock),
     tell: Tell,
     chat: ChatLink,
     inputs: Inputs<'_>,
@@ -343,10 +342,10 @@ impl Control {
     }
 
     async fn on_kick(&mut self, kick: Kick) {
-        if let Ok(character) = CharacterId::from_bytes(&kick.character) {
-            if let Some(missing) = self.admissions.remove_announced(character, kick.epoch) {
-                return self.say_no_show(missing);
-            }
+        if let Ok(character) = CharacterId::from_bytes(&kick.character)
+            && let Some(missing) = self.admissions.remove_announced(character, kick.epoch)
+        {
+            return self.say_no_show(missing);
         }
         self.to_loop(ToLoop::Kick(kick)).await;
     }

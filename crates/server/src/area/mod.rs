@@ -191,7 +191,7 @@ async fn serve(
     let gate = Gate::new(tls.map(|tls| tls.config.into()), knock, Asker(ask), start.pending_sockets);
     let gate = tokio::spawn(gate.run(listener));
     let inputs = Inputs { link: events, knocks, questions };
-    let ended = control::run(game, identity, gauges, clock, tell, chat, inputs, stop).await;
+    let ended = control::run(game, identity, (gauges, clock), tell, chat, inputs, stop).await;
     gate.abort();
     ended
 }

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::join::{self, Want};
 use super::keys::Keys;
-use super::state::{Enter, Phase, State, Taken};
+use super::state::{Enter, Phase, Seat, State, Taken};
 use crate::config::Config;
 use crate::store::Store;
 use crate::{clock, random};
@@ -250,7 +250,8 @@ impl Core {
     ) -> Result<(EnterId, watch::Receiver<Progress>), Refusal> {
         let text = serde_json::to_string(&wish).unwrap_or_default();
         let body_hash = sha256(&[text.as_bytes()]);
-        let character = wish.character.ok_or_else(|| Refusal::new(Code::UnknownCharacter, "choose a character first"))?;
+        let character =
+            wish.character.ok_or_else(|| Refusal::new(Code::UnknownCharacter, "choose a character first"))?;
         // The same key is the same enter, also for a central that has just started.
         let name = sha256(&[b"enter", &account.0, idem_key.as_bytes()]);
         let id = EnterId::from_bytes(&name[..16]).unwrap_or_default();
@@ -269,17 +270,31 @@ impl Core {
             return Refusal::err(Code::Stopping, "the server is stopping; try again in a moment");
         }
         if state.enters.len() >= ENTERS_MAX {
-            return Refusal::err(Code::TooManyRequests, "too many are entering at once; try again in a moment");
+            return Refusal::err(
+                Code::TooManyRequests,
+                "too many are entering at once; try again in a moment",
+            );
         }
         let (progress, watching) = watch::channel(Progress::Queued { position: 0 });
         let created = clock::unix_ms() as i64;
         let now = Instant::now();
         let run = EnterId(random::bytes());
         state.supersede(character, id);
-        let enter = Enter { account, session, character, body_hash, progress, watched: now, ended: None, run };
+        let enter =
+            Enter { account, session, character, body_hash, progress, watched: now, ended: None, run };
         state.enters.insert(id, enter);
         drop(state);
-        let want = Want { enter: Some((id, idem_key, body_hash, text)), run, account, session, character, wish, from: None, at: None, created };
+        let want = Want {
+            enter: Some((id, idem_key, body_hash, text)),
+            run,
+            account,
+            session,
+            character,
+            wish,
+            from: None,
+            at: None,
+            created,
+        };
         tokio::spawn(join::run(self.clone(), id, want));
         Ok((id, watching))
     }
@@ -288,10 +303,15 @@ impl Core {
     ///
     /// # Errors
     /// `not_found` if the account has no such enter, or central restarted: repeat the POST with its key.
-    pub async fn attach(&self, account: AccountId, enter: EnterId) -> Result<watch::Receiver<Progress>, Refusal> {
+    pub async fn attach(
+        &self,
+        account: AccountId,
+        enter: EnterId,
+    ) -> Result<watch::Receiver<Progress>, Refusal> {
         let mut state = self.state();
         let known = state.enters.get_mut(&enter).filter(|known| known.account == account);
-        let known = known.ok_or_else(|| Refusal::new(Code::NotFound, "there is no such enter; ask again with its key"))?;
+        let known = known
+            .ok_or_else(|| Refusal::new(Code::NotFound, "there is no such enter; ask again with its key"))?;
         known.watched = Instant::now();
         Ok(known.progress.subscribe())
     }
@@ -312,15 +332,25 @@ impl Core {
     /// This login is over (`session_ended`, `banned`): its characters leave the world.
     pub async fn session_ended(&self, account: AccountId, session: SessionId, why: Code) {
         let mut state = self.state();
-        let open: Vec<EnterId> =
-            state.enters.iter().filter(|(_, e)| e.session == session && e.ended.is_none()).map(|(id, _)| *id).collect();
+        let open: Vec<EnterId> = state
+            .enters
+            .iter()
+            .filter(|(_, e)| e.session == session && e.ended.is_none())
+            .map(|(id, _)| *id)
+            .collect();
         for enter in open {
             state.give_up(enter, Refusal::new(Code::SessionEnded, "this login has ended"));
         }
         for area in state.areas.values() {
-            let Some(sender) = area.server.as_ref().and_then(|server| server.sender.as_ref()) else { continue };
-            for (character, seat) in area.seats.iter().filter(|(_, seat)| seat.account == account) {
-                let text = if why == Code::Banned { "this account is banned" } else { "this login has ended" };
+            let Some(sender) = area.server.as_ref().and_then(|server| server.sender.as_ref()) else {
+                continue;
+            };
+            let of_login = |seat: &Seat| {
+                seat.account == account && (seat.session == session || seat.session == SessionId::default())
+            };
+            for (character, seat) in area.seats.iter().filter(|(_, seat)| of_login(seat)) {
+                let text =
+                    if why == Code::Banned { "this account is banned" } else { "this login has ended" };
                 let _ = sender.send(Body::Kick(Kick {
                     character: character.to_vec(),
                     epoch: seat.epoch,
@@ -345,7 +375,8 @@ impl Core {
                 Phase::Spawning | Phase::Loading { .. } => population.starting += 1,
                 Phase::Down | Phase::Wanted | Phase::Failed(_) => {}
             }
-            population.players += area.seats.values().filter(|seat| seat.taken == Taken::Inside).count() as u32;
+            population.players +=
+                area.seats.values().filter(|seat| seat.taken == Taken::Inside).count() as u32;
         }
         population.layers = layers.len() as u32;
         population.available = population.areas > 0 || state.best_spawner(template_of(world, None)).is_some();
@@ -399,7 +430,9 @@ impl Core {
                     pid: info.pid,
                     port: info.port,
                     ready_ms: info.ready_ms,
-                    rss_kib: area.and_then(|area| area.server.as_ref()).map_or(0, |server| server.load.rss_kib),
+                    rss_kib: area
+                        .and_then(|area| area.server.as_ref())
+                        .map_or(0, |server| server.load.rss_kib),
                 });
             }
         }

@@ -13,8 +13,8 @@ use pangea_world::space::Place;
 use pangea_world::{Code, Refusal};
 
 use super::core::Core;
-use super::state::{Phase, Taken, Transfer};
 use super::running;
+use super::state::{Phase, Taken, Transfer};
 use crate::store::{Error, character, ownership};
 use crate::{link, random};
 
@@ -26,7 +26,13 @@ const LET_GO: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// `area_unavailable` if the owner can neither be reached nor be proven dead.
-pub async fn let_go(core: &Arc<Core>, id: CharacterId, owner: AreaId, epoch: u64, to: AreaId) -> Result<bool, Refusal> {
+pub async fn let_go(
+    core: &Arc<Core>,
+    id: CharacterId,
+    owner: AreaId,
+    epoch: u64,
+    to: AreaId,
+) -> Result<bool, Refusal> {
     let (alive, own) = {
         let state = core.state();
         let entry = state.areas.get(&owner);
@@ -53,17 +59,23 @@ pub async fn let_go(core: &Arc<Core>, id: CharacterId, owner: AreaId, epoch: u64
                 return Ok(true);
             }
             if !asked {
-                let sender = entry.and_then(|entry| entry.server.as_ref()).and_then(|server| server.sender.clone());
+                let sender =
+                    entry.and_then(|entry| entry.server.as_ref()).and_then(|server| server.sender.clone());
                 let text = "this character goes elsewhere".to_owned();
                 let kick = Kick { character: id.to_vec(), epoch, code: Code::SessionEnded.to_string(), text };
-                sender.ok_or_else(|| Refusal::new(Code::AreaUnavailable, "the area is gone"))?.send(Body::Kick(kick))?;
+                sender
+                    .ok_or_else(|| Refusal::new(Code::AreaUnavailable, "the area is gone"))?
+                    .send(Body::Kick(kick))?;
                 asked = true;
             }
             inside
         };
         let left = deadline.saturating_duration_since(Instant::now());
         if inside && left.is_zero() {
-            return Refusal::err(Code::AreaUnavailable, "the server that has this character does not let it go; try again");
+            return Refusal::err(
+                Code::AreaUnavailable,
+                "the server that has this character does not let it go; try again",
+            );
         }
         let _ = tokio::time::timeout(left, changed).await;
     }
@@ -73,7 +85,9 @@ pub async fn let_go(core: &Arc<Core>, id: CharacterId, owner: AreaId, epoch: u64
 pub fn arrived(core: &Core, area: AreaId, arrived: &Arrived) {
     let Some((id, run)) = ids(&arrived.character, &arrived.enter) else { return };
     let mut state = core.state();
-    if let Some(transfer) = state.transfers.get_mut(&run).filter(|transfer| transfer.to == area && !transfer.sealed) {
+    if let Some(transfer) =
+        state.transfers.get_mut(&run).filter(|transfer| transfer.to == area && !transfer.sealed)
+    {
         transfer.sealed = true;
         let transfer = transfer.clone();
         let seal = Seal { character: id.to_vec(), transfer: run.to_vec(), epoch: transfer.epoch };
@@ -138,7 +152,9 @@ async fn release(core: &Arc<Core>, area: AreaId, id: CharacterId, epoch: u64, st
     let map = place_map(core, area);
     let plain = {
         let state = core.state();
-        let of = |(_, t): &(&EnterId, &Transfer)| t.character == id && t.from == area && t.plain && t.epoch == epoch;
+        let of = |(_, t): &(&EnterId, &Transfer)| {
+            t.character == id && t.from == area && t.plain && t.epoch == epoch
+        };
         state.transfers.iter().find(of).map(|(run, transfer)| (*run, transfer.clone()))
     };
     let change = TransferId(random::bytes());
@@ -190,7 +206,10 @@ pub fn place_map(core: &Core, area: AreaId) -> Option<Option<String>> {
 fn free_seat(core: &Core, area: AreaId, id: CharacterId, run: Option<EnterId>) {
     let mut state = core.state();
     if let Some(entry) = state.areas.get_mut(&area) {
-        let fits = entry.seats.get(&id).is_some_and(|seat| run.is_none_or(|run| seat.run == run && seat.taken != Taken::Inside));
+        let fits = entry
+            .seats
+            .get(&id)
+            .is_some_and(|seat| run.is_none_or(|run| seat.run == run && seat.taken != Taken::Inside));
         if fits {
             entry.seats.remove(&id);
             let ground = (entry.name.world.clone(), entry.name.ground.clone());
@@ -207,10 +226,13 @@ pub async fn commit(core: &Arc<Core>, from: AreaId, message: &Commit) {
     let (epoch, transfer_id) = (message.epoch, TransferId(run.0));
     let prepared = {
         let state = core.state();
-        let transfer = state.transfers.get(&run).filter(|t| t.from == from && t.epoch == epoch && t.character == id);
-        let target = |t: &&Transfer| state.areas.get(&t.to).is_some_and(|to| *to.phase.borrow() == Phase::Ready);
+        let transfer =
+            state.transfers.get(&run).filter(|t| t.from == from && t.epoch == epoch && t.character == id);
+        let target =
+            |t: &&Transfer| state.areas.get(&t.to).is_some_and(|to| *to.phase.borrow() == Phase::Ready);
         transfer.filter(target).map(|t| (t.to, t.place.clone()))
     };
+    let is_location = prepared.as_ref().is_some_and(|(to, _)| place_map(core, *to).is_some());
     let target = prepared.clone();
     let result = core
         .store
@@ -229,7 +251,9 @@ pub async fn commit(core: &Arc<Core>, from: AreaId, message: &Commit) {
                 };
                 let change = Change::Commit { from, epoch, to: *to };
                 let changed = ownership::change_owner(tx, id.0, transfer_id, &change).await?;
-                character::put_with_owner(tx, id, (*to, changed.row.epoch), place).await?;
+                if is_location {
+                    character::put_with_owner(tx, id, (*to, changed.row.epoch), place).await?;
+                }
                 Ok::<_, Error>(Outcome::Committed(Some(*to), changed.row.epoch))
             })
         })
@@ -271,7 +295,9 @@ pub async fn abort(core: &Arc<Core>, from: AreaId, at: &CharacterAt) {
     let done = core
         .store
         .write(move |tx| {
-            Box::pin(async move { ownership::change_owner(tx, id.0, change, &Change::Abort { from, epoch }).await })
+            Box::pin(async move {
+                ownership::change_owner(tx, id.0, change, &Change::Abort { from, epoch }).await
+            })
         })
         .await;
     let at = |epoch| CharacterAt { character: id.to_vec(), epoch, transfer: run.to_vec() };
@@ -318,7 +344,11 @@ fn set_epoch(core: &Core, area: AreaId, id: CharacterId, epoch: u64) {
 fn tell(core: &Core, area: AreaId, body: Body) {
     let sender: Option<link::Sender> = {
         let state = core.state();
-        state.areas.get(&area).and_then(|entry| entry.server.as_ref()).and_then(|server| server.sender.clone())
+        state
+            .areas
+            .get(&area)
+            .and_then(|entry| entry.server.as_ref())
+            .and_then(|server| server.sender.clone())
     };
     if let Some(sender) = sender {
         let _ = sender.send(body);
@@ -335,7 +365,9 @@ pub async fn players_changed(core: &Arc<Core>, area: AreaId, listed: &[Character
                 seat.taken = Taken::Inside;
             }
         }
-        let inside = |(id, seat): &(&CharacterId, &super::state::Seat)| seat.taken == Taken::Inside && !listed.contains(id);
+        let inside = |(id, seat): &(&CharacterId, &super::state::Seat)| {
+            seat.taken == Taken::Inside && !listed.contains(id)
+        };
         entry.seats.iter().filter(inside).map(|(id, seat)| (*id, seat.epoch)).collect()
     };
     for (id, epoch) in gone {

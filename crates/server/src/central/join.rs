@@ -89,7 +89,11 @@ async fn given_up(progress: &watch::Sender<Progress>) {
 ///
 /// # Errors
 /// Any refusal; nothing is held any more then.
-pub async fn join(core: &Arc<Core>, want: &Want, progress: &watch::Sender<Progress>) -> Result<Prepared, Refusal> {
+pub async fn join(
+    core: &Arc<Core>,
+    want: &Want,
+    progress: &watch::Sender<Progress>,
+) -> Result<Prepared, Refusal> {
     let began = Instant::now();
     let mut tries = 0;
     loop {
@@ -115,7 +119,10 @@ pub async fn join(core: &Arc<Core>, want: &Want, progress: &watch::Sender<Progre
             Err(refusal) => {
                 core.state().forget_run(want.run, want.character);
                 tries += 1;
-                let lost = matches!(refusal.code, Code::AreaUnavailable | Code::Stopping | Code::ServerFull | Code::StaleEpoch);
+                let lost = matches!(
+                    refusal.code,
+                    Code::AreaUnavailable | Code::Stopping | Code::ServerFull | Code::StaleEpoch
+                );
                 if !lost || tries == TRIES || core.state().stopping {
                     return Err(refusal);
                 }
@@ -140,11 +147,14 @@ fn choose_place(core: &Core, want: &Want, found: &character::Character) -> Resul
         return Ok(at.clone());
     }
     let world = core.world(want.wish.world.as_deref().unwrap_or(&found.world))?;
-    let last = found.place.as_ref().filter(|place| place.world == world.name && ground_at(world, place).is_ok());
+    let last =
+        found.place.as_ref().filter(|place| place.world == world.name && ground_at(world, place).is_ok());
     let faction = found.faction.as_deref().filter(|faction| world.faction(faction).is_ok());
     match (&want.wish.map, &world.kind) {
         (None, _) => last.map_or_else(|| world.spawn(faction), |place| Ok(place.clone())),
-        (Some(_), Kind::Grid(_)) => Refusal::err(Code::UnknownMap, format!("the world «{}» has no maps", world.title)),
+        (Some(_), Kind::Grid(_)) => {
+            Refusal::err(Code::UnknownMap, format!("the world «{}» has no maps", world.title))
+        }
         (Some(map), Kind::Maps(maps)) => {
             let found = maps.map(map)?;
             if let Some(place) = last.filter(|place| place.map.as_ref() == Some(map)) {
@@ -154,7 +164,8 @@ fn choose_place(core: &Core, want: &Want, found: &character::Character) -> Resul
             if spawn.map.as_ref() == Some(map) {
                 return Ok(spawn);
             }
-            let (x, y) = arrival(maps, map).unwrap_or((f64::from(found.width_m) / 2.0, f64::from(found.height_m) / 2.0));
+            let (x, y) = arrival(maps, map)
+                .unwrap_or((f64::from(found.width_m) / 2.0, f64::from(found.height_m) / 2.0));
             Ok(Place { world: world.name.clone(), map: Some(map.clone()), x, y })
         }
     }
@@ -219,7 +230,9 @@ fn look_for_seat(
     let seated = layers.iter().find(|layer| own_layer(layer)).map(|layer| layer.layer);
     let behind_others = |state: &super::state::State| {
         let line = state.lines.get(&line_name);
-        line.is_some_and(|line| line.first().is_some_and(|first| first.run != want.run && first.created <= want.created))
+        line.is_some_and(|line| {
+            line.first().is_some_and(|first| first.run != want.run && first.created <= want.created)
+        })
     };
     let placed = match seated.filter(|seated| wish.layer.is_none_or(|layer| layer == *seated)) {
         Some(layer) => Placement::Layer(layer),
@@ -238,8 +251,12 @@ fn look_for_seat(
                     return Refusal::err(Code::WorldFull, "this place is full, and so is the line before it");
                 }
                 let at = line.partition_point(|waiting| waiting.created <= want.created);
-                let waiting =
-                    Waiting { run: want.run, created: want.created, turn: turn.clone(), progress: progress.clone() };
+                let waiting = Waiting {
+                    run: want.run,
+                    created: want.created,
+                    turn: turn.clone(),
+                    progress: progress.clone(),
+                };
                 line.insert(at, waiting);
                 for (position, waiting) in (1..).zip(line.iter()) {
                     waiting.progress.send_replace(Progress::Queued { position });
@@ -257,13 +274,22 @@ fn look_for_seat(
         }
         state.line_moved(&line_name);
     }
-    let until = Instant::now() + Duration::from_secs(core.config.central.seat_hold_s + core.config.central.start_timeout_s);
+    let until = Instant::now()
+        + Duration::from_secs(core.config.central.seat_hold_s + core.config.central.start_timeout_s);
     let Some(area) = state.areas.get_mut(&id) else { return Ok(Look::Open(layer)) };
     match area.seats.get_mut(&want.character) {
-        Some(seat) if seat.taken == Taken::Inside => {}
-        Some(seat) => *seat = Seat { run: want.run, taken: Taken::Held(until), ..seat.clone() },
+        Some(seat) if seat.taken == Taken::Inside => seat.session = want.session,
+        Some(seat) => {
+            *seat = Seat { run: want.run, session: want.session, taken: Taken::Held(until), ..seat.clone() }
+        }
         None => {
-            let seat = Seat { account: want.account, epoch: 0, run: want.run, taken: Taken::Held(until) };
+            let seat = Seat {
+                account: want.account,
+                session: want.session,
+                epoch: 0,
+                run: want.run,
+                taken: Taken::Held(until),
+            };
             area.seats.insert(want.character, seat);
         }
     }
@@ -279,14 +305,21 @@ fn look_for_seat(
 }
 
 /// The layer on which the wished friend is, if he is on this ground.
-async fn friends_layer(core: &Core, want: &Want, world: &World, ground: &Ground) -> Result<Option<u16>, Refusal> {
+async fn friends_layer(
+    core: &Core,
+    want: &Want,
+    world: &World,
+    ground: &Ground,
+) -> Result<Option<u16>, Refusal> {
     let Some(friend) = &want.wish.friend else { return Ok(None) };
     let name = pangea_world::name::check(friend)?;
     let mut reader = core.store.reader().await?;
     let friend = character::by_name(&mut reader, &name).await?.id;
     let state = core.state();
     let area = state.presence(friend).and_then(|(area, _)| state.areas.get(&area));
-    Ok(area.filter(|area| area.name.world == world.name && area.name.ground == *ground).map(|area| area.name.layer))
+    Ok(area
+        .filter(|area| area.name.world == world.name && area.name.ground == *ground)
+        .map(|area| area.name.layer))
 }
 
 /// The server: running, owner of the character (or about to be), synced, admitted; then the ticket.
@@ -306,13 +339,15 @@ async fn prepare(
         Some((from, epoch)) => {
             let until = Instant::now() + Duration::from_secs(core.config.central.seat_hold_s);
             let (character, place) = (want.character, doc.place.clone());
-            let transfer = Transfer { character, from, epoch, to: area, place, plain: !own, sealed: false, until };
+            let transfer =
+                Transfer { character, from, epoch, to: area, place, plain: !own, sealed: false, until };
             core.state().transfers.insert(want.run, transfer);
             // A plain move is a leave and then an enter: two changes of owner.
             if own { epoch + 1 } else { epoch + 2 }
         }
     };
-    if let Some(seat) = core.state().areas.get_mut(&area).and_then(|area| area.seats.get_mut(&want.character)) {
+    if let Some(seat) = core.state().areas.get_mut(&area).and_then(|area| area.seats.get_mut(&want.character))
+    {
         seat.epoch = epoch;
     }
     if let Some(sender) = &server.sender {
@@ -357,10 +392,15 @@ async fn own_it(
         None => false,
     };
     let (id, place) = (want.character, doc.place.clone());
-    let moves = want.wish.map.is_some() || want.wish.world.is_some() || found.place.is_none();
+    let elsewhere = want.wish.map.is_some() || want.wish.world.is_some() || found.place.is_none();
+    let moves = elsewhere && handoff::place_map(core, area).is_some();
     let noted = want.enter.clone().map(|(enter, key, hash, wish)| {
         let who = (want.account, want.session, want.character);
-        enter::Enter { state: "ready".into(), created: want.created, ..enter::wished(enter, who, key, hash, wish) }
+        enter::Enter {
+            state: "ready".into(),
+            created: want.created,
+            ..enter::wished(enter, who, key, hash, wish)
+        }
     });
     let transfers = [TransferId(random::bytes()), TransferId(want.run.0)];
     core.store
@@ -374,14 +414,16 @@ async fn own_it(
                 match row.owner {
                     Some(owner) if owner == area && keep => return Ok(row.epoch),
                     Some(owner) => {
-                        ownership::change_owner(tx, id.0, transfers[0], &Change::Failover { from: owner }).await?;
+                        ownership::change_owner(tx, id.0, transfers[0], &Change::Failover { from: owner })
+                            .await?;
                     }
                     None => {}
                 }
                 if moves {
                     character::put(tx, id, &place).await?;
                 }
-                let changed = ownership::change_owner(tx, id.0, transfers[1], &Change::Grant { to: area }).await?;
+                let changed =
+                    ownership::change_owner(tx, id.0, transfers[1], &Change::Grant { to: area }).await?;
                 Ok::<u64, Error>(changed.row.epoch)
             })
         })

@@ -57,7 +57,11 @@ fn secret(path: &Path) -> anyhow::Result<[u8; 32]> {
     let what = || format!("the key file «{}» cannot be read", path.display());
     let mode = std::fs::metadata(path).with_context(what)?.permissions().mode();
     if mode & 0o077 != 0 {
-        bail!("the key file «{}» can be read by others (mode {:o}); run: chmod 600 {0}", path.display(), mode & 0o777);
+        bail!(
+            "the key file «{}» can be read by others (mode {:o}); run: chmod 600 {0}",
+            path.display(),
+            mode & 0o777
+        );
     }
     let text = std::fs::read_to_string(path).with_context(what)?;
     let bytes = pangea_world::id::unhex(text.trim()).ok().and_then(|bytes| bytes.try_into().ok());

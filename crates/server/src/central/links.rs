@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId};
+use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, SessionId};
 use pangea_world::messages::{
-    Admitted, AreaReady, Body, GoOn, GoOnReply, Granted, Heartbeat, Lease, Places, Register, SaveArea, ServerExited,
-    ServerInfo, SpawnerHello, Stopped,
+    Admitted, AreaReady, Body, GoOn, GoOnReply, Granted, Heartbeat, Lease, Places, Register, SaveArea,
+    ServerExited, ServerInfo, SpawnerHello, Stopped,
 };
 use pangea_world::ownership::Change;
 use pangea_world::role_key::RoleKey;
@@ -19,7 +19,7 @@ use super::join::{self, Want};
 use super::state::{Chat, PeerAddress, Phase, Seat, Server, Spawner, Taken, server_key};
 use super::{handoff, peers, running};
 use crate::link::{self, Accepted, Event};
-use crate::store::{self, Error, ownership};
+use crate::store::{self, ownership};
 use crate::{clock, random};
 
 /// The key that a role of this name must have; no other role than these three may open a link.
@@ -50,7 +50,9 @@ async fn spawner(core: Arc<Core>, mut link: Accepted) {
     let _ = link.sender.send(Body::TicketKeys(core.ticket_keys_message()));
     while let Some(event) = link.events.recv().await {
         match event {
-            Event::Message(Body::SpawnerHello(hello)) => spawner_hello(&core, &name, &link.sender, hello).await,
+            Event::Message(Body::SpawnerHello(hello)) => {
+                spawner_hello(&core, &name, &link.sender, hello).await
+            }
             Event::Message(Body::ServerChanged(info)) => server_changed(&core, &name, info).await,
             Event::Message(Body::ServerExited(exited)) => server_exited(&core, &name, &exited).await,
             Event::Message(Body::Allocated(answer)) => {
@@ -91,19 +93,15 @@ async fn spawner_hello(core: &Arc<Core>, name: &str, sender: &link::Sender, hell
         let dead = state.areas.values().filter_map(lost).collect();
         state.spawners.insert(
             name.to_owned(),
-            Spawner {
-                sender: sender.clone(),
-                capacity: hello.capacity,
-                templates: hello.templates,
-                servers,
-            },
+            Spawner { sender: sender.clone(), capacity: hello.capacity, templates: hello.templates, servers },
         );
         dead
     };
     for server in dead {
         running::server_died(core, server, "not there any more").await;
     }
-    let third_party: Vec<ServerInfo> = hello.servers.into_iter().filter(|info| info.player_capacity > 0).collect();
+    let third_party: Vec<ServerInfo> =
+        hello.servers.into_iter().filter(|info| info.player_capacity > 0).collect();
     for info in third_party {
         server_changed(core, name, info).await;
     }
@@ -121,10 +119,12 @@ async fn server_changed(core: &Arc<Core>, spawner: &str, info: ServerInfo) {
     };
     let area = match area {
         Some(area) => area,
-        None if info.player_capacity > 0 && !info.area.is_empty() => match adopt_third_party(core, spawner, &info).await {
-            Some(area) => area,
-            None => return,
-        },
+        None if info.player_capacity > 0 && !info.area.is_empty() => {
+            match adopt_third_party(core, spawner, &info).await {
+                Some(area) => area,
+                None => return,
+            }
+        }
         None => return,
     };
     let listed: Vec<CharacterId> = info.players.iter().filter_map(|player| player.parse().ok()).collect();
@@ -146,14 +146,19 @@ async fn adopt_third_party(core: &Arc<Core>, spawner: &str, info: &ServerInfo) -
     running::enter_area(core, area, &world, row.name.clone());
     let mut state = core.state();
     let entry = state.areas.get_mut(&area).filter(|entry| !entry.own && entry.server.is_none())?;
-    let at = PeerAddress { server: info.server.clone(), address: info.address.clone(), port: info.port, ..Default::default() };
+    let at = PeerAddress {
+        server: info.server.clone(),
+        address: info.address.clone(),
+        port: info.port,
+        ..Default::default()
+    };
     entry.server = Some(Server {
         id: server,
         spawner: spawner.to_owned(),
         incarnation: row.incarnation,
         epoch: row.epoch,
         at,
-        path: String::new(),
+        path: info.path.clone(),
         sender: None,
         program: None,
         draining: false,
@@ -161,7 +166,13 @@ async fn adopt_third_party(core: &Arc<Core>, spawner: &str, info: &ServerInfo) -
         load: Heartbeat::default(),
     });
     for character in characters {
-        let seat = Seat { account: character.account, epoch: character.epoch, run: EnterId::default(), taken: Taken::Inside };
+        let seat = Seat {
+            account: character.account,
+            session: SessionId::default(),
+            epoch: character.epoch,
+            run: EnterId::default(),
+            taken: Taken::Inside,
+        };
         entry.seats.insert(character.id, seat);
     }
     entry.phase.send_replace(Phase::Ready);
@@ -264,8 +275,14 @@ async fn area_message(core: &Arc<Core>, sender: &link::Sender, server: ServerId,
 }
 
 /// K7: where it can be reached; M6: what it loads; K8: who else is there.
-async fn register_area(core: &Arc<Core>, link: &Accepted, server: ServerId, register: &Register) -> Result<AreaId, Refusal> {
-    let area = AreaId::from_bytes(&register.area).map_err(|_| Refusal::new(Code::BadRequest, "a registration names its area"))?;
+async fn register_area(
+    core: &Arc<Core>,
+    link: &Accepted,
+    server: ServerId,
+    register: &Register,
+) -> Result<AreaId, Refusal> {
+    let area = AreaId::from_bytes(&register.area)
+        .map_err(|_| Refusal::new(Code::BadRequest, "a registration names its area"))?;
     if register.port == 0 || register.port > 65_535 || register.address.is_empty() {
         return Refusal::err(Code::BadRequest, "a registration needs an address and a port");
     }
@@ -281,7 +298,8 @@ async fn register_area(core: &Arc<Core>, link: &Accepted, server: ServerId, regi
     let stale = || Refusal::new(Code::StaleEpoch, "another server has this area");
     let resumed = register.incarnation > 0;
     let (epoch, incarnation, state) = if resumed {
-        if row.owner != Some(server) || row.epoch != register.epoch || row.incarnation != register.incarnation {
+        if row.owner != Some(server) || row.epoch != register.epoch || row.incarnation != register.incarnation
+        {
             return Err(stale());
         }
         (row.epoch, row.incarnation, None)
@@ -290,15 +308,19 @@ async fn register_area(core: &Arc<Core>, link: &Accepted, server: ServerId, regi
         let ours = {
             let state = core.state();
             let listed = state.spawners.get(&spawner).and_then(|spawner| spawner.servers.get(&server));
-            let wanted = state.areas.get(&area).and_then(|entry| entry.server.as_ref()).map(|server| server.id);
-            listed.is_none_or(|info| info.area.is_empty() || info.area == register.area) && wanted.is_none_or(|id| id == server)
+            let wanted =
+                state.areas.get(&area).and_then(|entry| entry.server.as_ref()).map(|server| server.id);
+            listed.is_none_or(|info| info.area.is_empty() || info.area == register.area)
+                && wanted.is_none_or(|id| id == server)
         };
         if !ours {
             return Err(stale());
         }
         match row.owner {
             Some(owner) if owner == server => return Err(stale()),
-            Some(_) if running::settle_owner(core, area, std::time::Duration::from_millis(1)).await? => return Err(stale()),
+            Some(_) if running::settle_owner(core, area, std::time::Duration::from_millis(1)).await? => {
+                return Err(stale());
+            }
             _ => {}
         }
         running::grant(core, area, server, &spawner).await?
@@ -330,12 +352,19 @@ async fn register_area(core: &Arc<Core>, link: &Accepted, server: ServerId, regi
         });
         entry.phase.send_replace(if register.ready { Phase::Ready } else { Phase::Loading { restoring } });
         for here in &register.characters {
-            let (Ok(character), Ok(account)) =
-                (CharacterId::from_bytes(&here.character), pangea_world::id::AccountId::from_bytes(&here.account))
-            else {
+            let (Ok(character), Ok(account)) = (
+                CharacterId::from_bytes(&here.character),
+                pangea_world::id::AccountId::from_bytes(&here.account),
+            ) else {
                 continue;
             };
-            let seat = Seat { account, epoch: here.epoch, run: EnterId::default(), taken: Taken::Inside };
+            let seat = Seat {
+                account,
+                session: SessionId::default(),
+                epoch: here.epoch,
+                run: EnterId::default(),
+                taken: Taken::Inside,
+            };
             entry.seats.entry(character).or_insert(seat);
         }
         entry.always_on
@@ -368,7 +397,11 @@ async fn register_area(core: &Arc<Core>, link: &Accepted, server: ServerId, regi
 fn on_ready(core: &Core, area: AreaId, server: ServerId, ready: &AreaReady) {
     {
         let state = core.state();
-        let Some(entry) = state.areas.get(&area).filter(|e| e.server.as_ref().is_some_and(|s| s.id == server)) else { return };
+        let Some(entry) =
+            state.areas.get(&area).filter(|e| e.server.as_ref().is_some_and(|s| s.id == server))
+        else {
+            return;
+        };
         entry.phase.send_replace(Phase::Ready);
         tracing::info!(area = %entry.name, restored = ready.restored, took_ms = ready.took_ms, "an area is ready");
     }
@@ -380,12 +413,17 @@ fn on_heartbeat(core: &Core, sender: &link::Sender, area: AreaId, id: ServerId, 
     let sent_ms = heartbeat.sent_ms;
     let known = {
         let mut state = core.state();
-        let server = state.areas.get_mut(&area).and_then(|entry| entry.server.as_mut()).filter(|server| server.id == id);
+        let server = state
+            .areas
+            .get_mut(&area)
+            .and_then(|entry| entry.server.as_mut())
+            .filter(|server| server.id == id);
         server.map(|server| (server.heard, server.load) = (Instant::now(), heartbeat)).is_some()
     };
     // Only the owner's lease is renewed: another server may have the area by now.
     if known {
-        let _ = sender.send(Body::Lease(Lease { sent_ms, lease_ms: core.config.central.owner_lease_s * 1_000 }));
+        let _ =
+            sender.send(Body::Lease(Lease { sent_ms, lease_ms: core.config.central.owner_lease_s * 1_000 }));
     }
 }
 
@@ -425,7 +463,9 @@ async fn save_area(core: &Core, area: AreaId, server: ServerId, save: SaveArea) 
     });
     match written.await {
         Ok(()) => {}
-        Err(refusal) if refusal.code == Code::StaleEpoch => tracing::warn!(%server, "a stale server's state was refused"),
+        Err(refusal) if refusal.code == Code::StaleEpoch => {
+            tracing::warn!(%server, "a stale server's state was refused")
+        }
         Err(refusal) => tracing::error!(%server, %refusal, "an area's state could not be written"),
     }
 }
@@ -437,7 +477,7 @@ async fn on_stopped(core: &Arc<Core>, area: AreaId, server: ServerId, stopped: &
     let done = core.store.write(move |tx| {
         Box::pin(async move {
             let change_to = Change::Release { from: server, epoch };
-            Ok::<_, Error>(ownership::change_owner(tx, area.0, change, &change_to).await?)
+            ownership::change_owner(tx, area.0, change, &change_to).await
         })
     });
     if let Err(refusal) = done.await {
@@ -445,13 +485,18 @@ async fn on_stopped(core: &Arc<Core>, area: AreaId, server: ServerId, stopped: &
     }
     {
         let mut state = core.state();
-        let Some(entry) = state.areas.get_mut(&area).filter(|e| e.server.as_ref().is_some_and(|s| s.id == server)) else { return };
+        let Some(entry) =
+            state.areas.get_mut(&area).filter(|e| e.server.as_ref().is_some_and(|s| s.id == server))
+        else {
+            return;
+        };
         tracing::info!(area = %entry.name, why = stopped.why, "an area has stopped");
         entry.server = None;
         entry.factions.clear();
         entry.seats.retain(|_, seat| seat.taken != Taken::Inside);
         entry.phase.send_replace(Phase::Down);
-        let refused: Vec<EnterId> = state.admits.iter().filter(|(_, (id, _))| *id == area).map(|(run, _)| *run).collect();
+        let refused: Vec<EnterId> =
+            state.admits.iter().filter(|(_, (id, _))| *id == area).map(|(run, _)| *run).collect();
         refused.iter().for_each(|run| drop(state.admits.remove(run)));
     }
     core.changed.notify_waiters();
@@ -461,12 +506,17 @@ async fn on_stopped(core: &Arc<Core>, area: AreaId, server: ServerId, stopped: &
 /// A wish from inside the game takes the same line as one from outside (G1, G2, K16).
 async fn go_on(core: Arc<Core>, sender: link::Sender, area: AreaId, wish: GoOn) {
     let reply = |progress: &Progress| {
-        let mut reply =
-            GoOnReply { request: wish.request, state: progress.state().to_owned(), character: wish.character.clone(), ..Default::default() };
+        let mut reply = GoOnReply {
+            request: wish.request,
+            state: progress.state().to_owned(),
+            character: wish.character.clone(),
+            ..Default::default()
+        };
         match progress {
             Progress::Queued { position } => reply.position = *position,
             Progress::Ready(prepared) => {
-                (reply.url, reply.ticket, reply.plain) = (prepared.url.clone(), prepared.ticket.clone(), prepared.plain);
+                (reply.url, reply.ticket, reply.plain) =
+                    (prepared.url.clone(), prepared.ticket.clone(), prepared.plain);
             }
             Progress::Refused(refusal) => reply.refused = Some(link::from_refusal(refusal)),
             _ => {}
@@ -504,9 +554,11 @@ async fn go_on(core: Arc<Core>, sender: link::Sender, area: AreaId, wish: GoOn) 
 }
 
 fn go_on_want(core: &Core, area: AreaId, wish: &GoOn) -> Result<Want, Refusal> {
-    let character = CharacterId::from_bytes(&wish.character).map_err(|_| Refusal::new(Code::BadRequest, "no character"))?;
+    let character = CharacterId::from_bytes(&wish.character)
+        .map_err(|_| Refusal::new(Code::BadRequest, "no character"))?;
     let state = core.state();
-    let entry = state.areas.get(&area).ok_or_else(|| Refusal::new(Code::AreaUnavailable, "the area is gone"))?;
+    let entry =
+        state.areas.get(&area).ok_or_else(|| Refusal::new(Code::AreaUnavailable, "the area is gone"))?;
     let seat = entry.seats.get(&character).filter(|seat| seat.epoch == wish.epoch);
     let seat = seat.ok_or_else(|| Refusal::new(Code::StaleEpoch, "this area does not have the character"))?;
     let world = if wish.world.is_empty() { entry.name.world.clone() } else { wish.world.clone() };
@@ -522,7 +574,7 @@ fn go_on_want(core: &Core, area: AreaId, wish: &GoOn) -> Result<Want, Refusal> {
         enter: None,
         run: EnterId(random::bytes()),
         account: seat.account,
-        session: Default::default(),
+        session: seat.session,
         character,
         wish: wished,
         from: Some((area, wish.epoch)),

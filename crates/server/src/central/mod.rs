@@ -42,6 +42,8 @@ use crate::{link, worlds};
 /// Links that were accepted and wait to be taken.
 const ACCEPTED_QUEUE: usize = 256;
 
+const PRUNE_EVERY: std::time::Duration = std::time::Duration::from_secs(3_600);
+
 /// Central with its files open and its ports bound, before it answers.
 pub struct Central {
     core: Arc<Core>,
@@ -117,6 +119,7 @@ impl Central {
         let links = tokio::spawn(link::serve(self.link, link_tls, key_of, accepted_tx));
         let roles = tokio::spawn(links::run(self.core.clone(), accepted));
         let watchdog = tokio::spawn(watchdog::run(self.core.clone()));
+        let pruning = tokio::spawn(prune(self.api.clone()));
         let mut http_stops = shutdown.clone();
         let stopped = async move {
             let _ = http_stops.wait_for(|stop| *stop).await;
@@ -131,7 +134,9 @@ impl Central {
         if !*shutdown.borrow_and_update() && result.is_ok() {
             bail!("the HTTP listener ended");
         }
-        for task in [links.abort_handle(), roles.abort_handle(), watchdog.abort_handle()] {
+        for task in
+            [links.abort_handle(), roles.abort_handle(), watchdog.abort_handle(), pruning.abort_handle()]
+        {
             task.abort();
         }
         self.store.close().await;
@@ -140,8 +145,20 @@ impl Central {
     }
 }
 
+/// Forgets ended logins once an hour.
+async fn prune(api: api::State) {
+    loop {
+        if let Err(refusal) = api.prune().await {
+            tracing::warn!(%refusal, "old logins were not pruned");
+        }
+        tokio::time::sleep(PRUNE_EVERY).await;
+    }
+}
+
 async fn bind(setting: &str, at: SocketAddr) -> anyhow::Result<TcpListener> {
-    let what = || format!("{setting} = \"{at}\": this address cannot be listened on; «pangea doctor» says who has it");
+    let what = || {
+        format!("{setting} = \"{at}\": this address cannot be listened on; «pangea doctor» says who has it")
+    };
     TcpListener::bind(at).await.with_context(what)
 }
 
@@ -151,7 +168,7 @@ fn http_tls(config: &Config) -> anyhow::Result<Option<Tls>> {
     match (&central.tls_certificate, &central.tls_key) {
         (Some(certificate), Some(key)) => Ok(Some(tls::load(certificate, key)?)),
         (None, None) if central.plain || central.listen.ip().is_loopback() => Ok(None),
-        (None, None) => Ok(Some(tls::load_or_make(&config.data.join("keys"), &["localhost".to_owned()])?)),
+        (None, None) => Ok(Some(tls::load_or_make(&config.data.join("keys"), &own_names(config))?)),
         _ => bail!("central.tls_certificate and central.tls_key belong together: set both or none"),
     }
 }
@@ -164,5 +181,13 @@ pub fn link_tls(config: &Config) -> anyhow::Result<Option<Tls>> {
     if config.central.link.ip().is_loopback() {
         return Ok(None);
     }
-    Ok(Some(tls::load_or_make(&config.data.join("keys"), &["localhost".to_owned()])?))
+    Ok(Some(tls::load_or_make(&config.data.join("keys"), &own_names(config))?))
+}
+
+/// What a certificate made at start is for.
+fn own_names(config: &Config) -> Vec<String> {
+    let mut names = vec!["localhost".to_owned()];
+    names.extend([config.central.listen.ip(), config.central.link.ip()].map(|ip| ip.to_string()));
+    names.dedup();
+    names
 }

@@ -15,8 +15,8 @@ use pangea_world::{Code, Refusal};
 use tokio::sync::{oneshot, watch};
 
 use super::core::{Core, Progress, template_of};
-use super::state::{Area, PeerAddress, Phase, Server};
 use super::peers;
+use super::state::{Area, PeerAddress, Phase, Server};
 use crate::store::{self, Error, ownership};
 use crate::{link, random};
 
@@ -30,7 +30,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// If the database fails.
-pub async fn know_area(core: &Arc<Core>, world: &Arc<World>, ground: &Ground, layer: u16) -> Result<(), Refusal> {
+pub async fn know_area(
+    core: &Arc<Core>,
+    world: &Arc<World>,
+    ground: &Ground,
+    layer: u16,
+) -> Result<(), Refusal> {
     let name = AreaName { world: world.name.clone(), ground: ground.clone(), layer };
     if core.state().names.contains_key(&name) {
         return Ok(());
@@ -86,13 +91,20 @@ fn is_always_on(world: &World, ground: &Ground) -> bool {
 pub fn wanted_from_the_start(world: &World) -> Vec<(Ground, u16)> {
     match &world.kind {
         Kind::Maps(maps) => {
-            let layers = |map: &String| (0..maps.spawn_layers.min(world.layers)).map(|l| (Ground::Map(map.clone()), l)).collect();
+            let layers = |map: &String| {
+                (0..maps.spawn_layers.min(world.layers)).map(|l| (Ground::Map(map.clone()), l)).collect()
+            };
             let always = maps.maps.iter().filter(|map| map.always_on && !maps.spawn_maps.contains(&map.id));
             let spawn: Vec<Vec<(Ground, u16)>> = maps.spawn_maps.iter().map(layers).collect();
             spawn.into_iter().flatten().chain(always.map(|map| (Ground::Map(map.id.clone()), 0))).collect()
         }
         Kind::Grid(grid) => {
-            let place = |&(x, y): &(f64, f64)| pangea_world::space::Place { world: world.name.clone(), map: None, x, y };
+            let place = |&(x, y): &(f64, f64)| pangea_world::space::Place {
+                world: world.name.clone(),
+                map: None,
+                x,
+                y,
+            };
             let ground = |point| pangea_world::space::ground_at(world, &place(point)).ok();
             let mut grounds: Vec<Ground> = grid.always_on.iter().filter_map(ground).collect();
             grounds.dedup();
@@ -132,10 +144,13 @@ pub async fn ensure_running(
         match now {
             Phase::Ready => {
                 let server = core.state().areas.get(&area).and_then(|entry| entry.server.clone());
-                return server.ok_or_else(|| Refusal::new(Code::AreaUnavailable, "the area has just stopped"));
+                return server
+                    .ok_or_else(|| Refusal::new(Code::AreaUnavailable, "the area has just stopped"));
             }
             Phase::Failed(refusal) => return Err(refusal),
-            Phase::Down | Phase::Wanted => return Refusal::err(Code::AreaUnavailable, "the area has just stopped"),
+            Phase::Down | Phase::Wanted => {
+                return Refusal::err(Code::AreaUnavailable, "the area has just stopped");
+            }
             Phase::Spawning => tell(progress, Progress::Spawning),
             Phase::Loading { restoring: true } => tell(progress, Progress::Restoring),
             Phase::Loading { restoring: false } => tell(progress, Progress::Generating),
@@ -201,8 +216,13 @@ async fn start_once(core: &Arc<Core>, area: AreaId) -> Result<(), Refusal> {
     let (spawner, info) = allocate(core, area, &name, &template, capacity, incarnation).await?;
     let id = ServerId::from_bytes(&info.server).map_err(|_| gone())?;
     tracing::info!(area = %name, server = %id, %spawner, "an area has a server");
-    let at = PeerAddress { server: info.server.clone(), address: info.address.clone(), port: info.port, ..Default::default() };
-    let path = if own { "/play".to_owned() } else { String::new() };
+    let at = PeerAddress {
+        server: info.server.clone(),
+        address: info.address.clone(),
+        port: info.port,
+        ..Default::default()
+    };
+    let path = if own { "/play".to_owned() } else { info.path.clone() };
     let mut phase = {
         let mut state = core.state();
         let entry = state.areas.get_mut(&area).ok_or_else(gone)?;
@@ -294,7 +314,8 @@ pub async fn settle_owner(core: &Arc<Core>, area: AreaId, timeout: Duration) -> 
             let ready = entry.is_some_and(|entry| *entry.phase.borrow() == Phase::Ready);
             // Its spawner is the witness: what it does not list has ended.
             let witness = state.spawners.get(&row.spawner);
-            let dead = witness.map_or(core.started.elapsed() > lease, |spawner| !spawner.servers.contains_key(&owner));
+            let dead = witness
+                .map_or(core.started.elapsed() > lease, |spawner| !spawner.servers.contains_key(&owner));
             (registered && ready, dead)
         };
         if serves {
@@ -306,7 +327,10 @@ pub async fn settle_owner(core: &Arc<Core>, area: AreaId, timeout: Duration) -> 
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Refusal::err(Code::AreaUnavailable, "the server that has this place cannot be reached; try again");
+            return Refusal::err(
+                Code::AreaUnavailable,
+                "the server that has this place cannot be reached; try again",
+            );
         }
         // Also looks again without a change, for the lease.
         let _ = tokio::time::timeout(left.min(Duration::from_millis(500)), changed).await;
@@ -368,13 +392,19 @@ async fn next_life(core: &Core, area: AreaId) -> Result<u64, Refusal> {
 ///
 /// # Errors
 /// `stale_epoch` if another server owns it.
-pub async fn grant(core: &Core, area: AreaId, server: ServerId, spawner: &str) -> Result<(u64, u64, Option<Vec<u8>>), Refusal> {
+pub async fn grant(
+    core: &Core,
+    area: AreaId,
+    server: ServerId,
+    spawner: &str,
+) -> Result<(u64, u64, Option<Vec<u8>>), Refusal> {
     let (transfer, spawner) = (TransferId(random::bytes()), spawner.to_owned());
     core.store
         .write(move |tx| {
             let spawner = spawner.clone();
             Box::pin(async move {
-                let changed = ownership::change_owner(tx, area.0, transfer, &Change::Grant { to: server }).await?;
+                let changed =
+                    ownership::change_owner(tx, area.0, transfer, &Change::Grant { to: server }).await?;
                 store::area::set_spawner(tx, area, &spawner).await?;
                 let incarnation = store::area::next_incarnation(tx, area).await?;
                 Ok::<_, Error>((changed.row.epoch, incarnation, store::area::state(tx, area).await?))
@@ -392,7 +422,9 @@ pub async fn failover(core: &Core, area: AreaId, from: ServerId) -> Result<(), R
     let done = core
         .store
         .write(move |tx| {
-            Box::pin(async move { ownership::change_owner(tx, area.0, transfer, &Change::Failover { from }).await })
+            Box::pin(async move {
+                ownership::change_owner(tx, area.0, transfer, &Change::Failover { from }).await
+            })
         })
         .await;
     match done {
@@ -415,7 +447,12 @@ pub async fn server_died(core: &Arc<Core>, server: ServerId, how: &str) {
             entry.seats.retain(|_, seat| seat.taken != super::state::Taken::Inside);
             let wanted = entry.always_on || players > 0;
             let first = entry.phase.send_replace(Phase::Down);
-            let refused = state.admits.iter().filter(|(_, (area, _))| *area == id).map(|(run, _)| *run).collect::<Vec<_>>();
+            let refused = state
+                .admits
+                .iter()
+                .filter(|(_, (area, _))| *area == id)
+                .map(|(run, _)| *run)
+                .collect::<Vec<_>>();
             refused.iter().for_each(|run| drop(state.admits.remove(run)));
             Some((id, players, wanted && first == Phase::Ready))
         })

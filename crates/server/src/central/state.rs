@@ -104,7 +104,9 @@ pub enum Phase {
     /// A process is being found for it.
     Spawning,
     /// A process loads it; whether from a saved state.
-    Loading { restoring: bool },
+    Loading {
+        restoring: bool,
+    },
     Ready,
     /// The last try ended so.
     Failed(Refusal),
@@ -114,6 +116,8 @@ pub enum Phase {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seat {
     pub account: AccountId,
+    /// The login that took it; zero if central was restarted since.
+    pub session: SessionId,
     /// Under which epoch the character is, or will be, owned there.
     pub epoch: u64,
     /// The join that took it.
@@ -182,7 +186,10 @@ impl State {
         };
         let others: Vec<EnterId> = self.enters.iter().filter(others).map(|(id, _)| *id).collect();
         for enter in others {
-            self.give_up(enter, Refusal::new(Code::EnterExpired, "a newer wish of this character took its place"));
+            self.give_up(
+                enter,
+                Refusal::new(Code::EnterExpired, "a newer wish of this character took its place"),
+            );
         }
     }
 
@@ -206,14 +213,20 @@ impl State {
             }
             if let Some(sender) = area.server.as_ref().and_then(|server| server.sender.as_ref()) {
                 // Its NoShow gives the character back to the store.
-                let at = CharacterAt { character: character.to_vec(), epoch: seat.epoch, transfer: run.to_vec() };
+                let at =
+                    CharacterAt { character: character.to_vec(), epoch: seat.epoch, transfer: run.to_vec() };
                 let _ = sender.send(Body::Withdraw(at));
             }
             area.seats.remove(&character);
             freed.push((area.name.world.clone(), area.name.ground.clone()));
         }
-        for line in self.lines.values_mut() {
+        for (ground, line) in &mut self.lines {
+            let before = line.len();
             line.retain(|waiting| waiting.run != run);
+            // The first may have been rung for a free seat that he does not take any more.
+            if line.len() < before {
+                freed.push(ground.clone());
+            }
         }
         self.lines.retain(|_, line| !line.is_empty());
         freed.iter().for_each(|ground| self.line_moved(ground));
@@ -258,7 +271,10 @@ impl State {
 
     /// The area that a server has.
     pub fn area_of(&self, server: ServerId) -> Option<AreaId> {
-        self.areas.iter().find(|(_, area)| area.server.as_ref().is_some_and(|s| s.id == server)).map(|(id, _)| *id)
+        self.areas
+            .iter()
+            .find(|(_, area)| area.server.as_ref().is_some_and(|s| s.id == server))
+            .map(|(id, _)| *id)
     }
 
     /// The spawner that lists this server.
@@ -268,7 +284,8 @@ impl State {
 
     /// The connected spawner with a template and most room.
     pub fn best_spawner(&self, template: &str) -> Option<(&String, &Spawner)> {
-        let knows = |(_, spawner): &(&String, &Spawner)| spawner.templates.iter().any(|known| known == template);
+        let knows =
+            |(_, spawner): &(&String, &Spawner)| spawner.templates.iter().any(|known| known == template);
         let room = |(_, spawner): &(&String, &Spawner)| {
             let allocated = spawner.servers.values().filter(|server| server.state == "Allocated").count();
             i64::from(spawner.capacity) - allocated as i64

@@ -42,7 +42,9 @@ pub async fn run(core: Arc<Core>) {
         if Instant::now() >= prune_at {
             prune_at = Instant::now() + Duration::from_secs(3_600);
             let before = crate::clock::unix_ms() as i64 - KEYS_KEPT_MS;
-            let done = core.store.write(move |tx| Box::pin(async move { crate::store::enter::prune(tx, before).await }));
+            let done = core
+                .store
+                .write(move |tx| Box::pin(async move { crate::store::enter::prune(tx, before).await }));
             if let Err(refusal) = done.await {
                 tracing::warn!(%refusal, "old enters were not pruned");
             }
@@ -52,7 +54,11 @@ pub async fn run(core: Arc<Core>) {
 
 fn hear_all(core: &Core) {
     let mut state = core.state();
-    state.areas.values_mut().filter_map(|area| area.server.as_mut()).for_each(|server| server.heard = Instant::now());
+    state
+        .areas
+        .values_mut()
+        .filter_map(|area| area.server.as_mut())
+        .for_each(|server| server.heard = Instant::now());
 }
 
 /// A silent server is killed by its spawner, and taken for dead only when that has seen it end.
@@ -60,7 +66,8 @@ fn kill_silent(core: &Core) {
     let silence = Duration::from_secs(core.config.central.silence_s);
     let silent: Vec<ServerId> = {
         let mut state = core.state();
-        let registered = state.areas.values_mut().filter_map(|area| area.server.as_mut()).filter(|s| s.sender.is_some());
+        let registered =
+            state.areas.values_mut().filter_map(|area| area.server.as_mut()).filter(|s| s.sender.is_some());
         let silent = registered.filter(|server| server.heard.elapsed() > silence);
         // Asked once per silence.
         silent.map(|server| (server.heard = Instant::now(), server.id).1).collect()
@@ -85,7 +92,11 @@ async fn free_seats(core: &Arc<Core>) {
         if own {
             core.state().forget_run(run, character);
         } else {
-            let at = pangea_world::messages::CharacterAt { character: character.to_vec(), epoch, transfer: run.to_vec() };
+            let at = pangea_world::messages::CharacterAt {
+                character: character.to_vec(),
+                epoch,
+                transfer: run.to_vec(),
+            };
             handoff::no_show(core, area, &at).await;
         }
     }

@@ -46,9 +46,11 @@ enum Happening {
 /// If the port cannot be had, or central refuses this chat.
 pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyhow::Result<()> {
     let listen = start.config.listen;
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("chat cannot listen on {listen}"))?;
+    let listener =
+        TcpListener::bind(listen).await.with_context(|| format!("chat cannot listen on {listen}"))?;
     let at = listener.local_addr()?;
-    let tls = if at.ip().is_loopback() { None } else { Some(tls::load_or_make(&start.data.join("keys"), &[])?) };
+    let tls =
+        if at.ip().is_loopback() { None } else { Some(tls::load_or_make(&start.data.join("keys"), &[])?) };
     let keys: Arc<Mutex<Vec<PublicKey>>> = Arc::default();
     let (accepted_tx, mut accepted) = mpsc::channel(ACCEPTED_QUEUE);
     let key_of: link::KeyOf = {
@@ -81,10 +83,13 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
                 to_central.send(Body::Register(register(&start.config, at, tls.as_ref())))?;
             }
             Happening::Central(Event::Message(Body::TicketKeys(new))) => {
-                let known = new.keys.into_iter().map(|key| PublicKey { kid: key.kid, bytes: key.bytes }).collect();
+                let known =
+                    new.keys.into_iter().map(|key| PublicKey { kid: key.kid, bytes: key.bytes }).collect();
                 *keys.lock().unwrap_or_else(PoisonError::into_inner) = known;
             }
-            Happening::Central(Event::Refused(refusal)) => anyhow::bail!("central refuses this chat: {refusal}"),
+            Happening::Central(Event::Refused(refusal)) => {
+                anyhow::bail!("central refuses this chat: {refusal}")
+            }
             Happening::Central(_) => {}
             Happening::Area(area) => {
                 tracing::debug!(server = area.hello.name, "an area server is connected to chat");

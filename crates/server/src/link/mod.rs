@@ -31,6 +31,7 @@ const EVENT_QUEUE: usize = 1_024;
 
 /// What happens on a link.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "moved one at a time through a channel; a box would cost more")]
 pub enum Event {
     /// The link stands (again). `resumed`: nothing was lost in between; else register anew.
     Up {

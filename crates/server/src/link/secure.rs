@@ -38,7 +38,10 @@ pub async fn connect_pinned(tcp: TcpStream, pin: [u8; 32]) -> io::Result<client:
 }
 
 /// Accepts TLS connections; a handshake that fails or takes too long is dropped and logged.
-pub fn accept(listener: TcpListener, tls: Arc<ServerConfig>) -> impl Stream<Item = io::Result<server::TlsStream<TcpStream>>> {
+pub fn accept(
+    listener: TcpListener,
+    tls: Arc<ServerConfig>,
+) -> impl Stream<Item = io::Result<server::TlsStream<TcpStream>>> {
     let mut config = ServerConfig::clone(&tls);
     config.alpn_protocols = vec![b"h2".to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(config));

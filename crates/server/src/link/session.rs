@@ -37,7 +37,11 @@ pub enum End {
 }
 
 impl Session {
-    pub fn new(queue: mpsc::Receiver<Body>, waiting: watch::Sender<usize>, events: mpsc::Sender<Event>) -> Self {
+    pub fn new(
+        queue: mpsc::Receiver<Body>,
+        waiting: watch::Sender<usize>,
+        events: mpsc::Sender<Event>,
+    ) -> Self {
         Self { sent: 0, received: 0, unacked: VecDeque::new(), queue, waiting, events }
     }
 

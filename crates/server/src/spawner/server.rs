@@ -233,6 +233,7 @@ impl Server {
             player_capacity: players.map_or(0, |list| u32::try_from(list.capacity).unwrap_or(0)),
             pid: self.record.pid,
             ready_ms: self.record.ready_ms.unwrap_or(0),
+            path: self.settings.path(&self.record.template),
         }
     }
 

@@ -83,6 +83,11 @@ impl Settings {
         templates.into_iter().map(|(name, template)| (name, kind(template))).collect()
     }
 
+    /// Path of the game socket of a kind's servers.
+    pub fn path(&self, template: &str) -> String {
+        self.start.config.templates.get(template).map(|template| template.path.clone()).unwrap_or_default()
+    }
+
     /// The file to which a server's output goes.
     pub fn log(&self, template: &str, server: ServerId) -> PathBuf {
         self.logs.join(format!("{template}-{}.log", &server.to_string()[..8]))

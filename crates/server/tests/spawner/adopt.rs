@@ -66,11 +66,10 @@ async fn servers_outlive_a_killed_spawner_and_are_taken_over() {
     let mut central = Central::open(&mut config).await;
     cluster.start_spawner(&config);
     central.meet().await;
-    central.hear_state("other", "Ready").await;
+    central.have_one("other", "Ready").await;
     let used = central.allocate("lodge", 1).await.server.unwrap();
-    let idle = central.hear_state("lodge", "Ready").await;
     let doomed = central.allocate("lodge", 2).await.server.unwrap();
-    let idle = if idle.server == doomed.server { central.hear_state("lodge", "Ready").await } else { idle };
+    let idle = central.have_one("lodge", "Ready").await;
     let before = records(&data);
 
     cluster.kill_spawner();
@@ -96,7 +95,7 @@ async fn servers_outlive_a_killed_spawner_and_are_taken_over() {
 
     let woken = central.allocate("lodge", 3).await.server.unwrap();
     assert_eq!(woken.pid, idle.pid, "the idle one is given out");
-    central.hear_state("lodge", "Ready").await;
+    assert_ne!(central.have_one("lodge", "Ready").await.pid, idle.pid, "and the pool filled up");
     // The server writes down what its watch tells it: it watches on, through the new spawner.
     let record = data.join(format!("run/{}.json", pangea_world::id::hex(&woken.server)));
     let area = "03".repeat(16);

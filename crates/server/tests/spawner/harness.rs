@@ -52,6 +52,8 @@ pub struct Central {
     accepted: mpsc::Receiver<link::Accepted>,
     link: Option<link::Accepted>,
     requests: u64,
+    /// What the spawner has said of its servers, as central would know it.
+    known: BTreeMap<Vec<u8>, ServerInfo>,
 }
 
 impl Central {
@@ -62,7 +64,7 @@ impl Central {
         let (tx, accepted) = mpsc::channel(4);
         let key_of: link::KeyOf = Arc::new(|_| Some(RoleKey::new([7; 32])));
         tokio::spawn(link::serve(listener, None, key_of, tx));
-        Self { accepted, link: None, requests: 0 }
+        Self { accepted, link: None, requests: 0, known: BTreeMap::new() }
     }
 
     /// Waits for a new spawner and its introduction.
@@ -79,9 +81,21 @@ impl Central {
     pub async fn hear<T>(&mut self, wanted: impl Fn(Body) -> Option<T>) -> T {
         loop {
             let event = within(self.link.as_mut().unwrap().events.recv()).await.expect("the link lives");
-            if let link::Event::Message(body) = event
-                && let Some(found) = wanted(body)
-            {
+            let link::Event::Message(body) = event else { continue };
+            match &body {
+                Body::SpawnerHello(hello) => {
+                    self.known =
+                        hello.servers.iter().map(|info| (info.server.clone(), info.clone())).collect();
+                }
+                Body::ServerChanged(info) | Body::Allocated(Allocated { server: Some(info), .. }) => {
+                    self.known.insert(info.server.clone(), info.clone());
+                }
+                Body::ServerExited(exited) => {
+                    self.known.remove(&exited.server);
+                }
+                _ => {}
+            }
+            if let Some(found) = wanted(body) {
                 return found;
             }
         }
@@ -91,13 +105,31 @@ impl Central {
         self.link.as_ref().unwrap().sender.send(body).unwrap();
     }
 
+    /// Waits until so many servers are in this state, heard of now or before.
+    pub async fn have(&mut self, template: &str, state: &str, count: usize) -> Vec<ServerInfo> {
+        loop {
+            let all = self.known.values().filter(|info| info.template == template && info.state == state);
+            let all: Vec<ServerInfo> = all.cloned().collect();
+            if all.len() >= count {
+                return all;
+            }
+            self.hear(Some).await;
+        }
+    }
+
+    /// Waits until a server of this kind is known.
+    pub async fn hear_of(&mut self, template: &str) -> ServerInfo {
+        loop {
+            if let Some(info) = self.known.values().find(|info| info.template == template) {
+                return info.clone();
+            }
+            self.hear(Some).await;
+        }
+    }
+
     /// Waits until a server is in this state.
-    pub async fn hear_state(&mut self, template: &str, state: &str) -> ServerInfo {
-        self.hear(|body| match body {
-            Body::ServerChanged(info) if info.template == template && info.state == state => Some(info),
-            _ => None,
-        })
-        .await
+    pub async fn have_one(&mut self, template: &str, state: &str) -> ServerInfo {
+        self.have(template, state, 1).await.remove(0)
     }
 
     /// Waits for the end of a server: how.

@@ -19,8 +19,8 @@ async fn a_pool_is_filled_given_out_refilled_and_stopped() {
     let spawner = Spawner::run(config);
     let hello = central.meet().await;
     assert_eq!(hello.templates, ["area", "lodge"]);
-    let first = central.hear_state("lodge", "Ready").await;
-    let second = central.hear_state("lodge", "Ready").await;
+    let pool = central.have("lodge", "Ready", 2).await;
+    let [first, second] = pool.as_slice() else { panic!("two are wanted: {pool:?}") };
     assert!(first.ready_ms > 0 && first.pid != second.pid && first.port != second.port);
     central
         .say(Body::TicketKeys(TicketKeys { keys: vec![TicketKey { kid: "k".into(), bytes: vec![1; 32] }] }));
@@ -30,8 +30,11 @@ async fn a_pool_is_filled_given_out_refilled_and_stopped() {
     assert_eq!((given.player_capacity, given.players.len()), (30, 0));
     let again = central.allocate("lodge", 1).await.server.expect("given");
     assert_eq!(again.server, given.server, "the same area has the same server");
-    let third = central.hear_state("lodge", "Ready").await;
-    assert!(![&first.server, &second.server].contains(&&third.server), "the pool is filled up again");
+    let pool = central.have("lodge", "Ready", 2).await;
+    assert!(
+        pool.iter().any(|server| ![first.pid, second.pid].contains(&server.pid)),
+        "it is filled up again"
+    );
 
     kill(given.pid);
     assert_eq!(central.hear_exit(&given.server).await, "signal 9");
@@ -138,12 +141,12 @@ async fn a_silent_server_is_unhealthy_and_a_stubborn_one_is_killed() {
     let spawner = Spawner::run(config);
     central.meet().await;
     let silent = central.allocate("silent", 1).await.server.expect("given");
-    assert_eq!(central.hear_state("silent", "Unhealthy").await.server, silent.server);
+    assert_eq!(central.have_one("silent", "Unhealthy").await.server, silent.server);
     let how = central.hear_exit(&silent.server).await;
     assert!(how.contains("no Health") && how.contains("signal 9"), "{how}");
     let stubborn = central.allocate("stubborn", 2).await.server.expect("given");
     central.stop(&stubborn.server, 500);
-    assert_eq!(central.hear_state("stubborn", "Shutdown").await.server, stubborn.server);
+    assert_eq!(central.have_one("stubborn", "Shutdown").await.server, stubborn.server);
     assert_eq!(central.hear_exit(&stubborn.server).await, "signal 9");
     let stubborn = central.allocate("stubborn", 3).await.server.expect("given");
     spawner.stop().await;
@@ -154,9 +157,10 @@ async fn a_silent_server_is_unhealthy_and_a_stubborn_one_is_killed() {
 async fn a_second_spawner_on_the_same_folder_and_a_bad_setting_are_refused() {
     let config = settings("22600-22699", &[]);
     let spawner = Spawner::run(config.clone());
-    let mut wrong: Vec<(Settings, &str)> = Vec::new();
-    wrong.push((config.clone(), "another spawner"));
-    wrong.push((Settings { ports: "90".into(), ..config.clone() }, "another spawner"));
+    let wrong = [
+        (config.clone(), "another spawner"),
+        (Settings { ports: "90".into(), ..config.clone() }, "another spawner"),
+    ];
     while !spawner.data.path().join("run/lock").exists() {
         tokio::task::yield_now().await;
     }

@@ -41,7 +41,7 @@ fn claims(server: &ServerInfo, character: u8, ticket: u8) -> Claims {
 }
 
 async fn knock(server: &ServerInfo, ticket: &str) -> Socket {
-    let url = format!("ws://{}:{}/play", server.address, server.port);
+    let url = format!("ws://{}:{}{}", server.address, server.port, server.path);
     let (mut socket, _) = within(tokio_tungstenite::connect_async(url)).await.unwrap();
     socket.send(Message::text(json!({ "ticket": ticket }).to_string())).await.unwrap();
     socket
@@ -124,6 +124,7 @@ async fn who_has_a_ticket_comes_in_once_and_is_seen_in_the_list() {
     assert_eq!(refusal(bob).await, "protocol");
     hear_players(&mut central, &["01".repeat(16).as_str()]).await;
     ann.close(None).await.unwrap();
+    drop(ann);
     hear_players(&mut central, &[]).await;
     spawner.stop().await;
 }

@@ -136,10 +136,10 @@ async fn life() -> Life {
 async fn hear<T>(link: &mut Accepted, mut fits: impl FnMut(Body) -> Option<T>) -> T {
     tokio::time::timeout(PATIENCE, async {
         loop {
-            if let Event::Message(body) = link.events.recv().await.expect("the link lives") {
-                if let Some(found) = fits(body) {
-                    return found;
-                }
+            if let Event::Message(body) = link.events.recv().await.expect("the link lives")
+                && let Some(found) = fits(body)
+            {
+                return found;
             }
         }
     })

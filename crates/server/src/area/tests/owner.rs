@@ -55,9 +55,9 @@ async fn a_portal_and_the_handoff_from_its_source() {
     scene.say(Body::Aborted(at(5))).await;
     player.find(|message| (message == ServerMessage::Steer { epoch: 5 }).then_some(())).await;
     scene.say(seal(5)).await;
-    scene
-        .hear(|body| if let Body::Commit(commit) = body { Some(assert_eq!(commit.epoch, 5)) } else { None })
-        .await;
+    let epoch =
+        scene.hear(|body| if let Body::Commit(commit) = body { Some(commit.epoch) } else { None }).await;
+    assert_eq!(epoch, 5);
     scene.say(Body::Committed(at(5))).await;
     player.find(|message| (message == ServerMessage::Switch { epoch: 6 }).then_some(())).await;
     assert_eq!(player.closed().await, 4001);

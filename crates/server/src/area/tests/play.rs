@@ -224,13 +224,9 @@ async fn manager_and_peers_are_answered_with_a_credential_only() {
         assert_eq!(scene.get(request, Some(&central)).await.0, expected, "{request}");
     }
     assert_eq!(scene.get("POST /drain\n{\"text\":\"over\"}", Some(&central)).await.0, 200);
-    scene
-        .hear(
-            |body| {
-                if let Body::Stopped(stopped) = body { Some(assert_eq!(stopped.why, "drain")) } else { None }
-            },
-        )
-        .await;
+    let why =
+        scene.hear(|body| if let Body::Stopped(stopped) = body { Some(stopped.why) } else { None }).await;
+    assert_eq!(why, "drain");
 }
 
 /// A server's certificate, and a client that trusts it.

@@ -180,7 +180,11 @@ pub struct CredentialData {
 #[utoipa::path(post, path = "/api/data/servers/{id}/credential", tag = "data", security(("operator" = [])),
     params(("id" = String, Path, description = "32 hex digits")),
     responses((status = 200, body = CredentialData), (status = "default", body = Failure)))]
-pub async fn credential(State(api): State<Shared>, _: Operator, Path(text): Path<String>) -> Answer<Json<CredentialData>> {
+pub async fn credential(
+    State(api): State<Shared>,
+    _: Operator,
+    Path(text): Path<String>,
+) -> Answer<Json<CredentialData>> {
     let not_found = || Refusal::new(Code::NotFound, "there is no such server");
     let server: ServerId = text.parse().map_err(|_| not_found())?;
     let known = api.core.status().servers.iter().any(|known| known.server == server.to_string());

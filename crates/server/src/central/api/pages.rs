@@ -53,12 +53,14 @@ fn file(path: &str, request: &Request) -> Response {
     let etag = format!("\"{}\"", pangea_world::id::hex(&found.metadata.sha256_hash()[..16]));
     let kind = content_type(path);
     let known = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let mut response = match known {
-        Some(list) if list.split(',').any(|one| one.trim().trim_start_matches("W/") == etag) => {
-            StatusCode::NOT_MODIFIED.into_response()
-        }
-        _ => content(kind, found),
-    };
+    let same =
+        known.is_some_and(|list| list.split(',').any(|one| one.trim().trim_start_matches("W/") == etag));
+    // The headers of a 304 replace those of the copy that the browser has, its policy too (RFC 9111 §4.3.4).
+    let mut response = content(kind, found);
+    if same {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        *response.body_mut() = axum::body::Body::empty();
+    }
     let headers = response.headers_mut();
     if let Ok(etag) = HeaderValue::from_str(&etag) {
         headers.insert(header::ETAG, etag);

@@ -58,6 +58,8 @@ async fn pages_have_their_type_their_tag_and_a_policy() {
     let tag = page.headers["etag"].to_str().expect("text").to_owned();
     let again = server.send("GET", "/api", &[("if-none-match", &tag)], Vec::new()).await;
     assert_eq!((again.status, again.text.as_str()), (304, ""));
+    // A browser takes a 304's policy for the copy that it has: with another one the page would be dead.
+    assert_eq!(again.headers["content-security-policy"].to_str().ok(), Some(policy.as_str()));
 }
 
 #[tokio::test]

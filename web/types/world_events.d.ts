@@ -1,0 +1,96 @@
+/**
+ * `plain`: on a third-party server
+ */
+export type State = "out" | "entering" | "in" | "plain" | "dropped";
+export type WorldEvents = {
+    state: State;
+    /**
+     * how far a wish to enter or to go on is
+     */
+    progress: EnterProgress;
+    /**
+     * another server is ready
+     */
+    follow: FollowOffer;
+    /**
+     * another server plays now; nothing to do
+     */
+    switch: {
+        from: string;
+        to: string;
+        epoch: number;
+        gapMs: number;
+    };
+    /**
+     * the connection was lost
+     */
+    drop: {
+        code: number;
+        refusal: Refusal | null;
+        attempt: number;
+        retryInMs: number;
+    };
+    /**
+     * and it is back
+     */
+    resume: {
+        how: "resumed" | "entered";
+        attempts: number;
+    };
+    /**
+     * a «no» to the last wish
+     */
+    refused: Refusal;
+    /**
+     * something to tell the player
+     */
+    notice: {
+        code: string;
+        text: string;
+    };
+    /**
+     * one was applied
+     */
+    update: Update;
+    /**
+     * of a chunk have come
+     */
+    tiles: {
+        cx: number;
+        cy: number;
+    };
+    /**
+     * what a third-party server says
+     */
+    plain: {
+        data: any;
+        first: boolean;
+    };
+    /**
+     * a socket, whichever; for development
+     */
+    closed: {
+        url: string;
+        code: number;
+    };
+    /**
+     * it is over; code `left` if wished
+     */
+    end: Refusal;
+};
+export type FollowOffer = {
+    url: string;
+    /**
+     * a third-party server: leave first, then connect
+     */
+    plain: boolean;
+    /**
+     * whether it waits for `accept`
+     */
+    prompt: boolean;
+    accept: () => void;
+    decline: () => void;
+};
+import type { EnterProgress } from "./http_types.js";
+import type { Refusal } from "./refusal.js";
+import type { Update } from "./frames.js";
