@@ -24,7 +24,8 @@ fn stderr(output: &Output) -> String {
 }
 
 fn json(output: &Output) -> Vec<Value> {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no JSON: {}{}", stdout(output), stderr(output)))
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("no JSON: {}{}", stdout(output), stderr(output)))
 }
 
 fn folder() -> tempfile::TempDir {
@@ -59,7 +60,8 @@ fn help_names_every_command_and_option() {
 #[test]
 fn config_shows_each_value_and_its_origin() {
     let here = folder();
-    std::fs::write(here.path().join("pangea.toml"), "worlds = \"w\"\n[central]\nlink = \"127.0.0.1:4001\"\n").expect("file");
+    std::fs::write(here.path().join("pangea.toml"), "worlds = \"w\"\n[central]\nlink = \"127.0.0.1:4001\"\n")
+        .expect("file");
     let variables = [("PANGEA_WORLDS", "v"), ("PANGEA_CENTRAL_LISTEN", "127.0.0.1:4002")];
     let output = pangea(here.path(), &["config", "--json", "--listen", "127.0.0.1:4003"], &variables);
     let list = json(&output);
@@ -85,7 +87,11 @@ fn a_mistake_is_named_with_its_place_and_the_nearest_key() {
     check(&["--config", "own.toml", "up"], &[], "own.toml:3: unknown key «lisen»; did you mean «listen»?");
     check(&["up", "--listen", "here"], &[], "--listen: central.listen: ");
     check(&["up", "--set", "spawner.prts=1-2"], &[], "did you mean «spawner.ports»?");
-    check(&["up"], &[("PANGEA_DATE", "x")], "PANGEA_DATE: unknown variable «PANGEA_DATE»; did you mean «PANGEA_DATA»?");
+    check(
+        &["up"],
+        &[("PANGEA_DATE", "x")],
+        "PANGEA_DATE: unknown variable «PANGEA_DATE»; did you mean «PANGEA_DATA»?",
+    );
     check(&["--config", "missing.toml", "up"], &[], "missing.toml");
 }
 
@@ -101,17 +107,36 @@ fn doctor_says_what_to_mend() {
     std::fs::write(here.path().join("key"), "no key").expect("a file");
     let listen = taken.0.to_string();
     let arguments = [
-        "doctor", "--json", "--listen", &listen, "--set", "spawner.key_file=key",
-        "--set", "spawner.templates.lodge.command=[\"no-such-program\"]",
-        "--set", "spawner.bind=192.0.2.1", "--set", "chat.central=nowhere.invalid:1",
-        "--set", "central.tls_certificate=none.pem", "--set", "central.tls_key=none.pem",
+        "doctor",
+        "--json",
+        "--listen",
+        &listen,
+        "--set",
+        "spawner.key_file=key",
+        "--set",
+        "spawner.templates.lodge.command=[\"no-such-program\"]",
+        "--set",
+        "spawner.bind=192.0.2.1",
+        "--set",
+        "chat.central=nowhere.invalid:1",
+        "--set",
+        "central.tls_certificate=none.pem",
+        "--set",
+        "central.tls_key=none.pem",
     ];
     let output = pangea(here.path(), &arguments, &[]);
     assert_eq!(output.status.code(), Some(1));
     let list = json(&output);
     for what in [
-        "central.listen", "world", "data", "spawner.key_file", "template lodge", "spawner.bind", "chat.central",
-        "central.tls_certificate", "central.tls_key",
+        "central.listen",
+        "world",
+        "data",
+        "spawner.key_file",
+        "template lodge",
+        "spawner.bind",
+        "chat.central",
+        "central.tls_certificate",
+        "central.tls_key",
     ] {
         let finding = finding(&list, what);
         assert_eq!(finding["state"], "broken", "{finding}");
@@ -129,7 +154,16 @@ fn doctor_says_what_to_mend() {
 #[test]
 fn doctor_is_content_with_a_sound_node() {
     let here = folder();
-    let arguments = ["doctor", "--json", "--listen", "127.0.0.1:0", "--link", "127.0.0.1:0", "--set", "chat.listen=127.0.0.1:0"];
+    let arguments = [
+        "doctor",
+        "--json",
+        "--listen",
+        "127.0.0.1:0",
+        "--link",
+        "127.0.0.1:0",
+        "--set",
+        "chat.listen=127.0.0.1:0",
+    ];
     let output = pangea(here.path(), &arguments, &[]);
     let list = json(&output);
     assert!(output.status.success(), "{list:?}");
@@ -152,16 +186,31 @@ fn trial_join_measures_and_keeps_its_promises() {
     let here = folder();
     let arguments = ["trial", "join", "--players", "12", "--capacity", "6", "--seconds", "1", "--json"];
     let output = pangea(here.path(), &arguments, &[]);
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+    let report: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
     assert!(output.status.success(), "{report}");
     for key in [
-        "players", "servers_for_the_area", "servers_used", "joins_ok", "joins_refused", "join_cold_ms_p50",
-        "join_cold_ms_p99", "join_warm_ms_p50", "join_warm_ms_p99", "joins_per_s", "server_cpu_ms_per_join",
-        "idle_server_rss_mb", "server_ready_ms_p50",
+        "players",
+        "servers_for_the_area",
+        "servers_used",
+        "joins_ok",
+        "joins_refused",
+        "join_cold_ms_p50",
+        "join_cold_ms_p99",
+        "join_warm_ms_p50",
+        "join_warm_ms_p99",
+        "joins_per_s",
+        "server_cpu_ms_per_join",
+        "idle_server_rss_mb",
+        "server_ready_ms_p50",
     ] {
         assert!(report[key].is_number(), "{key} is missing in {report}");
     }
-    assert_eq!((&report["servers_for_the_area"], &report["servers_used"]), (&1.into(), &2.into()), "{report}");
+    assert_eq!(
+        (&report["servers_for_the_area"], &report["servers_used"]),
+        (&1.into(), &2.into()),
+        "{report}"
+    );
     assert_eq!(report["joins_refused"], 0, "{report}");
     assert!(report["joins_ok"].as_u64() > Some(24), "{report}");
 }

@@ -279,7 +279,13 @@ fn look_for_seat(
     match area.seats.get_mut(&want.character) {
         Some(seat) if seat.taken == Taken::Inside => seat.session = want.session,
         Some(seat) => {
-            *seat = Seat { run: want.run, session: want.session, taken: Taken::Held(until), leaving: None, ..seat.clone() }
+            *seat = Seat {
+                run: want.run,
+                session: want.session,
+                taken: Taken::Held(until),
+                leaving: None,
+                ..seat.clone()
+            }
         }
         None => {
             let seat = Seat {
