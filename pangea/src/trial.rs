@@ -95,12 +95,17 @@ async fn measure(options: &TrialJoin, cluster: &Cluster) -> anyhow::Result<Repor
     let (players, stopped) = all_in(players, &joins, at_once).await?;
     all_out(players, 0).await?;
 
-    let figures = report::Figures { used, idle_rss_mb, ready_ms, cold, warm, rate, rate_took, cpu_ms, stopped };
+    let figures =
+        report::Figures { used, idle_rss_mb, ready_ms, cold, warm, rate, rate_took, cpu_ms, stopped };
     Ok(Report::new(options, &joins, figures, begun.elapsed()))
 }
 
 /// Everybody joins, so many at once, and stays.
-async fn all_in(players: Vec<Player>, joins: &Arc<Joins>, at_once: usize) -> anyhow::Result<(Vec<Player>, Vec<joining::Join>)> {
+async fn all_in(
+    players: Vec<Player>,
+    joins: &Arc<Joins>,
+    at_once: usize,
+) -> anyhow::Result<(Vec<Player>, Vec<joining::Join>)> {
     let doors = Arc::new(tokio::sync::Semaphore::new(at_once));
     let mut tasks = JoinSet::new();
     for mut player in players {

@@ -215,14 +215,14 @@ impl Layers {
             Some(Value::Integer(_)) => {
                 text.replace('_', "").parse().map(Value::Integer).map_err(|_| wrong("a whole number"))
             }
-            Some(Value::Array(_)) => as_toml(text)
-                .filter(Value::is_array)
-                .ok_or_else(|| wrong("a list, e.g. [\"a\", \"b\"]")),
+            Some(Value::Array(_)) => {
+                as_toml(text).filter(Value::is_array).ok_or_else(|| wrong("a list, e.g. [\"a\", \"b\"]"))
+            }
             Some(Value::Table(_)) => Err(format!("«{key}» is a section, not a key")),
             // With quotes as in a file, or as it stands.
-            _ if text.len() > 1 && text.starts_with('"') && text.ends_with('"') => as_toml(text)
-                .filter(Value::is_str)
-                .ok_or_else(|| wrong("a text")),
+            _ if text.len() > 1 && text.starts_with('"') && text.ends_with('"') => {
+                as_toml(text).filter(Value::is_str).ok_or_else(|| wrong("a text"))
+            }
             _ => Ok(Value::String(text.to_owned())),
         };
         let value = value.map_err(|text| ConfigError { origin: origin.clone(), text })?;

@@ -14,6 +14,9 @@ use crate::config::Config;
 use crate::spawner::{self, SpawnerStart};
 use crate::{area, tls};
 
+/// How long central listens to game servers whose processes have ended already.
+const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(3);
+
 /// Central, spawner and chat in one process, until `shutdown` is true: then nobody enters any more, the game
 /// servers save and stop, and central ends last.
 ///
@@ -54,6 +57,9 @@ pub async fn up(mut config: Config, _game: Game, mut shutdown: watch::Receiver<b
         // Bounded by the spawner's own time-outs.
         let end = ended("spawner", spawner.await);
         failed = failed.or(end.err().map(Err));
+    }
+    if !central.is_finished() {
+        core.until_stopped(LAST_WORDS).await;
     }
     let _ = stop_rest.send(true);
     if !central.is_finished() {

@@ -106,24 +106,37 @@ impl Cluster {
 
     /// Waits until so many servers are idle.
     pub(super) async fn until_idle(&self, count: usize, patience: Duration) -> anyhow::Result<()> {
-        let idle = |servers: &[Server]| servers.iter().filter(|s| s.area.is_none() && s.state == "Ready").count();
+        let idle =
+            |servers: &[Server]| servers.iter().filter(|s| s.area.is_none() && s.state == "Ready").count();
         self.until("the idle servers are ready", patience, |servers| idle(servers) >= count).await
     }
 
     /// Waits until no server serves an area.
     pub(super) async fn until_stopped(&self, patience: Duration) -> anyhow::Result<()> {
-        self.until("the area has stopped", patience, |servers| servers.iter().all(|server| server.area.is_none())).await
+        self.until("the area has stopped", patience, |servers| {
+            servers.iter().all(|server| server.area.is_none())
+        })
+        .await
     }
 
-    async fn until(&self, what: &str, patience: Duration, done: impl Fn(&[Server]) -> bool) -> anyhow::Result<()> {
+    async fn until(
+        &self,
+        what: &str,
+        patience: Duration,
+        done: impl Fn(&[Server]) -> bool,
+    ) -> anyhow::Result<()> {
         let begun = Instant::now();
         loop {
             let servers = self.servers().await;
             match servers {
                 Ok(servers) if done(&servers) => return Ok(()),
                 // Not up yet.
-                Err(error) if begun.elapsed() > patience => return Err(error.context(format!("waiting until {what}"))),
-                Ok(servers) if begun.elapsed() > patience => bail!("waited {patience:?} until {what}; it has {servers:?}"),
+                Err(error) if begun.elapsed() > patience => {
+                    return Err(error.context(format!("waiting until {what}")));
+                }
+                Ok(servers) if begun.elapsed() > patience => {
+                    bail!("waited {patience:?} until {what}; it has {servers:?}")
+                }
                 _ => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }
@@ -173,8 +186,9 @@ fn free_stretch(count: u16) -> anyhow::Result<u16> {
     }
     let places = (whole - count) / 64 + 1;
     let begin = (std::process::id() % u32::from(places)) as u16;
-    let free = |first: &u16| (*first..first + count).all(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok());
+    let free = |first: &u16| {
+        (*first..first + count).all(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok())
+    };
     let candidates = (0..places).map(|place| PORTS.start + (begin + place) % places * 64);
     candidates.into_iter().find(free).context("no free ports between 20000 and 32000")
 }
-

@@ -17,7 +17,8 @@ fn stat(pid: u32) -> Option<Vec<u64>> {
 pub(super) fn children(parent: u32) -> Vec<u32> {
     let Ok(all) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = all.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|pid| stat(*pid).and_then(|columns| columns.get(1).copied()) == Some(u64::from(parent))).collect()
+    pids.filter(|pid| stat(*pid).and_then(|columns| columns.get(1).copied()) == Some(u64::from(parent)))
+        .collect()
 }
 
 /// CPU time of a process, its children, and those that it has waited for, ms.

@@ -59,7 +59,8 @@ pub(super) struct Report {
 impl Report {
     pub(super) fn new(options: &TrialJoin, joins: &Joins, figures: Figures, took: Duration) -> Self {
         let seen = joins.seen();
-        let by_area = |area: &str| figures.used.iter().filter(|server| server.area.as_deref() == Some(area)).count();
+        let by_area =
+            |area: &str| figures.used.iter().filter(|server| server.area.as_deref() == Some(area)).count();
         let listed = figures.used.iter().filter_map(|server| server.area.as_deref()).map(by_area).max();
         let met = seen.servers.values().map(Vec::len).max();
         let servers_for_the_area = listed.max(met).unwrap_or(0);
@@ -71,7 +72,10 @@ impl Report {
             broken.push(format!("{} joins were lost: {}", seen.joins_lost, seen.lost.join("; ")));
         }
         if seen.overfull > 0 {
-            broken.push(format!("a server held more than {} players, {} times", options.capacity, seen.overfull));
+            broken.push(format!(
+                "a server held more than {} players, {} times",
+                options.capacity, seen.overfull
+            ));
         }
         if figures.cold.is_empty() {
             broken.push("nobody came in".to_owned());
@@ -80,7 +84,10 @@ impl Report {
             percentile(&mut joins.iter().map(|join| join.server_ms).collect::<Vec<_>>(), share)
         };
         let client = |joins: &[Join], share| {
-            percentile(&mut joins.iter().map(|join| join.client.as_secs_f64() * 1e3).collect::<Vec<_>>(), share)
+            percentile(
+                &mut joins.iter().map(|join| join.client.as_secs_f64() * 1e3).collect::<Vec<_>>(),
+                share,
+            )
         };
         let counted = figures.warm.len() + figures.rate.len();
         Self {
@@ -121,25 +128,62 @@ impl Report {
             ]
         };
         let pair = |p50: f64, p99: f64| format!("{p50:.1} / {p99:.1} ms");
-        let refused = self.refusals.iter().map(|(code, count)| format!("{code} {count}")).collect::<Vec<_>>().join(", ");
+        let refused = self
+            .refusals
+            .iter()
+            .map(|(code, count)| format!("{code} {count}"))
+            .collect::<Vec<_>>()
+            .join(", ");
         let mut out = String::from("\n");
         out += &screen::table(&[
             row("players", format!("{}", self.players), &format!("{} per server", self.capacity)),
-            row("servers for the area", format!("{}", self.servers_for_the_area), "at the same time; must be 1"),
+            row(
+                "servers for the area",
+                format!("{}", self.servers_for_the_area),
+                "at the same time; must be 1",
+            ),
             row("servers used", format!("{}", self.servers_used), "by all layers"),
-            row("joins", format!("{} ok", self.joins_ok), &format!("{} refused, {} lost  {refused}", self.joins_refused, self.joins_lost)),
-            row("into a missing area", pair(self.join_cold_ms_p50, self.join_cold_ms_p99), "p50 / p99 at the server, all at once"),
-            row("into a running one", pair(self.join_warm_ms_p50, self.join_warm_ms_p99), &format!("at the client {}", pair(self.client_join_warm_ms_p50, self.client_join_warm_ms_p99))),
-            row("into a stopped one", pair(self.join_stopped_ms_p50, self.join_stopped_ms_p99), "all at once"),
+            row(
+                "joins",
+                format!("{} ok", self.joins_ok),
+                &format!("{} refused, {} lost  {refused}", self.joins_refused, self.joins_lost),
+            ),
+            row(
+                "into a missing area",
+                pair(self.join_cold_ms_p50, self.join_cold_ms_p99),
+                "p50 / p99 at the server, all at once",
+            ),
+            row(
+                "into a running one",
+                pair(self.join_warm_ms_p50, self.join_warm_ms_p99),
+                &format!(
+                    "at the client {}",
+                    pair(self.client_join_warm_ms_p50, self.client_join_warm_ms_p99)
+                ),
+            ),
+            row(
+                "into a stopped one",
+                pair(self.join_stopped_ms_p50, self.join_stopped_ms_p99),
+                "all at once",
+            ),
             row("rate", format!("{:.0} joins/s", self.joins_per_s), "players and servers on this machine"),
-            row("server CPU per join", format!("{:.2} ms", self.server_cpu_ms_per_join), "all server processes"),
-            row("idle server", format!("{:.1} MB", self.idle_server_rss_mb), &format!("resident; ready after {:.0} ms", self.server_ready_ms_p50)),
+            row(
+                "server CPU per join",
+                format!("{:.2} ms", self.server_cpu_ms_per_join),
+                "all server processes",
+            ),
+            row(
+                "idle server",
+                format!("{:.1} MB", self.idle_server_rss_mb),
+                &format!("resident; ready after {:.0} ms", self.server_ready_ms_p50),
+            ),
         ]);
         out.push('\n');
         if self.broken.is_empty() {
             out += &screen::green("Every promise held.");
         }
-        out += &self.broken.iter().map(|what| screen::red(&format!("✗ {what}"))).collect::<Vec<_>>().join("\n");
+        out +=
+            &self.broken.iter().map(|what| screen::red(&format!("✗ {what}"))).collect::<Vec<_>>().join("\n");
         out.push('\n');
         out
     }

@@ -138,7 +138,11 @@ async fn bytes_that_are_no_handshake() {
     let endless = [b"GET /play HTTP/1.1\r\nx: ".as_slice(), &vec![b'a'; 64 << 10]].concat();
     for (what, said, wanted) in [
         ("nothing that is HTTP", b"\x16\x03\x01\x02\x00\x01\x00\x01".to_vec(), "HTTP/1.1 400"),
-        ("no upgrade", format!("GET /play HTTP/1.1\r\nhost: {at}\r\nconnection: close\r\n\r\n").into_bytes(), "bad_request"),
+        (
+            "no upgrade",
+            format!("GET /play HTTP/1.1\r\nhost: {at}\r\nconnection: close\r\n\r\n").into_bytes(),
+            "bad_request",
+        ),
         ("no key", upgrade("short", "13").into_bytes(), "bad_request"),
         ("an old version", upgrade("dGhlIHNhbXBsZSBub25jZQ==", "8").into_bytes(), "bad_request"),
         ("a header without end", endless, "HTTP/1.1 431"),
@@ -183,7 +187,8 @@ async fn a_direction_that_is_no_direction_moves_nobody() {
         assert_eq!(wire.refusal().await, code, "({dx}, {dy})");
         for message in wire.flush().await {
             if let ServerMessage::Update(update) = message {
-                let moved = update.moved.iter().map(|(id, ..)| id).chain(update.jumped.iter().map(|(id, ..)| id));
+                let moved =
+                    update.moved.iter().map(|(id, ..)| id).chain(update.jumped.iter().map(|(id, ..)| id));
                 assert!(!moved.into_iter().any(|id| *id == welcome.me), "({dx}, {dy}): {update:?}");
             }
         }
@@ -192,7 +197,9 @@ async fn a_direction_that_is_no_direction_moves_nobody() {
     let (mut wire, welcome) = rogue.back().await;
     wire.say(ClientMessage::Move { seq: welcome.acked + 1_000, dx: 1.0, dy: 0.0 }).await;
     wire.until("a step", |message| match message {
-        ServerMessage::Update(update) => update.moved.iter().any(|(id, dx, _)| *id == welcome.me && *dx > 0).then_some(()),
+        ServerMessage::Update(update) => {
+            update.moved.iter().any(|(id, dx, _)| *id == welcome.me && *dx > 0).then_some(())
+        }
         _ => None,
     })
     .await;
@@ -216,8 +223,19 @@ async fn many_inputs_at_once_are_not_faster() {
                 ServerMessage::Update(update) => {
                     first_tick.get_or_insert(update.tick);
                     last_tick = update.tick;
-                    x += update.moved.iter().filter(|(id, ..)| *id == welcome.me).map(|(_, dx, _)| i32::from(*dx)).sum::<i32>();
-                    x = update.jumped.iter().filter(|(id, ..)| *id == welcome.me).map(|(_, x, _)| *x).next_back().unwrap_or(x);
+                    x += update
+                        .moved
+                        .iter()
+                        .filter(|(id, ..)| *id == welcome.me)
+                        .map(|(_, dx, _)| i32::from(*dx))
+                        .sum::<i32>();
+                    x = update
+                        .jumped
+                        .iter()
+                        .filter(|(id, ..)| *id == welcome.me)
+                        .map(|(_, x, _)| *x)
+                        .next_back()
+                        .unwrap_or(x);
                 }
                 ServerMessage::Refused(refusal) => {
                     assert_eq!(refusal.code.as_str(), "too_fast");
@@ -283,6 +301,7 @@ async fn the_silent_keep_nobody_out() {
     second.flush().await;
     first.flush().await;
     let mut byte = [0];
-    let closed = tokio::time::timeout(Duration::from_secs(60), silent[0].read(&mut byte)).await.expect("it is closed");
+    let closed =
+        tokio::time::timeout(Duration::from_secs(60), silent[0].read(&mut byte)).await.expect("it is closed");
     assert!(matches!(closed, Ok(0) | Err(_)), "the oldest made room");
 }

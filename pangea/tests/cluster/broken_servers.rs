@@ -68,11 +68,16 @@ async fn a_server_that_never_becomes_ready_is_ended() {
         async move { refusal(client.prepare(character, &map("hangs")).await) }
     });
     cluster.until("it is started", || async { of_kind(&cluster, "hangs").await == 1 }).await;
-    let pid = cluster.servers().await.iter().find(|s| s["template"] == "hangs").map(|s| s["pid"].as_u64().unwrap());
+    let pid =
+        cluster.servers().await.iter().find(|s| s["template"] == "hangs").map(|s| s["pid"].as_u64().unwrap());
     let refused = entering.await.unwrap();
     assert!(matches!(refused.code.as_str(), "area_unavailable" | "area_crash_loop"), "{refused}");
     if let Some(pid) = pid {
-        cluster.until("its process is gone", || async { !std::path::Path::new(&format!("/proc/{pid}")).exists() }).await;
+        cluster
+            .until("its process is gone", || async {
+                !std::path::Path::new(&format!("/proc/{pid}")).exists()
+            })
+            .await;
     }
     client.enter(character, map("home")).await.expect("the way home is open");
 }
@@ -136,7 +141,8 @@ async fn a_server_that_hangs_is_killed_and_replaced() {
 /// one or is refused clearly, and the area has one server at the end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_that_die_between_allocation_and_answer() {
-    let cluster = Cluster::with_worlds(&[("maps", MAPS)], &["central.crash_limit=50", "spawner.crash_limit=50"]).await;
+    let cluster =
+        Cluster::with_worlds(&[("maps", MAPS)], &["central.crash_limit=50", "spawner.crash_limit=50"]).await;
     let (client, character) = cluster.player("Sven", "maps", None).await;
     let mut entered = 0;
     for _ in 0..6 {
@@ -150,7 +156,9 @@ async fn servers_that_die_between_allocation_and_answer() {
         }
         match entering.await.unwrap() {
             Ok(()) => entered += 1,
-            Err(Error::Refused(refusal)) => assert_eq!(refusal.code.as_str(), "area_unavailable", "{refusal}"),
+            Err(Error::Refused(refusal)) => {
+                assert_eq!(refusal.code.as_str(), "area_unavailable", "{refusal}")
+            }
             // It came to a server that was killed under its feet.
             Err(Error::Transport(_)) => {}
             Err(other) => panic!("{other}"),
@@ -194,12 +202,17 @@ async fn central_killed_twice_while_players_walk() {
     }
     cluster.until("the server is adopted", || async { cluster.serving("wilds/").await.len() == 1 }).await;
     let after = cluster.serving("wilds/").await[0].clone();
-    assert_eq!((&after["server"], &after["pid"], &after["seats"]), (&before["server"], &before["pid"], &serde_json::json!(4)));
+    assert_eq!(
+        (&after["server"], &after["pid"], &after["seats"]),
+        (&before["server"], &before["pid"], &serde_json::json!(4))
+    );
     for mut game in games {
         game.leave().await;
     }
     cluster
-        .until("all have left", || async { cluster.serving("wilds/").await.iter().all(|server| server["seats"] == 0) })
+        .until("all have left", || async {
+            cluster.serving("wilds/").await.iter().all(|server| server["seats"] == 0)
+        })
         .await;
     let status = cluster.operator(Method::GET, "/api/data/servers").await.expect("the operator is known");
     assert!(status["servers"].is_array());

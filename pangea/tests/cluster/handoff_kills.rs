@@ -50,7 +50,9 @@ impl Mover {
     async fn goes(mut self) -> Wire {
         let (mut there, welcome) = Wire::enter(&self.url, &self.ticket).await;
         if !welcome.steering {
-            there.until("steer", |message| matches!(message, ServerMessage::Steer { .. }).then_some(())).await;
+            there
+                .until("steer", |message| matches!(message, ServerMessage::Steer { .. }).then_some(()))
+                .await;
         }
         assert_eq!(self.here.end().await.1, Some(close::MOVED));
         there
@@ -66,14 +68,21 @@ async fn kill(cluster: &Cluster, area: &str) -> String {
 async fn replaced(cluster: &Cluster, area: &str, before: &str) {
     cluster
         .until("another one has the area", || async {
-            cluster.serving(area).await.iter().any(|server| server["server"] != before && server["state"] == "Allocated")
+            cluster
+                .serving(area)
+                .await
+                .iter()
+                .any(|server| server["server"] != before && server["state"] == "Allocated")
         })
         .await;
 }
 
 async fn seats(cluster: &Cluster) -> Vec<(String, u64)> {
-    let seat = |server: serde_json::Value| (server["area"].as_str().unwrap().to_owned(), server["seats"].as_u64().unwrap());
-    let mut seats: Vec<_> = cluster.serving("two/").await.into_iter().map(seat).filter(|(_, n)| *n > 0).collect();
+    let seat = |server: serde_json::Value| {
+        (server["area"].as_str().unwrap().to_owned(), server["seats"].as_u64().unwrap())
+    };
+    let mut seats: Vec<_> =
+        cluster.serving("two/").await.into_iter().map(seat).filter(|(_, n)| *n > 0).collect();
     seats.sort();
     seats
 }
@@ -122,7 +131,11 @@ async fn the_target_dies_just_when_the_client_comes() {
             Heard::Closed(_) => break true,
             Heard::Said(ServerMessage::Switch { .. }) => break true,
             Heard::Said(ServerMessage::Steer { .. }) => break false,
-            Heard::Said(ServerMessage::Pong { .. }) if seats(&cluster).await == [("two/here/0".to_owned(), 1)] => break false,
+            Heard::Said(ServerMessage::Pong { .. })
+                if seats(&cluster).await == [("two/here/0".to_owned(), 1)] =>
+            {
+                break false;
+            }
             Heard::Said(_) => {}
         }
     };

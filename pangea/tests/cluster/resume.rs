@@ -166,7 +166,9 @@ async fn a_logout_ends_the_play() {
     assert_eq!(wire.end().await, (vec!["session_ended".to_owned()], Some(close::SESSION_ENDED)));
     cluster.until("its seat is free", || async { seats(&cluster, "field/").await == 0 }).await;
     let mut late = Wire::knock(&prepared.url, Entry::Resume(welcome.resume)).await;
-    assert!(matches!(late.next().await, Heard::Said(ServerMessage::Refused(refusal)) if refusal.code.as_str() == "resume_invalid"));
+    assert!(
+        matches!(late.next().await, Heard::Said(ServerMessage::Refused(refusal)) if refusal.code.as_str() == "resume_invalid")
+    );
     assert_eq!(client.characters().await.unwrap_err().kind(), "session_ended");
 }
 

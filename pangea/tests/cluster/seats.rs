@@ -73,7 +73,9 @@ async fn who_gives_up_leaves_the_line_and_the_next_move_up() {
     let gone = line[0].0.call_raw(Method::DELETE, &path, None, &[]).await.unwrap();
     assert_eq!(gone.status(), 204);
     for (n, (client, character)) in (1u64..).zip(&line[1..]) {
-        cluster.until("he moved up", || async { ask(client, *character, "wait").await.1["position"] == n }).await;
+        cluster
+            .until("he moved up", || async { ask(client, *character, "wait").await.1["position"] == n })
+            .await;
     }
     inside.leave().await;
     let mut prepared = Value::Null;
@@ -86,7 +88,9 @@ async fn who_gives_up_leaves_the_line_and_the_next_move_up() {
     // A ready one that is given up frees its seat too.
     let path = format!("/api/enter/{}", prepared["enter_id"].as_str().unwrap());
     line[1].0.call_raw(Method::DELETE, &path, None, &[]).await.unwrap();
-    cluster.until("the last is in", || async { ask(&line[2].0, line[2].1, "wait").await.1["state"] == "ready" }).await;
+    cluster
+        .until("the last is in", || async { ask(&line[2].0, line[2].1, "wait").await.1["state"] == "ready" })
+        .await;
     assert_eq!(seats(&cluster).await, 1);
 }
 
@@ -110,7 +114,8 @@ async fn a_repeat_after_central_was_killed_has_one_seat() {
     // The answer of before opens nothing beside it.
     let old = before["ticket"].as_str().unwrap().to_owned();
     if old != ticket {
-        let (refused, code) = Wire::knock(before["url"].as_str().unwrap(), Entry::Ticket(old)).await.end().await;
+        let (refused, code) =
+            Wire::knock(before["url"].as_str().unwrap(), Entry::Ticket(old)).await.end().await;
         assert_eq!(code, Some(close::REFUSED), "{refused:?}");
     }
     wire.flush().await;
@@ -124,7 +129,12 @@ async fn central_killed_in_the_middle_of_an_enter() {
     let asking = tokio::spawn({
         let client = client.clone();
         let body = json!({ "character": character });
-        async move { client.call_raw(Method::POST, "/api/enter", Some(&body), &[("idempotency-key", "half")]).await.is_ok() }
+        async move {
+            client
+                .call_raw(Method::POST, "/api/enter", Some(&body), &[("idempotency-key", "half")])
+                .await
+                .is_ok()
+        }
     });
     cluster.until("it is under way", || async { seats(&cluster).await == 1 || asking.is_finished() }).await;
     cluster.kill();

@@ -69,7 +69,8 @@ async fn a_port_that_somebody_has() {
     let mut doctor = second.role("doctor");
     let output = doctor.stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap();
     assert!(!output.status.success());
-    let words = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let words =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     says(&words, &[&at]);
 }
 
@@ -90,7 +91,8 @@ const MAPS: &str = "kind = \"maps\"\n[maps]\nspawn = { map = \"a\", x = 8.0, y =
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_world_file_with_a_mistake() {
-    let portal = "[[map.portal]]\nx = 4\ny = 4\nwidth_m = 4\nheight_m = 4\nto = \"a\"\nto_x = 20.0\nto_y = 20.0\n";
+    let portal =
+        "[[map.portal]]\nx = 4\ny = 4\nwidth_m = 4\nheight_m = 4\nto = \"a\"\nto_x = 20.0\nto_y = 20.0\n";
     let grid = "kind = \"grid\"\n[grid]\ncell_m = 64\narea_cells = 0\nspawn = { x = 1.0, y = 1.0 }\n";
     let outside = "kind = \"grid\"\n[grid]\ncell_m = 64\narea_cells = 1\n\
         bounds = { x0 = 0, y0 = 0, x1 = 2, y1 = 2 }\nspawn = { x = 500.0, y = 1.0 }\n";

@@ -205,7 +205,11 @@ impl Cluster {
     }
 
     /// Waits until this is found.
-    pub async fn until_found<T, F: Future<Output = Option<T>>>(&self, what: &str, mut find: impl FnMut() -> F) -> T {
+    pub async fn until_found<T, F: Future<Output = Option<T>>>(
+        &self,
+        what: &str,
+        mut find: impl FnMut() -> F,
+    ) -> T {
         let began = Instant::now();
         loop {
             if let Some(found) = find().await {

@@ -23,7 +23,8 @@ fn lodge() -> PathBuf {
     ONCE.get_or_init(|| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/lodge-node");
         if !folder.join("node_modules").exists() {
-            let done = Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder).status();
+            let done =
+                Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder).status();
             assert!(done.expect("npm").success(), "npm ci");
         }
         folder.canonicalize().unwrap()
@@ -32,7 +33,10 @@ fn lodge() -> PathBuf {
 }
 
 async fn with_lodge() -> Cluster {
-    let mut cluster = Cluster::prepare(&[("maps", MAPS)], &["central.seat_hold_s=2", "central.start_timeout_s=30", "spawner.ready_timeout_s=30"]);
+    let mut cluster = Cluster::prepare(
+        &[("maps", MAPS)],
+        &["central.seat_hold_s=2", "central.start_timeout_s=30", "spawner.ready_timeout_s=30"],
+    );
     let program = lodge().join("lodge.mjs");
     let template = format!(
         "[spawner.templates.lodge]\ncommand = [\"node\", \"{}\"]\npool = 1\npath = \"/play\"\n",
@@ -148,7 +152,9 @@ async fn a_ticket_is_checked_by_a_server_that_is_not_ours() {
     // A ticket of ours opens no third-party server and the other way round.
     let ours = other.prepare(guest, &map("home")).await.unwrap();
     assert_eq!(shown(&lodge, ticket(&ours.ticket)).await["code"], "ticket_foreign");
-    cluster.until("who never came frees his seat", || async { seats(&cluster, "maps/annex").await == 0 }).await;
+    cluster
+        .until("who never came frees his seat", || async { seats(&cluster, "maps/annex").await == 0 })
+        .await;
 }
 
 /// It is killed: it is replaced, and its player comes in again by himself.

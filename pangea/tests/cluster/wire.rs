@@ -79,8 +79,12 @@ impl Wire {
                 return Heard::Said(message);
             }
             match self.socket.next().await {
-                Some(Ok(Message::Binary(bytes))) => self.unread.extend(read_server_frame(&bytes).expect("well-formed")),
-                Some(Ok(Message::Close(frame))) => return Heard::Closed(frame.map(|frame| frame.code.into())),
+                Some(Ok(Message::Binary(bytes))) => {
+                    self.unread.extend(read_server_frame(&bytes).expect("well-formed"))
+                }
+                Some(Ok(Message::Close(frame))) => {
+                    return Heard::Closed(frame.map(|frame| frame.code.into()));
+                }
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return Heard::Closed(None),
             }
@@ -113,7 +117,9 @@ impl Wire {
     /// Waits for the record of a character in view.
     pub async fn sees(&mut self, name: &str) -> Entered {
         self.until(name, |message| match message {
-            ServerMessage::Update(update) => update.entered.iter().find(|entered| entered.name == name).cloned(),
+            ServerMessage::Update(update) => {
+                update.entered.iter().find(|entered| entered.name == name).cloned()
+            }
             _ => None,
         })
         .await

@@ -407,8 +407,12 @@ pub(crate) mod tests {
     fn a_new_announcement_takes_over_and_survives_the_old_ones_end() {
         let mut list = list();
         present(&mut list, &claims(1, 1_000)).expect("let in");
-        let again =
-            Announcement { enter: EnterId([5; 16]), session: SessionId([6; 16]), epoch: 5, ..announcement(1) };
+        let again = Announcement {
+            enter: EnterId([5; 16]),
+            session: SessionId([6; 16]),
+            epoch: 5,
+            ..announcement(1)
+        };
         list.announce(0, again).expect("announced anew");
         assert_eq!(
             list.announce(0, Announcement { epoch: 3, ..announcement(1) }).map_err(|r| r.code),

@@ -137,11 +137,8 @@ impl Gate {
         let knocks = self.knocks.clone();
         tokio::spawn(async move {
             if let Ok(upgraded) = upgrade.await {
-                hear(
-                    Connection { io: TokioIo::new(upgraded), reader: Reader::default(), place },
-                    knocks,
-                )
-                .await;
+                hear(Connection { io: TokioIo::new(upgraded), reader: Reader::default(), place }, knocks)
+                    .await;
             }
         });
         let mut response = Response::new(Full::default());

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use super::handoff;
 use super::join::{self, Want};
 use super::keys::Keys;
-use super::state::{Enter, Phase, Seat, State, Taken};
+use super::state::{Area, Enter, Phase, Seat, State, Taken};
 use crate::config::Config;
 use crate::store::Store;
 use crate::{clock, random};
@@ -459,6 +459,23 @@ impl Core {
         let exp = clock::unix_s() + CREDENTIAL_LIFE_S;
         let credential = Credential { sub: "operator".to_owned(), aud: server.to_string(), exp };
         self.keys.signer.sign_credential(&credential)
+    }
+
+    /// Waits until every area server has given its area back, at most so long.
+    pub async fn until_stopped(&self, most: Duration) {
+        let stopped = async {
+            loop {
+                let changed = self.changed.notified();
+                let runs = |area: &Area| area.server.as_ref().is_some_and(|server| server.sender.is_some());
+                if !self.state().areas.values().any(runs) {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        if tokio::time::timeout(most, stopped).await.is_err() {
+            tracing::warn!("some area servers did not say their last words");
+        }
     }
 
     /// From now on nobody enters any more.

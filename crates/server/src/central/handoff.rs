@@ -180,20 +180,23 @@ async fn release(core: &Arc<Core>, area: AreaId, id: CharacterId, epoch: u64, st
                     let standing = ownership::Standing { character: id, epoch, x, y };
                     ownership::save_places(tx, area, map.as_deref(), &[standing]).await?;
                 }
-                ownership::change_owner(tx, id.0, change, &Change::Release { from: area, epoch }).await?;
+                let release = Change::Release { from: area, epoch };
+                match ownership::change_owner(tx, id.0, change, &release).await {
+                    // Late, and harmless: it must not fail those that are written with it.
+                    Err(Error::Refused(refusal)) if refusal.code == Code::StaleEpoch => return Ok(false),
+                    released => drop(released?),
+                }
                 if let Some((run, to, place)) = &on {
                     character::put(tx, id, place).await?;
                     ownership::change_owner(tx, id.0, *run, &Change::Grant { to: *to }).await?;
                 }
-                Ok::<(), Error>(())
+                Ok::<bool, Error>(true)
             })
         })
         .await;
     match done {
-        Ok(()) => {}
-        Err(refusal) if matches!(refusal.code, Code::StaleEpoch | Code::NotFound) => {
-            tracing::debug!(character = %id, epoch, "a late leave was ignored");
-        }
+        Ok(true) => {}
+        Ok(false) => tracing::debug!(character = %id, epoch, "a late leave was ignored"),
         Err(refusal) => tracing::error!(character = %id, %refusal, "a leave could not be written"),
     }
     if let Some((run, _)) = plain {

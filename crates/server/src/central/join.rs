@@ -23,7 +23,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use super::core::{Core, EnterWish, Prepared, Progress};
 use super::state::{Phase, Seat, Taken, Transfer, Waiting};
 use super::{handoff, running};
-use crate::store::{Error, character, enter, ownership, quest};
+use crate::store::{Connection, Error, character, enter, ownership};
 use crate::{clock, link, random};
 
 /// How often a join tries again when the server is lost under it.
@@ -136,9 +136,7 @@ pub async fn join(
 /// Who: the character and its quests.
 async fn read(core: &Core, want: &Want) -> Result<(character::Character, Vec<Quest>), Refusal> {
     let mut reader = core.store.reader().await?;
-    let found = character::get_own(&mut reader, want.account, want.character).await?;
-    let quests = quest::list(&mut reader, want.character).await?;
-    Ok((found, quests))
+    Ok(character::get_own_with_quests(&mut reader, want.account, want.character).await?)
 }
 
 /// Where (G4, G5): where the wish says, else the last location, else the faction's spawn, else the world's.
@@ -281,7 +279,13 @@ fn look_for_seat(
     match area.seats.get_mut(&want.character) {
         Some(seat) if seat.taken == Taken::Inside => seat.session = want.session,
         Some(seat) => {
-            *seat = Seat { run: want.run, session: want.session, taken: Taken::Held(until), leaving: None, ..seat.clone() }
+            *seat = Seat {
+                run: want.run,
+                session: want.session,
+                taken: Taken::Held(until),
+                leaving: None,
+                ..seat.clone()
+            }
         }
         None => {
             let seat = Seat {
@@ -407,6 +411,7 @@ async fn own_it(
         }
     });
     let transfers = [TransferId(random::bytes()), TransferId(want.run.0)];
+    let owner = found.owner;
     core.store
         .write(move |tx| {
             let (noted, place, stood) = (noted.clone(), place.clone(), stood.clone());
@@ -414,13 +419,14 @@ async fn own_it(
                 if let Some(noted) = &noted {
                     enter::begin(tx, noted).await?;
                 }
-                let row = ownership::owned::<AreaId>(tx, id.0).await?;
-                match row.owner {
-                    Some(owner) if owner == area && keep => return Ok(row.epoch),
-                    Some(owner) => {
-                        ownership::change_owner(tx, id.0, transfers[0], &Change::Failover { from: owner })
-                            .await?;
+                match owner {
+                    Some(_) if keep => {
+                        let row = ownership::owned::<AreaId>(tx, id.0).await?;
+                        if row.owner == Some(area) {
+                            return Ok(row.epoch);
+                        }
                     }
+                    Some(from) => give_up(tx, id, transfers[0], from).await?,
                     None => {}
                 }
                 if owned && character::get(tx, id).await?.place != stood {
@@ -435,6 +441,20 @@ async fn own_it(
             })
         })
         .await
+}
+
+/// Takes a character from an owner that does not have it any more; a repeat does nothing.
+async fn give_up(
+    tx: &mut Connection,
+    id: CharacterId,
+    transfer: TransferId,
+    from: AreaId,
+) -> Result<(), Error> {
+    match ownership::change_owner(tx, id.0, transfer, &Change::Failover { from }).await {
+        // It has left in the meantime.
+        Err(Error::Refused(refusal)) if refusal.code == Code::StaleEpoch => Ok(()),
+        done => done.map(drop),
+    }
 }
 
 /// Faction, then character and quests (G9-G11); answered when the server has them.

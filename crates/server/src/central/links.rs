@@ -13,6 +13,7 @@ use pangea_world::ownership::Change;
 use pangea_world::role_key::RoleKey;
 use pangea_world::{Code, Refusal};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
 use super::core::{Core, EnterWish, Progress};
 use super::join::{self, Want};
@@ -227,7 +228,10 @@ async fn chat(core: Arc<Core>, mut link: Accepted) {
 async fn area(core: Arc<Core>, mut link: Accepted) {
     let Ok(server) = link.hello.name.parse::<ServerId>() else { return };
     let mut area: Option<AreaId> = None;
+    // Leaves are written beside the rest: nobody's admission waits for somebody else's disk.
+    let mut leaves = JoinSet::new();
     while let Some(event) = link.events.recv().await {
+        while leaves.try_join_next().is_some() {}
         let Event::Message(body) = event else { continue };
         if let Body::Register(register) = body {
             match register_area(&core, &link, server, &register).await {
@@ -247,8 +251,19 @@ async fn area(core: Arc<Core>, mut link: Accepted) {
                 None => continue,
             },
         };
-        area_message(&core, &link.sender, server, area, body).await;
+        match body {
+            Body::Left(message) => {
+                let core = core.clone();
+                leaves.spawn(async move { handoff::left(&core, area, &message).await });
+            }
+            Body::Stopped(stopped) => {
+                while leaves.join_next().await.is_some() {}
+                on_stopped(&core, area, server, &stopped).await;
+            }
+            body => area_message(&core, &link.sender, server, area, body).await,
+        }
     }
+    leaves.detach_all();
 }
 
 async fn unregistered(core: &Core, server: ServerId) -> Option<AreaId> {
@@ -264,13 +279,11 @@ async fn area_message(core: &Arc<Core>, sender: &link::Sender, server: ServerId,
         Body::Admitted(admitted) => on_admitted(core, &admitted),
         Body::Arrived(message) => handoff::arrived(core, area, &message),
         Body::NoShow(at) => handoff::no_show(core, area, &at).await,
-        Body::Left(message) => handoff::left(core, area, &message).await,
         Body::Places(places) => on_places(core, area, &places),
         Body::Commit(message) => handoff::commit(core, area, &message).await,
         Body::Abort(at) => handoff::abort(core, area, &at).await,
         Body::GoOn(wish) => drop(tokio::spawn(go_on(core.clone(), sender.clone(), area, wish))),
         Body::SaveArea(save) => save_area(core, area, server, save).await,
-        Body::Stopped(stopped) => on_stopped(core, area, server, &stopped).await,
         other => tracing::warn!(?other, "an area server does not say this"),
     }
 }

@@ -435,6 +435,10 @@ pub async fn failover(core: &Core, area: AreaId, from: ServerId) -> Result<(), R
 
 /// A game server has ended: its area goes back to the store, and up again if somebody was there (D.6, D.7).
 pub async fn server_died(core: &Arc<Core>, server: ServerId, how: &str) {
+    // Its own last words say more, and are on their way on its own link.
+    if core.state().stopping && how == "exit 0" {
+        return;
+    }
     let found = {
         let mut state = core.state();
         let area = state.area_of(server);

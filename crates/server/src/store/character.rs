@@ -2,6 +2,7 @@
 
 use pangea_world::id::{AccountId, AreaId, CharacterId};
 use pangea_world::name::Name;
+use pangea_world::quest::Quest;
 use pangea_world::space::Place;
 use pangea_world::{Code, Refusal};
 use sqlx::any::AnyRow;
@@ -128,6 +129,34 @@ pub async fn get_own(
 ) -> Result<Character, Error> {
     let found = get(connection, character).await?;
     if found.account == account { Ok(found) } else { Err(unknown()) }
+}
+
+/// The same with its quests, sorted by id, in one statement: a join needs both.
+///
+/// # Errors
+/// `unknown_character`, also for another account's.
+pub async fn get_own_with_quests(
+    connection: &mut AnyConnection,
+    account: AccountId,
+    character: CharacterId,
+) -> Result<(Character, Vec<Quest>), Error> {
+    let rows = sqlx::query(
+        "SELECT c.id, c.account, c.world, c.name, c.faction, c.created, c.owner, c.epoch, c.map, c.x, c.y, \
+         c.place_known, q.id, q.step, q.completed FROM character c LEFT JOIN quest q ON q.character = c.id \
+         WHERE c.id = $1 AND c.account = $2 AND c.deleted IS NULL ORDER BY q.id",
+    )
+    .bind(character.to_vec())
+    .bind(account.to_vec())
+    .fetch_all(connection)
+    .await?;
+    let found = read(rows.first().ok_or_else(unknown)?)?;
+    let mut quests = Vec::new();
+    for row in &rows {
+        if let Some(id) = row.try_get::<Option<String>, _>(12)? {
+            quests.push(quest::standing(id, row.try_get(13)?, row.try_get(14)?));
+        }
+    }
+    Ok((found, quests))
 }
 
 /// The character that is known by this name, by its key.

@@ -39,8 +39,15 @@ pub mod quest;
 pub mod session;
 pub mod writer;
 
+/// What a job of the writer works on: the transaction's connection.
+pub type Connection = AnyConnection;
+
 /// Most writes that wait for the writer; a further one is refused with `storage_busy`.
 pub const QUEUE_MAX: usize = 4_096;
+
+/// How often the log is looked at, and from which size on it is copied.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
+const CHECKPOINT_BYTES: u64 = 4 << 20;
 
 /// Connections for reads.
 const READERS: u32 = 4;
@@ -107,11 +114,15 @@ impl Store {
         let what = || format!("the database «{}» cannot be opened for writing", path.display());
         let mut connection = options.connect().await.with_context(what)?;
         prepare(&mut connection).await.with_context(what)?;
+        // Else every thousandth page makes one writer wait for the whole log to be copied.
+        connection.execute("PRAGMA wal_autocheckpoint = 0").await.with_context(what)?;
         let found = migrate::migrate(&mut connection, &path.display().to_string()).await?;
         let epoch = migrate::lead(&mut connection).await.with_context(what)?;
         let readers = AnyPoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(Duration::from_secs(5))
+            // A file does not hang up; the test costs a change of thread for each read.
+            .test_before_acquire(false)
             // A local file does not hang up; the check would double the cost of a small read.
             .test_before_acquire(false)
             .after_connect(|connection, _| {
@@ -121,7 +132,8 @@ impl Store {
                     Ok(())
                 })
             })
-            .connect_lazy_with(options);
+            .connect_lazy_with(options.clone());
+        tokio::spawn(checkpoint(options.connect().await.with_context(what)?, path.with_extension("db-wal")));
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let (fail, failed) = watch::channel(None);
         tokio::spawn(writer::Writer { connection, queue, epoch, fail, lock }.run());
@@ -244,6 +256,23 @@ fn options(path: &Path) -> anyhow::Result<AnyConnectOptions> {
     }
     url.push_str("?mode=rwc");
     Ok(url.parse::<AnyConnectOptions>()?.disable_statement_logging())
+}
+
+/// Copies the log into the database now and then, beside the writer, who does not wait for it. Ends when the
+/// log is gone: the store was closed.
+async fn checkpoint(mut connection: AnyConnection, log: std::path::PathBuf) {
+    loop {
+        tokio::time::sleep(CHECKPOINT_EVERY).await;
+        match std::fs::metadata(&log) {
+            Ok(data) if data.len() > CHECKPOINT_BYTES => {
+                if let Err(error) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").await {
+                    tracing::warn!(%error, "the database's log could not be copied; it grows until it can");
+                }
+            }
+            Ok(_) => {}
+            Err(_) => return,
+        }
+    }
 }
 
 async fn prepare(connection: &mut AnyConnection) -> sqlx::Result<()> {

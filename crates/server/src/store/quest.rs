@@ -28,12 +28,11 @@ pub async fn list(connection: &mut AnyConnection, character: CharacterId) -> Res
         .bind(character.to_vec())
         .fetch_all(connection)
         .await?;
-    rows.iter()
-        .map(|row| {
-            let id: String = row.try_get(0)?;
-            let title = if id == FIRST_QUEST.0 { FIRST_QUEST.1.to_owned() } else { id.clone() };
-            let step = u32::try_from(row.try_get::<i64, _>(1)?).unwrap_or(u32::MAX);
-            Ok(Quest { id, title, step, completed: row.try_get::<i64, _>(2)? != 0 })
-        })
-        .collect()
+    rows.iter().map(|row| Ok(standing(row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
+}
+
+/// A quest from its row.
+pub(super) fn standing(id: String, step: i64, completed: i64) -> Quest {
+    let title = if id == FIRST_QUEST.0 { FIRST_QUEST.1.to_owned() } else { id.clone() };
+    Quest { id, title, step: u32::try_from(step).unwrap_or(u32::MAX), completed: completed != 0 }
 }

@@ -1,0 +1,216 @@
+//! The program as an operator meets it: help, settings, doctor, and what it says about mistakes.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn pangea(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pangea"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PANGEA_")) {
+        command.env_remove(name);
+    }
+    command.current_dir(folder).args(arguments).envs(variables.iter().copied());
+    command.output().expect("pangea runs")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("UTF-8")
+}
+
+fn json(output: &Output) -> Vec<Value> {
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("no JSON: {}{}", stdout(output), stderr(output)))
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+/// The finding of a doctor about one thing.
+fn finding(list: &[Value], what: &str) -> Value {
+    let found = list.iter().find(|finding| finding["what"] == what);
+    found.unwrap_or_else(|| panic!("nothing about {what} in {list:?}")).clone()
+}
+
+#[test]
+fn help_names_every_command_and_option() {
+    let here = folder();
+    let help = pangea(here.path(), &["--help"], &[]);
+    assert!(help.status.success());
+    let text = stdout(&help);
+    for word in ["up", "central", "spawner", "chat", "area", "config", "doctor", "key", "bots", "trial"] {
+        assert!(text.lines().any(|line| line.trim_start().starts_with(word)), "{word} is missing:\n{text}");
+    }
+    for word in ["--listen", "--data", "--worlds", "--log", "--set", "--config"] {
+        assert!(text.contains(word), "{word} is missing:\n{text}");
+    }
+    let trial = stdout(&pangea(here.path(), &["trial", "join", "--help"], &[]));
+    for word in ["--players", "--capacity", "--seed", "--seconds", "--json"] {
+        assert!(trial.contains(word), "{word} is missing:\n{trial}");
+    }
+    assert!(!pangea(here.path(), &["trail"], &[]).status.success());
+}
+
+#[test]
+fn config_shows_each_value_and_its_origin() {
+    let here = folder();
+    std::fs::write(here.path().join("pangea.toml"), "worlds = \"w\"\n[central]\nlink = \"127.0.0.1:4001\"\n")
+        .expect("file");
+    let variables = [("PANGEA_WORLDS", "v"), ("PANGEA_CENTRAL_LISTEN", "127.0.0.1:4002")];
+    let output = pangea(here.path(), &["config", "--json", "--listen", "127.0.0.1:4003"], &variables);
+    let list = json(&output);
+    let entry = |key: &str| {
+        let entry = list.iter().find(|entry| entry["key"] == key).expect("the key is listed");
+        (entry["value"].as_str().expect("text").to_owned(), entry["from"].as_str().expect("text").to_owned())
+    };
+    assert_eq!(entry("central.listen"), ("127.0.0.1:4003".into(), "--listen".into()));
+    assert_eq!(entry("worlds"), ("v".into(), "PANGEA_WORLDS".into()));
+    assert_eq!(entry("central.link"), ("127.0.0.1:4001".into(), "pangea.toml:3".into()));
+    assert_eq!(entry("data"), ("data".into(), "default".into()));
+}
+
+#[test]
+fn a_mistake_is_named_with_its_place_and_the_nearest_key() {
+    let here = folder();
+    std::fs::write(here.path().join("own.toml"), "\n[central]\nlisen = \"127.0.0.1:1\"\n").expect("file");
+    let check = |arguments: &[&str], variables: &[(&str, &str)], expected: &str| {
+        let output = pangea(here.path(), arguments, variables);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(stderr(&output).contains(expected), "{arguments:?}: {}", stderr(&output));
+    };
+    check(&["--config", "own.toml", "up"], &[], "own.toml:3: unknown key «lisen»; did you mean «listen»?");
+    check(&["up", "--listen", "here"], &[], "--listen: central.listen: ");
+    check(&["up", "--set", "spawner.prts=1-2"], &[], "did you mean «spawner.ports»?");
+    check(
+        &["up"],
+        &[("PANGEA_DATE", "x")],
+        "PANGEA_DATE: unknown variable «PANGEA_DATE»; did you mean «PANGEA_DATA»?",
+    );
+    check(&["--config", "missing.toml", "up"], &[], "missing.toml");
+}
+
+#[test]
+fn doctor_says_what_to_mend() {
+    let here = folder();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = taken.local_addr().map(|address| (address, taken)).expect("bound");
+    let worlds = here.path().join("worlds");
+    std::fs::create_dir(&worlds).expect("a folder");
+    std::fs::write(worlds.join("bad.toml"), "kind = \"grid\"\n[grid]\ncell_m = 0\n").expect("a world");
+    std::fs::write(here.path().join("data"), "a file where a folder should be").expect("a file");
+    std::fs::write(here.path().join("key"), "no key").expect("a file");
+    let listen = taken.0.to_string();
+    let arguments = [
+        "doctor",
+        "--json",
+        "--listen",
+        &listen,
+        "--set",
+        "spawner.key_file=key",
+        "--set",
+        "spawner.templates.lodge.command=[\"no-such-program\"]",
+        "--set",
+        "spawner.bind=192.0.2.1",
+        "--set",
+        "chat.central=nowhere.invalid:1",
+        "--set",
+        "central.tls_certificate=none.pem",
+        "--set",
+        "central.tls_key=none.pem",
+    ];
+    let output = pangea(here.path(), &arguments, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let list = json(&output);
+    for what in [
+        "central.listen",
+        "world",
+        "data",
+        "spawner.key_file",
+        "template lodge",
+        "spawner.bind",
+        "chat.central",
+        "central.tls_certificate",
+        "central.tls_key",
+    ] {
+        let finding = finding(&list, what);
+        assert_eq!(finding["state"], "broken", "{finding}");
+        assert!(finding["mend"].as_str().is_some_and(|mend| !mend.is_empty()), "{finding}");
+    }
+    let port = finding(&list, "central.listen");
+    let holder = format!("(process {})", std::process::id());
+    assert!(port["found"].as_str().is_some_and(|found| found.contains(&holder)), "{port}");
+    assert!(finding(&list, "world")["found"].as_str().is_some_and(|found| found.contains("bad.toml:")));
+    assert_eq!(finding(&list, "template area")["state"], "good");
+    let text = stdout(&pangea(here.path(), &["doctor", "--listen", &listen], &[]));
+    assert!(text.contains('✗') && text.contains("→"), "{text}");
+}
+
+#[test]
+fn doctor_is_content_with_a_sound_node() {
+    let here = folder();
+    let arguments = [
+        "doctor",
+        "--json",
+        "--listen",
+        "127.0.0.1:0",
+        "--link",
+        "127.0.0.1:0",
+        "--set",
+        "chat.listen=127.0.0.1:0",
+    ];
+    let output = pangea(here.path(), &arguments, &[]);
+    let list = json(&output);
+    assert!(output.status.success(), "{list:?}");
+    assert!(!here.path().join("data").exists(), "it changes nothing");
+}
+
+#[test]
+fn bots_say_that_there_is_no_central() {
+    let here = folder();
+    let closed = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    let url = format!("http://{closed}");
+    let output = pangea(here.path(), &["bots", "--players", "1", "--url", &url], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains(&format!("is a central running at {url}?")), "{}", stderr(&output));
+}
+
+/// Scenario 8: the measuring command ends well and prints what it promises, with two servers for their players.
+#[test]
+fn trial_join_measures_and_keeps_its_promises() {
+    let here = folder();
+    let arguments = ["trial", "join", "--players", "12", "--capacity", "6", "--seconds", "1", "--json"];
+    let output = pangea(here.path(), &arguments, &[]);
+    let report: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+    assert!(output.status.success(), "{report}");
+    for key in [
+        "players",
+        "servers_for_the_area",
+        "servers_used",
+        "joins_ok",
+        "joins_refused",
+        "join_cold_ms_p50",
+        "join_cold_ms_p99",
+        "join_warm_ms_p50",
+        "join_warm_ms_p99",
+        "joins_per_s",
+        "server_cpu_ms_per_join",
+        "idle_server_rss_mb",
+        "server_ready_ms_p50",
+    ] {
+        assert!(report[key].is_number(), "{key} is missing in {report}");
+    }
+    assert_eq!(
+        (&report["servers_for_the_area"], &report["servers_used"]),
+        (&1.into(), &2.into()),
+        "{report}"
+    );
+    assert_eq!(report["joins_refused"], 0, "{report}");
+    assert!(report["joins_ok"].as_u64() > Some(24), "{report}");
+}
