@@ -183,3 +183,19 @@ async fn a_ticket_of_an_ended_login_opens_nothing() {
     let mut wire = Wire::knock(&prepared.url, Entry::Ticket(prepared.ticket)).await;
     assert_eq!(wire.end().await, (vec!["not_announced".to_owned()], Some(close::REFUSED)));
 }
+
+/// Out and in again as quickly as a client can: each time it stands where it stood, and is one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leaving_and_entering_at_once_loses_nothing() {
+    let cluster = Cluster::with_worlds(&[("field", &field(600))], &[]).await;
+    let (client, character) = cluster.player("Gina", "field", None).await;
+    let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
+    for round in 0..10 {
+        walk(&mut game, 3).await;
+        let stood_at = stood(&mut game).await;
+        game.leave().await;
+        game = client.enter(character, EnterOptions::default()).await.expect("it comes in again");
+        assert_eq!(stood(&mut game).await, stood_at, "round {round}");
+        assert_eq!(seats(&cluster, "field/").await, 1, "round {round}");
+    }
+}

@@ -29,6 +29,9 @@ use crate::{clock, link, random};
 /// How often a join tries again when the server is lost under it.
 const TRIES: u32 = 3;
 
+/// How long a join waits for a leave that is being written, before it looks again.
+const LEAVE_WRITTEN: Duration = Duration::from_millis(250);
+
 /// How long a join waits for a game server to prepare a character.
 const ADMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -128,6 +131,10 @@ pub async fn join(
                     return Err(refusal);
                 }
                 tracing::info!(character = %want.character, %refusal, "an enter tries again");
+                if refusal.code == Code::StaleEpoch {
+                    // It has just left, and that is being written.
+                    let _ = tokio::time::timeout(LEAVE_WRITTEN, core.changed.notified()).await;
+                }
             }
         }
     }
@@ -352,10 +359,7 @@ async fn prepare(
             if own { epoch + 1 } else { epoch + 2 }
         }
     };
-    if let Some(seat) = core.state().areas.get_mut(&area).and_then(|area| area.seats.get_mut(&want.character))
-    {
-        seat.epoch = epoch;
-    }
+    hold_seat(core, want, area, epoch)?;
     if let Some(sender) = &server.sender {
         admit(core, want, doc, area, epoch, sender).await?;
     }
@@ -383,6 +387,20 @@ async fn prepare(
         certificate_sha256: (!pin.is_empty()).then(|| pangea_world::id::hex(pin)),
         took_ms: 0.0,
     })
+}
+
+/// The seat is for this epoch from now on. A stay under an earlier one has ended, though its end may still be
+/// on its way; it may even have freed the seat.
+fn hold_seat(core: &Core, want: &Want, area: AreaId, epoch: u64) -> Result<(), Refusal> {
+    let mut state = core.state();
+    let seat = state.areas.get_mut(&area).and_then(|area| area.seats.get_mut(&want.character));
+    let seat = seat.ok_or_else(|| Refusal::new(Code::StaleEpoch, "the seat was freed by an earlier stay's end"))?;
+    if seat.taken == Taken::Inside && seat.epoch < epoch {
+        let until = Instant::now() + Duration::from_secs(core.config.central.seat_hold_s);
+        (seat.taken, seat.run) = (Taken::Held(until), want.run);
+    }
+    seat.epoch = epoch;
+    Ok(())
 }
 
 /// Makes the area the character's owner: one transaction, which also notes the enter.
