@@ -174,6 +174,7 @@ async fn adopt_third_party(core: &Arc<Core>, spawner: &str, info: &ServerInfo) -
             run: EnterId::default(),
             taken: Taken::Inside,
             leaving: None,
+            next: None,
         };
         entry.seats.insert(character.id, seat);
     }
@@ -379,6 +380,7 @@ async fn register_area(
                 run: EnterId::default(),
                 taken: Taken::Inside,
                 leaving: None,
+                next: None,
             };
             entry.seats.entry(character).or_insert(seat);
         }
