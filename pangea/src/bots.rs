@@ -94,7 +94,8 @@ async fn crowd(options: &Bots, client: &Client) -> anyhow::Result<Crowd> {
             let hint = meant.map_or_else(|| known.join(", "), |meant| format!("did you mean «{meant}»?"));
             format!("there is no world «{name}»; {hint}")
         })?,
-        None => worlds.first().context("central has no world")?,
+        // Where most of them fit on one server.
+        None => worlds.iter().max_by_key(|world| world.capacity).context("central has no world")?,
     };
     let random: [u8; 20] = pangea_server::random::bytes();
     Ok(Crowd {

@@ -200,7 +200,7 @@ pub struct Bots {
     /// Central.
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     pub url: String,
-    /// World by name; without it the first.
+    /// World by name; without it the one whose servers take most players.
     #[arg(long)]
     pub world: Option<String>,
     /// Map, in a world of maps; without it the faction's.

@@ -11,7 +11,12 @@ const MOST_LINES = 100;
 export function words(data) {
   if (data === null || data === undefined) return "";
   if (typeof data !== "object") return String(data);
-  if ("welcome" in data) return words(data.welcome);
+  const { welcome, said, by, came, left, rings, name } = data;
+  if (welcome !== undefined) return typeof welcome?.name === "string" ? `Welcome, ${welcome.name}.` : words(welcome);
+  if (typeof said === "string") return `${by}: ${said}`;
+  if (typeof came === "string") return `${came} came in.`;
+  if (typeof left === "string") return `${left} left.`;
+  if (rings !== undefined && name === undefined) return `${by} rings the bell (${rings}).`;
   if (typeof data.text === "string") return typeof data.from === "string" ? `${data.from}: ${data.text}` : data.text;
   return Object.entries(data).map(([name, value]) => `${name}: ${words(value)}`).join(", ").slice(0, 500);
 }

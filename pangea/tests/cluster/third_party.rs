@@ -59,14 +59,18 @@ async fn players(cluster: &Cluster) -> u64 {
     cluster.client().worlds().await.unwrap().iter().map(|world| world.players).sum()
 }
 
-/// The next thing that the lodge says.
+/// The next thing that the lodge says, but for who comes and goes.
 async fn said(game: &mut Game) -> Value {
     event(game, "the lodge speaks", |event, _| match event {
-        Event::Raw(data) => Some(serde_json::from_slice(data).unwrap()),
+        Event::Raw(data) => Some(serde_json::from_slice(data).unwrap()).filter(is_for_him),
         Event::Ended(how) => panic!("it ended: {how:?}"),
         _ => None,
     })
     .await
+}
+
+fn is_for_him(said: &Value) -> bool {
+    said.get("came").or(said.get("left")).is_none()
 }
 
 /// He goes in on the plain path, is there for all to see, comes back out, and his seat is free.
@@ -107,7 +111,12 @@ async fn shown(url: &str, first: String) -> Value {
     socket.send(Message::text(first)).await.unwrap();
     loop {
         match socket.next().await.expect("an answer").expect("a frame") {
-            Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+            Message::Text(text) => {
+                let said: Value = serde_json::from_str(&text).unwrap();
+                if is_for_him(&said) {
+                    return said;
+                }
+            }
             Message::Close(Some(frame)) => return serde_json::from_str(&frame.reason).unwrap(),
             Message::Close(None) => panic!("closed without a reason"),
             _ => {}

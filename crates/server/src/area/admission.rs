@@ -221,8 +221,10 @@ impl Admissions {
     /// The loop let it go, and with it the ownership under this epoch. One that is announced anew under a
     /// higher one keeps its seat; the announcement under an epoch that is given back is void, and missing.
     pub fn gone(&mut self, now_ms: u64, character: CharacterId, epoch: u64) -> Option<Missing> {
-        self.given_back.insert(character, (epoch, now_ms + GIVEN_BACK_MS));
         let seat = self.seats.get_mut(&character).filter(|seat| seat.inside)?;
+        if seat.granted {
+            self.given_back.insert(character, (epoch, now_ms + GIVEN_BACK_MS));
+        }
         (seat.inside, seat.connected, seat.resume) = (false, false, None);
         if seat.epoch > epoch && seat.expected.is_some() {
             return None;

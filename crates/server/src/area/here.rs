@@ -19,6 +19,9 @@ use super::client::Client;
 use super::mailbox::{Entrance, FromLoop, Gauges, Guest, Tell};
 use super::socket::Socket;
 
+/// How long one that only sees is kept without its client: where it is steered, it is not lost.
+const ONLY_SEES_GRACE_MS: u64 = 2_000;
+
 /// Most messages for central that wait for room on the link.
 const MOST_UNTOLD: usize = 65_536;
 
@@ -60,7 +63,7 @@ pub struct Here {
     pub eyes: (f64, f64),
     /// Its client.
     pub client: Option<usize>,
-    /// When one without client leaves, ms of the clock.
+    /// When one without client leaves, or one that only sees and is not granted, ms of the clock.
     pub leaves_at_ms: Option<u64>,
     /// Set while central decides about this change of owner: nothing moves it.
     pub frozen: Option<TransferId>,
@@ -163,7 +166,7 @@ impl Area {
                 return Refusal::err(Code::StaleEpoch, "this character is here under a higher epoch");
             }
             (here.epoch, here.enter, here.resume) = (guest.epoch, guest.enter, guest.resume);
-            here.leaves_at_ms = None;
+            here.leaves_at_ms = (!here.in_world).then(|| self.now_ms + guest.wait_ms.max(1_000));
             here.doc.quests = guest.doc.quests.clone();
             let entity = here.entity;
             if !guest.resumed {
@@ -186,7 +189,7 @@ impl Area {
                 in_world: false,
                 eyes,
                 client: None,
-                leaves_at_ms: Some(self.now_ms + guest.wait_ms.max(self.settings.grace_ms)),
+                leaves_at_ms: Some(self.now_ms + guest.wait_ms.max(1_000)),
                 frozen: None,
                 commit_again_ms: 0,
                 kicked: None,
@@ -261,7 +264,7 @@ impl Area {
             return;
         };
         here.client = None;
-        let grace_ms = if here.in_world { self.settings.grace_ms } else { self.settings.grace_ms.max(1_000) };
+        let grace_ms = if here.in_world { self.settings.grace_ms } else { ONLY_SEES_GRACE_MS };
         here.leaves_at_ms = Some(self.now_ms + grace_ms);
         self.report(FromLoop::Lost(character));
     }
@@ -301,13 +304,19 @@ impl Area {
         let mut leaving = Vec::new();
         for (character, here) in &mut self.here {
             here.wish = here.wish.filter(|(_, until, _)| *until > now_ms);
-            let over = here.client.is_none() && here.leaves_at_ms.is_some_and(|at| at <= now_ms);
+            let waits = here.client.is_some() && here.in_world;
+            let over = !waits && here.leaves_at_ms.is_some_and(|at| at <= now_ms);
             if here.frozen.is_none() && (over || here.kicked.is_some()) {
-                leaving.push((*character, here.kicked.take()));
+                // One that came for a move which nobody decides any more (central was restarted) stays where it is.
+                let undecided = over && here.client.is_some();
+                let late =
+                    undecided.then(|| Refusal::new(Code::EnterExpired, "the move was not decided in time"));
+                let code = if undecided { close::REFUSED } else { close::SESSION_ENDED };
+                leaving.push((*character, code, here.kicked.take().or(late)));
             }
         }
-        for (character, reason) in leaving {
-            self.leave(character, close::SESSION_ENDED, reason);
+        for (character, code, reason) in leaving {
+            self.leave(character, code, reason);
         }
         for slot in 0..self.clients.len() {
             if self.clients[slot].as_ref().is_some_and(|client| client.is_over(now_ms)) {

@@ -20,8 +20,9 @@ use pangea_world::world_file::{Kind, World};
 use pangea_world::{Code, Refusal};
 use tokio::sync::{Notify, oneshot, watch};
 
-use super::core::{Core, EnterWish, Prepared, Progress};
+use super::core::Core;
 use super::state::{Phase, Seat, Taken, Transfer, Waiting};
+use super::wish::{EnterWish, Prepared, Progress};
 use super::{handoff, running};
 use crate::store::{Connection, Error, character, enter, ownership};
 use crate::{clock, link, random};

@@ -15,9 +15,10 @@ use pangea_world::{Code, Refusal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::core::{Core, EnterWish, Progress};
+use super::core::Core;
 use super::join::{self, Want};
 use super::state::{Chat, PeerAddress, Phase, Seat, Server, Spawner, Taken, server_key};
+use super::wish::{EnterWish, Progress};
 use super::{handoff, peers, running};
 use crate::link::{self, Accepted, Event};
 use crate::store::{self, ownership};
@@ -512,6 +513,8 @@ async fn on_stopped(core: &Arc<Core>, area: AreaId, server: ServerId, stopped: &
         entry.factions.clear();
         entry.seats.retain(|_, seat| seat.taken != Taken::Inside);
         entry.phase.send_replace(Phase::Down);
+        let ground = (entry.name.world.clone(), entry.name.ground.clone());
+        state.line_moved(&ground);
         let refused: Vec<EnterId> =
             state.admits.iter().filter(|(_, (id, _))| *id == area).map(|(run, _)| *run).collect();
         refused.iter().for_each(|run| drop(state.admits.remove(run)));

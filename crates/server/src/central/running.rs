@@ -14,9 +14,10 @@ use pangea_world::world_file::{Kind, OWN_SERVER, World};
 use pangea_world::{Code, Refusal};
 use tokio::sync::{oneshot, watch};
 
-use super::core::{Core, Progress, template_of};
+use super::core::{Core, template_of};
 use super::peers;
 use super::state::{Area, PeerAddress, Phase, Server};
+use super::wish::Progress;
 use crate::store::{self, Error, ownership};
 use crate::{link, random};
 
@@ -451,6 +452,16 @@ pub async fn server_died(core: &Arc<Core>, server: ServerId, how: &str) {
             entry.seats.retain(|_, seat| seat.taken != super::state::Taken::Inside);
             let wanted = entry.always_on || players > 0;
             let first = entry.phase.send_replace(Phase::Down);
+            let ground = (entry.name.world.clone(), entry.name.ground.clone());
+            // Its handoffs cannot be decided by it any more; the other side goes on as if nothing was.
+            let of_it = |t: &super::state::Transfer| !t.plain && (t.from == id || t.to == id);
+            let moves = state.transfers.iter().filter(|(_, transfer)| of_it(transfer));
+            let moves: Vec<_> = moves.map(|(run, transfer)| (*run, transfer.character)).collect();
+            for (run, character) in moves {
+                state.transfers.remove(&run);
+                state.forget_run(run, character);
+            }
+            state.line_moved(&ground);
             let refused = state
                 .admits
                 .iter()

@@ -15,7 +15,7 @@ use pangea_world::world_file::World;
 use pangea_world::{Code, Refusal, role_key::RoleKey};
 use tokio::sync::{Notify, oneshot, watch};
 
-use super::core::Progress;
+use super::wish::Progress;
 use crate::link;
 
 /// All of it.
