@@ -278,7 +278,9 @@ fn look_for_seat(
         + Duration::from_secs(core.config.central.seat_hold_s + core.config.central.start_timeout_s);
     let Some(area) = state.areas.get_mut(&id) else { return Ok(Look::Open(layer)) };
     match area.seats.get_mut(&want.character) {
-        Some(seat) if seat.taken == Taken::Inside => seat.session = want.session,
+        Some(seat) if seat.taken == Taken::Inside => {
+            (seat.session, seat.next) = (want.session, Some(want.run));
+        }
         Some(seat) => {
             *seat = Seat {
                 run: want.run,
@@ -296,6 +298,7 @@ fn look_for_seat(
                 run: want.run,
                 taken: Taken::Held(until),
                 leaving: None,
+                next: None,
             };
             area.seats.insert(want.character, seat);
         }

@@ -175,6 +175,7 @@ async fn adopt_third_party(core: &Arc<Core>, spawner: &str, info: &ServerInfo) -
             run: EnterId::default(),
             taken: Taken::Inside,
             leaving: None,
+            next: None,
         };
         entry.seats.insert(character.id, seat);
     }
@@ -380,6 +381,7 @@ async fn register_area(
                 run: EnterId::default(),
                 taken: Taken::Inside,
                 leaving: None,
+                next: None,
             };
             entry.seats.entry(character).or_insert(seat);
         }
