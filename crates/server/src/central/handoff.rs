@@ -188,7 +188,8 @@ async fn release(core: &Arc<Core>, area: AreaId, id: CharacterId, epoch: u64, st
                 match ownership::change_owner(tx, id.0, change, &release).await {
                     // Late, and harmless: it must not fail those that are written with it.
                     Err(Error::Refused(refusal)) if refusal.code == Code::StaleEpoch => return Ok(false),
-                    released => drop(released?),
+                    Err(error) => return Err(error),
+                    Ok(_) => {}
                 }
                 if let Some((run, to, place)) = &on {
                     character::put(tx, id, place).await?;
