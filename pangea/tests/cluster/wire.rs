@@ -1,7 +1,6 @@
 //! A client that says exactly what a test wants it to say, and tells all that it hears.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use pangea_world::GAME_PROTOCOL_VERSION;
