@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use pangea_world::character::CharacterDoc;
 use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, SessionId, TransferId};
 use pangea_world::messages::{Admit, Body, FactionSync};
-use pangea_world::ownership::Change;
+use pangea_world::ownership::{Change, Owned};
 use pangea_world::placement::{self, Placement, Wish};
 use pangea_world::quest::Quest;
 use pangea_world::space::{AreaName, Ground, Place, ground_at};
@@ -416,6 +416,7 @@ async fn own_it(
     });
     let transfers = [TransferId(random::bytes()), TransferId(want.run.0)];
     let owner = found.owner;
+    let seen_epoch = found.epoch;
     core.store
         .write(move |tx| {
             let (noted, place, stood) = (noted.clone(), place.clone(), stood.clone());
@@ -439,8 +440,9 @@ async fn own_it(
                 if moves {
                     character::put(tx, id, &place).await?;
                 }
-                let changed =
-                    ownership::change_owner(tx, id.0, transfers[1], &Change::Grant { to: area }).await?;
+                let grant = Change::Grant { to: area };
+                let seen = Owned { owner: None, epoch: seen_epoch, last: None };
+                let changed = ownership::change_owner_seen(tx, id.0, transfers[1], &grant, &seen).await?;
                 Ok::<u64, Error>(changed.row.epoch)
             })
         })
