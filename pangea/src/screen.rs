@@ -36,8 +36,11 @@ pub fn dim(text: &str) -> String {
     paint("2", text)
 }
 
-/// Rows under each other; a column is as wide as its widest cell. A cell is (text, painter).
-pub fn table(rows: &[Vec<(String, fn(&str) -> String)>]) -> String {
+/// A text of a table, and what paints it.
+pub type Cell = (String, fn(&str) -> String);
+
+/// Rows under each other; a column is as wide as its widest cell.
+pub fn table(rows: &[Vec<Cell>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let wide = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|(text, _)| text.chars().count()).max().unwrap_or(0)

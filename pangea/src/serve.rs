@@ -22,7 +22,11 @@ pub fn roles(cli: &Cli, game: Game) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
     let config = settings::layers(cli)?.config()?;
     log_to_stderr(&config.log)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads")?;
+    // The game servers on this machine need the other half; fewer threads wake each other less.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = (cores / 2).max(1);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    let runtime = runtime.context("no threads")?;
     runtime.block_on(async {
         let shutdown = stop::on_signals()?;
         let banner = |roles| tokio::spawn(banner(config.clone(), roles, begun, shutdown.clone()));

@@ -7,6 +7,7 @@
 
 mod cluster;
 mod joining;
+mod percentile;
 mod processes;
 mod report;
 

@@ -38,7 +38,7 @@ const ALL: [Step; 7] = [
     ("lints", || cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])),
     ("generated code", || crate::codegen::run(true)),
     ("page and library", || in_folder("web", "npm", &["test", "--silent"])),
-    ("tests", || cargo(&["test", "--workspace"])),
+    ("tests", || cargo(&["test", "--workspace", "--no-fail-fast"])),
 ];
 
 /// Runs the steps; all of them, also after one failed, and then a table.

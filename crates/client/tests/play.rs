@@ -229,7 +229,7 @@ async fn a_third_party_server_is_entered_after_the_old_one_was_left() {
         socket.close(1000).await;
         let mut lodge = new.accept().await;
         let first = lodge.0.next().await.expect("a message").expect("whole");
-        assert_eq!(first, Message::text("jwt"));
+        assert_eq!(first, Message::text(r#"{"ticket":"jwt"}"#));
         lodge.0.send(Message::text("hello")).await.expect("sent");
         lodge
     };

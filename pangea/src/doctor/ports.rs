@@ -65,13 +65,13 @@ pub(super) fn game_ports(config: &Config) -> Vec<Finding> {
     } else {
         Finding::good(what, found)
     }];
-    if let Some((from, to)) = outgoing_ports() {
-        if first <= to && last >= from {
-            let found = format!(
-                "{first}-{last} overlaps {from}-{to}, which the system gives to outgoing connections"
-            );
-            findings.push(Finding::look(what, found, "choose a range below, e.g. 7000-7999"));
-        }
+    if let Some((from, to)) = outgoing_ports()
+        && first <= to
+        && last >= from
+    {
+        let found =
+            format!("{first}-{last} overlaps {from}-{to}, which the system gives to outgoing connections");
+        findings.push(Finding::look(what, found, "choose a range below, e.g. 7000-7999"));
     }
     findings
 }

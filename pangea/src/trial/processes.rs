@@ -34,7 +34,7 @@ pub(super) fn cpu_ms(parent: u32) -> f64 {
 /// The median VmRSS of these processes, MB (10⁶ bytes).
 pub(super) fn median_rss_mb(pids: impl Iterator<Item = u32>) -> f64 {
     let mut all: Vec<f64> = pids.filter_map(rss_mb).collect();
-    super::report::percentile(&mut all, 0.5)
+    super::percentile::percentile(&mut all, 0.5)
 }
 
 fn rss_mb(pid: u32) -> Option<f64> {

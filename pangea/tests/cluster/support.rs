@@ -325,7 +325,7 @@ pub async fn request(
     let (head, body) = text.split_once("\r\n\r\n")?;
     let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
     let body =
-        if chunked { body.lines().step_by(2).skip(0).collect::<Vec<_>>().join("") } else { body.to_owned() };
+        if chunked { body.lines().skip(1).step_by(2).collect::<Vec<_>>().join("") } else { body.to_owned() };
     Some((status, body))
 }
 

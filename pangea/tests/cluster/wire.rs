@@ -1,7 +1,6 @@
 //! A client that says exactly what a test wants it to say, and tells all that it hears.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use pangea_world::GAME_PROTOCOL_VERSION;
@@ -148,15 +147,4 @@ impl Wire {
         .await;
         all
     }
-}
-
-/// Bytes to a port by hand, and what comes back until the other side closes or says nothing for a while.
-pub async fn raw_exchange(port: u16, bytes: &[u8], most: Duration) -> Vec<u8> {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut socket = TcpStream::connect(("127.0.0.1", port)).await.expect("a socket");
-    // Whoever is refused early may not take the rest.
-    let _ = socket.write_all(bytes).await;
-    let mut back = Vec::new();
-    let _ = tokio::time::timeout(most, socket.read_to_end(&mut back)).await;
-    back
 }

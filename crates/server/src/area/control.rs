@@ -10,7 +10,7 @@ use pangea_engine::Game;
 use pangea_world::character::CharacterDoc;
 use pangea_world::faction::Faction;
 use pangea_world::frames::{Entry, close};
-use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId};
+use pangea_world::id::{CharacterId, EnterId};
 use pangea_world::messages::{
     Admit, Admitted, AreaReady, Arrived, Body, CharacterAt, CharacterHere, Granted, Kick, Peer, Peers,
     RefusalMessage, Register,
@@ -25,6 +25,7 @@ use super::chat_link::ChatLink;
 use super::clock::{Clock, Lease};
 use super::gate::Knock;
 use super::http::Question;
+use super::identity::Identity;
 use super::load::{self, Loaded};
 use super::mailbox::{Entrance, FromLoop, Gauges, MOST_TO_CONTROL, Tell, ToLoop};
 use crate::link::Event;
@@ -32,25 +33,6 @@ use crate::{clock, random};
 
 /// Longest time that the loop has for a stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(6);
-
-/// Who this area server is.
-#[derive(Debug, Clone)]
-pub struct Identity {
-    /// Its id.
-    pub server: ServerId,
-    /// The area that it was allocated to.
-    pub area: AreaId,
-    /// Host that clients and peers are told.
-    pub address: String,
-    /// The game port.
-    pub port: u16,
-    /// Whether the port speaks TLS.
-    pub tls: bool,
-    /// SHA-256 of the certificate if it was made at start, else empty.
-    pub certificate: Vec<u8>,
-    /// Most messages per second from one client.
-    pub messages_per_second: u32,
-}
 
 /// What comes to the control task.
 #[derive(Debug)]

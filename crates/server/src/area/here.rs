@@ -309,7 +309,8 @@ impl Area {
             if here.frozen.is_none() && (over || here.kicked.is_some()) {
                 // One that came for a move which nobody decides any more (central was restarted) stays where it is.
                 let undecided = over && here.client.is_some();
-                let late = undecided.then(|| Refusal::new(Code::EnterExpired, "the move was not decided in time"));
+                let late =
+                    undecided.then(|| Refusal::new(Code::EnterExpired, "the move was not decided in time"));
                 let code = if undecided { close::REFUSED } else { close::SESSION_ENDED };
                 leaving.push((*character, code, here.kicked.take().or(late)));
             }

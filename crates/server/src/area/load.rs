@@ -14,8 +14,8 @@ use tokio::sync::mpsc;
 
 use super::admission::Announcement;
 use super::clock::{Clock, Lease};
-use super::control::Identity;
 use super::here::{Area, Settings};
+use super::identity::Identity;
 use super::mailbox::{FromLoop, Gauges, MOST_TO_LOOP, Tell, ToLoop};
 use super::saved::Saved;
 use super::tick::Loop;

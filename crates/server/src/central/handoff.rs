@@ -113,6 +113,7 @@ pub fn arrived(core: &Core, area: AreaId, arrived: &Arrived) {
         && seat.epoch == arrived.epoch
     {
         seat.taken = Taken::Inside;
+        seat.next = seat.next.filter(|next| *next != run);
     }
 }
 
@@ -146,9 +147,12 @@ pub async fn left(core: &Arc<Core>, area: AreaId, left: &Left) {
     let Some((id, _)) = ids(&left.character, &[0; 16]) else { return };
     release(core, area, id, left.epoch, Some((left.x, left.y))).await;
     let mut state = core.state();
-    if let Some(seat) = state.areas.get(&area).and_then(|entry| entry.seats.get(&id)) {
-        // A newer enter may hold the seat for the same character already.
-        if seat.epoch <= left.epoch && seat.taken == Taken::Inside {
+    let hold = Duration::from_secs(core.config.central.seat_hold_s + core.config.central.start_timeout_s);
+    if let Some(seat) = state.areas.get_mut(&area).and_then(|entry| entry.seats.get_mut(&id)) {
+        // A newer enter may hold the seat for the same character already, or be about to.
+        if let (Some(next), Taken::Inside) = (seat.next.take(), seat.taken) {
+            (seat.run, seat.taken, seat.leaving) = (next, Taken::Held(Instant::now() + hold), None);
+        } else if seat.epoch <= left.epoch && seat.taken == Taken::Inside {
             drop(state);
             free_seat(core, area, id, None);
             return;
@@ -184,7 +188,8 @@ async fn release(core: &Arc<Core>, area: AreaId, id: CharacterId, epoch: u64, st
                 match ownership::change_owner(tx, id.0, change, &release).await {
                     // Late, and harmless: it must not fail those that are written with it.
                     Err(Error::Refused(refusal)) if refusal.code == Code::StaleEpoch => return Ok(false),
-                    released => drop(released?),
+                    Err(error) => return Err(error),
+                    Ok(_) => {}
                 }
                 if let Some((run, to, place)) = &on {
                     character::put(tx, id, place).await?;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use pangea_world::character::CharacterDoc;
 use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, SessionId, TransferId};
 use pangea_world::messages::{Admit, Body, FactionSync};
-use pangea_world::ownership::Change;
+use pangea_world::ownership::{Change, Owned};
 use pangea_world::placement::{self, Placement, Wish};
 use pangea_world::quest::Quest;
 use pangea_world::space::{AreaName, Ground, Place, ground_at};
@@ -20,8 +20,9 @@ use pangea_world::world_file::{Kind, World};
 use pangea_world::{Code, Refusal};
 use tokio::sync::{Notify, oneshot, watch};
 
-use super::core::{Core, EnterWish, Prepared, Progress};
+use super::core::Core;
 use super::state::{Phase, Seat, Taken, Transfer, Waiting};
+use super::wish::{EnterWish, Prepared, Progress};
 use super::{handoff, running};
 use crate::store::{Connection, Error, character, enter, ownership};
 use crate::{clock, link, random};
@@ -284,7 +285,9 @@ fn look_for_seat(
         + Duration::from_secs(core.config.central.seat_hold_s + core.config.central.start_timeout_s);
     let Some(area) = state.areas.get_mut(&id) else { return Ok(Look::Open(layer)) };
     match area.seats.get_mut(&want.character) {
-        Some(seat) if seat.taken == Taken::Inside => seat.session = want.session,
+        Some(seat) if seat.taken == Taken::Inside => {
+            (seat.session, seat.next) = (want.session, Some(want.run));
+        }
         Some(seat) => {
             *seat = Seat {
                 run: want.run,
@@ -302,6 +305,7 @@ fn look_for_seat(
                 run: want.run,
                 taken: Taken::Held(until),
                 leaving: None,
+                next: None,
             };
             area.seats.insert(want.character, seat);
         }
@@ -430,6 +434,7 @@ async fn own_it(
     });
     let transfers = [TransferId(random::bytes()), TransferId(want.run.0)];
     let owner = found.owner;
+    let seen_epoch = found.epoch;
     core.store
         .write(move |tx| {
             let (noted, place, stood) = (noted.clone(), place.clone(), stood.clone());
@@ -453,8 +458,9 @@ async fn own_it(
                 if moves {
                     character::put(tx, id, &place).await?;
                 }
-                let changed =
-                    ownership::change_owner(tx, id.0, transfers[1], &Change::Grant { to: area }).await?;
+                let grant = Change::Grant { to: area };
+                let seen = Owned { owner: None, epoch: seen_epoch, last: None };
+                let changed = ownership::change_owner_seen(tx, id.0, transfers[1], &grant, &seen).await?;
                 Ok::<u64, Error>(changed.row.epoch)
             })
         })

@@ -15,9 +15,10 @@ use pangea_world::{Code, Refusal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::core::{Core, EnterWish, Progress};
+use super::core::Core;
 use super::join::{self, Want};
 use super::state::{Chat, PeerAddress, Phase, Seat, Server, Spawner, Taken, server_key};
+use super::wish::{EnterWish, Progress};
 use super::{handoff, peers, running};
 use crate::link::{self, Accepted, Event};
 use crate::store::{self, ownership};
@@ -174,6 +175,7 @@ async fn adopt_third_party(core: &Arc<Core>, spawner: &str, info: &ServerInfo) -
             run: EnterId::default(),
             taken: Taken::Inside,
             leaving: None,
+            next: None,
         };
         entry.seats.insert(character.id, seat);
     }
@@ -379,6 +381,7 @@ async fn register_area(
                 run: EnterId::default(),
                 taken: Taken::Inside,
                 leaving: None,
+                next: None,
             };
             entry.seats.entry(character).or_insert(seat);
         }

@@ -3,7 +3,10 @@
 //! | file | does |
 //! |---|---|
 //! | [`api`] | the HTTP API and the pages |
-//! | [`core`] | what the HTTP API and the links ask of central |
+//! | [`core`] | central itself: worlds, store, keys, the moment's state |
+//! | `entering` | enters by their keys: begun once, found again, given up |
+//! | [`wish`] | what is wished, how far it is, what it comes to |
+//! | [`population`] | what runs and who is where |
 //! | `join` | from a wish to a ticket, in one straight line |
 //! | `running` | makes an area run; one server however many ask |
 //! | `handoff` | characters arrive, leave, hand over |
@@ -15,14 +18,17 @@
 
 pub mod api;
 pub mod core;
+mod entering;
 mod handoff;
 mod join;
 pub mod keys;
 mod links;
 mod peers;
+pub mod population;
 mod running;
 mod state;
 mod watchdog;
+pub mod wish;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

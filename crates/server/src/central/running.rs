@@ -14,9 +14,10 @@ use pangea_world::world_file::{Kind, OWN_SERVER, World};
 use pangea_world::{Code, Refusal};
 use tokio::sync::{oneshot, watch};
 
-use super::core::{Core, Progress, template_of};
+use super::core::{Core, template_of};
 use super::peers;
 use super::state::{Area, PeerAddress, Phase, Server};
+use super::wish::Progress;
 use crate::store::{self, Error, ownership};
 use crate::{link, random};
 

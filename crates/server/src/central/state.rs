@@ -15,7 +15,7 @@ use pangea_world::world_file::World;
 use pangea_world::{Code, Refusal, role_key::RoleKey};
 use tokio::sync::{Notify, oneshot, watch};
 
-use super::core::Progress;
+use super::wish::Progress;
 use crate::link;
 
 /// All of it.
@@ -125,6 +125,8 @@ pub struct Seat {
     pub taken: Taken,
     /// Set when its login ended: until when the next enter waits for it to leave.
     pub leaving: Option<Instant>,
+    /// A join of one who is still inside: the seat becomes its own when he has left, and nobody else's.
+    pub next: Option<EnterId>,
 }
 
 /// By whom a seat is taken.
@@ -209,6 +211,9 @@ impl State {
         self.admits.remove(&run);
         let mut freed = Vec::new();
         for area in self.areas.values_mut() {
+            if let Some(seat) = area.seats.get_mut(&character).filter(|seat| seat.next == Some(run)) {
+                seat.next = None;
+            }
             let Some(seat) = area.seats.get(&character).filter(|seat| seat.run == run) else { continue };
             if seat.taken == Taken::Inside {
                 continue;

@@ -70,17 +70,61 @@ pub async fn change_owner<O: Owner>(
     transfer: TransferId,
     change: &Change<O>,
 ) -> Result<Changed<O>, Error> {
-    let row = owned::<O>(connection, id).await?;
-    let next = match decide(&row, transfer, change)? {
-        Decision::Repeat => return Ok(Changed { row, repeat: true }),
-        Decision::Apply(next) => next,
+    // Whoever names owner and epoch has usually seen the row as it is.
+    let named = match change {
+        Change::Commit { from, epoch, .. }
+        | Change::Abort { from, epoch }
+        | Change::Release { from, epoch } => Some(Owned { owner: Some(*from), epoch: *epoch, last: None }),
+        Change::Grant { .. } | Change::Failover { .. } => None,
     };
+    if let Some(named) = named
+        && let Some(changed) = apply(connection, id, transfer, change, &named).await?
+    {
+        return Ok(changed);
+    }
+    let row = owned::<O>(connection, id).await?;
+    if let Decision::Repeat = decide(&row, transfer, change)? {
+        return Ok(Changed { row, repeat: true });
+    }
+    let changed = apply(connection, id, transfer, change, &row).await?;
+    changed.ok_or_else(|| Refusal::new(Code::StaleEpoch, "the owner changed in between").into())
+}
+
+/// The same for a caller who has read the row a moment ago: one statement if it still stands.
+///
+/// # Errors
+/// As [`change_owner`].
+pub async fn change_owner_seen<O: Owner>(
+    connection: &mut AnyConnection,
+    id: [u8; 16],
+    transfer: TransferId,
+    change: &Change<O>,
+    seen: &Owned<O>,
+) -> Result<Changed<O>, Error> {
+    match apply(connection, id, transfer, change, seen).await? {
+        Some(changed) => Ok(changed),
+        None => change_owner(connection, id, transfer, change).await,
+    }
+}
+
+/// Decides on this row and writes, if the row stands so; `None`: it does not, or has this very change
+/// already. Owner and epoch are compared in the statement that writes.
+async fn apply<O: Owner>(
+    connection: &mut AnyConnection,
+    id: [u8; 16],
+    transfer: TransferId,
+    change: &Change<O>,
+    row: &Owned<O>,
+) -> Result<Option<Changed<O>>, Error> {
+    let Ok(Decision::Apply(next)) = decide(row, transfer, change) else { return Ok(None) };
     let update = match O::TABLE {
         Table::Area => {
-            "UPDATE area SET owner = $1, epoch = $2, last_transfer = $3 WHERE id = $4 AND epoch = $5"
+            "UPDATE area SET owner = $1, epoch = $2, last_transfer = $3 WHERE id = $4 AND epoch = $5 \
+             AND owner IS NOT DISTINCT FROM $6 AND last_transfer IS DISTINCT FROM $3"
         }
         Table::Character => {
-            "UPDATE character SET owner = $1, epoch = $2, last_transfer = $3 WHERE id = $4 AND epoch = $5"
+            "UPDATE character SET owner = $1, epoch = $2, last_transfer = $3 WHERE id = $4 AND epoch = $5 \
+             AND owner IS NOT DISTINCT FROM $6 AND last_transfer IS DISTINCT FROM $3 AND deleted IS NULL"
         }
     };
     let done = sqlx::query(update)
@@ -89,12 +133,10 @@ pub async fn change_owner<O: Owner>(
         .bind(transfer.to_vec())
         .bind(id.to_vec())
         .bind(row.epoch as i64)
+        .bind(row.owner.map(Owner::bytes))
         .execute(connection)
         .await?;
-    if done.rows_affected() != 1 {
-        return Err(Refusal::new(Code::StaleEpoch, "the owner changed in between").into());
-    }
-    Ok(Changed { row: next, repeat: false })
+    Ok((done.rows_affected() == 1).then_some(Changed { row: next, repeat: false }))
 }
 
 /// Who owns it now.

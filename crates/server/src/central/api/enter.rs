@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use super::State as Shared;
 use super::answer::{Answer, Denied, Failure, Read, deny};
 use super::login::Login;
-use crate::central::core::{EnterWish, Prepared, Progress};
+use crate::central::wish::{EnterWish, Prepared, Progress};
 use crate::store::character;
 
 /// Most characters of the texts of a wish.

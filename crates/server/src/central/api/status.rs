@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::State as Shared;
-use crate::central::core::RoleStatus;
+use crate::central::population::RoleStatus;
 
 /// What runs under this central.
 #[derive(Serialize, ToSchema)]

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::State as Shared;
 use super::answer::{Answer, Failure, deny};
-use crate::central::core::LayerPopulation;
+use crate::central::population::LayerPopulation;
 
 /// A point in a world.
 #[derive(Serialize, ToSchema)]

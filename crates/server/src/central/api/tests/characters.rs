@@ -22,7 +22,7 @@ async fn nobody_touches_anothers_character() {
     let of = |value: &Value| value.as_str().expect("an id").to_owned();
     let account = of(&session["account"]["id"]).parse().expect("an id");
     let login = of(&session["id"]).parse().expect("an id");
-    let wish = crate::central::core::EnterWish { character: id.parse().ok(), ..Default::default() };
+    let wish = crate::central::wish::EnterWish { character: id.parse().ok(), ..Default::default() };
     let (enter, _) = server.api.core.enter(account, login, "key".into(), wish).await.expect("it begins");
     let path = format!("/api/enter/{enter}");
     for method in ["GET", "DELETE"] {

@@ -1,0 +1,22 @@
+//! Who this area server is.
+
+use pangea_world::id::{AreaId, ServerId};
+
+/// Who this area server is.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Its id.
+    pub server: ServerId,
+    /// The area that it was allocated to.
+    pub area: AreaId,
+    /// Host that clients and peers are told.
+    pub address: String,
+    /// The game port.
+    pub port: u16,
+    /// Whether the port speaks TLS.
+    pub tls: bool,
+    /// SHA-256 of the certificate if it was made at start, else empty.
+    pub certificate: Vec<u8>,
+    /// Most messages per second from one client.
+    pub messages_per_second: u32,
+}

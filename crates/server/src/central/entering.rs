@@ -1,0 +1,162 @@
+//! Enters by their idempotency keys: begun once, found again, given up.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pangea_world::id::{AccountId, EnterId, SessionId};
+use pangea_world::messages::{Body, Kick};
+use pangea_world::{Code, Refusal};
+use ring::digest::{SHA256, digest};
+use tokio::sync::watch;
+
+use super::core::Core;
+use super::handoff;
+use super::join::{self, Want};
+use super::state::{Enter, Seat};
+use super::wish::{EnterWish, Progress};
+use crate::{clock, random};
+
+/// How long an ended enter is remembered, so that a repeat gets the same answer.
+const ENTER_KEPT: Duration = Duration::from_secs(20);
+
+/// Most enters that are remembered at once.
+const ENTERS_MAX: usize = 50_000;
+
+impl Core {
+    /// Begins to prepare a place for a character of this account, or attaches to what the same key began.
+    /// The session is live and the character is the account's own, checked by the handler.
+    ///
+    /// # Errors
+    /// `idempotency_mismatch` if the key came with another wish; `stopping`; `too_many_requests`.
+    pub async fn enter(
+        self: &Arc<Self>,
+        account: AccountId,
+        session: SessionId,
+        idem_key: String,
+        wish: EnterWish,
+    ) -> Result<(EnterId, watch::Receiver<Progress>), Refusal> {
+        let text = serde_json::to_string(&wish).unwrap_or_default();
+        let body_hash = sha256(&[text.as_bytes()]);
+        let character =
+            wish.character.ok_or_else(|| Refusal::new(Code::UnknownCharacter, "choose a character first"))?;
+        // The same key is the same enter, also for a central that has just started.
+        let name = sha256(&[b"enter", &account.0, idem_key.as_bytes()]);
+        let id = EnterId::from_bytes(&name[..16]).unwrap_or_default();
+        let mut state = self.state();
+        if let Some(known) = state.enters.get_mut(&id) {
+            if known.body_hash != body_hash {
+                let text = "this idempotency key belongs to another wish; use a new one";
+                return Refusal::err(Code::IdempotencyMismatch, text);
+            }
+            if known.ended.is_none_or(|ended| ended.elapsed() < ENTER_KEPT) && known.session == session {
+                known.watched = Instant::now();
+                return Ok((id, known.progress.subscribe()));
+            }
+        }
+        if state.stopping {
+            return Refusal::err(Code::Stopping, "the server is stopping; try again in a moment");
+        }
+        if state.enters.len() >= ENTERS_MAX {
+            return Refusal::err(
+                Code::TooManyRequests,
+                "too many are entering at once; try again in a moment",
+            );
+        }
+        let (progress, watching) = watch::channel(Progress::Queued { position: 0 });
+        let created = clock::unix_ms() as i64;
+        let now = Instant::now();
+        let run = EnterId(random::bytes());
+        state.supersede(character, id);
+        let enter =
+            Enter { account, session, character, body_hash, progress, watched: now, ended: None, run };
+        state.enters.insert(id, enter);
+        drop(state);
+        let want = Want {
+            enter: Some((id, idem_key, body_hash, text)),
+            run,
+            account,
+            session,
+            character,
+            wish,
+            from: None,
+            at: None,
+            created,
+        };
+        tokio::spawn(join::run(self.clone(), id, want));
+        Ok((id, watching))
+    }
+
+    /// Attaches to an enter of this account again.
+    ///
+    /// # Errors
+    /// `not_found` if the account has no such enter, or central restarted: repeat the POST with its key.
+    pub async fn attach(
+        &self,
+        account: AccountId,
+        enter: EnterId,
+    ) -> Result<watch::Receiver<Progress>, Refusal> {
+        let mut state = self.state();
+        let known = state.enters.get_mut(&enter).filter(|known| known.account == account);
+        let known = known
+            .ok_or_else(|| Refusal::new(Code::NotFound, "there is no such enter; ask again with its key"))?;
+        known.watched = Instant::now();
+        Ok(known.progress.subscribe())
+    }
+
+    /// Gives an enter up; its seat is free again. A repeat does nothing.
+    ///
+    /// # Errors
+    /// `not_found` if the account has no such enter.
+    pub async fn cancel(&self, account: AccountId, enter: EnterId) -> Result<(), Refusal> {
+        let mut state = self.state();
+        if state.enters.get(&enter).is_none_or(|known| known.account != account) {
+            return Refusal::err(Code::NotFound, "there is no such enter");
+        }
+        state.give_up(enter, Refusal::new(Code::EnterExpired, "this enter was given up"));
+        Ok(())
+    }
+
+    /// This login is over (`session_ended`, `banned`): its characters leave the world.
+    pub async fn session_ended(&self, account: AccountId, session: SessionId, why: Code) {
+        let mut state = self.state();
+        let open: Vec<EnterId> = state
+            .enters
+            .iter()
+            .filter(|(_, e)| e.session == session && e.ended.is_none())
+            .map(|(id, _)| *id)
+            .collect();
+        for enter in open {
+            state.give_up(enter, Refusal::new(Code::SessionEnded, "this login has ended"));
+        }
+        for area in state.areas.values_mut() {
+            let Some(sender) = area.server.as_ref().and_then(|server| server.sender.as_ref()) else {
+                continue;
+            };
+            let of_login = |seat: &Seat| {
+                seat.account == account && (seat.session == session || seat.session == SessionId::default())
+            };
+            for (character, seat) in area.seats.iter_mut().filter(|(_, seat)| of_login(seat)) {
+                let text =
+                    if why == Code::Banned { "this account is banned" } else { "this login has ended" };
+                let _ = sender.send(Body::Kick(Kick {
+                    character: character.to_vec(),
+                    epoch: seat.epoch,
+                    code: why.to_string(),
+                    text: text.to_owned(),
+                }));
+                seat.leaving = Some(Instant::now() + handoff::LET_GO);
+            }
+        }
+    }
+}
+
+fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    let mut all = Vec::new();
+    for part in parts {
+        all.extend((part.len() as u64).to_be_bytes());
+        all.extend_from_slice(part);
+    }
+    let mut out = [0; 32];
+    out.copy_from_slice(digest(&SHA256, &all).as_ref());
+    out
+}
