@@ -398,7 +398,8 @@ async fn prepare(
 fn hold_seat(core: &Core, want: &Want, area: AreaId, epoch: u64) -> Result<(), Refusal> {
     let mut state = core.state();
     let seat = state.areas.get_mut(&area).and_then(|area| area.seats.get_mut(&want.character));
-    let seat = seat.ok_or_else(|| Refusal::new(Code::StaleEpoch, "the seat was freed by an earlier stay's end"))?;
+    let seat =
+        seat.ok_or_else(|| Refusal::new(Code::StaleEpoch, "the seat was freed by an earlier stay's end"))?;
     if seat.taken == Taken::Inside && seat.epoch < epoch {
         let until = Instant::now() + Duration::from_secs(core.config.central.seat_hold_s);
         (seat.taken, seat.run) = (Taken::Held(until), want.run);

@@ -205,8 +205,10 @@ impl Scene {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await.expect("connected");
         let (head, body) = request.split_once('\n').unwrap_or((request, ""));
         let bearer = credential.map(|text| format!("authorization: Bearer {text}\r\n")).unwrap_or_default();
-        let text =
-            format!("{head} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{bearer}content-length: {}\r\n\r\n{body}", body.len());
+        let text = format!(
+            "{head} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{bearer}content-length: {}\r\n\r\n{body}",
+            body.len()
+        );
         stream.write_all(text.as_bytes()).await.expect("sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.expect("an answer");
