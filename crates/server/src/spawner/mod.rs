@@ -83,7 +83,7 @@ pub enum Event {
 /// If the folder, the ports or a template cannot be used, or central refuses this spawner for good.
 pub async fn run(start: SpawnerStart, mut shutdown: watch::Receiver<bool>) -> anyhow::Result<()> {
     let (mut spawner, mut events, mut link_events) = Spawner::open(start)?;
-    spawner.adopt()?;
+    spawner.adopt().await?;
     loop {
         spawner.settle();
         if spawner.stopping && spawner.servers.is_empty() {

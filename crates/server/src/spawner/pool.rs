@@ -28,7 +28,7 @@ impl Spawner {
     ///
     /// # Errors
     /// If the folder of records cannot be read.
-    pub(super) fn adopt(&mut self) -> anyhow::Result<()> {
+    pub(super) async fn adopt(&mut self) -> anyhow::Result<()> {
         let boot = boot_id();
         for record in self.folder.load()? {
             let server = record.server;
@@ -45,16 +45,16 @@ impl Spawner {
                 });
                 continue;
             };
-            self.take_over(record, process);
+            self.take_over(record, process).await;
         }
         self.stop_superfluous();
         Ok(())
     }
 
-    fn take_over(&mut self, record: Record, process: Process) {
+    async fn take_over(&mut self, record: Record, process: Process) {
         let (server, now) = (record.server, Instant::now());
         let wanted = self.kinds.contains_key(&record.template);
-        let serving = match listen_again(record.ports) {
+        let serving = match listen_again(record.ports).await {
             Ok((grpc, rest)) => Endpoint::new(server, self.events.clone()).serve(grpc, rest),
             Err(error) => {
                 tracing::error!(%server, error = format!("{error:#}"), "cannot be taken over and is killed");
@@ -274,10 +274,25 @@ fn listener(listener: std::net::TcpListener) -> anyhow::Result<TcpListener> {
     Ok(TcpListener::from_std(listener)?)
 }
 
-fn listen_again(ports: Ports) -> anyhow::Result<(TcpListener, TcpListener)> {
-    let open = |port| {
-        let open = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-        listener(open.with_context(|| format!("its SDK port {port} is taken"))?)
-    };
-    Ok((open(ports.grpc)?, open(ports.rest)?))
+/// How often, and in which steps, a port is tried that a process just killed may hold a moment longer.
+const LISTEN_TRIES: u32 = 20;
+const LISTEN_PAUSE: Duration = Duration::from_millis(100);
+
+/// Listens on the SDK ports that a running server knows.
+async fn listen_again(ports: Ports) -> anyhow::Result<(TcpListener, TcpListener)> {
+    Ok((listen_on(ports.grpc).await?, listen_on(ports.rest).await?))
+}
+
+async fn listen_on(port: u16) -> anyhow::Result<TcpListener> {
+    let mut tries = 0;
+    loop {
+        match std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(open) => return listener(open),
+            Err(error) if tries == LISTEN_TRIES => {
+                return Err(error).with_context(|| format!("its SDK port {port} is taken"));
+            }
+            Err(_) => tries += 1,
+        }
+        tokio::time::sleep(LISTEN_PAUSE).await;
+    }
 }
