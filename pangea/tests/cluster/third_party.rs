@@ -157,6 +157,23 @@ async fn a_ticket_is_checked_by_a_server_that_is_not_ours() {
         .await;
 }
 
+/// He comes in anew while he is there: the lodge, which lists him already, has nothing to say, and he stays
+/// counted when nobody waits for his seat any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_in_anew_stays_counted() {
+    let cluster = with_lodge().await;
+    let (client, character) = cluster.player("Zita", "maps", None).await;
+    let mut first = client.enter(character, map("lodge")).await.unwrap();
+    assert_eq!(said(&mut first).await["welcome"]["name"], "Zita");
+    cluster.until("she is counted", || async { players(&cluster).await == 1 }).await;
+    let mut again = client.enter(character, map("lodge")).await.unwrap();
+    assert_eq!(said(&mut again).await["welcome"]["name"], "Zita");
+    cluster.until("she is counted again", || async { players(&cluster).await == 1 }).await;
+    assert_eq!(seats(&cluster, "maps/lodge").await, 1);
+    again.leave().await;
+    cluster.until("her leave is noticed", || async { seats(&cluster, "maps/lodge").await == 0 }).await;
+}
+
 /// It is killed: it is replaced, and its player comes in again by himself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_server_that_is_not_ours_is_replaced() {

@@ -9,7 +9,7 @@ use pangea_world::{Code, Refusal};
 
 use super::core::Core;
 use super::handoff;
-use super::state::Taken;
+use super::state::{State, Taken};
 
 const EVERY: Duration = Duration::from_secs(1);
 
@@ -78,13 +78,28 @@ fn kill_silent(core: &Core) {
     }
 }
 
-/// Seats that were held for too long: the server's word was lost, or it is a third-party one.
+/// Seats that were held for too long: the server's word was lost, or it is a third-party one. Such a server
+/// lists whom it has, and says nothing when a listed player comes in anew: then he is there.
 async fn free_seats(core: &Arc<Core>) {
     let mut over: Vec<(AreaId, CharacterId, EnterId, u64, bool)> = Vec::new();
-    for (id, area) in &core.state().areas {
-        for (character, seat) in &area.seats {
-            if matches!(seat.taken, Taken::Held(until) if until < Instant::now()) {
-                over.push((*id, *character, seat.run, seat.epoch, area.own));
+    {
+        let mut state = core.state();
+        let State { areas, spawners, .. } = &mut *state;
+        for (id, area) in areas {
+            let listed = |character: &CharacterId| {
+                let server = area.server.as_ref().filter(|_| !area.own);
+                let info = server.and_then(|server| spawners.get(&server.spawner)?.servers.get(&server.id));
+                info.is_some_and(|info| info.players.iter().any(|player| player.parse() == Ok(*character)))
+            };
+            for (character, seat) in &mut area.seats {
+                if !matches!(seat.taken, Taken::Held(until) if until < Instant::now()) {
+                    continue;
+                }
+                if listed(character) {
+                    seat.taken = Taken::Inside;
+                } else {
+                    over.push((*id, *character, seat.run, seat.epoch, area.own));
+                }
             }
         }
     }
