@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use bevy_ecs::prelude::Resource;
 use pangea_world::frames::{CHUNK_TILES, tile};
 
 use crate::Land;
@@ -14,6 +15,7 @@ const MOST_CHUNKS: usize = 4_096;
 const SIDE: i32 = CHUNK_TILES as i32;
 
 /// A game's [`Land`] with its chunks kept.
+#[derive(Resource)]
 pub struct Terrain {
     land: Box<dyn Land>,
     chunks: HashMap<(i32, i32), Box<[u8]>>,
