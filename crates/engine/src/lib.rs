@@ -49,7 +49,7 @@ pub use update::View;
 pub use walk::Walk;
 
 use pangea_world::space::Ground;
-use pangea_world::world_file::World;
+use pangea_world::world::World;
 
 /// What a game brings.
 #[derive(Clone, Copy, Debug)]

@@ -8,7 +8,7 @@ use bevy_ecs::system::BoxedSystem;
 use pangea_engine_derive::Replicate;
 use pangea_world::id::CharacterId;
 use pangea_world::space::{Ground, Rect};
-use pangea_world::world_file;
+use pangea_world::world as world_of;
 use pangea_world::Refusal;
 
 use crate::field::Malformed;
@@ -82,7 +82,7 @@ pub struct Extent(pub Rect);
 #[derive(Debug, Clone, Copy)]
 pub struct Setup<'a> {
     /// Its world.
-    pub world: &'a world_file::World,
+    pub world: &'a world_of::World,
     /// Its ground.
     pub ground: &'a Ground,
     /// The same in metres.

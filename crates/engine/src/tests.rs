@@ -8,7 +8,7 @@ use pangea_world::Code;
 use pangea_world::frames::{Component as Told, ServerMessage, Update, read_server_frame, tile};
 use pangea_world::id::CharacterId;
 use pangea_world::space::{Ground, Rect};
-use pangea_world::world_file::World as WorldFile;
+use pangea_world::world::World as WorldFile;
 use proptest::prelude::*;
 
 use crate::field::{Field, take_varint};

@@ -2,6 +2,7 @@
 
 use futures_util::{SinkExt, StreamExt};
 use pangea_client::EnterOptions;
+use pangea_world::GAME_PROTOCOL_VERSION;
 use pangea_world::frames::{ClientMessage, Entry, ServerMessage, read_server_frame};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -9,7 +10,7 @@ use crate::support::Cluster;
 
 async fn knock(url: &str, entry: Entry) -> Vec<ServerMessage> {
     let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
-    let hello = ClientMessage::Hello { version: 1, entry };
+    let hello = ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, schema: 0, entry };
     socket.send(Message::Binary(hello.to_frame())).await.unwrap();
     let mut heard = Vec::new();
     while let Some(Ok(message)) = socket.next().await {

@@ -16,7 +16,7 @@ use pangea_world::messages::{
     RefusalMessage, Register,
 };
 use pangea_world::ticket::{self, PublicKey};
-use pangea_world::world_file::World;
+use pangea_world::world::World;
 use pangea_world::{Code, Refusal};
 use tokio::sync::mpsc;
 
@@ -348,7 +348,7 @@ impl Control {
     // ---- players ----
 
     async fn on_knock(&mut self, knock: Knock) {
-        let Knock { entry, guest } = knock;
+        let Knock { entry, schema, guest } = knock;
         let resume = random::bytes::<16>();
         let (result, announced) = match (&self.owned, &self.stopping) {
             (_, Some(_)) => (Refusal::err(Code::Stopping, "this server is stopping"), false),
@@ -381,7 +381,7 @@ impl Control {
             let (character, enter) = (id.to_vec(), enter.to_vec());
             self.say(Body::Arrived(Arrived { character, enter, epoch }));
         }
-        self.to_loop(ToLoop::Enter(Box::new(Entrance { stream, tls, leftover, guest: character }))).await;
+        self.to_loop(ToLoop::Enter(Box::new(Entrance { stream, tls, leftover, schema, guest: character }))).await;
     }
 
     // ---- the loop ----

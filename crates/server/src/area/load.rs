@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use pangea_engine::{Game, Sim};
+use pangea_engine::{Game, Setup, Sim};
 use pangea_world::id::{EnterId, SessionId};
+use pangea_world::layout::extent_m;
 use pangea_world::messages::{Admit, Granted, TicketKey};
-use pangea_world::space::{AreaName, Ground, extent_m};
+use pangea_world::space::{AreaName, Ground};
 use pangea_world::ticket::PublicKey;
-use pangea_world::world_file::{self, Kind, World};
+use pangea_world::world::{Kind, World};
+use pangea_world::world_file;
 use pangea_world::{Code, Refusal};
 use tokio::sync::mpsc;
 
@@ -19,6 +21,9 @@ use super::identity::Identity;
 use super::mailbox::{FromLoop, Gauges, MOST_TO_LOOP, Tell, ToLoop};
 use super::saved::Saved;
 use super::tick::Loop;
+
+/// Most bytes of changes that a client is told in a second; what comes into view is not counted.
+const UPDATE_BYTES_PER_S: usize = 64_000;
 
 /// A loaded area.
 #[derive(Debug)]
@@ -63,7 +68,17 @@ pub fn load(
             .ok(),
     };
     let tick = saved.map_or(0, |saved| saved.tick);
-    let sim = Sim::new((game.land)(&world, &ground), extent, world.tick_hz, world.view_m, tick);
+    let sim = Sim::new(
+        game,
+        &Setup {
+            world: &world,
+            ground: &ground,
+            extent,
+            tick_hz: world.tick_hz,
+            view_m: world.view_m,
+            tick,
+        },
+    );
     let portals = match (&world.kind, &ground) {
         (Kind::Maps(maps), Ground::Map(map)) => maps.map(map)?.portals.clone(),
         _ => Vec::new(),
@@ -76,6 +91,7 @@ pub fn load(
         view_m: world.view_m,
         grace_ms: u64::from(world.grace_s) * 1_000,
         prompt: granted.prompt,
+        update_bytes: UPDATE_BYTES_PER_S / world.tick_hz.max(1) as usize,
         messages_per_second: identity.messages_per_second,
         portals,
     };

@@ -28,12 +28,14 @@ mod inbox;
 mod lifecycle;
 mod load;
 mod mailbox;
+mod pace;
 mod pending;
 mod saved;
 mod socket;
 mod status;
 #[cfg(test)]
 mod tests;
+mod telling;
 mod tick;
 mod websocket;
 

@@ -4,6 +4,7 @@
 //! varint (LEB128), the payload. Numbers are little-endian; a string is a varint length and UTF-8. What a
 //! reader does not know it skips by its length.
 
+mod known;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -11,10 +12,11 @@ mod write;
 
 use bytes::Bytes;
 
+pub use known::KnownList;
 pub use read::{read_character, read_client_frame, read_server_frame};
 pub use write::{put_message, put_places, put_string, put_varint};
 
-use crate::Refusal;
+use crate::refusal::Refusal;
 
 /// Largest frame that a client may send, bytes.
 pub const MAX_CLIENT_FRAME: usize = 4_096;
@@ -84,6 +86,17 @@ pub enum ClientMessage {
         /// Any number.
         nonce: u32,
     },
+}
+
+/// Number of the input Walk in games whose characters walk as the engine has it.
+pub const WALK: u8 = 0;
+
+impl ClientMessage {
+    /// The input Walk: one tick in this direction, at most 1 long.
+    pub fn walk(seq: u32, dx: f32, dy: f32) -> Self {
+        let payload = [dx.to_le_bytes(), dy.to_le_bytes()].concat();
+        Self::Input { seq, kind: WALK, payload: payload.into() }
+    }
 }
 
 /// How a client may enter.
@@ -235,7 +248,8 @@ pub struct Update {
     pub left: Vec<u16>,
     /// Came into view, or came anew: appended to the list.
     pub entered: Vec<Entered>,
-    /// Moved a little: by place in the list, ascending, the change in centimetres.
+    /// Moved a little: by place in the list, ascending, the change in centimetres. By id once
+    /// [`KnownList::resolve`] has seen it.
     pub moved: Vec<(u32, i8, i8)>,
     /// Moved far: by id, the new place.
     pub jumped: Vec<(u16, i32, i32)>,

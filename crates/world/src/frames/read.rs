@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::{Code, Refusal};
+use crate::refusal::{Code, Refusal};
 
 /// Reads numbers and strings off a payload; every step checks its bound.
 struct Reader<'a>(&'a [u8]);

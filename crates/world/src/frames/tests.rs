@@ -1,7 +1,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::*;
-use crate::{Code, Refusal};
+use crate::refusal::{Code, Refusal};
 
 fn clients() -> Vec<ClientMessage> {
     vec![
