@@ -46,6 +46,8 @@ export class World extends Emitter<WorldEvents> {
     /** @type {ReturnType<typeof setInterval> | undefined} */
     timer: ReturnType<typeof setInterval> | undefined;
     nonce: number;
+    /** The game's schema, once a server has told it. @type {Schema | undefined} */
+    schema: Schema | undefined;
     pingMs: number;
     /** The last connection that played, after it was lost. @type {Connection | null} */
     gone: Connection | null;
@@ -62,6 +64,11 @@ export class World extends Emitter<WorldEvents> {
     enter(wish: Wish): Promise<void>;
     /** Walks in this direction from now on; 0, 0 stands still. @param {number} dx east @param {number} dy south */
     steer(dx: number, dy: number): void;
+    /**
+     * Gives the character something to do, as the game's schema has it.
+     * @param {string} name @param {Values} values @returns {number} its number, or 0 if no server plays
+     */
+    act(name: string, values: Values): number;
     /** Asks to go on; the answer comes as `progress`, then `follow` or `refused`. @param {{world?: string, map?: string, layer?: number}} [to] */
     goOn(to?: {
         world?: string;
@@ -168,7 +175,9 @@ import { Connection } from "./connection.js";
 import { PlainConnection } from "./connection.js";
 import { Land } from "./land.js";
 import type { Follow } from "./frames.js";
+import type { Schema } from "./schema.js";
 import type { Wish } from "./http_types.js";
+import type { Values } from "./schema.js";
 import type { Entity } from "./entities.js";
 import type { Prepared } from "./http_types.js";
 import type { Entry } from "./connection.js";
