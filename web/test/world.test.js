@@ -22,7 +22,7 @@ const follow = (part) => ({ type: "follow", url: "ws://two/play", ticket: "t2", 
 test("enter shows its ticket and sees the own character", async () => {
   const { world, one, wishes } = stoppedLater(await entered());
   assert.deepEqual(wishes, [{ character: "c1" }]);
-  assert.deepEqual(one.sent[0], { type: "hello", version: 1, ticket: "t1" });
+  assert.deepEqual(one.sent[0], { type: "hello", version: 2, schema: 0n, ticket: "t1" });
   assert.equal(world.state, "in");
   assert.equal(world.me()?.x, 10);
 });

@@ -36,8 +36,9 @@ impl Pace {
     pub fn ticked(&mut self, busy_us: u64, period_us: u64) -> Option<u8> {
         self.load += (busy_us as f64 / period_us as f64 - self.load) * WEIGHT;
         let wanted = (FULL / self.load.max(FULL) * 100.0).round().clamp(f64::from(FLOOR), 100.0) as u8;
-        let far = wanted.abs_diff(self.percent) >= STEP || (wanted == 100 && self.percent != 100);
-        far.then(|| {
+        let end = (wanted == 100 || wanted == FLOOR) && wanted != self.percent;
+        let far = wanted.abs_diff(self.percent) >= STEP;
+        (far || end).then(|| {
             self.percent = wanted;
             wanted
         })
