@@ -61,7 +61,7 @@ impl Socket {
 
     async fn entry(&mut self) -> Entry {
         match self.hear().await {
-            ClientMessage::Hello { version, entry } if version == pangea_world::GAME_PROTOCOL_VERSION => {
+            ClientMessage::Hello { version, entry, .. } if version == pangea_world::GAME_PROTOCOL_VERSION => {
                 entry
             }
             other => panic!("no Hello but {other:?}"),
