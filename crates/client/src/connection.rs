@@ -97,7 +97,9 @@ impl Connection {
         };
         match first {
             First::Hello(entry) => {
-                connection.send(&ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, schema: 0, entry }).await?;
+                connection
+                    .send(&ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, schema: 0, entry })
+                    .await?;
                 connection.welcome().await?;
             }
             First::Plain(ticket) => {

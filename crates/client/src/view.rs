@@ -89,8 +89,7 @@ impl View {
             self.entities.remove(&id);
         }
         for new in update.entered {
-            let mut entity =
-                Entity { kind: new.kind, x_cm: new.x, y_cm: new.y, ..Entity::default() };
+            let mut entity = Entity { kind: new.kind, x_cm: new.x, y_cm: new.y, ..Entity::default() };
             entity.apply(new.components)?;
             self.entities.insert(new.id, entity);
         }
@@ -138,9 +137,15 @@ mod tests {
         assert_eq!(view.apply(update), Ok(()));
         assert_eq!(view.me().map(|e| (e.x_cm, e.y_cm)), Some((7, 4)));
         assert_eq!(view.entities()[&2].x_cm, 99);
-        assert_eq!(view.apply(Update { jumped: vec![(1, 500, 600), (7, 0, 0)], ..Update::default() }), Ok(()));
+        assert_eq!(
+            view.apply(Update { jumped: vec![(1, 500, 600), (7, 0, 0)], ..Update::default() }),
+            Ok(())
+        );
         assert_eq!(view.me().map(|e| (e.x_cm, e.y_cm)), Some((500, 600)));
-        assert!(view.apply(Update { moved: vec![(2, 1, 1)], ..Update::default() }).is_err(), "never told of it");
+        assert!(
+            view.apply(Update { moved: vec![(2, 1, 1)], ..Update::default() }).is_err(),
+            "never told of it"
+        );
         assert_eq!(view.apply(Update { whole: true, ..Update::default() }), Ok(()));
         assert!(view.entities().is_empty(), "a whole view makes void what was known");
     }

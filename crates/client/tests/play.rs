@@ -5,7 +5,8 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use pangea_client::{Client, Error, Event, Game, Prepared};
 use pangea_world::frames::{
-    ClientMessage, Component, Entered, Entry, ServerMessage, Update, Welcome, close, component, read_client_frame,
+    ClientMessage, Component, Entered, Entry, ServerMessage, Update, Welcome, close, component,
+    read_client_frame,
 };
 use pangea_world::id::{CharacterId, EnterId};
 use pangea_world::{Code, Refusal};

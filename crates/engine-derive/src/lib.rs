@@ -39,7 +39,10 @@ struct How {
 
 fn expand(input: &DeriveInput) -> syn::Result<Tokens> {
     let Data::Struct(data) = &input.data else {
-        return Err(Error::new_spanned(&input.ident, "Replicate is for structs: an enum travels as a number"));
+        return Err(Error::new_spanned(
+            &input.ident,
+            "Replicate is for structs: an enum travels as a number",
+        ));
     };
     if data.fields.len() > MOST_FIELDS {
         return Err(Error::new_spanned(&input.ident, "at most 32 fields; make two components of it"));
@@ -68,10 +71,10 @@ fn expand(input: &DeriveInput) -> syn::Result<Tokens> {
         });
         let n = n as u32;
         if how.quant.is_some() {
-            put_shown.push(quote! { #n => ::pangea_engine::field::put_quantised(self.#member, #quant, out), });
-            take_shown.push(
-                quote! { #n => self.#member = ::pangea_engine::field::take_quantised(from, #quant)?, },
-            );
+            put_shown
+                .push(quote! { #n => ::pangea_engine::field::put_quantised(self.#member, #quant, out), });
+            take_shown
+                .push(quote! { #n => self.#member = ::pangea_engine::field::take_quantised(from, #quant)?, });
         } else {
             put_shown.push(quote! { #n => ::pangea_engine::Field::put(&self.#member, out), });
             take_shown.push(quote! { #n => self.#member = ::pangea_engine::Field::take(from)?, });

@@ -161,19 +161,26 @@ impl Registry {
             .iter()
             .map(|input| json!({ "name": input.name(), "fields": shown(input.fields()) }))
             .collect();
-        let event = |(name, fields): &(&str, &'static [FieldInfo])| json!({ "name": name, "fields": shown(fields) });
+        let event =
+            |(name, fields): &(&str, &'static [FieldInfo])| json!({ "name": name, "fields": shown(fields) });
         let events: Vec<Value> = self.events.iter().map(event).collect();
         let schema =
             json!({ "kinds": self.kinds, "components": components, "inputs": inputs, "events": events });
         let text = schema.to_string();
-        let hash = text
-            .bytes()
-            .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3));
+        let hash = text.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3)
+        });
         (text, hash)
     }
 
     /// Reads an input and queues it for the next step.
-    pub fn take_input(&self, ecs: &mut World, entity: Entity, kind: u8, payload: &[u8]) -> Result<(), Refusal> {
+    pub fn take_input(
+        &self,
+        ecs: &mut World,
+        entity: Entity,
+        kind: u8,
+        payload: &[u8],
+    ) -> Result<(), Refusal> {
         let Some(input) = self.inputs.get(usize::from(kind)) else {
             return Refusal::err(Code::Protocol, "there is no such input");
         };

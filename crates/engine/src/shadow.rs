@@ -140,9 +140,7 @@ fn put_part(part: &PartShadow, since: Option<u64>, owner: bool, out: &mut Vec<u8
         }
         return news;
     }
-    let told = |field: &&FieldShadow| {
-        (owner || !field.owner) && since.is_none_or(|since| field.tick > since)
-    };
+    let told = |field: &&FieldShadow| (owner || !field.owner) && since.is_none_or(|since| field.tick > since);
     let mask = part.fields.iter().filter(told).fold(0u64, |mask, field| mask | 1 << field.n);
     // One without fields still tells that it is there, when it comes.
     if mask == 0 && since.is_some_and(|since| part.came <= since) {
@@ -191,8 +189,7 @@ pub(crate) struct TypedPart<T: Replicate + Component> {
 impl<T: Replicate + Component> TypedPart<T> {
     pub fn new(number: u8, ecs: &mut World) -> Self {
         let shown = T::FIELDS.is_empty() || T::FIELDS.iter().any(|info| info.audience != Audience::Server);
-        let teller =
-            Teller { number, shown, held_back: Vec::new(), scratch: Vec::new(), of: PhantomData };
+        let teller = Teller { number, shown, held_back: Vec::new(), scratch: Vec::new(), of: PhantomData };
         Self { changes: ecs.query_filtered(), teller }
     }
 }

@@ -6,10 +6,10 @@ use std::fmt;
 use bevy_ecs::prelude::*;
 use bevy_ecs::system::BoxedSystem;
 use pangea_engine_derive::Replicate;
+use pangea_world::Refusal;
 use pangea_world::id::CharacterId;
 use pangea_world::space::{Ground, Rect};
 use pangea_world::world as world_of;
-use pangea_world::Refusal;
 
 use crate::field::Malformed;
 use crate::interest::{Grid, Seen};

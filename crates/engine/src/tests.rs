@@ -191,7 +191,9 @@ fn one_input_is_one_step_of_a_quarter_metre() {
 fn impossible_inputs_are_refused_and_move_nobody() {
     let mut sim = sim();
     let id = character(&mut sim, "Ada", (10.0, 10.0));
-    for (n, (dx, dy)) in [(f32::NAN, 0.0), (0.0, f32::INFINITY), (f32::NEG_INFINITY, f32::NAN)].into_iter().enumerate() {
+    for (n, (dx, dy)) in
+        [(f32::NAN, 0.0), (0.0, f32::INFINITY), (f32::NEG_INFINITY, f32::NAN)].into_iter().enumerate()
+    {
         assert_eq!(walk(&mut sim, id, n as u32 + 1, dx, dy), Err(Code::BadInput));
     }
     assert_eq!(walk(&mut sim, id, 11, 1.0, 1.0), Err(Code::TooFast));
@@ -244,7 +246,10 @@ fn nothing_new_is_nothing_to_send() {
     assert!(client.gather(&mut sim, (500, 500), id, 0, ALL) > 0, "the first one is whole");
     sim.step(1.0);
     assert_eq!(client.gather(&mut sim, (500, 500), id, 0, ALL), 0);
-    assert!(Client::default().gather(&mut sim, (500, 500), id, 0, ALL) > 0, "of another client it is the first");
+    assert!(
+        Client::default().gather(&mut sim, (500, 500), id, 0, ALL) > 0,
+        "of another client it is the first"
+    );
 }
 
 /// K.3: fields go to whom they are declared for, in the steps they are declared in.
@@ -458,7 +463,11 @@ fn two_versions_exchange_entities() {
     new.spawn(id, who, ada, (12.345_678, 20.0), Enter::Handoff, Some(&back)).expect("readable");
     let entity = new.entity(id).expect("there");
     assert_eq!(new.ecs().get::<NewBody>(entity), Some(&NewBody { health: 3, ..body }));
-    assert_eq!(new.ecs().get::<Wings>(entity), Some(&Wings { span: 2.5 }), "unknown there, kept all the same");
+    assert_eq!(
+        new.ecs().get::<Wings>(entity),
+        Some(&Wings { span: 2.5 }),
+        "unknown there, kept all the same"
+    );
 }
 
 #[test]
@@ -478,7 +487,11 @@ fn a_cut_record_is_refused_and_the_character_is_new() {
 /// The same inputs and seed give the same area.
 #[test]
 fn a_step_is_deterministic() {
-    fn wander(mut dice: ResMut<Dice>, mut all: Query<&mut Position, Without<Character>>, mut commands: Commands) {
+    fn wander(
+        mut dice: ResMut<Dice>,
+        mut all: Query<&mut Position, Without<Character>>,
+        mut commands: Commands,
+    ) {
         for mut position in &mut all {
             position.x += dice.between(-1.0, 1.0);
             position.y += dice.between(-1.0, 1.0);
@@ -516,8 +529,12 @@ fn the_schema_says_what_clients_may_see() {
     let schema: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     let body = &schema["components"][usize::from(BODY)];
     assert_eq!(body["name"], "Body");
-    let names: Vec<&str> =
-        body["fields"].as_array().expect("fields").iter().filter_map(|field| field["name"].as_str()).collect();
+    let names: Vec<&str> = body["fields"]
+        .as_array()
+        .expect("fields")
+        .iter()
+        .filter_map(|field| field["name"].as_str())
+        .collect();
     assert_eq!(names, ["health", "heat", "gold", "mood"], "anger is for servers alone");
     assert_eq!(schema["inputs"][0]["name"], "Walk");
     assert_ne!(hash, sim_of(&NEW_GAME, 20, 40).schema.1);

@@ -87,7 +87,9 @@ async fn what_breaks_the_protocol_ends_its_own_connection_alone() {
     honest.walk(1.0, 0.0).await;
     honest
         .until("he walks", |message| match message {
-            ServerMessage::Update(update) => update.moved.iter().any(|(id, ..)| *id == u32::from(me.me)).then_some(()),
+            ServerMessage::Update(update) => {
+                update.moved.iter().any(|(id, ..)| *id == u32::from(me.me)).then_some(())
+            }
             _ => None,
         })
         .await;

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use futures_util::{SinkExt, StreamExt};
 use pangea_world::GAME_PROTOCOL_VERSION;
 use pangea_world::frames::{
-    ClientMessage, Entered, Entry, KnownList, ServerMessage, Welcome, component, read_character, read_server_frame,
+    ClientMessage, Entered, Entry, KnownList, ServerMessage, Welcome, component, read_character,
+    read_server_frame,
 };
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -159,7 +160,9 @@ impl Wire {
 
 /// The name above an entity; empty if it has none.
 pub fn name_of(entered: &Entered) -> String {
-    let of = |told: &pangea_world::frames::Component| (told.number == component::CHARACTER).then(|| told.fields.clone());
+    let of = |told: &pangea_world::frames::Component| {
+        (told.number == component::CHARACTER).then(|| told.fields.clone())
+    };
     let fields = entered.components.iter().find_map(of).flatten();
     fields.and_then(|fields| read_character(&fields).expect("well-formed").0).unwrap_or_default()
 }

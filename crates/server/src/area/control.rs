@@ -381,7 +381,8 @@ impl Control {
             let (character, enter) = (id.to_vec(), enter.to_vec());
             self.say(Body::Arrived(Arrived { character, enter, epoch }));
         }
-        self.to_loop(ToLoop::Enter(Box::new(Entrance { stream, tls, leftover, schema, guest: character }))).await;
+        self.to_loop(ToLoop::Enter(Box::new(Entrance { stream, tls, leftover, schema, guest: character })))
+            .await;
     }
 
     // ---- the loop ----

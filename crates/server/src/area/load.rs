@@ -70,14 +70,7 @@ pub fn load(
     let tick = saved.map_or(0, |saved| saved.tick);
     let sim = Sim::new(
         game,
-        &Setup {
-            world: &world,
-            ground: &ground,
-            extent,
-            tick_hz: world.tick_hz,
-            view_m: world.view_m,
-            tick,
-        },
+        &Setup { world: &world, ground: &ground, extent, tick_hz: world.tick_hz, view_m: world.view_m, tick },
     );
     let portals = match (&world.kind, &ground) {
         (Kind::Maps(maps), Ground::Map(map)) => maps.map(map)?.portals.clone(),

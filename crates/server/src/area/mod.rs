@@ -33,9 +33,9 @@ mod pending;
 mod saved;
 mod socket;
 mod status;
+mod telling;
 #[cfg(test)]
 mod tests;
-mod telling;
 mod tick;
 mod websocket;
 

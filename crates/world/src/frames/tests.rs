@@ -104,21 +104,13 @@ fn golden_vectors_are_what_the_page_reads() {
     let line = |name: String, frame: Bytes| format!("{} {}\n", name, crate::id::hex(&frame));
     let word = |text: String| text.chars().take_while(|c| c.is_alphanumeric()).collect::<String>();
     let mut text = String::new();
-    clients()
-        .iter()
-        .for_each(|m| text += &line(format!("client {}", word(format!("{m:?}"))), m.to_frame()));
-    servers()
-        .iter()
-        .for_each(|m| text += &line(format!("server {}", word(format!("{m:?}"))), m.to_frame()));
+    clients().iter().for_each(|m| text += &line(format!("client {}", word(format!("{m:?}"))), m.to_frame()));
+    servers().iter().for_each(|m| text += &line(format!("server {}", word(format!("{m:?}"))), m.to_frame()));
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol-vectors.txt");
     if std::env::var_os("PANGEA_BLESS").is_some() {
         std::fs::write(path, &text).expect("written");
     }
-    assert_eq!(
-        std::fs::read_to_string(path).unwrap_or_default(),
-        text,
-        "run with PANGEA_BLESS=1 if meant"
-    );
+    assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), text, "run with PANGEA_BLESS=1 if meant");
 }
 
 proptest::proptest! {

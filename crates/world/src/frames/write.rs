@@ -207,7 +207,10 @@ fn put_update(b: &mut BytesMut, update: &Update) {
 }
 
 /// Appends whose moves follow, ascending: as a mask or one by one, whichever is shorter.
-pub fn put_places(b: &mut BytesMut, places: impl DoubleEndedIterator<Item = u32> + ExactSizeIterator + Clone) {
+pub fn put_places(
+    b: &mut BytesMut,
+    places: impl DoubleEndedIterator<Item = u32> + ExactSizeIterator + Clone,
+) {
     let count = places.len();
     let mask_bytes = places.clone().next_back().map_or(0, |last| last as usize / 8 + 1);
     if mask_bytes <= count {

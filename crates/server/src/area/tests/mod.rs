@@ -12,7 +12,10 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use pangea_engine::{Game, Land};
 use pangea_world::character::CharacterDoc;
-use pangea_world::frames::{ClientMessage, Entered, Entry, KnownList, ServerMessage, Update, Welcome, component, read_character, read_server_frame, tile};
+use pangea_world::frames::{
+    ClientMessage, Entered, Entry, KnownList, ServerMessage, Update, Welcome, component, read_character,
+    read_server_frame, tile,
+};
 use pangea_world::id::{AreaId, EnterId, ServerId, SessionId};
 use pangea_world::messages::{Admit, Body, CharacterAt, GoOnReply, Granted, Kick, Lease, Seal, TicketKey};
 use pangea_world::role_key::RoleKey;
@@ -69,7 +72,13 @@ fn flat() -> Game {
             if (0..64).contains(&x) && (0..64).contains(&y) { tile::GRASS } else { tile::VOID }
         }
     }
-    Game { name: "flat", land: |_, _| Box::new(Flat), build: |area, _| { area.walking(); } }
+    Game {
+        name: "flat",
+        land: |_, _| Box::new(Flat),
+        build: |area, _| {
+            area.walking();
+        },
+    }
 }
 
 /// An area server and its central.
@@ -286,7 +295,9 @@ impl Player {
 
     async fn hello(mut self, entry: &Entry) -> Player {
         let player = &mut self;
-        player.say(&ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, schema: 0, entry: entry.clone() }).await;
+        player
+            .say(&ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, schema: 0, entry: entry.clone() })
+            .await;
         if let Some(ServerMessage::Welcome(welcome)) = player.next().await {
             player.welcome = Some(*welcome);
         }
@@ -310,7 +321,14 @@ impl Player {
         }
         let head = String::from_utf8(head).expect("text");
         assert!(head.starts_with("HTTP/1.1 101 ") && head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
-        Player { stream, bytes: BytesMut::new(), messages: Default::default(), known: KnownList::default(), welcome: None, closed: None }
+        Player {
+            stream,
+            bytes: BytesMut::new(),
+            messages: Default::default(),
+            known: KnownList::default(),
+            welcome: None,
+            closed: None,
+        }
     }
 
     async fn say(&mut self, message: &ClientMessage) {

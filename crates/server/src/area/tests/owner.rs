@@ -113,9 +113,8 @@ async fn without_its_lease_the_area_neither_moves_nor_shows_anything() {
     let mut player = Player::connect(scene.port, &ticket(1)).await;
     player.say(&ClientMessage::walk(1, 1.0, 0.0)).await;
     player.say(&ClientMessage::Ping { nonce: 1 }).await;
-    let first = player
-        .find(|message| (!matches!(message, ServerMessage::Schema { .. })).then_some(message))
-        .await;
+    let first =
+        player.find(|message| (!matches!(message, ServerMessage::Schema { .. })).then_some(message)).await;
     assert_eq!(first, ServerMessage::Pong { nonce: 1 }, "no update was sent before it");
     let beat = scene.hear(|body| if let Body::Heartbeat(beat) = body { Some(beat) } else { None }).await;
     scene.say(Body::Lease(Lease { sent_ms: beat.sent_ms, lease_ms: 60_000 })).await;

@@ -101,7 +101,8 @@ async fn bad_inputs_are_refused_and_floods_are_cut() {
         (2, bytes::Bytes::from_static(&[0x77, 0]), Code::Protocol, true),
         (
             1,
-            ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, schema: 0, entry: Entry::Resume([0; 16]) }.to_frame(),
+            ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, schema: 0, entry: Entry::Resume([0; 16]) }
+                .to_frame(),
             Code::Protocol,
             true,
         ),
@@ -150,8 +151,12 @@ async fn a_lost_connection_resumes_and_a_new_login_takes_over() {
     drop(other);
     assert_eq!(scene.hear_left().await, (1, 4, 10.25, 10.0), "after its grace time it is gone");
     let mut late = Player::upgrade(scene.port).await;
-    late.say(&ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, schema: 0, entry: Entry::Resume(welcome.resume) })
-        .await;
+    late.say(&ClientMessage::Hello {
+        version: GAME_PROTOCOL_VERSION,
+        schema: 0,
+        entry: Entry::Resume(welcome.resume),
+    })
+    .await;
     assert_eq!(late.refused().await, Code::ResumeInvalid);
 }
 
