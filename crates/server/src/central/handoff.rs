@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 
 use pangea_world::id::{AreaId, CharacterId, EnterId, TransferId};
 use pangea_world::messages::{Arrived, Body, CharacterAt, Commit, Kick, Left, Seal};
-use pangea_world::ownership::Change;
+use pangea_world::ownership::{Change, Owned};
 use pangea_world::space::Place;
 use pangea_world::{Code, Refusal};
 
 use super::core::Core;
 use super::running;
 use super::state::{Phase, Taken, Transfer};
-use crate::store::{Error, character, ownership};
+use crate::store::ownership::{self, Swap};
+use crate::store::{Error, Quick, character};
 use crate::{link, random};
 
 /// How long a join waits for another area to let a character go.
@@ -165,7 +166,9 @@ pub async fn left(core: &Arc<Core>, area: AreaId, left: &Left) {
 
 /// Gives a character back to the store, where it stood. On a lobby map its place is not its location (G4).
 async fn release(core: &Arc<Core>, area: AreaId, id: CharacterId, epoch: u64, stood: Option<(f64, f64)>) {
-    let map = place_map(core, area);
+    let world = core.state().areas.get(&area).map(|entry| entry.name.world.clone());
+    let place = world.zip(place_map(core, area)).zip(stood);
+    let place = place.map(|((world, map), (x, y))| Place { world, map, x, y });
     let plain = {
         let state = core.state();
         let of = |(_, t): &(&EnterId, &Transfer)| {
@@ -173,33 +176,29 @@ async fn release(core: &Arc<Core>, area: AreaId, id: CharacterId, epoch: u64, st
         };
         state.transfers.iter().find(of).map(|(run, transfer)| (*run, transfer.clone()))
     };
-    let change = TransferId(random::bytes());
+    let seen = Owned { owner: Some(area), epoch, last: None };
+    let change = Change::Release { from: area, epoch };
+    let swap = match Swap::new(id, TransferId(random::bytes()), &change, seen, place) {
+        Ok(swap) => swap,
+        Err(refusal) => return tracing::error!(character = %id, %refusal, "a leave was not possible"),
+    };
     let on = plain.clone().map(|(run, transfer)| (TransferId(run.0), transfer.to, transfer.place));
-    let done = core
-        .store
-        .write(move |tx| {
-            let (map, on) = (map.clone(), on.clone());
-            Box::pin(async move {
-                if let (Some((x, y)), Some(map)) = (stood, &map) {
-                    let standing = ownership::Standing { character: id, epoch, x, y };
-                    ownership::save_places(tx, area, map.as_deref(), &[standing]).await?;
-                }
-                let release = Change::Release { from: area, epoch };
-                match ownership::change_owner(tx, id.0, change, &release).await {
-                    // Late, and harmless: it must not fail those that are written with it.
-                    Err(Error::Refused(refusal)) if refusal.code == Code::StaleEpoch => return Ok(false),
-                    Err(error) => return Err(error),
-                    Ok(_) => {}
-                }
-                if let Some((run, to, place)) = &on {
-                    character::put(tx, id, place).await?;
-                    ownership::change_owner(tx, id.0, *run, &Change::Grant { to: *to }).await?;
-                }
-                Ok::<bool, Error>(true)
-            })
+    let usual = on.is_none().then(|| Quick { note: None, swap: swap.clone(), answer: true });
+    let done = core.store.write_usually(usual, move |tx| {
+        let (swap, on) = (swap.clone(), on.clone());
+        Box::pin(async move {
+            // Late, and harmless: it must not fail those that are written with it.
+            if !ownership::swap_all(tx, &[&swap]).await? {
+                return Ok(false);
+            }
+            if let Some((run, to, place)) = &on {
+                character::put(tx, id, place).await?;
+                ownership::change_owner(tx, id.0, *run, &Change::Grant { to: *to }).await?;
+            }
+            Ok::<bool, Error>(true)
         })
-        .await;
-    match done {
+    });
+    match done.await {
         Ok(true) => {}
         Ok(false) => tracing::debug!(character = %id, epoch, "a late leave was ignored"),
         Err(refusal) => tracing::error!(character = %id, %refusal, "a leave could not be written"),

@@ -26,6 +26,8 @@ pub struct State {
     pub areas: HashMap<AreaId, Area>,
     pub names: HashMap<AreaName, AreaId>,
     pub enters: HashMap<EnterId, Enter>,
+    /// The last of them by character: no other of its can be open.
+    pub newest: HashMap<CharacterId, EnterId>,
     /// Who waits for room on a ground, oldest wish first.
     pub lines: HashMap<(String, Ground), Vec<Waiting>>,
     pub transfers: HashMap<EnterId, Transfer>,
@@ -183,17 +185,13 @@ impl State {
         self.last_request
     }
 
-    /// Ends all other open enters of a character: the newest wish holds.
-    pub fn supersede(&mut self, character: CharacterId, except: EnterId) {
-        let others = |(id, enter): &(&EnterId, &Enter)| {
-            enter.character == character && enter.ended.is_none() && **id != except
-        };
-        let others: Vec<EnterId> = self.enters.iter().filter(others).map(|(id, _)| *id).collect();
-        for enter in others {
-            self.give_up(
-                enter,
-                Refusal::new(Code::EnterExpired, "a newer wish of this character took its place"),
-            );
+    /// This is a character's enter from now on: the one before, if it is open, ends.
+    pub fn supersede(&mut self, character: CharacterId, by: EnterId) {
+        let before = self.newest.insert(character, by).filter(|before| *before != by);
+        let Some(before) = before else { return };
+        if self.enters.get(&before).is_some_and(|enter| enter.ended.is_none()) {
+            let text = "a newer wish of this character took its place";
+            self.give_up(before, Refusal::new(Code::EnterExpired, text));
         }
     }
 

@@ -39,6 +39,8 @@ pub mod quest;
 pub mod session;
 pub mod writer;
 
+pub use writer::Quick;
+
 /// What a job of the writer works on: the transaction's connection.
 pub type Connection = AnyConnection;
 
@@ -121,8 +123,6 @@ impl Store {
         let readers = AnyPoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(Duration::from_secs(5))
-            // A file does not hang up; the test costs a change of thread for each read.
-            .test_before_acquire(false)
             // A local file does not hang up; the check would double the cost of a small read.
             .test_before_acquire(false)
             .after_connect(|connection, _| {
@@ -152,8 +152,21 @@ impl Store {
         T: Send + 'static,
         F: for<'c> FnMut(&'c mut AnyConnection) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
     {
+        self.write_usually(None, job).await
+    }
+
+    /// The same for a job of which very many come at once. With a word of what it usually comes to, it is
+    /// written with its like in few statements, and run only if it comes to something else.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn write_usually<T, F>(&self, usual: Option<Quick<T>>, job: F) -> Result<T, Refusal>
+    where
+        T: Send + 'static,
+        F: for<'c> FnMut(&'c mut AnyConnection) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
-        let order = writer::Order::Job(writer::job(job, reply));
+        let order = writer::Order::Job(writer::job(usual, job, reply));
         self.jobs.try_send(order).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
                 Refusal::new(Code::StorageBusy, "too many writes are waiting; try again in a moment")
@@ -200,6 +213,30 @@ impl Store {
             let _ = wait.await;
         }
     }
+}
+
+/// Most rows of one statement; the others have 1, 2, 4, …, so that few texts serve every number of rows.
+const PIECE_MAX: usize = 64;
+
+/// These in pieces of 64, 32, …, 1.
+fn pieces<T>(mut all: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let size = 1 << all.len().min(PIECE_MAX).checked_ilog2()?;
+        let (piece, rest) = all.split_at(size);
+        all = rest;
+        Some(piece)
+    })
+}
+
+/// `($1, $2), ($3, $4)` and so on, for each size of a piece from 1 on.
+fn piece_rows(columns: usize) -> impl Iterator<Item = String> {
+    (0..=PIECE_MAX.ilog2()).map(move |size| {
+        let row = |row: usize| {
+            let places: Vec<String> = (1..=columns).map(|n| format!("${}", row * columns + n)).collect();
+            format!("({})", places.join(", "))
+        };
+        (0..1 << size).map(row).collect::<Vec<_>>().join(", ")
+    })
 }
 
 /// Milliseconds since 1970 by the wall clock, for rows.

@@ -2,6 +2,10 @@
 //!
 //! If one job of a group fails, the whole group is rolled back and each job runs again in a transaction of
 //! its own; so a job sees either all of its effects durable or none, whoever it was grouped with.
+//!
+//! Every statement costs two changes of thread, and of joins and leaves there are very many. So these say
+//! beforehand what they usually come to ([`Quick`]), and all of a group are written in a few statements of
+//! many rows. If a single row does not stand as it was seen, the group is rolled back and runs job by job.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -11,6 +15,8 @@ use pangea_world::{Code, Refusal};
 use sqlx::{AnyConnection, Connection};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::enter::{self, Enter};
+use super::ownership::{self, Swap};
 use super::{Error, now_ms};
 
 /// Most jobs of one transaction.
@@ -22,8 +28,23 @@ pub(super) enum Order {
     Close(oneshot::Sender<()>),
 }
 
+/// What a job usually comes to.
+#[derive(Debug)]
+pub struct Quick<T> {
+    /// The enter that it notes, new under its key.
+    pub note: Option<Enter>,
+    /// The change of owner.
+    pub swap: Swap,
+    /// What the job answers then.
+    pub answer: T,
+}
+
 /// A write that can be run again.
 pub(super) trait Job: Send {
+    /// What it usually comes to, until [`Job::settle`].
+    fn quick(&self) -> Option<(Option<&Enter>, &Swap)>;
+    /// It came to that, instead of a run.
+    fn settle(&mut self);
     /// Runs it once; what it found is kept for [`Job::finish`].
     fn run<'c>(&'c mut self, connection: &'c mut AnyConnection) -> BoxFuture<'c, Result<(), Error>>;
     /// Answers its caller: with what the last run found, or with the refusal.
@@ -31,17 +52,22 @@ pub(super) trait Job: Send {
 }
 
 struct Typed<T, F> {
+    quick: Option<Quick<T>>,
     run: F,
     found: Option<T>,
     reply: oneshot::Sender<Result<T, Refusal>>,
 }
 
-pub(super) fn job<T, F>(run: F, reply: oneshot::Sender<Result<T, Refusal>>) -> Box<dyn Job>
+pub(super) fn job<T, F>(
+    quick: Option<Quick<T>>,
+    run: F,
+    reply: oneshot::Sender<Result<T, Refusal>>,
+) -> Box<dyn Job>
 where
     T: Send + 'static,
     F: for<'c> FnMut(&'c mut AnyConnection) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
 {
-    Box::new(Typed { run, found: None, reply })
+    Box::new(Typed { quick, run, found: None, reply })
 }
 
 impl<T, F> Job for Typed<T, F>
@@ -49,6 +75,14 @@ where
     T: Send + 'static,
     F: for<'c> FnMut(&'c mut AnyConnection) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
 {
+    fn quick(&self) -> Option<(Option<&Enter>, &Swap)> {
+        self.quick.as_ref().map(|quick| (quick.note.as_ref(), &quick.swap))
+    }
+
+    fn settle(&mut self) {
+        self.found = self.quick.take().map(|quick| quick.answer);
+    }
+
     fn run<'c>(&'c mut self, connection: &'c mut AnyConnection) -> BoxFuture<'c, Result<(), Error>> {
         let work = (self.run)(connection);
         Box::pin(async {
@@ -79,8 +113,10 @@ pub(super) struct Writer {
 /// How a transaction ended.
 enum Outcome {
     Durable,
-    /// Nothing was written; the job at this index, or the transaction itself, failed.
+    /// Nothing was written; a job, or the transaction itself, failed.
     Failed(Error),
+    /// Nothing was written; not every quick job came to what it usually does.
+    Unusual,
     /// Nothing can be written any more.
     Over(String),
 }
@@ -93,6 +129,8 @@ impl Writer {
         let mut closing = None;
         while closing.is_none() {
             let Some(first) = self.queue.recv().await else { break };
+            // Whoever is as far as this one comes into the same group.
+            tokio::task::yield_now().await;
             let mut next = Some(first);
             while let Some(order) = next.take() {
                 match order {
@@ -135,7 +173,11 @@ impl Writer {
         if group.is_empty() {
             return Ok(());
         }
-        match self.transaction(group).await {
+        let mut outcome = self.transaction(group, true).await;
+        if let Outcome::Unusual = outcome {
+            outcome = self.transaction(group, false).await;
+        }
+        match outcome {
             Outcome::Durable => {
                 group.drain(..).for_each(|job| job.finish(Ok(())));
                 return Ok(());
@@ -145,13 +187,14 @@ impl Writer {
                 group.drain(..).for_each(|job| job.finish(Err(refusal(&error))));
                 return Ok(());
             }
-            Outcome::Failed(_) => {}
+            Outcome::Failed(_) | Outcome::Unusual => {}
         }
         for job in group.drain(..) {
             let mut alone = [job];
-            let outcome = match self.transaction(&mut alone).await {
+            let outcome = match self.transaction(&mut alone, false).await {
                 Outcome::Durable => Ok(()),
                 Outcome::Failed(error) => Err(refusal(&error)),
+                Outcome::Unusual => Err(Refusal::new(Code::Internal, "a job ran twice at once")),
                 Outcome::Over(reason) => return Err(reason),
             };
             let [job] = alone;
@@ -160,8 +203,8 @@ impl Writer {
         Ok(())
     }
 
-    /// All of `jobs` in one transaction.
-    async fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Outcome {
+    /// All of `jobs` in one transaction; `quick`: those that can by the quick way.
+    async fn transaction(&mut self, jobs: &mut [Box<dyn Job>], quick: bool) -> Outcome {
         let mut transaction = match self.connection.begin_with("BEGIN IMMEDIATE").await {
             Ok(transaction) => transaction,
             Err(error) => return failed(error),
@@ -176,22 +219,41 @@ impl Writer {
             Ok(_) => return Outcome::Over("another central has taken over the database".to_owned()),
             Err(error) => return failed(error),
         }
-        for job in jobs {
-            if let Err(error) = job.run(&mut transaction).await {
-                if let Err(error) = transaction.rollback().await {
-                    return Outcome::Over(format!("a transaction could not be rolled back: {error}"));
-                }
-                return match error {
-                    Error::Database(error) => failed(error),
-                    refused => Outcome::Failed(refused),
-                };
+        let done = run_all(&mut transaction, jobs, quick).await;
+        if !matches!(done, Ok(true)) {
+            if let Err(error) = transaction.rollback().await {
+                return Outcome::Over(format!("a transaction could not be rolled back: {error}"));
             }
+            return match done {
+                Ok(_) => Outcome::Unusual,
+                Err(Error::Database(error)) => failed(error),
+                Err(refused) => Outcome::Failed(refused),
+            };
         }
         match transaction.commit().await {
             Ok(()) => Outcome::Durable,
             Err(error) => failed(error),
         }
     }
+}
+
+/// Runs these jobs; `false`: not every quick one came to what it usually does.
+async fn run_all(
+    connection: &mut AnyConnection,
+    jobs: &mut [Box<dyn Job>],
+    quick: bool,
+) -> Result<bool, Error> {
+    let (usual, rest): (Vec<_>, Vec<_>) = jobs.iter_mut().partition(|job| quick && job.quick().is_some());
+    let notes: Vec<&Enter> = usual.iter().filter_map(|job| job.quick()?.0).collect();
+    let swaps: Vec<&Swap> = usual.iter().filter_map(|job| Some(job.quick()?.1)).collect();
+    if !enter::begin_all(connection, &notes).await? || !ownership::swap_all(connection, &swaps).await? {
+        return Ok(false);
+    }
+    usual.into_iter().for_each(|job| job.settle());
+    for job in rest {
+        job.run(connection).await?;
+    }
+    Ok(true)
 }
 
 /// A full disk may get room again; a disk that cannot flush never answers for what it holds.
