@@ -156,6 +156,9 @@ pub enum Body {
     /// What every third-party server needs to check tickets.
     #[prost(message, tag = "63")]
     TicketKeys(TicketKeys),
+    /// These are not to be in a third-party server any more.
+    #[prost(message, tag = "64")]
+    ShowOut(ShowOut),
 }
 
 /// Who opens the link, and where it left off.
@@ -775,6 +778,18 @@ pub struct StopServer {
     /// Time to stop by itself before it is killed, ms; 0: kill now.
     #[prost(uint64, tag = "2")]
     pub grace_ms: u64,
+}
+
+/// Characters that a third-party server shall close out: they are taken off its list of players, which it
+/// watches.
+#[derive(Clone, PartialEq, Message)]
+pub struct ShowOut {
+    /// Which server.
+    #[prost(bytes = "vec", tag = "1")]
+    pub server: Vec<u8>,
+    /// 16 bytes each; one that is not listed does no harm.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub characters: Vec<Vec<u8>>,
 }
 
 /// No new entries; save and leave.

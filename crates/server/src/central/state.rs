@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, ServerId, SessionId};
-use pangea_world::messages::{Allocated, Body, CharacterAt, RefusalMessage, ServerInfo};
+use pangea_world::messages::{Allocated, Body, CharacterAt, RefusalMessage, ServerInfo, ShowOut};
 use pangea_world::placement::LayerState;
 use pangea_world::space::{AreaName, Ground, Place};
 use pangea_world::world::World;
@@ -285,6 +285,14 @@ impl State {
     /// The spawner that lists this server.
     pub fn spawner_of(&self, server: ServerId) -> Option<&Spawner> {
         self.spawners.values().find(|spawner| spawner.servers.contains_key(&server))
+    }
+
+    /// Has a third-party server close a character out.
+    pub fn show_out(&self, server: ServerId, character: CharacterId) {
+        if let Some(spawner) = self.spawner_of(server) {
+            let show_out = ShowOut { server: server.to_vec(), characters: vec![character.to_vec()] };
+            let _ = spawner.sender.send(Body::ShowOut(show_out));
+        }
     }
 
     /// The connected spawner with a template and most room.

@@ -90,6 +90,7 @@ pub struct Store {
     jobs: mpsc::Sender<writer::Order>,
     readers: AnyPool,
     failed: watch::Receiver<Option<String>>,
+    full: watch::Receiver<bool>,
     era: u64,
     epoch: u64,
 }
@@ -114,10 +115,10 @@ impl Store {
         let path = folder.join("pangea.db");
         let options = options(&path)?;
         let what = || format!("the database «{}» cannot be opened for writing", path.display());
-        let mut connection = options.connect().await.with_context(what)?;
-        prepare(&mut connection).await.with_context(what)?;
-        // Else every thousandth page makes one writer wait for the whole log to be copied.
-        connection.execute("PRAGMA wal_autocheckpoint = 0").await.with_context(what)?;
+        let mut connection = connect(&options).await.with_context(what)?;
+        // What a central that ended left in the log was perhaps never flushed, though it can be read: written
+        // anew into the database and flushed, it is, and the log begins empty.
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await.with_context(what)?;
         let found = migrate::migrate(&mut connection, &path.display().to_string()).await?;
         let epoch = migrate::lead(&mut connection).await.with_context(what)?;
         let readers = AnyPoolOptions::new()
@@ -133,11 +134,14 @@ impl Store {
                 })
             })
             .connect_lazy_with(options.clone());
-        tokio::spawn(checkpoint(options.connect().await.with_context(what)?, path.with_extension("db-wal")));
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let (fail, failed) = watch::channel(None);
-        tokio::spawn(writer::Writer { connection, queue, epoch, fail, lock }.run());
-        Ok(Store { jobs, readers, failed, era: found.era, epoch })
+        let (full, is_full) = watch::channel(false);
+        let copying = options.connect().await.with_context(what)?;
+        tokio::spawn(checkpoint(copying, path.with_extension("db-wal"), fail.clone()));
+        let connection = Some(connection);
+        tokio::spawn(writer::Writer { connection, options, queue, epoch, fail, full, lock }.run());
+        Ok(Store { jobs, readers, failed, full: is_full, era: found.era, epoch })
     }
 
     /// Runs a job in a transaction and answers once it is durable. The job may run more than once (its
@@ -203,6 +207,17 @@ impl Store {
         let mut failed = self.failed.clone();
         let reason = failed.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
         reason.unwrap_or_else(|| "the store was closed".to_owned())
+    }
+
+    /// Whether the last write found no room on the disk; it is tried again every second.
+    pub fn is_full(&self) -> bool {
+        *self.full.borrow()
+    }
+
+    /// Waits until there is room on the disk.
+    pub async fn has_room(&self) {
+        // The writer is gone: nothing to wait for.
+        let _ = self.full.clone().wait_for(|full| !full).await;
     }
 
     /// Writes what waits, closes the files and gives the lock free. Later calls are refused.
@@ -296,13 +311,23 @@ fn options(path: &Path) -> anyhow::Result<AnyConnectOptions> {
 }
 
 /// Copies the log into the database now and then, beside the writer, who does not wait for it. Ends when the
-/// log is gone: the store was closed.
-async fn checkpoint(mut connection: AnyConnection, log: std::path::PathBuf) {
+/// log is gone: the store was closed. A full disk lets the log grow; any other error of the disk ends the store.
+async fn checkpoint(
+    mut connection: AnyConnection,
+    log: std::path::PathBuf,
+    fail: watch::Sender<Option<String>>,
+) {
     loop {
         tokio::time::sleep(CHECKPOINT_EVERY).await;
         match std::fs::metadata(&log) {
             Ok(data) if data.len() > CHECKPOINT_BYTES => {
                 if let Err(error) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").await {
+                    if writer::fault(&error) == writer::Fault::Disk {
+                        let reason = format!("the database's log could not be copied: {error}");
+                        tracing::error!(%reason, "the store stops");
+                        fail.send_replace(Some(reason));
+                        return;
+                    }
                     tracing::warn!(%error, "the database's log could not be copied; it grows until it can");
                 }
             }
@@ -310,6 +335,15 @@ async fn checkpoint(mut connection: AnyConnection, log: std::path::PathBuf) {
             Err(_) => return,
         }
     }
+}
+
+/// A connection that may write.
+async fn connect(options: &AnyConnectOptions) -> sqlx::Result<AnyConnection> {
+    let mut connection = options.connect().await?;
+    prepare(&mut connection).await?;
+    // Else every thousandth page makes one writer wait for the whole log to be copied.
+    connection.execute("PRAGMA wal_autocheckpoint = 0").await?;
+    Ok(connection)
 }
 
 async fn prepare(connection: &mut AnyConnection) -> sqlx::Result<()> {

@@ -9,9 +9,11 @@
 
 use std::fs::File;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use pangea_world::{Code, Refusal};
+use sqlx::any::AnyConnectOptions;
 use sqlx::{AnyConnection, Connection};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -22,6 +24,9 @@ use super::{Error, now_ms};
 /// Most jobs of one transaction.
 const GROUP_MAX: usize = 256;
 
+/// How often a full disk is tried again while nobody writes.
+const FULL_TRY: Duration = Duration::from_secs(1);
+
 /// What the writer is told.
 pub(super) enum Order {
     Job(Box<dyn Job>),
@@ -29,7 +34,7 @@ pub(super) enum Order {
 }
 
 /// What a job usually comes to.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Quick<T> {
     /// The enter that it notes, new under its key.
     pub note: Option<Enter>,
@@ -102,10 +107,14 @@ where
 
 /// The task that alone writes.
 pub(super) struct Writer {
-    pub(super) connection: AnyConnection,
+    /// `None`: a transaction did not end as it should, and the next one begins on a new connection.
+    pub(super) connection: Option<AnyConnection>,
+    pub(super) options: AnyConnectOptions,
     pub(super) queue: mpsc::Receiver<Order>,
     pub(super) epoch: u64,
     pub(super) fail: watch::Sender<Option<String>>,
+    /// Whether the last transaction found no room.
+    pub(super) full: watch::Sender<bool>,
     /// Held until the last write is done.
     pub(super) lock: Arc<File>,
 }
@@ -115,6 +124,8 @@ enum Outcome {
     Durable,
     /// Nothing was written; a job, or the transaction itself, failed.
     Failed(Error),
+    /// Nothing was written: the disk is full.
+    Full,
     /// Nothing was written; not every quick job came to what it usually does.
     Unusual,
     /// Nothing can be written any more.
@@ -128,7 +139,21 @@ impl Writer {
         let mut group: Vec<Box<dyn Job>> = Vec::with_capacity(GROUP_MAX);
         let mut closing = None;
         while closing.is_none() {
-            let Some(first) = self.queue.recv().await else { break };
+            let first = if *self.full.borrow() {
+                match tokio::time::timeout(FULL_TRY, self.queue.recv()).await {
+                    Ok(first) => first,
+                    Err(_) => {
+                        if let Outcome::Over(reason) = self.transaction(&mut [], false).await {
+                            self.stop(reason);
+                            break;
+                        }
+                        continue;
+                    }
+                }
+            } else {
+                self.queue.recv().await
+            };
+            let Some(first) = first else { break };
             // Whoever is as far as this one comes into the same group.
             tokio::task::yield_now().await;
             let mut next = Some(first);
@@ -145,15 +170,16 @@ impl Writer {
                 }
             }
             if let Err(reason) = self.group(&mut group).await {
-                tracing::error!(%reason, "the store stops");
-                self.fail.send_replace(Some(reason));
+                self.stop(reason);
                 break;
             }
         }
         // Later writes are refused at once instead of waiting for an answer that never comes.
         self.queue.close();
         while self.queue.try_recv().is_ok() {}
-        if let Err(error) = self.connection.close().await {
+        if let Some(connection) = self.connection.take()
+            && let Err(error) = connection.close().await
+        {
             tracing::warn!(%error, "the database was not closed cleanly");
         }
         drop(self.lock);
@@ -166,6 +192,11 @@ impl Writer {
         if let Some(done) = closing {
             let _ = done.send(());
         }
+    }
+
+    fn stop(&self, reason: String) {
+        tracing::error!(%reason, "the store stops");
+        self.fail.send_replace(Some(reason));
     }
 
     /// Writes a group; `Err`: writing is over for good.
@@ -183,6 +214,10 @@ impl Writer {
                 return Ok(());
             }
             Outcome::Over(reason) => return Err(reason),
+            Outcome::Full => {
+                group.drain(..).for_each(|job| job.finish(Err(full())));
+                return Ok(());
+            }
             Outcome::Failed(error) if group.len() == 1 => {
                 group.drain(..).for_each(|job| job.finish(Err(refusal(&error))));
                 return Ok(());
@@ -194,6 +229,7 @@ impl Writer {
             let outcome = match self.transaction(&mut alone, false).await {
                 Outcome::Durable => Ok(()),
                 Outcome::Failed(error) => Err(refusal(&error)),
+                Outcome::Full => Err(full()),
                 Outcome::Unusual => Err(Refusal::new(Code::Internal, "a job ran twice at once")),
                 Outcome::Over(reason) => return Err(reason),
             };
@@ -205,36 +241,69 @@ impl Writer {
 
     /// All of `jobs` in one transaction; `quick`: those that can by the quick way.
     async fn transaction(&mut self, jobs: &mut [Box<dyn Job>], quick: bool) -> Outcome {
-        let mut transaction = match self.connection.begin_with("BEGIN IMMEDIATE").await {
-            Ok(transaction) => transaction,
-            Err(error) => return failed(error),
-        };
-        let mine = sqlx::query("UPDATE leader SET seen = $1 WHERE epoch = $2")
-            .bind(now_ms())
-            .bind(self.epoch as i64)
-            .execute(&mut *transaction)
-            .await;
-        match mine {
-            Ok(done) if done.rows_affected() == 1 => {}
-            Ok(_) => return Outcome::Over("another central has taken over the database".to_owned()),
-            Err(error) => return failed(error),
-        }
-        let done = run_all(&mut transaction, jobs, quick).await;
-        if !matches!(done, Ok(true)) {
-            if let Err(error) = transaction.rollback().await {
-                return Outcome::Over(format!("a transaction could not be rolled back: {error}"));
+        let outcome = self.try_transaction(jobs, quick).await;
+        let now = matches!(outcome, Outcome::Full);
+        if self.full.send_if_modified(|full| std::mem::replace(full, now) != now) {
+            if now {
+                tracing::error!("the disk is full: nothing can be written until there is room");
+            } else {
+                tracing::info!("the disk has room again");
             }
-            return match done {
-                Ok(_) => Outcome::Unusual,
-                Err(Error::Database(error)) => failed(error),
-                Err(refused) => Outcome::Failed(refused),
-            };
         }
-        match transaction.commit().await {
-            Ok(()) => Outcome::Durable,
-            Err(error) => failed(error),
+        outcome
+    }
+
+    async fn try_transaction(&mut self, jobs: &mut [Box<dyn Job>], quick: bool) -> Outcome {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => match super::connect(&self.options).await {
+                Ok(connection) => connection,
+                Err(error) => return failed(error),
+            },
+        };
+        let outcome = in_transaction(&mut connection, self.epoch, jobs, quick).await;
+        match outcome {
+            // SQLite may have rolled back by itself, or not; a closed connection surely has.
+            Err(error) => match connection.close().await {
+                Ok(()) => failed(error),
+                Err(error) => Outcome::Over(format!("a transaction could not be rolled back: {error}")),
+            },
+            Ok(outcome) => {
+                self.connection = Some(connection);
+                outcome
+            }
         }
     }
+}
+
+/// One transaction; `Err`: the connection did not end it as it should.
+async fn in_transaction(
+    connection: &mut AnyConnection,
+    epoch: u64,
+    jobs: &mut [Box<dyn Job>],
+    quick: bool,
+) -> Result<Outcome, sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let mine = sqlx::query("UPDATE leader SET seen = $1 WHERE epoch = $2")
+        .bind(now_ms())
+        .bind(epoch as i64)
+        .execute(&mut *transaction)
+        .await?;
+    if mine.rows_affected() != 1 {
+        return Ok(Outcome::Over("another central has taken over the database".to_owned()));
+    }
+    let outcome = match run_all(&mut transaction, jobs, quick).await {
+        Ok(true) => {
+            transaction.commit().await?;
+            return Ok(Outcome::Durable);
+        }
+        Ok(false) => Outcome::Unusual,
+        Err(Error::Database(error)) if fault(&error) != Fault::Other => return Err(error),
+        Err(Error::Database(error)) => Outcome::Failed(Error::Database(error)),
+        Err(refused) => Outcome::Failed(refused),
+    };
+    transaction.rollback().await?;
+    Ok(outcome)
 }
 
 /// Runs these jobs; `false`: not every quick one came to what it usually does.
@@ -256,24 +325,45 @@ async fn run_all(
     Ok(true)
 }
 
-/// A full disk may get room again; a disk that cannot flush never answers for what it holds.
+/// What an error of the database comes to. A full disk may get room again. But after a failed flush nobody
+/// knows what the disk holds, and a second flush that succeeds proves nothing: so it is over at any other
+/// error of the disk.
 fn failed(error: sqlx::Error) -> Outcome {
-    let code = match &error {
+    match fault(&error) {
+        Fault::Full => Outcome::Full,
+        Fault::Disk => Outcome::Over(format!("the database cannot be trusted any more: {error}")),
+        Fault::Other => Outcome::Failed(Error::Database(error)),
+    }
+}
+
+/// What kind of error of the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    Full,
+    /// The disk, or what is on it, is broken.
+    Disk,
+    Other,
+}
+
+/// By SQLite's result codes (sqlite.org/rescode.html).
+pub(super) fn fault(error: &sqlx::Error) -> Fault {
+    let code = match error {
         sqlx::Error::Database(database) => database.code().and_then(|code| code.parse::<u32>().ok()),
         _ => None,
     };
-    match (&error, code.map(|code| code & 0xff)) {
-        // SQLITE_IOERR, SQLITE_CORRUPT, SQLITE_NOTADB.
-        (_, Some(10 | 11 | 26)) | (sqlx::Error::Io(_), _) => {
-            Outcome::Over(format!("the database cannot be trusted any more: {error}"))
-        }
-        // SQLITE_FULL.
-        (_, Some(13)) => Outcome::Failed(Error::Refused(Refusal::new(
-            Code::StorageBusy,
-            "the disk is full; nothing was written",
-        ))),
-        _ => Outcome::Failed(Error::Database(error)),
+    match (error, code) {
+        // SQLITE_IOERR_SHMSIZE: no room for the log's index, which holds nothing that must last.
+        (_, Some(4874)) => Fault::Full,
+        // SQLITE_FULL; SQLITE_IOERR, SQLITE_CORRUPT, SQLITE_NOTADB.
+        (_, Some(code)) if code & 0xff == 13 => Fault::Full,
+        (_, Some(code)) if matches!(code & 0xff, 10 | 11 | 26) => Fault::Disk,
+        (sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed, _) => Fault::Disk,
+        _ => Fault::Other,
     }
+}
+
+fn full() -> Refusal {
+    Refusal::new(Code::StorageBusy, "the disk is full; nothing was written")
 }
 
 fn refusal(error: &Error) -> Refusal {
