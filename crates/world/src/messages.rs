@@ -26,13 +26,13 @@ pub struct Envelope {
     /// What is said; none for a bare acknowledgement.
     #[prost(
         oneof = "Body",
-        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 50, 51, 52, 53, 60, 61, 62, 63"
+        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 50, 51, 52, 53, 60, 61, 62, 63, 64"
     )]
     pub body: Option<Body>,
 }
 
 /// Every message of every link. Tags 3-7 handshake, 10-22 area → central, 30-42 central → area,
-/// 50-53 spawner → central, 60-63 central → spawner.
+/// 50-53 spawner → central, 60-64 central → spawner.
 #[derive(Clone, PartialEq, Oneof)]
 pub enum Body {
     /// First message of the opener.

@@ -51,6 +51,7 @@ async fn a_full_disk_refuses_writes_until_there_is_room() {
     assert_eq!(refused.code, Code::StorageBusy, "{refused}");
     assert!(kept.len() > 5, "some were written before");
     assert_eq!(storage(&cluster).await, "full");
+    game.move_towards(1.0, 0.0).await;
     event(&mut game, "play goes on", |event, _| matches!(event, Event::Updated { .. }).then_some(())).await;
     let pid = cluster.pid();
     std::fs::remove_file(&ballast).unwrap();

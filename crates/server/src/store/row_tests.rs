@@ -144,7 +144,8 @@ async fn of_many_swaps_those_hold_whose_rows_stand_as_they_were_seen() {
             enter::wished(run, (ADA, session, id(n)), key, [if n == 7 { 0 } else { 1 }; 32], "{}".into())
         });
         let seen = Owned { owner: seen.0, epoch: seen.1, last: None };
-        let swap = Swap::new(id(n), TransferId([n; 16]), &change, seen, stands).expect("it fits what he saw");
+        let transfer = TransferId([if note.is_some() { n } else { 100 + n }; 16]);
+        let swap = Swap::new(id(n), transfer, &change, seen, stands).expect("it fits what he saw");
         let usual = Quick { note: note.clone(), answer: swap.epoch(), swap: swap.clone() };
         let done = store.write_usually(Some(usual), move |connection| {
             let (note, swap) = (note.clone(), swap.clone());
