@@ -209,7 +209,7 @@ fn impossible_inputs_are_refused_and_move_nobody() {
     assert_eq!(walk(&mut sim, id, 32, f32::MIN_POSITIVE / 2.0, 0.0), Ok(()), "a denormal is only small");
 }
 
-/// HARDENING 45: a thousand inputs in a tick are five, and then one per tick.
+/// A thousand inputs in a tick are five, and then one per tick.
 #[test]
 fn more_inputs_than_ticks_are_refused() {
     let mut sim = sim();

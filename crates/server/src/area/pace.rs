@@ -55,7 +55,7 @@ mod tests {
         }
     }
 
-    /// K.9, DESIGN §4: evenly slower, at most ten times, and back.
+    /// Evenly slower, at most ten times, and back.
     #[test]
     fn time_slows_down_and_comes_back() {
         let mut pace = Pace::default();
