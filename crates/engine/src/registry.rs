@@ -47,8 +47,10 @@ pub struct Kind(pub u8);
 /// The kind of all characters.
 pub const CHARACTER: Kind = Kind(0);
 
-type EnterHook = Box<dyn FnMut(&mut World, Entity, Enter) + Send>;
-type LeaveHook = Box<dyn FnMut(&mut World, Entity, Leave) + Send>;
+/// Called with a character that has come in.
+pub(crate) type EnterHook = Box<dyn FnMut(&mut World, Entity, Enter) + Send>;
+/// Called with a character that is about to go.
+pub(crate) type LeaveHook = Box<dyn FnMut(&mut World, Entity, Leave) + Send>;
 
 /// An area under construction: a game's `build` fills it.
 pub struct Builder {

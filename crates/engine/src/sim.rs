@@ -14,7 +14,7 @@ use pangea_world::world as world_of;
 use crate::field::Malformed;
 use crate::interest::{Grid, Seen};
 use crate::outbox::{Event, Outbox};
-use crate::registry::{Builder, CHARACTER, Enter, Kind, Leave, Registry};
+use crate::registry::{Builder, CHARACTER, Enter, EnterHook, Kind, Leave, LeaveHook, Registry};
 use crate::rng::Dice;
 use crate::shadow::Shadows;
 use crate::walk::{Point, nearest_free};
@@ -95,13 +95,16 @@ pub struct Setup<'a> {
     pub tick: u64,
 }
 
+/// What systems have spawned and nobody has told of yet.
+type Newcomers = QueryState<(Entity, &'static Kind), (With<Position>, Without<Net>)>;
+
 /// One area.
 pub struct Sim {
     pub(crate) ecs: World,
     pub(crate) registry: Registry,
     systems: Vec<BoxedSystem>,
-    on_enter: Vec<Box<dyn FnMut(&mut World, Entity, Enter) + Send>>,
-    on_leave: Vec<Box<dyn FnMut(&mut World, Entity, Leave) + Send>>,
+    on_enter: Vec<EnterHook>,
+    on_leave: Vec<LeaveHook>,
     pub(crate) schema: (String, u64),
     pub(crate) view_m: u32,
     pub(crate) shadows: Shadows,
@@ -111,7 +114,7 @@ pub struct Sim {
     /// Removed since the last step: no client may take a new entity for the old one.
     resting: Vec<u16>,
     places: QueryState<(Entity, &'static Net, &'static Position)>,
-    newcomers: QueryState<(Entity, &'static Kind), (With<Position>, Without<Net>)>,
+    newcomers: Newcomers,
     seen: Vec<Seen>,
     pub(crate) gathering: crate::update::Scratch,
 }
