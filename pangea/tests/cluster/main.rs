@@ -19,4 +19,5 @@ mod start_errors;
 mod stop;
 mod support;
 mod third_party;
+mod tls;
 mod wire;
