@@ -124,7 +124,7 @@ fn world(config: &Config, path: &Path) -> Finding {
         Ok(world) => world,
         Err(error) => return Finding::broken("world", error.to_string(), "mend that line"),
     };
-    if let world_file::Kind::Maps(maps) = &world.kind {
+    if let pangea_world::world::Kind::Maps(maps) = &world.kind {
         for map in &maps.maps {
             if !config.spawner.templates.contains_key(&map.server) {
                 let found =

@@ -16,7 +16,7 @@ use pangea_world::messages::{
     RefusalMessage, Register,
 };
 use pangea_world::ticket::{self, PublicKey};
-use pangea_world::world_file::World;
+use pangea_world::world::World;
 use pangea_world::{Code, Refusal};
 use tokio::sync::mpsc;
 

@@ -42,7 +42,7 @@ pub struct Settings {
     /// Most messages per second from one client.
     pub messages_per_second: u32,
     /// Where portals stand and lead.
-    pub portals: Vec<pangea_world::world_file::Portal>,
+    pub portals: Vec<pangea_world::world::Portal>,
 }
 
 /// One character.

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use pangea_engine::{Game, Sim};
 use pangea_world::id::{EnterId, SessionId};
+use pangea_world::layout::extent_m;
 use pangea_world::messages::{Admit, Granted, TicketKey};
-use pangea_world::space::{AreaName, Ground, extent_m};
+use pangea_world::space::{AreaName, Ground};
 use pangea_world::ticket::PublicKey;
-use pangea_world::world_file::{self, Kind, World};
+use pangea_world::world::{Kind, World};
+use pangea_world::world_file;
 use pangea_world::{Code, Refusal};
 use tokio::sync::mpsc;
 

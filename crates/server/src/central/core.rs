@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use pangea_world::id::ServerId;
 use pangea_world::messages::{TicketKey, TicketKeys};
 use pangea_world::ticket::{Credential, PublicKey};
-use pangea_world::world_file::{Kind, OWN_SERVER, World};
+use pangea_world::world::{Kind, OWN_SERVER, World};
 use pangea_world::{Code, Refusal};
 use tokio::sync::Notify;
 

@@ -214,7 +214,7 @@ pub fn place_map(core: &Core, area: AreaId) -> Option<Option<String>> {
     let state = core.state();
     let entry = state.areas.get(&area)?;
     match (&entry.world.kind, &entry.name.ground) {
-        (pangea_world::world_file::Kind::Maps(maps), pangea_world::space::Ground::Map(map)) => {
+        (pangea_world::world::Kind::Maps(maps), pangea_world::space::Ground::Map(map)) => {
             let lobby = maps.map(map).is_ok_and(|map| map.lobby);
             (!lobby).then(|| Some(map.clone()))
         }

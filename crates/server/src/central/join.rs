@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use pangea_world::character::CharacterDoc;
 use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, SessionId, TransferId};
+use pangea_world::layout::ground_at;
 use pangea_world::messages::{Admit, Body, FactionSync};
 use pangea_world::ownership::{Change, Owned};
 use pangea_world::placement::{self, Placement, Wish};
 use pangea_world::quest::Quest;
-use pangea_world::space::{AreaName, Ground, Place, ground_at};
+use pangea_world::space::{AreaName, Ground, Place};
 use pangea_world::ticket::{Claims, LIFE_S, audience};
-use pangea_world::world_file::{Kind, World};
+use pangea_world::world::{Kind, World};
 use pangea_world::{Code, Refusal};
 use tokio::sync::{Notify, oneshot, watch};
 
@@ -179,7 +180,7 @@ fn choose_place(core: &Core, want: &Want, found: &character::Character) -> Resul
 }
 
 /// A map that nobody spawns on is entered where its first portal leads in: that spot is walkable.
-fn arrival(maps: &pangea_world::world_file::Maps, map: &str) -> Option<(f64, f64)> {
+fn arrival(maps: &pangea_world::world::Maps, map: &str) -> Option<(f64, f64)> {
     let portals = maps.maps.iter().flat_map(|from| &from.portals);
     portals.into_iter().find(|portal| portal.to == map).map(|portal| (portal.to_x, portal.to_y))
 }

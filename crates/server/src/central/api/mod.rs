@@ -21,7 +21,7 @@ use std::sync::{Arc, OnceLock};
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
-use pangea_world::world_file::World;
+use pangea_world::world::World;
 use pangea_world::{Code, Refusal};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
