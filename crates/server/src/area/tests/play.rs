@@ -304,7 +304,8 @@ async fn an_address_has_so_many_connections() {
     assert_eq!(refused.closed().await, pangea_world::frames::close::REFUSED);
     let (status, body) = scene.get("GET /status", None).await;
     assert_eq!((status, body["code"].as_str()), (429, Some("too_many_connections")));
-    player.update().await;
+    player.say(&ClientMessage::Ping { nonce: 7 }).await;
+    player.find(|said| matches!(said, ServerMessage::Pong { nonce: 7, .. }).then_some(())).await;
     drop((silent, refused));
     // The server hears of the end when it comes to it.
     let free = async { while scene.get("GET /status", None).await.0 == 429 {} };
