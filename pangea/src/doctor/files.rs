@@ -41,8 +41,9 @@ pub(super) fn data(config: &Config) -> Vec<Finding> {
     if let Ok(file) = fs::File::open(&lock) {
         findings.push(match file.try_lock_shared() {
             Err(fs::TryLockError::WouldBlock) => {
-                let mend = "stop that one, or choose another folder with --data";
-                Finding::broken("data lock", format!("a central runs on «{shown}»"), mend)
+                let mend =
+                    "nothing, if that is the one you mean; a second one needs another folder with --data";
+                Finding::look("data lock", format!("a central runs on «{shown}»"), mend)
             }
             _ => Finding::good("data lock", "no central runs on it"),
         });
