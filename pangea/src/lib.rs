@@ -52,7 +52,7 @@ fn dispatch(cli: &Cli, game: Game) -> anyhow::Result<ExitCode> {
         Some(Command::Bots(options)) => bots::run(options),
         Some(Command::Trial { command: TrialCommand::Join(options) }) => trial::run(options),
         Some(Command::Up(_) | Command::Central(_) | Command::Spawner(_) | Command::Chat(_)) | None => {
-            serve::roles(cli, game)
+            serve::roles(cli)
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::{screen, settings, stop};
 ///
 /// # Errors
 /// A setting that is wrong, or what stopped a role.
-pub fn roles(cli: &Cli, game: Game) -> anyhow::Result<ExitCode> {
+pub fn roles(cli: &Cli) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
     let config = settings::layers(cli)?.config()?;
     log_to_stderr(&config.log)?;
@@ -41,7 +41,7 @@ pub fn roles(cli: &Cli, game: Game) -> anyhow::Result<ExitCode> {
             Some(Command::Chat(_)) => node::chat(config, shutdown).await,
             _ => {
                 banner("central, spawner, chat");
-                node::up(config, game, shutdown).await
+                node::up(config, shutdown).await
             }
         }
     })?;

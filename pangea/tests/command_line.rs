@@ -180,7 +180,7 @@ fn bots_say_that_there_is_no_central() {
     assert!(stderr(&output).contains(&format!("is a central running at {url}?")), "{}", stderr(&output));
 }
 
-/// Scenario 8: the measuring command ends well and prints what it promises, with two servers for their players.
+/// The measuring command ends well and prints what it promises, with two servers for their players.
 #[test]
 fn trial_join_measures_and_keeps_its_promises() {
     let here = folder();

@@ -22,7 +22,7 @@ const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(3);
 ///
 /// # Errors
 /// What stopped a role; the others are stopped then too.
-pub async fn up(mut config: Config, _game: Game, mut shutdown: watch::Receiver<bool>) -> anyhow::Result<()> {
+pub async fn up(mut config: Config, mut shutdown: watch::Receiver<bool>) -> anyhow::Result<()> {
     let central = central::open(&config).await?;
     let link = reachable(central.link_address());
     (config.spawner.central, config.chat.central) = (link.clone(), link);

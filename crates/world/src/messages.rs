@@ -2,9 +2,9 @@
 //!
 //! A link is one bidirectional gRPC stream of [`Envelope`], opened by the lesser role. It begins with a
 //! handshake (Hello, Challenge, Proof, Welcome) in which each side proves its key. After it every body is
-//! numbered, kept until acknowledged, and sent again after a reconnect (E.6); a repeat is dropped by its
+//! numbered, kept until acknowledged, and sent again after a reconnect; a repeat is dropped by its
 //! number. Ids are 16 bytes, times milliseconds, distances metres. A field is only ever added: an older
-//! reader skips what it does not know (E.8).
+//! reader skips what it does not know.
 
 use prost::{Message, Oneof};
 
@@ -75,7 +75,7 @@ pub enum Body {
     /// Where characters stand now; written at most once a second.
     #[prost(message, tag = "17")]
     Places(Places),
-    /// The owner hands a character on: the commit point is central's transaction (HANDOFF.md §1a).
+    /// The owner hands a character on: the commit point is central's transaction (docs/handoff.md).
     #[prost(message, tag = "18")]
     Commit(Commit),
     /// The owner takes a handoff back.
@@ -124,7 +124,7 @@ pub enum Body {
     /// You are not the owner any more: drop the character.
     #[prost(message, tag = "40")]
     Stale(CharacterAt),
-    /// Other area servers and the chat, as they come and go (K8, K9, E.2, E.3).
+    /// Other area servers and the chat, as they come and go (K8, K9).
     #[prost(message, tag = "41")]
     Peers(Peers),
     /// The answer to [`Body::GoOn`], or its progress.
@@ -137,7 +137,7 @@ pub enum Body {
     /// One server changed.
     #[prost(message, tag = "51")]
     ServerChanged(ServerInfo),
-    /// A server's process has ended: witnessed, so it is dead at once (DESIGN.md §8 Leases).
+    /// A server's process has ended: witnessed, so it is dead at once, whatever its lease.
     #[prost(message, tag = "52")]
     ServerExited(ServerExited),
     /// Answer to [`Body::Allocate`].
@@ -479,7 +479,7 @@ pub struct Granted {
     /// It held the area already and goes on with what it has.
     #[prost(bool, tag = "11")]
     pub resumed: bool,
-    /// Never idles (B.9).
+    /// Never idles.
     #[prost(bool, tag = "12")]
     pub always_on: bool,
     /// Whether players ask before they follow a prompt (G3), or connect at once.
@@ -611,7 +611,7 @@ pub struct Peer {
     /// Of an area server: [`crate::space::AreaName`] as text.
     #[prost(string, tag = "5")]
     pub area: String,
-    /// Whether it lies beside the receiver (M7, B.6).
+    /// Whether it lies beside the receiver (M7).
     #[prost(bool, tag = "6")]
     pub neighbour: bool,
     /// For the pair (receiver, this peer), signed by central: shown when connecting.
@@ -643,7 +643,7 @@ pub struct GoOnReply {
     /// If ready: the ticket.
     #[prost(string, tag = "5")]
     pub ticket: String,
-    /// If ready: seed 001's plain path: leave here first, then connect there.
+    /// If ready: a third-party server: leave here first, then connect there.
     #[prost(bool, tag = "6")]
     pub plain: bool,
     /// If refused.

@@ -1,10 +1,10 @@
-//! kill -9 of things (D.6, D.7, E.3, E.7, scenarios 6 and 11 as far as places go).
+//! kill -9 of things.
 
 use pangea_client::{EnterOptions, Event};
 
 use crate::support::{Cluster, event, signal};
 
-/// Scenario 6 (K6): `spawn_maps` come up by themselves; one is killed: it comes up again, its player returns
+/// K6: `spawn_maps` come up by themselves; one is killed: it comes up again, its player returns
 /// to where he was, and holds one seat.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_area_server_is_replaced_and_its_player_returns() {
@@ -26,7 +26,7 @@ async fn a_killed_area_server_is_replaced_and_its_player_returns() {
     assert_eq!(after[0]["seats"], 1);
 }
 
-/// Scenario 11, D §8: `pangea up` is killed with -9 and takes central, spawner and chat with it; players
+/// `pangea up` is killed with -9 and takes central, spawner and chat with it; players
 /// notice nothing, and the restarted spawner adopts the server that kept running.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn players_notice_nothing_when_up_is_killed_and_started_again() {

@@ -1,5 +1,5 @@
 //! Whole clusters of real processes: `pangea up`, its area servers, real sockets, a database in a temporary
-//! folder. One file per behaviour; `support` starts and stops clusters. Clauses are FEATURES' numbers.
+//! folder. One file per behaviour; `support` starts and stops clusters. Numbers as K14 are docs/seeds.md's.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,5 +1,5 @@
 //! A game server that is not ours: it knows the Agones SDK and the check of a ticket, and is one of the maps
-//! (K15, K16, F.1, scenario 12).
+//! (K15, K16).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -134,7 +134,7 @@ async fn prepare(client: &Client, character: CharacterId, id: &str) -> (String, 
     (prepared.url, prepared.ticket)
 }
 
-/// Scenario 12 and F.1: a ticket opens the server that it names, once; who never comes frees his seat.
+/// A ticket opens the server that it names, once; who never comes frees his seat.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_ticket_is_checked_by_a_server_that_is_not_ours() {
     let cluster = with_lodge().await;

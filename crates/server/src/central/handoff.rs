@@ -1,4 +1,4 @@
-//! Characters that change their area: arrive, leave, hand over (HANDOFF.md §1a).
+//! Characters that change their area: arrive, leave, hand over (docs/handoff.md).
 //!
 //! Central's transaction is the only commit point. Whatever is lost, doubled or late, a message is judged by
 //! epoch and transfer id alone.

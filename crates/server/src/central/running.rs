@@ -1,7 +1,7 @@
 //! Making an area run: the one `ensure_running` that enter, portal and recovery call (G6-G8, O6-O9).
 //!
 //! Whoever comes first starts the area, everybody else waits for the same start: however many ask at once,
-//! one server is found or spawned (B.2).
+//! one server is found or spawned.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -88,7 +88,7 @@ fn is_always_on(world: &World, ground: &Ground) -> bool {
     }
 }
 
-/// Everything that must run as soon as a spawner is there: `spawn_maps` (K6) and always-on areas (B.9).
+/// Everything that must run as soon as a spawner is there: `spawn_maps` (K6) and always-on areas.
 pub fn wanted_from_the_start(world: &World) -> Vec<(Ground, u16)> {
     match &world.kind {
         Kind::Maps(maps) => {
@@ -434,7 +434,7 @@ pub async fn failover(core: &Core, area: AreaId, from: ServerId) -> Result<(), R
     }
 }
 
-/// A game server has ended: its area goes back to the store, and up again if somebody was there (D.6, D.7).
+/// A game server has ended: its area goes back to the store, and up again if somebody was there.
 pub async fn server_died(core: &Arc<Core>, server: ServerId, how: &str) {
     // Its own last words say more, and are on their way on its own link.
     if core.state().stopping && how == "exit 0" {

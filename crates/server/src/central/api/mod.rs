@@ -98,10 +98,7 @@ impl Api {
     }
 
     fn world(&self, name: &str) -> Result<&World, Refusal> {
-        self.worlds
-            .iter()
-            .find(|world| world.name == name)
-            .ok_or_else(|| Refusal::new(Code::UnknownWorld, format!("there is no world «{name}»")))
+        Ok(self.core.world(name)?)
     }
 
     /// Ends a login from outside of the API (a ban, an operator): its tokens are dead at once.
@@ -125,20 +122,16 @@ impl Api {
         Ok(())
     }
 
-    /// Forgets logins that ended long ago and enters older than a day; to be called about once an hour.
+    /// Forgets logins that ended long ago; to be called about once an hour.
     ///
     /// # Errors
     /// If the write failed.
     pub async fn prune(&self) -> Result<(), Refusal> {
         let day_ms = 86_400_000;
-        let sessions = crate::store::now_ms() - day_ms * self.config.accounts.refresh_days.max(1) as i64;
-        let enters = crate::store::now_ms() - day_ms;
+        let before = crate::store::now_ms() - day_ms * self.config.accounts.refresh_days.max(1) as i64;
         self.store
             .write(move |connection| {
-                Box::pin(async move {
-                    crate::store::enter::prune(connection, enters).await?;
-                    crate::store::session::prune(connection, sessions).await
-                })
+                Box::pin(async move { crate::store::session::prune(connection, before).await })
             })
             .await
     }
