@@ -121,7 +121,7 @@ fn look(cli: &Cli) -> Vec<Finding> {
     findings.extend(files::templates(&config));
     findings.extend(files::certificates(&config));
     findings.extend(files::keys(&config));
-    findings.extend(ports::listening(&config));
+    findings.extend(ports::listening(&config, files::central_runs(&config)));
     findings.extend(ports::game_ports(&config));
     findings.extend(ports::addresses(&config));
     findings.extend(open_files(&config));

@@ -36,16 +36,11 @@ pub(super) fn data(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     let state = if there == folder.as_path() { "can be written" } else { "is made at the first start" };
     findings.push(Finding::good("data", format!("«{shown}» {state}")));
-    let lock = folder.join("central.lock");
-    if let Ok(file) = fs::File::open(&lock) {
-        findings.push(match file.try_lock_shared() {
-            Err(fs::TryLockError::WouldBlock) => {
-                let mend =
-                    "nothing, if that is the one you mean; a second one needs another folder with --data";
-                Finding::look("data lock", format!("a central runs on «{shown}»"), mend)
-            }
-            _ => Finding::good("data lock", "no central runs on it"),
-        });
+    if central_runs(config) {
+        let mend = "nothing, if that is the one you mean; a second one needs another folder with --data";
+        findings.push(Finding::look("data lock", format!("a central runs on «{shown}»"), mend));
+    } else {
+        findings.push(Finding::good("data lock", "no central runs on it"));
     }
     if let Ok(space) = rustix::fs::statvfs(there) {
         let mib = space.f_bavail.saturating_mul(space.f_frsize) >> 20;
@@ -60,6 +55,12 @@ pub(super) fn data(config: &Config) -> Vec<Finding> {
         });
     }
     findings
+}
+
+/// Whether a central runs on the data folder: it holds its lock.
+pub(super) fn central_runs(config: &Config) -> bool {
+    let file = fs::File::open(config.data.join("central.lock"));
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
 }
 
 /// Every world file reads.
