@@ -723,6 +723,8 @@ export interface components {
             protocol: number;
             /** @description Roles that have their link, sorted by role, then name. */
             roles: components["schemas"]["RoleStatus"][];
+            /** @description `ok`; or `full`: nothing can be written until there is room on the disk. */
+            storage: string;
             /** @description Version of the program. */
             version: string;
             /** @description Names of the worlds. */

@@ -17,7 +17,8 @@ pub enum Reach {
 }
 
 /// Debian packages by the program that they bring.
-const PACKAGES: [(&str, &str); 2] = [("chromium", "chromium"), ("protoc", "protobuf-compiler")];
+const PACKAGES: [(&str, &str); 3] =
+    [("chromium", "chromium"), ("protoc", "protobuf-compiler"), ("strace", "strace")];
 
 /// Folders with a package-lock.json whose tests or servers need their modules.
 const NODE_FOLDERS: [&str; 4] = ["web", "tests/browser", "tests/agones/node", "examples/lodge-node"];

@@ -26,13 +26,13 @@ pub struct Envelope {
     /// What is said; none for a bare acknowledgement.
     #[prost(
         oneof = "Body",
-        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 50, 51, 52, 53, 60, 61, 62, 63"
+        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 50, 51, 52, 53, 60, 61, 62, 63, 64"
     )]
     pub body: Option<Body>,
 }
 
 /// Every message of every link. Tags 3-7 handshake, 10-22 area → central, 30-42 central → area,
-/// 50-53 spawner → central, 60-63 central → spawner.
+/// 50-53 spawner → central, 60-64 central → spawner.
 #[derive(Clone, PartialEq, Oneof)]
 pub enum Body {
     /// First message of the opener.
@@ -156,6 +156,9 @@ pub enum Body {
     /// What every third-party server needs to check tickets.
     #[prost(message, tag = "63")]
     TicketKeys(TicketKeys),
+    /// These are not to be in a third-party server any more.
+    #[prost(message, tag = "64")]
+    ShowOut(ShowOut),
 }
 
 /// Who opens the link, and where it left off.
@@ -775,6 +778,18 @@ pub struct StopServer {
     /// Time to stop by itself before it is killed, ms; 0: kill now.
     #[prost(uint64, tag = "2")]
     pub grace_ms: u64,
+}
+
+/// Characters that a third-party server shall close out: they are taken off its list of players, which it
+/// watches.
+#[derive(Clone, PartialEq, Message)]
+pub struct ShowOut {
+    /// Which server.
+    #[prost(bytes = "vec", tag = "1")]
+    pub server: Vec<u8>,
+    /// 16 bytes each; one that is not listed does no harm.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub characters: Vec<Vec<u8>>,
 }
 
 /// No new entries; save and leave.

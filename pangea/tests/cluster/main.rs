@@ -17,6 +17,7 @@ mod roles;
 mod seats;
 mod start_errors;
 mod stop;
+mod storage;
 mod support;
 mod third_party;
 mod wire;

@@ -200,6 +200,7 @@ impl Spawner {
             Body::Allocate(wish) => self.allocate(wish),
             Body::StopServer(stop) => self.stop_server(&stop),
             Body::TicketKeys(keys) => self.set_ticket_keys(&keys),
+            Body::ShowOut(show_out) => self.show_out(&show_out),
             Body::Drain(_) => {
                 tracing::info!("draining: no new servers; idle ones stop");
                 self.draining = true;
