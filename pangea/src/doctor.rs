@@ -117,6 +117,7 @@ fn look(cli: &Cli) -> Vec<Finding> {
     let file = settings::file(cli).map_or("defaults; no file".to_owned(), |file| file.display().to_string());
     findings.push(Finding::good("settings", file));
     findings.extend(files::data(&config));
+    findings.extend(files::database(&config));
     findings.extend(files::worlds(&config));
     findings.extend(files::templates(&config));
     findings.extend(files::certificates(&config));

@@ -20,4 +20,5 @@ mod stop;
 mod storage;
 mod support;
 mod third_party;
+mod tls;
 mod wire;

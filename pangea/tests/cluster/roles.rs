@@ -33,6 +33,17 @@ async fn area_servers_know_each_other_and_chat() {
     cluster.until("it is gone from the list", gone).await;
 }
 
+/// What is logged is one setting for all processes of a node.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn area_servers_log_what_the_node_is_told_to() {
+    let cluster = Cluster::start(&["log=debug", "spawner.templates.area.pool=1"]).await;
+    let told = || async {
+        let logs = std::fs::read_dir(cluster.data().join("logs")).into_iter().flatten().flatten();
+        logs.filter_map(|log| std::fs::read_to_string(log.path()).ok()).any(|text| text.contains("DEBUG"))
+    };
+    cluster.until("an idle area server logs details", told).await;
+}
+
 async fn asked(cluster: &Cluster, area: &str, path_there: &str) -> String {
     let Some(server) = cluster.serving(area).await.first().cloned() else { return String::new() };
     let path = format!("/api/data/servers/{}/credential", server["server"].as_str().unwrap());

@@ -95,6 +95,23 @@ pub struct Store {
     epoch: u64,
 }
 
+/// The schema's version of the database in a data folder, and the newest that this program knows; `None` if
+/// there is no database yet. Changes nothing in it.
+///
+/// # Errors
+/// If it cannot be read, or is no database of this program.
+pub async fn schema_version(folder: &Path) -> anyhow::Result<Option<(u64, u64)>> {
+    let path = folder.join("pangea.db");
+    if !path.exists() {
+        return Ok(None);
+    }
+    sqlx::any::install_default_drivers();
+    let mut connection = options(&path, "ro")?.connect().await?;
+    let versions = migrate::version(&mut connection).await;
+    sqlx::Connection::close(connection).await?;
+    versions.map(Some)
+}
+
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Store(epoch {}, era {})", self.epoch, self.era)
@@ -113,7 +130,7 @@ impl Store {
         let lock = lock(folder)?;
         sqlx::any::install_default_drivers();
         let path = folder.join("pangea.db");
-        let options = options(&path)?;
+        let options = options(&path, "rwc")?;
         let what = || format!("the database «{}» cannot be opened for writing", path.display());
         let mut connection = connect(&options).await.with_context(what)?;
         // What a central that ended left in the log was perhaps never flushed, though it can be read: written
@@ -297,7 +314,7 @@ fn lock(folder: &Path) -> anyhow::Result<Arc<File>> {
     }
 }
 
-fn options(path: &Path) -> anyhow::Result<AnyConnectOptions> {
+fn options(path: &Path, mode: &str) -> anyhow::Result<AnyConnectOptions> {
     let text = path.to_str().with_context(|| format!("the path «{}» is not UTF-8", path.display()))?;
     let mut url = String::from("sqlite:");
     for c in text.chars() {
@@ -306,7 +323,8 @@ fn options(path: &Path) -> anyhow::Result<AnyConnectOptions> {
             c => url.push(c),
         }
     }
-    url.push_str("?mode=rwc");
+    url.push_str("?mode=");
+    url.push_str(mode);
     Ok(url.parse::<AnyConnectOptions>()?.disable_statement_logging())
 }
 

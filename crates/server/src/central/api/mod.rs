@@ -29,6 +29,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::core::Core;
+use crate::address::Block;
 use crate::config::Config;
 use crate::store::Store;
 
@@ -56,8 +57,8 @@ pub struct Api {
     core: Arc<Core>,
     passwords: password::Passwords,
     logins: login::Cache,
-    requests_of: limit::Buckets<limit::Block>,
-    logins_of: limit::Buckets<limit::Block>,
+    requests_of: limit::Buckets<Block>,
+    logins_of: limit::Buckets<Block>,
     guesses: limit::Guesses,
     /// Those who wait because of [`limit::Guesses`].
     waiting: tokio::sync::Semaphore,
