@@ -1,6 +1,6 @@
 //! Felling trees and breaking rocks: three strokes, and all see the tile change; after minutes it grows back.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use bevy_ecs::prelude::*;
 use pangea_engine::walk::Stunned;
@@ -23,8 +23,7 @@ pub const COOLDOWN_S: f64 = 0.5;
 pub const GROWS_BACK_S: u64 = 240;
 /// A tree that nobody strikes for so long is whole again, seconds.
 const HEALS_S: u64 = 30;
-/// Most tiles that are felled, and most that were struck; beyond it the oldest grow back at once, and no
-/// other one can be begun.
+/// Most tiles that are felled, and most that are begun; beyond it no other one can be begun.
 const MOST: usize = 16_384;
 /// How far it is seen, metres.
 const SEEN_FROM_M: f64 = 60.0;
@@ -61,18 +60,14 @@ struct Tool {
     ready: u64,
 }
 
-/// What was struck and what was felled.
+/// What was struck and still stands: strokes so far, and the tick of the last. What is felled is what the
+/// terrain has altered.
 #[derive(Resource, Debug, Default)]
-struct Felling {
-    /// Strokes so far, and the tick of the last.
-    struck: BTreeMap<Tile, (u8, u64)>,
-    /// The tick of growing back, and what was there; in the order of the ticks.
-    felled: VecDeque<(u64, Tile, u8)>,
-}
+struct Struck(BTreeMap<Tile, (u8, u64)>);
 
 /// Declares it.
 pub fn build(area: &mut Builder, _: &Setup<'_>) {
-    area.ecs.insert_resource(Felling::default());
+    area.ecs.insert_resource(Struck::default());
     area.input::<Gather>(Allowance::in_ten_ticks(4)).event::<Gathered>();
     area.on_enter(|ecs, entity, _| {
         ecs.entity_mut(entity).insert(Tool::default());
@@ -82,7 +77,7 @@ pub fn build(area: &mut Builder, _: &Setup<'_>) {
 
 fn stroke(
     clock: Res<Clock>,
-    mut felling: ResMut<Felling>,
+    mut struck: ResMut<Struck>,
     mut terrain: ResMut<Terrain>,
     mut outbox: ResMut<Outbox>,
     mut characters: Query<(&Net, &Position, &mut Inputs<Gather>, &mut Tool, Has<Stunned>), IsCharacter>,
@@ -98,29 +93,31 @@ fn stroke(
             }
             let what = terrain.tile(x, y);
             let (tile::TREE | tile::ROCK) = what else { continue };
-            let Some(left) = felling.strike((x, y), &clock) else { continue };
+            if terrain.altered().len() >= MOST {
+                continue;
+            }
+            let Some(left) = struck.stroke((x, y), &clock) else { continue };
             tool.ready = clock.tick + (COOLDOWN_S * f64::from(clock.hz)).ceil() as u64;
             outbox.send(To::Near(position.point(), SEEN_FROM_M), &Gathered { what, by: net.0, x, y, left });
             if left == 0 {
                 terrain.set_tile(x, y, if what == tile::TREE { tile::GRASS } else { tile::STONE });
-                felling.felled.push_back((clock.tick + GROWS_BACK_S * u64::from(clock.hz), (x, y), what));
             }
         }
     }
 }
 
-impl Felling {
+impl Struck {
     /// One stroke; how many are left, or `None` if too many are begun.
-    fn strike(&mut self, at: Tile, clock: &Clock) -> Option<u8> {
-        if self.struck.len() >= MOST && !self.struck.contains_key(&at) {
+    fn stroke(&mut self, at: Tile, clock: &Clock) -> Option<u8> {
+        if self.0.len() >= MOST && !self.0.contains_key(&at) {
             return None;
         }
-        let (strokes, last) = self.struck.entry(at).or_insert((0, clock.tick));
+        let (strokes, last) = self.0.entry(at).or_insert((0, clock.tick));
         *strokes += 1;
         *last = clock.tick;
         let left = STROKES.saturating_sub(*strokes);
         if left == 0 {
-            self.struck.remove(&at);
+            self.0.remove(&at);
         }
         Some(left)
     }
@@ -130,28 +127,30 @@ impl Felling {
 fn grow_back(
     clock: Res<Clock>,
     census: Res<Census>,
-    mut felling: ResMut<Felling>,
+    mut struck: ResMut<Struck>,
     mut terrain: ResMut<Terrain>,
 ) {
     let hz = u64::from(clock.hz);
     if !clock.tick.is_multiple_of(hz) {
         return;
     }
-    felling.struck.retain(|_, (_, last)| clock.tick.saturating_sub(*last) < HEALS_S * hz);
-    while let Some((due, at, what)) = felling.felled.front().copied() {
-        if due > clock.tick && felling.felled.len() <= MOST {
-            break;
-        }
-        felling.felled.pop_front();
+    struck.0.retain(|_, (_, last)| clock.tick.saturating_sub(*last) < HEALS_S * hz);
+    let is_due = |since: u64| clock.tick.saturating_sub(since) >= GROWS_BACK_S * hz;
+    let due: Vec<(Tile, u8)> = terrain
+        .altered()
+        .iter()
+        .filter(|(_, altered)| is_due(altered.since))
+        .filter_map(|(at, altered)| match altered.kind {
+            tile::GRASS => Some((*at, tile::TREE)),
+            tile::STONE => Some((*at, tile::ROCK)),
+            _ => None,
+        })
+        .collect();
+    for (at, kind) in due {
         let (x, y) = middle(at);
         let is_inside = |one: &One| (one.at.0 - x).abs() < 0.8 && (one.at.1 - y).abs() < 0.8;
-        if census.near((x, y), 1.2).any(|(_, one)| is_inside(one)) {
-            felling.felled.push_back((clock.tick + GROWS_BACK_S * hz, at, what));
-            if felling.felled.len() > MOST {
-                break;
-            }
-        } else {
-            terrain.set_tile(at.0, at.1, what);
+        if !census.near((x, y), 1.2).any(|(_, one)| is_inside(one)) {
+            terrain.set_tile(at.0, at.1, kind);
         }
     }
 }
