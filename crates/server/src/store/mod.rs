@@ -13,6 +13,7 @@
 //! | [`migrate`] | the schema and its versions |
 //! | [`writer`] | group commit |
 //! | [`ownership`] | the one function that changes an owner; writes that only an owner may do |
+//! | [`ledger`] | goods, money, quest steps: many operations in one transaction |
 //! | [`account`], [`session`], [`character`], [`area`], [`quest`], [`enter`], [`audit`] | their rows |
 
 use std::fs::{File, TryLockError};
@@ -33,6 +34,7 @@ pub mod area;
 pub mod audit;
 pub mod character;
 pub mod enter;
+pub mod ledger;
 pub mod migrate;
 pub mod ownership;
 pub mod quest;
@@ -114,6 +116,8 @@ impl Store {
         let what = || format!("the database «{}» cannot be opened for writing", path.display());
         let mut connection = options.connect().await.with_context(what)?;
         prepare(&mut connection).await.with_context(what)?;
+        // KiB; the default of 2 MB reads the same pages again and again.
+        connection.execute("PRAGMA cache_size = -32768").await.with_context(what)?;
         // Else every thousandth page makes one writer wait for the whole log to be copied.
         connection.execute("PRAGMA wal_autocheckpoint = 0").await.with_context(what)?;
         let found = migrate::migrate(&mut connection, &path.display().to_string()).await?;
