@@ -1,6 +1,6 @@
 /**
- * The page in a real browser against a running Pangea: register, enter, walk, see a second player, go
- * through a portal, close, come back to the same place. Pictures are kept in test-output/.
+ * The page in a real browser against a running Pangea: register, enter by a wish, be refused, walk, see a
+ * second player, go through a portal, close, come back to the same place. Pictures are kept in test-output/.
  *
  *     PANGEA_URL=http://127.0.0.1:8080 node walk.mjs
  *
@@ -182,11 +182,21 @@ try {
     await shot(first, "02-characters");
   });
 
-  await step("enter the Wilds", async () => {
+  await step("enter the Wilds on a wished layer, with wished rules", async () => {
     await hear(first);
-    await button(first, "Enter").click();
+    await first.getByText("Enter somewhere else").click();
+    await first.getByRole("combobox", { name: "Rules" }).selectOption("pve");
+    await first.getByRole("combobox", { name: "World" }).selectOption("wilds");
+    await first.getByRole("combobox", { name: "Layer" }).selectOption("1");
+    await shot(first, "03-picker");
+    const asked = first.waitForRequest((request) => request.url().endsWith("/api/enter"));
+    await button(first, "Enter there").click();
+    const { character, ...wish } = (await asked).postDataJSON();
+    assert.deepEqual(wish, { world: "wilds", layer: 1, rule: "pve" });
+    assert.match(character, /^[0-9a-f]{32}$/);
     await inWorld(first);
-    assert.match((await place(first)).area, /^wilds\//);
+    assert.match((await place(first)).area, /^wilds\/.*\/1$/);
+    await first.getByText("Walk with W, A, S, D").waitFor();
   });
 
   await step("walk: the server moves the character", async () => {
@@ -194,16 +204,32 @@ try {
     await walkAway(first, from, 4);
     await standStill(first);
     assert.ok(far(from, await place(first)) >= 3.9);
+    await first.getByText("Walk with W, A, S, D").waitFor({ state: "hidden" });
     await first.waitForFunction(() => window.pangea.world.land.chunks.size >= 9);
-    await shot(first, "03-wilds");
+    await shot(first, "04-wilds");
   });
 
-  await step("a second player is seen, and seen walking", async () => {
-    second = await newPage({ viewport: { width: 390, height: 780 }, hasTouch: true });
+  await step("a friend whom nobody knows is a «no» in words, and the wish can be mended", async () => {
+    second = await newPage({ viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true });
     await register(second, bob.account, bob.character);
     await hear(second);
-    await button(second, "Enter").click();
+    await second.getByText("Enter somewhere else").click();
+    await second.getByRole("textbox", { name: "Friend" }).fill(`Nobody ${run}`);
+    await button(second, "Enter there").click();
+    const no = second.getByRole("alert").filter({ hasText: /no such character/ });
+    await no.waitFor();
+    await second.waitForFunction((alert) => alert.getBoundingClientRect().top >= 0, await no.elementHandle());
+    assert.equal(await second.getByRole("textbox", { name: "Friend" }).inputValue(), `Nobody ${run}`);
+    const wide = await second.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+    assert.ok(!wide, "nothing is wider than the phone");
+    await shot(second, "05-phone-refused");
+  });
+
+  await step("a friend's layer: the second player is seen, and seen walking", async () => {
+    await second.getByRole("textbox", { name: "Friend" }).fill(ada.character);
+    await button(second, "Enter there").click();
     await inWorld(second);
+    assert.equal((await place(second)).area, (await place(first)).area);
     const sees = (page, name) => page.waitForFunction((name) => window.pangea.entities().some((e) => e.name === name), name);
     await sees(first, bob.character);
     await sees(second, ada.character);
@@ -217,8 +243,8 @@ try {
       const entity = window.pangea.entities().find((e) => e.name === name);
       return entity && Math.hypot(entity.x - x, entity.y - y) > 2;
     }, [bob.character, before.x, before.y]);
-    await shot(first, "04-two-players");
-    await shot(second, "05-phone");
+    await shot(first, "06-two-players");
+    await shot(second, "07-phone");
   });
 
   await step("the borders of an area are a toggle", async () => {
@@ -261,13 +287,12 @@ try {
   await step("leave, and enter the Isles", async () => {
     await button(first, "Leave").click();
     await button(first, "Enter").waitFor();
-    await first.getByText("Enter somewhere else").click();
     await first.getByRole("combobox", { name: "World" }).selectOption("isles");
     await first.getByRole("combobox", { name: "Map" }).selectOption("harbour");
     await button(first, "Enter there").click();
     await inWorld(first);
     assert.match((await place(first)).area, /^isles\/harbour\//);
-    await shot(first, "06-harbour");
+    await shot(first, "08-harbour");
   });
 
   await step("go on from inside the game: asked, and back", async () => {
@@ -298,7 +323,7 @@ try {
     assert.deepEqual(heard.filter(({ name }) => name === "closed"), [{ name: "closed", code: 4001 }]);
     assert.ok(heard.some(({ name }) => name === "switch"));
     await first.waitForFunction(() => window.pangea.world.land.chunks.size >= 9);
-    await shot(first, "07-forest");
+    await shot(first, "09-forest");
   });
 
   await step("walk on there", async () => {
@@ -320,7 +345,7 @@ try {
     const now = await place(first);
     assert.match(now.area, /^isles\/forest\//);
     assert.ok(far(home, now) <= 1, `${JSON.stringify(home)} and then ${JSON.stringify(now)}`);
-    await shot(first, "08-back");
+    await shot(first, "10-back");
   });
 
   await step("the pages complained about nothing", async () => {

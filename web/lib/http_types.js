@@ -1,10 +1,10 @@
 /**
- * What central's HTTP API takes and gives, under short names. `openapi.d.ts` is made from docs/openapi.json,
- * which central's own code makes: `npm run api`.
+ * What central's HTTP API takes and gives, under short names. `types/openapi.d.ts` is made from
+ * docs/openapi.json, which central's own code makes: `npm run api`.
  * @module
  */
 
-/** @import { components } from "./openapi.js" */
+/** @import { components } from "../types/openapi.js" */
 
 /**
  * @typedef {components["schemas"]["AccountInfo"]} Account

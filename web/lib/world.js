@@ -1,39 +1,36 @@
 /**
  * Playing one character: enter, walk, and follow it through the servers.
  *
- * At most two connections are open. `live` plays. `coming` was opened for a move and only sees until its
- * server says Steer; then it becomes `live`, and the old one is left for its server to close: make before
- * break. A lost connection is resumed with its token; if that fails, central is asked anew. Only `enter`
- * throws: all that happens later is told by events.
+ * At most two connections are open: `live` plays, `coming` was opened for a move. entering.js has the way in,
+ * following.js the moves between servers, recovering.js the way back after a loss. Only `enter` throws: all that
+ * happens later is told by events.
  * @module
  */
 
-import { Connection, PlainConnection } from "./connection.js";
 import { Emitter } from "./emitter.js";
+import { enterAndConnect } from "./entering.js";
 import { Entities } from "./entities.js";
+import { awaitSteer, moveFailed, offer, take } from "./following.js";
 import { CLOSE } from "./frames.js";
 import { Land } from "./land.js";
+import { Lands } from "./lands.js";
+import { recover } from "./recovering.js";
 import { Refusal, asRefusal } from "./refusal.js";
-import { MOST_TRIES, backOff, endOf, isFinal, mayResume, pause } from "./retry.js";
+import { endOf, mayResume } from "./retry.js";
 import { Steering } from "./steering.js";
 
 /** @import { Api } from "./api.js" */
-/** @import { Closed, Entry, Sockets } from "./connection.js" */
+/** @import { Closed, Connection, PlainConnection, Sockets } from "./connection.js" */
 /** @import { Entity } from "./entities.js" */
 /** @import { Follow, ServerMessage, Update } from "./frames.js" */
-/** @import { Prepared, EnterProgress, Wish } from "./http_types.js" */
+/** @import { Wish } from "./http_types.js" */
 /** @import { State, WorldEvents } from "./world_events.js" */
 
 /** Milliseconds between two pings. */
 const PING_MS = 2_000;
 /** A server that is silent for so long, pings included, is taken for gone. */
 const SILENCE_MS = 10_000;
-/** From Welcome or Switch to Steer; then the move has failed. */
-const STEER_TIMEOUT_MS = 10_000;
-/** A connection that played for so long was not lost by coming back to a broken server. */
-const STEADY_MS = 5_000;
-/** Most lands that are remembered: worlds, or maps of one. */
-const MOST_LANDS = 4;
+
 /**
  * @typedef {object} WorldOptions
  * @property {Sockets} [WebSocket]
@@ -60,8 +57,7 @@ export class World extends Emitter {
     this.coming = null;
     /** @type {PlainConnection | null} */
     this.plain = null;
-    /** @type {Map<string, Land>} */
-    this.lands = new Map();
+    this.lands = new Lands();
     /** The land of `live`. */
     this.land = new Land();
     /** Who plays; null: the selected one. @type {string | null} */
@@ -83,8 +79,6 @@ export class World extends Emitter {
     /** When a connection began to play, and how often one was lost right after. */
     this.playedMs = -Infinity;
     this.losses = 0;
-    /** Whether the resume token may still hold. */
-    this.mayResume = true;
   }
 
   // ---- what a game calls ------------------------------------------------------------------------------
@@ -100,7 +94,7 @@ export class World extends Emitter {
     this.character = wish.character ?? null;
     this.become("entering");
     try {
-      await this.enterAndConnect(wish, signal);
+      await enterAndConnect(this, wish, signal);
     } catch (thrown) {
       if (signal.aborted) throw new Refusal("left", "You have left the world.");
       this.become("out");
@@ -167,76 +161,10 @@ export class World extends Emitter {
   /** Asks for the chunks that are missing around the character. @param {number} [radius] metres; else its view */
   askLand(radius) {
     const at = this.me();
-    if (this.live?.welcome && at) this.askLandOf(this.live, this.land, at, radius ?? this.live.welcome.viewM);
+    if (this.live?.welcome && at) askTiles(this.live, this.land.missing(at.x, at.y, radius ?? this.live.welcome.viewM, this.now()));
   }
 
-  // ---- entering ---------------------------------------------------------------------------------------
-
-  /** @param {Wish} wish @param {AbortSignal} signal */
-  async enterAndConnect(wish, signal) {
-    for (let again = 0; ; again++) {
-      const onProgress = (/** @type {EnterProgress} */ progress) => this.emit("progress", progress);
-      const prepared = await this.api.enter(wish, { signal, onProgress });
-      if (signal.aborted) throw new Refusal("left", "You have left the world.");
-      try {
-        return await this.connect(prepared, signal);
-      } catch (thrown) {
-        // A ticket lives 30 seconds: on a slow way a second one may be needed.
-        if (signal.aborted || again >= 1 || isFinal(asRefusal(thrown))) throw thrown;
-      }
-    }
-  }
-
-  /** @param {Prepared} prepared @param {AbortSignal} signal */
-  async connect(prepared, signal) {
-    if (prepared.plain) return this.connectPlain(prepared.url, prepared.ticket, signal);
-    const connection = this.open(prepared.url, { ticket: prepared.ticket });
-    await this.welcomeOf(connection, signal);
-    this.play(connection);
-  }
-
-  /** @param {string} url @param {string} ticket @param {AbortSignal} signal */
-  async connectPlain(url, ticket, signal) {
-    const plain = new PlainConnection(url, ticket, this.Sockets);
-    plain.onMessage = (data) => {
-      if (plain === this.plain) this.emit("plain", { data, first: false });
-    };
-    plain.onClose = (closed) => {
-      this.emit("closed", { url, code: closed.code });
-      if (plain !== this.plain || plain.wished) return;
-      this.plain = null;
-      if (closed.code === CLOSE.LEFT) this.finish(closed.refusal ?? new Refusal("left", "The server has let you go."));
-      else void this.recover(closed, null);
-    };
-    await this.welcomeOf(plain, signal);
-    this.plain = plain;
-    this.playedMs = this.now();
-    this.become("plain");
-    this.emit("plain", { data: { welcome: plain.welcome }, first: true });
-  }
-
-  /** @param {Connection | PlainConnection} connection @param {AbortSignal} signal */
-  async welcomeOf(connection, signal) {
-    const stop = () => connection.abandon(CLOSE.LEFT);
-    signal.addEventListener("abort", stop, { once: true });
-    try {
-      await connection.welcomed;
-    } finally {
-      signal.removeEventListener("abort", stop);
-    }
-    if (signal.aborted) throw new Refusal("left", "You have left the world.");
-  }
-
-  /** @param {string} url @param {Entry} entry @returns {Connection} */
-  open(url, entry) {
-    const connection = new Connection(url, entry, this.Sockets, this.now);
-    connection.onMessage = (message) => this.took(connection, message);
-    connection.onClose = (closed) => {
-      this.emit("closed", { url, code: closed.code });
-      this.lost(connection, closed);
-    };
-    return connection;
-  }
+  // ---- playing ---------------------------------------------------------------------------------------
 
   /** From now on this connection plays. @param {Connection} connection */
   play(connection) {
@@ -245,7 +173,7 @@ export class World extends Emitter {
     this.live = connection;
     this.gone = null;
     this.playedMs = this.now();
-    this.land = this.landOf(welcome.area);
+    this.land = this.lands.of(welcome.area);
     this.land.forgetAsked();
     this.steering.restart(welcome.acked);
     this.entities.become(connection.known);
@@ -262,11 +190,11 @@ export class World extends Emitter {
     if (message.type === "update") return this.updated(connection, message);
     if (message.type === "tiles") {
       const area = connection.welcome?.area;
-      if (area) this.landOf(area).put(message);
+      if (area) this.lands.of(area).put(message);
       return this.emit("tiles", { cx: message.cx, cy: message.cy });
     }
     if (connection === this.coming) {
-      if (message.type === "steer" || (message.type === "welcome" && message.steering)) this.take(connection);
+      if (message.type === "steer" || (message.type === "welcome" && message.steering)) take(this, connection);
       return;
     }
     if (connection !== this.live) return;
@@ -277,8 +205,8 @@ export class World extends Emitter {
       case "refused": return this.emit("refused", new Refusal(message.code, message.text));
       case "progress": return this.emit("progress", { state: message.state, position: message.position });
       case "notice": return this.emit("notice", { code: message.code, text: message.text });
-      case "follow": return this.follow(message);
-      case "switch": return this.awaitSteer();
+      case "follow": return offer(this, message);
+      case "switch": return awaitSteer(this);
     }
   }
 
@@ -293,7 +221,7 @@ export class World extends Emitter {
     if (!welcome) return;
     if (connection !== this.live) {
       const at = connection.known.byId.get(welcome.me);
-      if (first && at) this.askLandOf(connection, this.landOf(welcome.area), at, welcome.viewM / 2);
+      if (first && at) askTiles(connection, this.lands.of(welcome.area).missing(at.x, at.y, welcome.viewM / 2, now));
       return;
     }
     this.steering.correct(connection, this.land, update.acked);
@@ -321,106 +249,15 @@ export class World extends Emitter {
     }
   }
 
-  // ---- moving on --------------------------------------------------------------------------------------
+  // ---- losing ----------------------------------------------------------------------------------------
 
-  /** @param {Follow} follow */
-  follow(follow) {
-    const busy = this.coming && !this.coming.closed && this.coming.url === follow.url;
-    if (busy) return; // a fresh ticket for a connection that stands already
-    this.offer = follow;
-    const accept = () => {
-      if (this.offer !== follow) return;
-      this.offer = null;
-      void this.accept(follow);
-    };
-    const decline = () => {
-      if (this.offer === follow) this.offer = null;
-    };
-    const asks = follow.prompt && !this.followsUnasked && (this.listeners.get("follow")?.size ?? 0) > 0;
-    this.emit("follow", { url: follow.url, plain: follow.plain, prompt: asks, accept, decline });
-    if (!asks) accept();
+  /** @param {PlainConnection} plain @param {Closed} closed */
+  plainLost(plain, closed) {
+    if (plain !== this.plain || plain.wished) return;
+    this.plain = null;
+    if (closed.code === CLOSE.LEFT) this.finish(closed.refusal ?? new Refusal("left", "The server has let you go."));
+    else void recover(this, closed, null);
   }
-
-  /** @param {Follow} follow */
-  async accept(follow) {
-    const { signal } = this.life;
-    if (follow.plain) return this.acceptPlain(follow, signal);
-    this.coming?.abandon(CLOSE.LEFT);
-    const coming = this.open(follow.url, { ticket: follow.ticket });
-    this.coming = coming;
-    try {
-      await this.welcomeOf(coming, signal);
-    } catch {
-      return; // `lost` has told it
-    }
-    if (coming === this.coming) this.awaitSteer();
-  }
-
-  /** Leave, then connect. @param {Follow} follow @param {AbortSignal} signal */
-  async acceptPlain(follow, signal) {
-    const old = this.live;
-    this.live = null;
-    if (old) {
-      old.wished = true;
-      old.send({ type: "leave" });
-      await old.untilClosed();
-    }
-    if (signal.aborted) return;
-    try {
-      await this.connectPlain(follow.url, follow.ticket, signal);
-    } catch (thrown) {
-      if (signal.aborted) return;
-      const refusal = asRefusal(thrown);
-      this.emit("refused", refusal);
-      void this.recover({ code: 1006, refusal }, null);
-    }
-  }
-
-  /** The old server lets go, or the new one is connected: Steer must come. */
-  awaitSteer() {
-    clearTimeout(this.steerTimer);
-    this.steerTimer = setTimeout(() => {
-      const { coming, live } = this;
-      this.coming = null;
-      coming?.abandon(CLOSE.LEFT);
-      if (live?.moved || !live) this.moveFailed();
-    }, STEER_TIMEOUT_MS);
-  }
-
-  moveFailed() {
-    const refusal = new Refusal("area_unavailable", "The other server did not take over in time.");
-    const old = this.live;
-    this.live = null;
-    this.gone ??= old;
-    old?.abandon(CLOSE.LEFT);
-    void this.recover({ code: CLOSE.MOVED, refusal }, null);
-  }
-
-  /** The new server steers. @param {Connection} coming */
-  take(coming) {
-    clearTimeout(this.steerTimer);
-    const old = this.live;
-    const from = this.lastArea;
-    this.coming = null;
-    if (old) {
-      old.moved = true;
-      void old.untilClosed(); // its server closes with 4001
-    }
-    const epoch = coming.welcome?.epoch ?? 0;
-    const gapMs = Math.max(0, this.now() - (this.lastUpdateMs ?? this.now()));
-    this.play(coming);
-    this.emit("switch", { from, to: this.lastArea, epoch, gapMs });
-  }
-
-  get lastArea() {
-    return (this.live ?? this.gone)?.welcome?.area ?? "";
-  }
-
-  get lastUpdateMs() {
-    return (this.live ?? this.gone)?.updateMs;
-  }
-
-  // ---- losing and coming back -------------------------------------------------------------------------
 
   /** @param {Connection} connection @param {Closed} closed */
   lost(connection, closed) {
@@ -431,7 +268,7 @@ export class World extends Emitter {
       if (this.live && !this.live.moved) {
         this.emit("refused", closed.refusal ?? new Refusal("area_unavailable", "The other server cannot be reached."));
       } else {
-        this.moveFailed();
+        moveFailed(this);
       }
       return;
     }
@@ -441,59 +278,8 @@ export class World extends Emitter {
     if (this.life.signal.aborted || (connection.wished && closed.code === CLOSE.LEFT)) return;
     const end = endOf(closed);
     if (end) this.finish(end);
-    else if (closed.code === CLOSE.MOVED && this.coming) this.awaitSteer();
-    else void this.recover(closed, mayResume(closed) ? connection : null);
-  }
-
-  /**
-   * Comes back: by the resume token at the same server while it holds, else over central.
-   * @param {Closed} closed why the connection was lost
-   * @param {Connection | null} resumable
-   */
-  async recover(closed, resumable) {
-    const { signal } = this.life;
-    clearTimeout(this.steerTimer);
-    this.coming?.abandon(CLOSE.LEFT);
-    this.coming = null;
-    this.mayResume = true;
-    this.become("dropped");
-    // Lost again and again right after coming back: then it waits too.
-    this.losses = this.now() - this.playedMs < STEADY_MS ? this.losses + 1 : 0;
-    let { refusal } = closed;
-    for (let attempt = 1; attempt <= MOST_TRIES; attempt++) {
-      const retryInMs = backOff(attempt + Math.max(0, this.losses - 1));
-      this.emit("drop", { code: closed.code, refusal, attempt, retryInMs });
-      await pause(retryInMs, signal);
-      if (signal.aborted) return;
-      try {
-        const resumed = resumable !== null && (await this.resume(resumable, signal));
-        if (!resumed) {
-          if (resumable && !this.mayResume) resumable = null;
-          await this.enterAndConnect({ character: this.character }, signal);
-        }
-        this.emit("resume", { how: resumed ? "resumed" : "entered", attempts: attempt });
-        return;
-      } catch (thrown) {
-        if (signal.aborted) return;
-        refusal = asRefusal(thrown);
-        if (isFinal(refusal)) return this.finish(refusal);
-      }
-    }
-    this.finish(refusal ?? new Refusal("unreachable", "The server cannot be reached."));
-  }
-
-  /** @param {Connection} old @param {AbortSignal} signal @returns {Promise<boolean>} */
-  async resume(old, signal) {
-    if (!old.welcome) return false;
-    const connection = this.open(old.url, { resume: old.welcome.resume });
-    try {
-      await this.welcomeOf(connection, signal);
-    } catch {
-      this.mayResume = connection.refusal === null || connection.refusal.code === "unreachable";
-      return false;
-    }
-    this.play(connection);
-    return true;
+    else if (closed.code === CLOSE.MOVED && this.coming) awaitSteer(this);
+    else void recover(this, closed, mayResume(closed) ? connection : null);
   }
 
   /** It is over. @param {Refusal} refusal */
@@ -528,27 +314,18 @@ export class World extends Emitter {
     this.emit("state", state);
   }
 
-  /** The land of an area: a grid has one, a maps world one per map. @param {string} area */
-  landOf(area) {
-    const [world, ground] = area.split("/");
-    const key = ground?.includes("..") ? world : `${world}/${ground}`;
-    let land = this.lands.get(key) ?? new Land();
-    this.lands.delete(key);
-    this.lands.set(key, land);
-    if (this.lands.size > MOST_LANDS) {
-      for (const oldest of this.lands.keys()) {
-        this.lands.delete(oldest);
-        break;
-      }
-    }
-    return land;
+  /** The area that plays, or played last. */
+  get lastArea() {
+    return (this.live ?? this.gone)?.welcome?.area ?? "";
   }
 
-  /** @param {Connection} connection @param {Land} land @param {{x: number, y: number}} at @param {number} radius */
-  askLandOf(connection, land, at, radius) {
-    const asked = land.missing(at.x, at.y, radius, this.now());
-    if (asked.length > 0) {
-      connection.send(...asked.map(({ cx, cy }) => /** @type {const} */ ({ type: "askTiles", cx, cy })));
-    }
+  /** When it was heard of last, by `now`. */
+  get lastUpdateMs() {
+    return (this.live ?? this.gone)?.updateMs;
   }
+}
+
+/** @param {Connection} connection @param {{cx: number, cy: number}[]} chunks */
+function askTiles(connection, chunks) {
+  if (chunks.length > 0) connection.send(...chunks.map(({ cx, cy }) => /** @type {const} */ ({ type: "askTiles", cx, cy })));
 }

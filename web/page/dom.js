@@ -44,10 +44,16 @@ export function showScreen(id) {
   $("backdrop").hidden = id === "game";
 }
 
+/** A refusal's text begins small and has no full stop. @param {string} text */
+export function sentenceOf(text) {
+  if (text === "") return "";
+  return text[0].toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? "" : ".");
+}
+
 /** Shows a «no» in a place of its own, or nothing. @param {string} id @param {string} [text] */
 export function showError(id, text = "") {
   const place = $(id);
-  place.textContent = text;
+  place.textContent = sentenceOf(text);
   place.hidden = text === "";
 }
 

@@ -1,6 +1,6 @@
 /** The screen in the world: picture, status, dialogs, and what the world tells. @module */
 
-import { $, canvas, dialog, input, make, showError, showScreen } from "./dom.js";
+import { $, canvas, dialog, input, make, sentenceOf, showError, showScreen } from "./dom.js";
 import { Picture, drawMinimap } from "./picture.js";
 import { showPlaces } from "./places.js";
 import { sentence } from "./progress.js";
@@ -54,8 +54,13 @@ export class Game {
     if (this.shown) return;
     this.shown = true;
     const area = canvas("picture");
-    this.deaf = listen(area, (dx, dy) => this.world.steer(dx, dy), (code) => this.press(code));
+    this.deaf = listen(area, (dx, dy) => this.walk(dx, dy), (code) => this.press(code));
     area.focus();
+    const touch = matchMedia("(pointer: coarse)").matches;
+    $("walk-hint").textContent = touch
+      ? "Put a finger on the left half and drag: that is the way you walk."
+      : "Walk with W, A, S, D or the arrow keys. H shows what else there is.";
+    $("walk-hint").hidden = settings.walked;
     const draw = (/** @type {number} */ nowMs) => {
       if (!this.shown) return;
       this.frame = requestAnimationFrame(draw);
@@ -77,6 +82,14 @@ export class Game {
     clearInterval(this.countdown);
     for (const id of ["go-on-dialog", "follow-dialog", "help-dialog"]) dialog(id).close();
     $("toasts").replaceChildren();
+  }
+
+  /** @param {number} dx east @param {number} dy south */
+  walk(dx, dy) {
+    this.world.steer(dx, dy);
+    if (settings.walked || (dx === 0 && dy === 0)) return;
+    change({ walked: true });
+    $("walk-hint").hidden = true;
   }
 
   // ---- keys and buttons -------------------------------------------------------------------------------
@@ -211,7 +224,7 @@ export class Game {
     const show = () => {
       const left = Math.ceil((until - performance.now()) / 1000);
       const when = left > 0 ? `Trying again in ${left} s.` : "Trying again…";
-      this.connectionText(`The connection was lost. ${why && attempt > 1 ? `${why} ` : ""}${when}`);
+      this.connectionText(`The connection was lost. ${why && attempt > 1 ? `${sentenceOf(why)} ` : ""}${when}`);
     };
     show();
     this.countdown = setInterval(show, 250);
@@ -225,7 +238,7 @@ export class Game {
 
   /** @param {string} text @param {boolean} [bad] */
   toast(text, bad = false) {
-    const toast = make("div", { class: bad ? "toast bad" : "toast" }, text);
+    const toast = make("div", { class: bad ? "toast bad" : "toast" }, sentenceOf(text));
     const toasts = $("toasts");
     toasts.append(toast);
     while (toasts.children.length > MOST_TOASTS) toasts.firstElementChild?.remove();
@@ -251,7 +264,9 @@ export class Game {
     const others = Math.max(0, world.entities.size - 1);
     const seen = others === 1 ? "1 other in view" : `${others} others in view`;
     const ping = Number.isNaN(world.rttMs) ? "" : ` · ${Math.round(world.rttMs)} ms`;
-    $("hud-numbers").textContent = `${seen}${ping} · tick ${world.entities.known.tick}`;
+    // The tick says something only to who looks at servers and their borders.
+    const tick = settings.borders ? ` · tick ${world.entities.known.tick}` : "";
+    $("hud-numbers").textContent = `${seen}${ping}${tick}`;
     if (settings.minimap) drawMinimap(canvas("minimap"), this.picture);
   }
 }

@@ -7,6 +7,7 @@ import { change, settings } from "./settings.js";
 
 /** @import { Api } from "../lib/api.js" */
 /** @import { Character, Faction, WorldInfo, Wish } from "../lib/http_types.js" */
+/** @import { Destination } from "./places.js" */
 
 /** The screen between login and world. */
 export class Lobby {
@@ -20,6 +21,8 @@ export class Lobby {
     this.characters = [];
     this.newWorld = "";
     this.newFaction = "";
+    /** What was chosen last in «somewhere else»: after a «no» it can be mended. @type {Destination} */
+    this.wish = {};
     $("show-create").onclick = () => this.showCreate(true);
     $("create-cancel").onclick = () => this.showCreate(false);
     $("create").addEventListener("submit", (event) => {
@@ -50,6 +53,7 @@ export class Lobby {
     }
     this.showCharacters();
     this.showCreate(this.characters.length === 0);
+    if (why) $("lobby-error").scrollIntoView({ block: "center" });
   }
 
   showCharacters() {
@@ -79,7 +83,12 @@ export class Lobby {
       : `${chosen.name} begins in ${title}${faction ? ` with ${faction.title}` : ""}.`;
     showPlaces($("enter-places"), this.api, this.worlds, {
       verb: "Enter there",
-      go: (to) => this.enter({ character: chosen.id, ...to }),
+      fromOutside: true,
+      start: { world: chosen.place?.world ?? chosen.world, ...this.wish },
+      go: (to) => {
+        this.wish = to;
+        this.enter({ character: chosen.id, ...to });
+      },
     });
   }
 

@@ -17,6 +17,8 @@ import { Things, drawPortal } from "./things.js";
 const TILES_ACROSS = 22;
 /** How fast the camera follows, per millisecond. */
 const FOLLOW = 0.012;
+/** Most names one above the other; more cover each other. */
+const MOST_NAME_ROWS = 4;
 
 /** @typedef {{entity: Entity, x: number, y: number, own: boolean}} Standing */
 
@@ -139,11 +141,20 @@ export class Picture {
     drawPerson(this.pen, pose, this.colour(one.entity), one.x * px - left, one.y * px - top, px * 1.15, one.own);
   }
 
-  /** @param {Standing[]} standing @param {number} left @param {number} top @param {number} px */
+  /** Names that would cover each other go one above the other. @param {Standing[]} standing @param {number} left @param {number} top @param {number} px */
   drawNames(standing, left, top, px) {
     const size = Math.max(11, Math.min(26, px * 0.4));
-    for (const { entity, x, y, own } of standing) {
-      drawName(this.pen, entity.name, own ? "#ffffff" : "#dfe8ee", x * px - left, y * px - top - px * 1.32, size);
+    /** @type {{x: number, y: number, half: number}[]} */
+    const taken = [];
+    const ownFirst = [...standing].sort((a, b) => Number(b.own) - Number(a.own) || b.y - a.y);
+    for (const { entity, x: east, y: south, own } of ownFirst) {
+      const [x, half] = [east * px - left, entity.name.length * size * 0.3];
+      let y = south * px - top - px * 1.32;
+      for (let row = 1; row < MOST_NAME_ROWS && taken.some((one) => Math.abs(one.x - x) < one.half + half && Math.abs(one.y - y) < size); row++) {
+        y -= size * 1.1;
+      }
+      taken.push({ x, y, half });
+      drawName(this.pen, entity.name, own ? "#ffffff" : "#dfe8ee", x, y, size);
     }
   }
 

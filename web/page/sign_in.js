@@ -14,6 +14,7 @@ export function setUpSignIn(api, signedIn) {
     $("tab-login").setAttribute("aria-selected", String(!now));
     $("tab-register").setAttribute("aria-selected", String(now));
     $("sign-in-go").textContent = now ? "Register" : "Log in";
+    $("login-hint").hidden = now;
     $("password-hint").hidden = !now;
     input("account-password").autocomplete = now ? "new-password" : "current-password";
     showError("sign-in-error");

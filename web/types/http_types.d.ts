@@ -22,4 +22,4 @@ export type EnterProgress = {
     state: string;
     position: number;
 };
-import type { components } from "./openapi.js";
+import type { components } from "../types/openapi.js";

@@ -452,7 +452,7 @@ export interface components {
              * @example 30313233343536373839616263646566
              */
             character?: string | null;
-            /** @description Only a layer on which the character of this name is. */
+            /** @description A character to be beside: its layer, if it is on the same ground and there is room. */
             friend?: string | null;
             /**
              * Format: int32

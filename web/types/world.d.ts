@@ -29,8 +29,7 @@ export class World extends Emitter<WorldEvents> {
     coming: Connection | null;
     /** @type {PlainConnection | null} */
     plain: PlainConnection | null;
-    /** @type {Map<string, Land>} */
-    lands: Map<string, Land>;
+    lands: Lands;
     /** The land of `live`. */
     land: Land;
     /** Who plays; null: the selected one. @type {string | null} */
@@ -52,8 +51,6 @@ export class World extends Emitter<WorldEvents> {
     /** When a connection began to play, and how often one was lost right after. */
     playedMs: number;
     losses: number;
-    /** Whether the resume token may still hold. */
-    mayResume: boolean;
     /**
      * Enters the world; resolves when the character is there.
      * @param {Wish} wish @returns {Promise<void>}
@@ -85,16 +82,6 @@ export class World extends Emitter<WorldEvents> {
     get welcome(): import("./frames.js").Welcome | null;
     /** Asks for the chunks that are missing around the character. @param {number} [radius] metres; else its view */
     askLand(radius?: number): void;
-    /** @param {Wish} wish @param {AbortSignal} signal */
-    enterAndConnect(wish: Wish, signal: AbortSignal): Promise<void>;
-    /** @param {Prepared} prepared @param {AbortSignal} signal */
-    connect(prepared: Prepared, signal: AbortSignal): Promise<void>;
-    /** @param {string} url @param {string} ticket @param {AbortSignal} signal */
-    connectPlain(url: string, ticket: string, signal: AbortSignal): Promise<void>;
-    /** @param {Connection | PlainConnection} connection @param {AbortSignal} signal */
-    welcomeOf(connection: Connection | PlainConnection, signal: AbortSignal): Promise<void>;
-    /** @param {string} url @param {Entry} entry @returns {Connection} */
-    open(url: string, entry: Entry): Connection;
     /** From now on this connection plays. @param {Connection} connection */
     play(connection: Connection): void;
     /** @param {Connection} connection @param {ServerMessage} message */
@@ -103,42 +90,20 @@ export class World extends Emitter<WorldEvents> {
     updated(connection: Connection, update: Update): void;
     /** Sends what is due. */
     tick(): void;
-    /** @param {Follow} follow */
-    follow(follow: Follow): void;
-    /** @param {Follow} follow */
-    accept(follow: Follow): Promise<void>;
-    /** Leave, then connect. @param {Follow} follow @param {AbortSignal} signal */
-    acceptPlain(follow: Follow, signal: AbortSignal): Promise<void>;
-    /** The old server lets go, or the new one is connected: Steer must come. */
-    awaitSteer(): void;
-    moveFailed(): void;
-    /** The new server steers. @param {Connection} coming */
-    take(coming: Connection): void;
-    get lastArea(): string;
-    get lastUpdateMs(): number | undefined;
+    /** @param {PlainConnection} plain @param {Closed} closed */
+    plainLost(plain: PlainConnection, closed: Closed): void;
     /** @param {Connection} connection @param {Closed} closed */
     lost(connection: Connection, closed: Closed): void;
-    /**
-     * Comes back: by the resume token at the same server while it holds, else over central.
-     * @param {Closed} closed why the connection was lost
-     * @param {Connection | null} resumable
-     */
-    recover(closed: Closed, resumable: Connection | null): Promise<void>;
-    /** @param {Connection} old @param {AbortSignal} signal @returns {Promise<boolean>} */
-    resume(old: Connection, signal: AbortSignal): Promise<boolean>;
     /** It is over. @param {Refusal} refusal */
     finish(refusal: Refusal): void;
     /** Closes everything and stops what was begun. */
     stop(): void;
     /** @param {State} state */
     become(state: State): void;
-    /** The land of an area: a grid has one, a maps world one per map. @param {string} area */
-    landOf(area: string): Land;
-    /** @param {Connection} connection @param {Land} land @param {{x: number, y: number}} at @param {number} radius */
-    askLandOf(connection: Connection, land: Land, at: {
-        x: number;
-        y: number;
-    }, radius: number): void;
+    /** The area that plays, or played last. */
+    get lastArea(): string;
+    /** When it was heard of last, by `now`. */
+    get lastUpdateMs(): number | undefined;
 }
 export type WorldOptions = {
     WebSocket?: {
@@ -164,14 +129,13 @@ import type { Api } from "./api.js";
 import { Entities } from "./entities.js";
 import { Steering } from "./steering.js";
 import type { State } from "./world_events.js";
-import { Connection } from "./connection.js";
-import { PlainConnection } from "./connection.js";
+import type { Connection } from "./connection.js";
+import type { PlainConnection } from "./connection.js";
+import { Lands } from "./lands.js";
 import { Land } from "./land.js";
 import type { Follow } from "./frames.js";
 import type { Wish } from "./http_types.js";
 import type { Entity } from "./entities.js";
-import type { Prepared } from "./http_types.js";
-import type { Entry } from "./connection.js";
 import type { ServerMessage } from "./frames.js";
 import type { Update } from "./frames.js";
 import type { Closed } from "./connection.js";

@@ -20,7 +20,7 @@ pub use terrain::Terrain;
 pub use update::View;
 
 use pangea_world::space::Ground;
-use pangea_world::world_file::World;
+use pangea_world::world::World;
 
 /// What a game brings.
 #[derive(Clone, Copy, Debug)]

@@ -186,8 +186,11 @@ fn main() {
     let folder = std::env::args().skip(1).find(|arg| !arg.starts_with('-')).map(PathBuf::from);
     let temporary = tempfile::tempdir().expect("a folder");
     let folder = folder.unwrap_or_else(|| temporary.path().to_owned());
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let work = async move {
         let store = Store::open(&folder).await.expect("a store");
         let area = prepare(&store).await;

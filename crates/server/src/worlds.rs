@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use pangea_world::world_file::{self, World};
+use pangea_world::world::World;
+use pangea_world::world_file;
 
 const BUILT_IN: [(&str, &str); 2] = [
     ("wilds.toml", include_str!("../../../worlds/wilds.toml")),
@@ -40,7 +41,7 @@ pub fn load(folder: &Path) -> anyhow::Result<Vec<(World, String)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pangea_world::world_file::Kind;
+    use pangea_world::world::Kind;
 
     /// B.4, B.5: one world of each kind ships.
     #[test]

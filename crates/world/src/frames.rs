@@ -6,7 +6,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::{Code, Refusal};
+use crate::refusal::{Code, Refusal};
 
 /// Largest frame that a client may send, bytes.
 pub const MAX_CLIENT_FRAME: usize = 4_096;

@@ -7,7 +7,9 @@
 //! |---|---|
 //! | [`id`] | what names a thing: 16-byte ids |
 //! | [`refusal`] | every expected «no», with its stable code |
-//! | [`space`] | places, cells, areas, layers |
+//! | [`space`] | places, rectangles, the names of areas |
+//! | [`world`] | a world's rules, layout and factions |
+//! | [`layout`] | which area a place lies in, how large it is, what lies beside it |
 //! | [`world_file`] | what a world's TOML file says, and what is wrong with it |
 //! | [`name`] | which names are allowed, and which are the same |
 //! | [`ownership`] | who owns an area or a character: epochs, and the one change of owner |
@@ -24,6 +26,7 @@ pub mod character;
 pub mod faction;
 pub mod frames;
 pub mod id;
+pub mod layout;
 pub mod ledger;
 pub mod messages;
 pub mod name;
@@ -36,6 +39,7 @@ pub mod role_key;
 pub mod space;
 pub mod ticket;
 pub mod toml_file;
+pub mod world;
 pub mod world_file;
 
 pub use refusal::{Code, Refusal};

@@ -4,7 +4,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_security::GeneralSecurityProfile;
 use unicode_security::MixedScript;
 
-use crate::{Code, Refusal};
+use crate::refusal::{Code, Refusal};
 
 /// Fewest and most characters of a name, counted after normalisation.
 pub const NAME_CHARS: (usize, usize) = (3, 24);

@@ -6,7 +6,7 @@
 //! harmless, and nothing is ever recognised by «the owner looks right».
 
 use crate::id::TransferId;
-use crate::{Code, Refusal};
+use crate::refusal::{Code, Refusal};
 
 /// What the store holds of one owned thing.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::world_file::World;
-use crate::{Code, Refusal};
+use crate::refusal::{Code, Refusal};
+use crate::world::World;
 
 /// What a player may wish for beside the place.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AccountId, CharacterId, EnterId, ServerId, SessionId};
-use crate::{Code, Refusal};
+use crate::refusal::{Code, Refusal};
 
 /// Longest life of a ticket, seconds.
 pub const LIFE_S: u64 = 30;

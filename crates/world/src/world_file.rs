@@ -4,181 +4,11 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::faction::Faction;
+use crate::layout::ground_at;
+use crate::nearest::nearest;
 use crate::space::{Place, Rect};
 use crate::toml_file::{self, FileError, line_of};
-use crate::{Code, Refusal};
-
-/// One persistent place with its own rules (B.1-B.9).
-#[derive(Debug, Clone, PartialEq)]
-pub struct World {
-    /// File name without `.toml`: letters, digits, `-` and `_`.
-    pub name: String,
-    /// Shown to players.
-    pub title: String,
-    /// One paragraph for the picker, may be empty.
-    pub about: String,
-    /// Everything that is generated comes from this number.
-    pub seed: u64,
-    /// What a player may wish for, e.g. `pve`; sorted as written.
-    pub rules: Vec<String>,
-    /// Players per server, 1 to 10,000.
-    pub capacity: u32,
-    /// Most parallel copies of one area, 1 to 1,000.
-    pub layers: u16,
-    /// Seconds without a player after which a server saves and stops; 0: never.
-    pub idle_stop_s: u32,
-    /// Seconds that a character stays after its connection was lost (A.9).
-    pub grace_s: u32,
-    /// Steps per second, 1 to 60.
-    pub tick_hz: u32,
-    /// How far a player sees, metres.
-    pub view_m: u32,
-    /// Grid or maps.
-    pub kind: Kind,
-    /// Sorted as written; ids unique.
-    pub factions: Vec<Faction>,
-}
-
-/// How a world is laid out.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Kind {
-    /// Endless or bounded, generated from the seed.
-    Grid(Grid),
-    /// Named maps, joined by portals.
-    Maps(Maps),
-}
-
-/// The layout of a grid world (B.5).
-#[derive(Debug, Clone, PartialEq)]
-pub struct Grid {
-    /// Side of a cell, metres, 8 to 4,096.
-    pub cell_m: u32,
-    /// Side of a new area, cells, 1 to 64.
-    pub area_cells: u32,
-    /// The cells that exist; `None`: endless.
-    pub bounds: Option<Rect>,
-    /// Where a character without faction enters, metres.
-    pub spawn: (f64, f64),
-    /// Points whose areas run from the start and never idle (B.9), metres.
-    pub always_on: Vec<(f64, f64)>,
-}
-
-/// The layout of a maps world (B.4).
-#[derive(Debug, Clone, PartialEq)]
-pub struct Maps {
-    /// In the order of the file; ids unique; at least one.
-    pub maps: Vec<Map>,
-    /// Where a character without faction enters.
-    pub spawn: MapPoint,
-    /// Started when a spawner connects (K6), `spawn_layers` of each.
-    pub spawn_maps: Vec<String>,
-    /// How many layers of each of `spawn_maps` are started.
-    pub spawn_layers: u16,
-}
-
-/// A point on a map.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MapPoint {
-    /// Which map.
-    pub map: String,
-    /// Metres.
-    pub x: f64,
-    /// Metres.
-    pub y: f64,
-}
-
-/// One named map.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Map {
-    /// Unique in its world.
-    pub id: String,
-    /// Shown to players.
-    pub title: String,
-    /// West to east, metres, 8 to 16,384.
-    pub width_m: u32,
-    /// North to south, metres, 8 to 16,384.
-    pub height_m: u32,
-    /// The spawner's template that serves it; `area` is ours, another one a third-party server.
-    pub server: String,
-    /// Runs from the start and never idles (B.9).
-    pub always_on: bool,
-    /// A waiting place from which a player asks to go on (G1).
-    pub lobby: bool,
-    /// In the order of the file; they do not overlap.
-    pub portals: Vec<Portal>,
-}
-
-/// A rectangle on a map that leads to another map.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Portal {
-    /// Where it stands, metres.
-    pub rect: Rect,
-    /// The map to which it leads.
-    pub to: String,
-    /// Where on that map, metres.
-    pub to_x: f64,
-    /// Where on that map, metres.
-    pub to_y: f64,
-}
-
-/// The template under which the spawner starts our own area server.
-pub const OWN_SERVER: &str = "area";
-
-impl Maps {
-    /// The map of this name.
-    ///
-    /// # Errors
-    /// `unknown_map`.
-    pub fn map(&self, id: &str) -> Result<&Map, Refusal> {
-        self.maps
-            .iter()
-            .find(|map| map.id == id)
-            .ok_or_else(|| Refusal::new(Code::UnknownMap, format!("there is no map «{id}»")))
-    }
-}
-
-impl Map {
-    /// The whole map, metres.
-    pub fn rect(&self) -> Rect {
-        Rect { x0: 0, y0: 0, x1: self.width_m as i32, y1: self.height_m as i32 }
-    }
-}
-
-impl World {
-    /// Where a character of this faction enters for the first time (G5, B.8).
-    ///
-    /// # Errors
-    /// `unknown_faction`.
-    pub fn spawn(&self, faction: Option<&str>) -> Result<Place, Refusal> {
-        if let Some(id) = faction {
-            return Ok(self.faction(id)?.spawn.clone());
-        }
-        Ok(match &self.kind {
-            Kind::Grid(grid) => {
-                Place { world: self.name.clone(), map: None, x: grid.spawn.0, y: grid.spawn.1 }
-            }
-            Kind::Maps(maps) => self.on_map(&maps.spawn),
-        })
-    }
-
-    /// The faction of this id.
-    ///
-    /// # Errors
-    /// `unknown_faction`.
-    pub fn faction(&self, id: &str) -> Result<&Faction, Refusal> {
-        self.factions
-            .iter()
-            .find(|faction| faction.id == id)
-            .ok_or_else(|| Refusal::new(Code::UnknownFaction, format!("there is no faction «{id}»")))
-    }
-
-    fn on_map(&self, point: &MapPoint) -> Place {
-        Place { world: self.name.clone(), map: Some(point.map.clone()), x: point.x, y: point.y }
-    }
-}
-
-// ---- the file ----------------------------------------------------------------------------------------
+use crate::world::{Grid, Kind, Map, MapPoint, Maps, OWN_SERVER, Portal, World};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -470,7 +300,7 @@ impl Reader<'_> {
             y: file.spawn.y,
         };
         let of_kind = matches!(world.kind, Kind::Maps(_)) == spawn.map.is_some();
-        if !of_kind || crate::space::ground_at(world, &spawn).is_err() {
+        if !of_kind || ground_at(world, &spawn).is_err() {
             return self.error(at, format!("the spawn of «{}» lies outside the world or its map", file.id));
         }
         Ok(Faction {
@@ -486,7 +316,7 @@ impl Reader<'_> {
         match maps.map(id) {
             Ok(map) => Ok(map),
             Err(_) => {
-                let hint = crate::nearest::nearest(id, maps.maps.iter().map(|m| m.id.as_str()));
+                let hint = nearest(id, maps.maps.iter().map(|m| m.id.as_str()));
                 let hint = hint.map_or(String::new(), |h| format!("; did you mean «{h}»?"));
                 self.error(offset, format!("there is no map «{id}»{hint}"))
             }

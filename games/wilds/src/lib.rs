@@ -7,7 +7,7 @@ use fastnoise_lite::{FastNoiseLite, FractalType, NoiseType};
 use pangea_engine::{Game, Land};
 use pangea_world::frames::tile;
 use pangea_world::space::{Ground, Rect};
-use pangea_world::world_file::{Kind, World};
+use pangea_world::world::{Kind, World};
 
 /// Radius around a spawn or a portal's end in which nothing stops a walker, metres.
 const CLEAR_M: f64 = 3.5;
@@ -172,7 +172,7 @@ mod tests {
 
     use pangea_engine::Terrain;
     use pangea_engine::walk::is_free;
-    use pangea_world::space::ground_at;
+    use pangea_world::layout::ground_at;
     use pangea_world::world_file;
 
     use super::*;
@@ -226,7 +226,7 @@ mod tests {
             for faction in ids.chain([None]) {
                 let spawn = world.spawn(faction).expect("a spawn");
                 let ground = ground_at(&world, &spawn).expect("a ground");
-                let extent = pangea_world::space::extent_m(&world, &ground).expect("its extent");
+                let extent = pangea_world::layout::extent_m(&world, &ground).expect("its extent");
                 let mut terrain = terrain(&world, &ground);
                 for (dx, dy) in [(0.0, 0.0), (3.0, 0.0), (-2.0, 2.0), (0.0, -3.0)] {
                     assert!(is_free(&mut terrain, (spawn.x + dx, spawn.y + dy)), "{spawn:?} + {dx}, {dy}");

@@ -40,8 +40,9 @@ pub(super) fn data(config: &Config) -> Vec<Finding> {
     if let Ok(file) = fs::File::open(&lock) {
         findings.push(match file.try_lock_shared() {
             Err(fs::TryLockError::WouldBlock) => {
-                let mend = "stop that one, or choose another folder with --data";
-                Finding::broken("data lock", format!("a central runs on «{shown}»"), mend)
+                let mend =
+                    "nothing, if that is the one you mean; a second one needs another folder with --data";
+                Finding::look("data lock", format!("a central runs on «{shown}»"), mend)
             }
             _ => Finding::good("data lock", "no central runs on it"),
         });
@@ -100,7 +101,7 @@ fn world(config: &Config, path: &Path) -> Finding {
         Ok(world) => world,
         Err(error) => return Finding::broken("world", error.to_string(), "mend that line"),
     };
-    if let world_file::Kind::Maps(maps) = &world.kind {
+    if let pangea_world::world::Kind::Maps(maps) = &world.kind {
         for map in &maps.maps {
             if !config.spawner.templates.contains_key(&map.server) {
                 let found =

@@ -34,9 +34,16 @@ fn bindable(key: &str, address: SocketAddr) -> Finding {
     match TcpListener::bind(address) {
         Ok(_) => Finding::good(key, format!("{address} is free")),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            let holder = holder(address.port()).map_or(String::new(), |who| format!(" by {who}"));
-            let mend = format!("stop that program, or set {key} to another port");
-            Finding::broken(key, format!("{address} is taken{holder}"), mend)
+            let Some((name, process)) = holder(address.port()) else {
+                let mend = format!("stop that program, or set {key} to another port");
+                return Finding::broken(key, format!("{address} is taken"), mend);
+            };
+            let found = format!("{address} is taken by {name} (process {process})");
+            if name == command_of("self") {
+                let mend = format!("nothing, if that is the one you mean; a second one needs another {key}");
+                return Finding::look(key, found, mend);
+            }
+            Finding::broken(key, found, format!("stop that program, or set {key} to another port"))
         }
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             let mend = format!("set {key} to a port from 1024 on, or allow this program low ports");
@@ -125,8 +132,8 @@ fn resolves(key: &str, host_and_port: &str) -> Finding {
     }
 }
 
-/// Who listens on a port, e.g. `nginx (process 12)`; only what this user may see.
-fn holder(port: u16) -> Option<String> {
+/// Who listens on a port, e.g. `nginx` and 12; only what this user may see.
+fn holder(port: u16) -> Option<(String, String)> {
     let inode = ["/proc/net/tcp", "/proc/net/tcp6"].iter().find_map(|file| listener_inode(file, port))?;
     let socket = format!("socket:[{inode}]");
     for process in fs::read_dir("/proc").ok()?.flatten() {
@@ -134,11 +141,17 @@ fn holder(port: u16) -> Option<String> {
         let holds =
             |entry: fs::DirEntry| fs::read_link(entry.path()).is_ok_and(|to| to == Path::new(&socket));
         if descriptors.flatten().any(holds) {
-            let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-            return Some(format!("{} (process {})", name.trim(), process.file_name().to_string_lossy()));
+            let id = process.file_name().to_string_lossy().into_owned();
+            return Some((command_of(&id), id));
         }
     }
     None
+}
+
+/// The name of a process, or of this one: `self`; empty if it is gone.
+fn command_of(process: &str) -> String {
+    let name = fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+    name.trim().to_owned()
 }
 
 /// Columns of proc(5) net/tcp: the local address is the second, the state the fourth (0A listens), the inode the tenth.

@@ -129,3 +129,16 @@ async fn a_spawner_whose_ports_or_kinds_cannot_be() {
     let alone = refuses(cluster.role("spawner")).await;
     says(&alone, &["key"]);
 }
+
+/// Beside a node that runs, `doctor` finds its folder and ports in use by that node: nothing to mend.
+#[tokio::test]
+async fn doctor_is_content_beside_a_running_node() {
+    let cluster = Cluster::start(&[]).await;
+    let output = cluster.role("doctor").arg("--json").stdout(Stdio::piped()).output().expect("it runs");
+    let list: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).expect("findings");
+    let at = |what: &str| list.iter().find(|finding| finding["what"] == what).expect("a finding");
+    for what in ["data lock", "central.listen", "central.link", "chat.listen"] {
+        assert_eq!(at(what)["state"], "look", "{}", at(what));
+    }
+    assert!(output.status.success(), "{list:?}");
+}

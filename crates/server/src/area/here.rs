@@ -16,6 +16,7 @@ use pangea_world::space::Rect;
 use pangea_world::{Code, GAME_PROTOCOL_VERSION, Refusal};
 
 use super::client::Client;
+use super::ledger::Ledger;
 use super::mailbox::{Entrance, FromLoop, Gauges, Guest, Tell};
 use super::socket::Socket;
 
@@ -43,7 +44,7 @@ pub struct Settings {
     /// Most messages per second from one client.
     pub messages_per_second: u32,
     /// Where portals stand and lead.
-    pub portals: Vec<pangea_world::world_file::Portal>,
+    pub portals: Vec<pangea_world::world::Portal>,
 }
 
 /// One character.
@@ -100,6 +101,8 @@ pub struct Area {
     pub gauges: Arc<Gauges>,
     /// The last request number.
     pub requests: u64,
+    /// Goods, money, quest steps.
+    pub ledger: Ledger,
     tell: Tell,
     untold: VecDeque<Body>,
     control: tokio::sync::mpsc::Sender<FromLoop>,
@@ -119,6 +122,7 @@ impl Area {
         gauges: Arc<Gauges>,
         tell: Tell,
         control: tokio::sync::mpsc::Sender<FromLoop>,
+        ledger: Ledger,
     ) -> Self {
         Self {
             settings,
@@ -130,6 +134,7 @@ impl Area {
             now_ms: 0,
             gauges,
             requests: 0,
+            ledger,
             tell,
             untold: VecDeque::new(),
             control,
@@ -279,6 +284,8 @@ impl Area {
         }
         let (epoch, in_world, enter) = (here.epoch, here.in_world, here.enter);
         let place = self.sim.place(here.entity).unwrap_or(here.eyes);
+        // What was done before it leaves counts.
+        self.ask_ledger();
         // Before the control task knows: what it says of this character from then on comes after.
         self.tell(if in_world {
             Body::Left(Left { character: character.to_vec(), epoch, x: place.0, y: place.1 })
@@ -295,6 +302,7 @@ impl Area {
         if let Some(slot) = here.client {
             self.close(slot, code, reason);
         }
+        self.ledger.forget(character, here.epoch);
         self.report(FromLoop::Gone { character, epoch: here.epoch });
     }
 

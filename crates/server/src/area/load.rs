@@ -5,10 +5,12 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use pangea_engine::{Game, Sim};
 use pangea_world::id::{EnterId, SessionId};
+use pangea_world::layout::extent_m;
 use pangea_world::messages::{Admit, Granted, TicketKey};
-use pangea_world::space::{AreaName, Ground, extent_m};
+use pangea_world::space::{AreaName, Ground};
 use pangea_world::ticket::PublicKey;
-use pangea_world::world_file::{self, Kind, World};
+use pangea_world::world::{Kind, World};
+use pangea_world::world_file;
 use pangea_world::{Code, Refusal};
 use tokio::sync::mpsc;
 
@@ -16,6 +18,7 @@ use super::admission::Announcement;
 use super::clock::{Clock, Lease};
 use super::here::{Area, Settings};
 use super::identity::Identity;
+use super::ledger::Ledger;
 use super::mailbox::{FromLoop, Gauges, MOST_TO_LOOP, Tell, ToLoop};
 use super::saved::Saved;
 use super::tick::Loop;
@@ -80,7 +83,8 @@ pub fn load(
         portals,
     };
     let (to_loop, mail) = mpsc::channel(MOST_TO_LOOP);
-    let area = Area::new(settings, sim, gauges, tell, control);
+    let ledger = Ledger::new(identity.area, granted.incarnation);
+    let area = Area::new(settings, sim, gauges, tell, control, ledger);
     Ok(Loaded {
         world,
         name,

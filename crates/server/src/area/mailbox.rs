@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use pangea_world::Refusal;
 use pangea_world::character::CharacterDoc;
 use pangea_world::id::{CharacterId, EnterId};
-use pangea_world::messages::{Body, CharacterAt, GoOnReply, Kick, Seal};
+use pangea_world::messages::{Belongings, Body, CharacterAt, GoOnReply, Kick, LedgerResults, Seal};
 
 /// Most messages that wait for the loop: beyond it the control task waits, and with it the entries.
 pub const MOST_TO_LOOP: usize = 4_096;
@@ -40,6 +40,10 @@ pub enum ToLoop {
     Stale(CharacterAt),
     /// How far a wish to go on is.
     GoOnReply(GoOnReply),
+    /// What became of operations.
+    LedgerResults(LedgerResults),
+    /// What a character has.
+    Belongings(Belongings),
     /// Central registered us anew: what it may have missed is said again.
     Reconnected {
         /// The area's epoch from now on.

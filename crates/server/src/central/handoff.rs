@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pangea_world::id::{AreaId, CharacterId, EnterId, TransferId};
+use pangea_world::ledger::Holder;
 use pangea_world::messages::{Arrived, Body, CharacterAt, Commit, Kick, Left, Seal};
 use pangea_world::ownership::Change;
 use pangea_world::space::Place;
@@ -16,7 +17,7 @@ use super::core::Core;
 use super::running;
 use super::state::{Phase, Taken, Transfer};
 use crate::store::{Error, character, ownership};
-use crate::{link, random};
+use crate::{link, random, store};
 
 /// How long a join waits for another area to let a character go.
 pub const LET_GO: Duration = Duration::from_secs(5);
@@ -214,7 +215,7 @@ pub fn place_map(core: &Core, area: AreaId) -> Option<Option<String>> {
     let state = core.state();
     let entry = state.areas.get(&area)?;
     match (&entry.world.kind, &entry.name.ground) {
-        (pangea_world::world_file::Kind::Maps(maps), pangea_world::space::Ground::Map(map)) => {
+        (pangea_world::world::Kind::Maps(maps), pangea_world::space::Ground::Map(map)) => {
             let lobby = maps.map(map).is_ok_and(|map| map.lobby);
             (!lobby).then(|| Some(map.clone()))
         }
@@ -283,6 +284,7 @@ pub async fn commit(core: &Arc<Core>, from: AreaId, message: &Commit) {
     let answer = match result {
         Ok(Outcome::Committed(to, epoch)) => {
             if let Some(to) = to {
+                show(core, to, id, epoch).await;
                 take_over(core, to, id, epoch, run);
             }
             free_seat(core, from, id, None);
@@ -300,6 +302,18 @@ pub async fn commit(core: &Arc<Core>, from: AreaId, message: &Commit) {
         }
     };
     tell(core, from, answer);
+}
+
+/// Tells the new owner what the character has: since it was announced there, the old one may have changed it.
+async fn show(core: &Core, area: AreaId, id: CharacterId, epoch: u64) {
+    let sheet = async {
+        let mut reader = core.store.reader().await?;
+        Ok::<_, Error>(store::ledger::sheet(&mut reader, Holder::Character(id)).await?)
+    };
+    match sheet.await {
+        Ok(sheet) => core.tell_belongings(area, id, epoch, &sheet),
+        Err(error) => tracing::error!(character = %id, %error, "what a character has could not be read"),
+    }
 }
 
 enum Outcome {

@@ -10,13 +10,15 @@ use std::time::{Duration, Instant};
 
 use pangea_world::character::CharacterDoc;
 use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, SessionId, TransferId};
+use pangea_world::layout::ground_at;
+use pangea_world::ledger::Holder;
 use pangea_world::messages::{Admit, Body, FactionSync};
 use pangea_world::ownership::{Change, Owned};
 use pangea_world::placement::{self, Placement, Wish};
 use pangea_world::quest::Quest;
-use pangea_world::space::{AreaName, Ground, Place, ground_at};
+use pangea_world::space::{AreaName, Ground, Place};
 use pangea_world::ticket::{Claims, LIFE_S, audience};
-use pangea_world::world_file::{Kind, World};
+use pangea_world::world::{Kind, World};
 use pangea_world::{Code, Refusal};
 use tokio::sync::{Notify, oneshot, watch};
 
@@ -25,7 +27,7 @@ use super::state::{Phase, Seat, Taken, Transfer, Waiting};
 use super::wish::{EnterWish, Prepared, Progress};
 use super::{handoff, running};
 use crate::store::{Connection, Error, character, enter, ownership};
-use crate::{clock, link, random};
+use crate::{clock, link, random, store};
 
 /// How often a join tries again when the server is lost under it.
 const TRIES: u32 = 3;
@@ -179,7 +181,7 @@ fn choose_place(core: &Core, want: &Want, found: &character::Character) -> Resul
 }
 
 /// A map that nobody spawns on is entered where its first portal leads in: that spot is walkable.
-fn arrival(maps: &pangea_world::world_file::Maps, map: &str) -> Option<(f64, f64)> {
+fn arrival(maps: &pangea_world::world::Maps, map: &str) -> Option<(f64, f64)> {
     let portals = maps.maps.iter().flat_map(|from| &from.portals);
     portals.into_iter().find(|portal| portal.to == map).map(|portal| (portal.to_x, portal.to_y))
 }
@@ -491,6 +493,14 @@ async fn admit(
     epoch: u64,
     sender: &link::Sender,
 ) -> Result<(), Refusal> {
+    // Read only now: until the character was this area's, another one might have changed it.
+    let belongings = match want.from {
+        None => {
+            let holder = Holder::Character(want.character);
+            json(&store::ledger::sheet(&mut *core.store.reader().await?, holder).await?)
+        }
+        Some(_) => Vec::new(),
+    };
     let (reply, answer) = oneshot::channel();
     {
         let mut state = core.state();
@@ -510,6 +520,7 @@ async fn admit(
         epoch,
         granted: want.from.is_none(),
         wait_ms: core.config.central.seat_hold_s * 1_000,
+        belongings,
     }))?;
     let answer = tokio::time::timeout(ADMIT_TIMEOUT, answer).await;
     core.state().admits.remove(&want.run);

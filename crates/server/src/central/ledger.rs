@@ -3,9 +3,13 @@
 
 use std::sync::Arc;
 
+use pangea_world::id::{OpId, ServerId};
+use pangea_world::ledger::{Asker, Operation};
+use pangea_world::messages::{Body, LedgerOp, LedgerOps, LedgerResult, LedgerResults, MAX_LEDGER_OPS};
 use pangea_world::{Code, Refusal};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
+use crate::link;
 use crate::store::Store;
 use crate::store::ledger::{Answer, Committed, Ledger, Order, Told};
 
@@ -123,5 +127,79 @@ async fn alone(ledger: &mut Ledger, wish: Wish, tell: &impl Fn(Told)) {
             told.into_iter().for_each(tell);
         }
         Err(refusal) => (wish.reply)(refuse(&wish.orders, &refusal)),
+    }
+}
+
+/// The operations of one link.
+#[derive(Debug, Default)]
+pub(super) struct Operations {
+    asked: u64,
+    answered: Arc<watch::Sender<u64>>,
+}
+
+/// Counts a message as answered when it is dropped, whatever became of it.
+struct Answered(Arc<watch::Sender<u64>>);
+
+impl Drop for Answered {
+    fn drop(&mut self) {
+        self.0.send_modify(|answered| *answered += 1);
+    }
+}
+
+impl Operations {
+    /// Queues what an area server asks for; the results go back on its link.
+    pub(super) fn submit(&mut self, queue: &Queue, sender: &link::Sender, server: ServerId, ops: LedgerOps) {
+        self.asked += 1;
+        let answered = Answered(self.answered.clone());
+        let sender = sender.clone();
+        let mut orders = Vec::with_capacity(ops.ops.len());
+        let mut bad = Vec::new();
+        for (index, op) in ops.ops.into_iter().enumerate() {
+            match read(&op, index) {
+                Ok(operation) => orders.push(Order::new(Asker::Server(server), operation)),
+                Err(refusal) => bad.push(result(op.id, Err(refusal))),
+            }
+        }
+        queue.submit(orders, move |answers| {
+            let answered = answered;
+            let good = answers.into_iter().map(|answer| {
+                let text =
+                    answer.code.map_or(Ok(answer.text.clone()), |code| Refusal::err(code, answer.text));
+                result(answer.id.to_vec(), text)
+            });
+            let results = good.chain(bad).collect();
+            // The area asks again what it has no answer to.
+            if let Err(refusal) = sender.send(Body::LedgerResults(LedgerResults { results })) {
+                tracing::warn!(%server, %refusal, "results of the ledger could not be told");
+            }
+            drop(answered);
+        });
+    }
+
+    /// Ends when all that was asked until now is answered.
+    pub(super) fn answered(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (asked, mut answered) = (self.asked, self.answered.subscribe());
+        async move {
+            let _ = answered.wait_for(|answered| *answered >= asked).await;
+        }
+    }
+}
+
+fn read(op: &LedgerOp, index: usize) -> Result<Operation, Refusal> {
+    if index >= MAX_LEDGER_OPS {
+        return Refusal::err(Code::TooLarge, "at most 256 operations in one message");
+    }
+    let operation: Operation = serde_json::from_slice(&op.operation)
+        .map_err(|error| Refusal::new(Code::BadRequest, format!("the operation cannot be read: {error}")))?;
+    if OpId::from_bytes(&op.id) != Ok(operation.id) {
+        return Refusal::err(Code::BadRequest, "the operation has another id than it says");
+    }
+    Ok(operation)
+}
+
+fn result(id: Vec<u8>, text: Result<String, Refusal>) -> LedgerResult {
+    match text {
+        Ok(text) => LedgerResult { id, code: String::new(), text },
+        Err(refusal) => LedgerResult { id, code: refusal.code.to_string(), text: refusal.text },
     }
 }

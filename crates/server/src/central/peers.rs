@@ -2,8 +2,8 @@
 //! K12, E.2, E.3, M7).
 
 use pangea_world::id::{AreaId, ServerId};
+use pangea_world::layout::are_neighbours;
 use pangea_world::messages::{Body, Peer, Peers};
-use pangea_world::space::are_neighbours;
 use pangea_world::ticket::Credential;
 
 use super::core::{CREDENTIAL_LIFE_S, Core};

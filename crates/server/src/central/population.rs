@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pangea_world::world_file::World;
+use pangea_world::world::World;
 use serde::Serialize;
 use utoipa::ToSchema;
 

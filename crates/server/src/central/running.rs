@@ -10,7 +10,7 @@ use pangea_world::id::{AreaId, ServerId, TransferId};
 use pangea_world::messages::{Allocate, Allocated, Body, ServerInfo, StopServer};
 use pangea_world::ownership::Change;
 use pangea_world::space::{AreaName, Ground};
-use pangea_world::world_file::{Kind, OWN_SERVER, World};
+use pangea_world::world::{Kind, OWN_SERVER, World};
 use pangea_world::{Code, Refusal};
 use tokio::sync::{oneshot, watch};
 
@@ -106,7 +106,7 @@ pub fn wanted_from_the_start(world: &World) -> Vec<(Ground, u16)> {
                 x,
                 y,
             };
-            let ground = |point| pangea_world::space::ground_at(world, &place(point)).ok();
+            let ground = |point| pangea_world::layout::ground_at(world, &place(point)).ok();
             let mut grounds: Vec<Ground> = grid.always_on.iter().filter_map(ground).collect();
             grounds.dedup();
             grounds.into_iter().map(|ground| (ground, 0)).collect()

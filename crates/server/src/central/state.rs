@@ -11,7 +11,7 @@ use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, ServerId, Sessio
 use pangea_world::messages::{Allocated, Body, CharacterAt, RefusalMessage, ServerInfo};
 use pangea_world::placement::LayerState;
 use pangea_world::space::{AreaName, Ground, Place};
-use pangea_world::world_file::World;
+use pangea_world::world::World;
 use pangea_world::{Code, Refusal, role_key::RoleKey};
 use tokio::sync::{Notify, oneshot, watch};
 

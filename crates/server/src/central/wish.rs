@@ -21,7 +21,7 @@ pub struct EnterWish {
     pub rule: Option<String>,
     /// Only this layer.
     pub layer: Option<u16>,
-    /// Only a layer on which the character of this name is.
+    /// A character to be beside: its layer, if it is on the same ground and there is room.
     pub friend: Option<String>,
     /// Only a server that runs this version of the program.
     pub version: Option<String>,

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Holder, MOST_ON_GROUND, MOST_STACKS};
+use super::operation::{Holder, MOST_ON_GROUND, MOST_STACKS};
 use crate::id::{AreaId, CharacterId, ItemId};
 
 /// One stack: all of one template, in one slot of one holder.
@@ -206,7 +206,7 @@ impl Book {
     /// The lowest free slot; `None`: there is no room.
     pub fn free_slot(&self, holder: Holder) -> Option<u32> {
         let most = if matches!(holder, Holder::Ground(_)) { MOST_ON_GROUND } else { MOST_STACKS };
-        let stacks = &self.sheets.get(&holder)?.stacks;
+        let Some(Sheet { stacks, .. }) = self.sheets.get(&holder) else { return Some(0) };
         let next = stacks.last_key_value().map_or(0, |(slot, _)| slot + 1);
         let gap = || stacks.keys().zip(0..).find(|(slot, n)| *slot != n).map(|(_, n)| n);
         let free = if stacks.len() == next as usize { next } else { gap()? };
@@ -344,7 +344,8 @@ impl Book {
                 }
                 Was::Money(holder, currency, _) => {
                     let money = self.sheets.get(holder).and_then(|sheet| sheet.money.get_key_value(currency));
-                    if let Some((currency, money)) = money.filter(|_| seen.money.insert((*holder, currency))) {
+                    if let Some((currency, money)) = money.filter(|_| seen.money.insert((*holder, currency)))
+                    {
                         let money = Money { version: money.version + 1, ..*money };
                         writes.money.push((*holder, currency.clone(), money));
                     }
@@ -375,7 +376,9 @@ impl Book {
             let raised = Stack { version: stack.version + 1, ..stack.clone() };
             match before.remove(&stack.id) {
                 Some(was) if was == (holder, slot, stack) => {}
-                Some((of, at, _)) if (of, at) == (holder, slot) => writes.changed.push((holder, slot, raised)),
+                Some((of, at, _)) if (of, at) == (holder, slot) => {
+                    writes.changed.push((holder, slot, raised))
+                }
                 Some((_, _, was)) => {
                     writes.gone.push((was.id, was.version));
                     writes.placed.push((holder, slot, raised));

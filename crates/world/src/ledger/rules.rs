@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::book::{Book, Changes, Chest, Stack};
-use super::{
+use super::book::{Book, Changes, Chest, Sheet, Stack, Standing};
+use super::operation::{
     Act, Asker, Bundle, Coins, Goods, Holder, MOST_CURRENCIES, MOST_MONEY, MOST_QUESTS, OLDEST_MS, Operation,
     Part, Side, Who, Writer,
 };
@@ -85,8 +85,7 @@ impl Turn<'_> {
         match (asker, by) {
             (Asker::Operator, Writer::Operator { .. }) => Ok(()),
             (Asker::Server(server), Writer::Area { area, epoch, incarnation }) => {
-                let owned =
-                    AreaFence { owner: Some(server), epoch: *epoch, incarnation: *incarnation };
+                let owned = AreaFence { owner: Some(server), epoch: *epoch, incarnation: *incarnation };
                 if self.fences.areas.get(area) != Some(&owned) {
                     return stale();
                 }
@@ -401,7 +400,8 @@ impl Turn<'_> {
             return Refusal::err(code, format!("not enough «{}»", coins.currency));
         }
         let sum = has(to).checked_add(coins.amount).filter(|sum| *sum <= MOST_MONEY).ok_or_else(too_much)?;
-        let accounts = |sheet: &super::Sheet| sheet.money.contains_key(&coins.currency) || sheet.money.len() < MOST_CURRENCIES;
+        let accounts =
+            |sheet: &Sheet| sheet.money.contains_key(&coins.currency) || sheet.money.len() < MOST_CURRENCIES;
         if ![from, to].iter().all(|holder| self.book.sheet(*holder).is_none_or(accounts)) {
             return Refusal::err(Code::NoRoom, "as many currencies as an account may have");
         }
@@ -450,7 +450,7 @@ impl Turn<'_> {
 
     // ---- quests ----
 
-    fn standing(&self, character: CharacterId, quest: &str) -> Option<super::Standing> {
+    fn standing(&self, character: CharacterId, quest: &str) -> Option<Standing> {
         self.book.sheet(Holder::Character(character))?.quests.get(quest).copied()
     }
 

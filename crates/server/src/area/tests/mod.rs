@@ -183,6 +183,7 @@ impl Scene {
             epoch,
             granted,
             wait_ms: 30_000,
+            belongings: Vec::new(),
         }))
         .await;
         let admitted = self.hear(|body| if let Body::Admitted(a) = body { Some(a) } else { None }).await;

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use pangea_world::world_file::World;
+use pangea_world::world::World;
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use pangea_world::space::Place;
-use pangea_world::world_file::{self, Kind, OWN_SERVER};
+use pangea_world::world::{Kind, OWN_SERVER, World};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -145,7 +145,7 @@ pub struct LayersQuery {
     map: Option<String>,
 }
 
-fn factions_of(world: &world_file::World) -> Vec<FactionAnswer> {
+fn factions_of(world: &World) -> Vec<FactionAnswer> {
     world
         .factions
         .iter()
@@ -160,7 +160,7 @@ fn factions_of(world: &world_file::World) -> Vec<FactionAnswer> {
         .collect()
 }
 
-fn maps_of(world: &world_file::World) -> Vec<MapAnswer> {
+fn maps_of(world: &World) -> Vec<MapAnswer> {
     let Kind::Maps(maps) = &world.kind else { return Vec::new() };
     maps.maps
         .iter()
@@ -179,7 +179,7 @@ fn maps_of(world: &world_file::World) -> Vec<MapAnswer> {
 #[utoipa::path(get, path = "/api/worlds", tag = "world",
     responses((status = 200, body = WorldsAnswer), (status = "default", body = Failure)))]
 pub async fn worlds(State(api): State<Shared>) -> Json<WorldsAnswer> {
-    let one = |world: &world_file::World| {
+    let one = |world: &World| {
         let population = api.core.population(world);
         let maps = maps_of(world);
         WorldAnswer {

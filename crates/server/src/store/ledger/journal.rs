@@ -1,6 +1,7 @@
 //! The journal: every operation that was decided, with its answer, in a chain of hashes.
 
-use pangea_world::id::{CharacterId, OpId};
+use pangea_world::id::{CharacterId, ItemId, OpId};
+use pangea_world::{Code, Refusal};
 use ring::digest;
 use sqlx::{AnyConnection, Row};
 
@@ -157,9 +158,40 @@ pub async fn of_character(
          UNION SELECT * FROM ({COLUMNS} WHERE b = $1 AND n < $2 ORDER BY n DESC LIMIT $3) \
          ORDER BY n DESC LIMIT $3"
     ));
-    let rows =
-        sqlx::query(sql).bind(character.to_vec()).bind(before).bind(most).fetch_all(tx).await?;
+    let rows = sqlx::query(sql).bind(character.to_vec()).bind(before).bind(most).fetch_all(tx).await?;
     rows.iter().map(read).collect()
+}
+
+/// What names a stack after this entry, oldest first, at most 1,000; how far the journal was read, and whether
+/// it goes on. The operation that made it is known by its id.
+///
+/// # Errors
+/// `unknown_item` if nothing made it; if the database fails.
+pub async fn of_item(
+    tx: &mut AnyConnection,
+    item: ItemId,
+    after: i64,
+) -> Result<(Vec<Entry>, i64, bool), Error> {
+    let mut op = item.0;
+    op[14..].fill(0);
+    let made =
+        sqlx::query("SELECT n FROM journal WHERE op = $1").bind(op.to_vec()).fetch_optional(&mut *tx).await?;
+    let made: i64 = match made {
+        Some(row) => row.try_get(0)?,
+        None => return Err(Refusal::new(Code::UnknownItem, "there is no such thing").into()),
+    };
+    let after = after.max(made - 1);
+    let most = after.saturating_add(MOST_ENTRIES);
+    let sql = sqlx::AssertSqlSafe(format!(
+        "{COLUMNS} WHERE n > $1 AND n <= $2 AND (body LIKE $3 OR answer LIKE $3) ORDER BY n LIMIT 1000"
+    ));
+    let like = format!("%{item}%");
+    let rows = sqlx::query(sql).bind(after).bind(most).bind(like).fetch_all(&mut *tx).await?;
+    let entries: Vec<Entry> = rows.iter().map(read).collect::<Result<_, _>>()?;
+    let last = end(tx).await?.last;
+    let to =
+        if entries.len() == 1_000 { entries.last().map_or(most, |entry| entry.n) } else { most.min(last) };
+    Ok((entries, to, to < last))
 }
 
 /// The entries after this one, oldest first.

@@ -70,14 +70,39 @@ pub(super) fn source_key((area, number): (AreaId, u64)) -> Vec<u8> {
     [&area.0[..], &number.to_be_bytes()].concat()
 }
 
-/// What one holder has, as the store knows it now; for readers too.
+/// What a holder has, as the store knows it now, in one statement: for readers.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn sheet(tx: &mut AnyConnection, holder: Holder) -> Result<Sheet, Error> {
-    let mut sheets = HashMap::from([(holder, Sheet::default())]);
-    self::sheets(tx, &[holder], &mut sheets).await?;
-    Ok(sheets.remove(&holder).unwrap_or_default())
+pub async fn sheet(reader: &mut AnyConnection, holder: Holder) -> Result<Sheet, Error> {
+    let mut sheet = Sheet::default();
+    let character = if let Holder::Character(character) = holder { character.to_vec() } else { Vec::new() };
+    let rows = sqlx::query(
+        "SELECT 1, slot, id, template, quantity, most, version FROM item WHERE holder = $1 \
+         UNION ALL SELECT 2, 0, NULL, currency, amount, 0, version FROM money WHERE holder = $1 \
+         UNION ALL SELECT 3, step, NULL, id, completed, 0, version FROM quest WHERE character = $2",
+    )
+    .bind(holder.to_vec())
+    .bind(character)
+    .fetch_all(reader)
+    .await?;
+    for row in rows {
+        let (number, name): (i64, String) = (row.try_get(1)?, row.try_get(3)?);
+        let (amount, version): (i64, i64) = (row.try_get(4)?, row.try_get(6)?);
+        match row.try_get::<i64, _>(0)? {
+            1 => {
+                let (id, most) = (ItemId(id(&row, 2)?), row.try_get(5)?);
+                let stack = Stack { id, template: name, quantity: amount, most, version };
+                sheet.stacks.insert(number as u32, stack);
+            }
+            2 => drop(sheet.money.insert(name, Money { amount, version })),
+            _ => {
+                let standing = Standing { step: number as u32, completed: amount != 0, version };
+                sheet.quests.insert(name, standing);
+            }
+        }
+    }
+    Ok(sheet)
 }
 
 async fn sheets(

@@ -1,7 +1,7 @@
 //! What a commit writes of rows. Each row is written over the version that memory knew, and no other.
 
-use pangea_world::ledger::{Holder, Stack};
 use pangea_world::ledger::book::Writes;
+use pangea_world::ledger::{Holder, Stack};
 use sqlx::AnyConnection;
 
 use super::load::source_key;

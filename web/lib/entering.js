@@ -1,0 +1,76 @@
+/**
+ * The way in: central's answer, a socket, the server's welcome.
+ * @module
+ */
+
+import { Connection, PlainConnection } from "./connection.js";
+import { CLOSE } from "./frames.js";
+import { Refusal, asRefusal } from "./refusal.js";
+import { isFinal } from "./retry.js";
+
+/** @import { Entry } from "./connection.js" */
+/** @import { EnterProgress, Prepared, Wish } from "./http_types.js" */
+/** @import { World } from "./world.js" */
+
+/** Asks central for a server and connects to it. @param {World} world @param {Wish} wish @param {AbortSignal} signal */
+export async function enterAndConnect(world, wish, signal) {
+  for (let again = 0; ; again++) {
+    const onProgress = (/** @type {EnterProgress} */ progress) => world.emit("progress", progress);
+    const prepared = await world.api.enter(wish, { signal, onProgress });
+    if (signal.aborted) throw new Refusal("left", "You have left the world.");
+    try {
+      return await connect(world, prepared, signal);
+    } catch (thrown) {
+      // A ticket lives 30 seconds: on a slow way a second one may be needed.
+      if (signal.aborted || again >= 1 || isFinal(asRefusal(thrown))) throw thrown;
+    }
+  }
+}
+
+/** @param {World} world @param {Prepared} prepared @param {AbortSignal} signal */
+async function connect(world, prepared, signal) {
+  if (prepared.plain) return connectPlain(world, prepared.url, prepared.ticket, signal);
+  const connection = open(world, prepared.url, { ticket: prepared.ticket });
+  await welcomeOf(connection, signal);
+  world.play(connection);
+}
+
+/** On a third-party server. @param {World} world @param {string} url @param {string} ticket @param {AbortSignal} signal */
+export async function connectPlain(world, url, ticket, signal) {
+  const plain = new PlainConnection(url, ticket, world.Sockets);
+  plain.onMessage = (data) => {
+    if (plain === world.plain) world.emit("plain", { data, first: false });
+  };
+  plain.onClose = (closed) => {
+    world.emit("closed", { url, code: closed.code });
+    world.plainLost(plain, closed);
+  };
+  await welcomeOf(plain, signal);
+  world.plain = plain;
+  world.playedMs = world.now();
+  world.become("plain");
+  world.emit("plain", { data: { welcome: plain.welcome }, first: true });
+}
+
+/** Resolves when the server has let us in. @param {Connection | PlainConnection} connection @param {AbortSignal} signal */
+export async function welcomeOf(connection, signal) {
+  const stop = () => connection.abandon(CLOSE.LEFT);
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    await connection.welcomed;
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+  if (signal.aborted) throw new Refusal("left", "You have left the world.");
+}
+
+/** A new connection of this world, which tells it all. @param {World} world @param {string} url @param {Entry} entry @returns {Connection} */
+export function open(world, url, entry) {
+  const connection = new Connection(url, entry, world.Sockets, world.now);
+  connection.onMessage = (message) => world.took(connection, message);
+  connection.onClose = (closed) => {
+    world.emit("closed", { url, code: closed.code });
+    world.lost(connection, closed);
+  };
+  return connection;
+}
