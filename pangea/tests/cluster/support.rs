@@ -17,6 +17,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Cluster {
     pub folder: tempfile::TempDir,
     pub url: String,
+    /// Where links arrive.
+    pub link: String,
     child: Option<Child>,
     others: Vec<Child>,
     settings: Vec<String>,
@@ -87,7 +89,7 @@ impl Cluster {
         let url = format!("http://127.0.0.1:{http}");
         let central = format!("127.0.0.1:{link}");
         all.extend([format!("spawner.central={central}"), format!("chat.central={central}")]);
-        Self { folder, url, child: None, others: Vec::new(), settings: all, stopped: false }
+        Self { folder, url, link: central, child: None, others: Vec::new(), settings: all, stopped: false }
     }
 
     /// One more setting, for the next start.
