@@ -23,7 +23,7 @@ const CLOSE_REFUSED = 4000;
 
 const sdk = new AgonesSDK();
 const tickets = new Tickets();
-/** Character id → { name, socket }. */
+/** Character id → { name, socket, listed }; listed: the spawner's list has had him. */
 const guests = new Map();
 let strangers = 0;
 /** The bell that everybody can ring. */
@@ -35,6 +35,11 @@ function onServer(now) {
   const annotations = Object.fromEntries(now.objectMeta.annotationsMap);
   const players = new Map(now.status.listsMap).get('players');
   server = { annotations, state: now.status.state, seats: players ? players.capacity : 0 };
+  const listed = new Set(players?.valuesList);
+  for (const [character, guest] of guests) {
+    if (listed.has(character)) guest.listed = true;
+    else if (guest.listed) refuse(guest.socket, 'session_ended', 'your login has ended, or you went elsewhere');
+  }
   if (server.state === 'Shutdown') stop();
 }
 
@@ -74,7 +79,7 @@ function enter(socket, message) {
   const claims = tickets.use(message.ticket, keys, server.annotations['pangea.dev/audience']);
   const before = guests.get(claims.sub);
   if (!before && guests.size >= server.seats) throw new Refusal('server_full', 'the lodge is full');
-  guests.set(claims.sub, { name: claims.name, socket });
+  guests.set(claims.sub, { name: claims.name, socket, listed: before?.listed ?? false });
   if (before) {
     refuse(before.socket, 'session_ended', 'you came in again elsewhere');
   } else {

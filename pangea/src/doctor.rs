@@ -117,11 +117,12 @@ fn look(cli: &Cli) -> Vec<Finding> {
     let file = settings::file(cli).map_or("defaults; no file".to_owned(), |file| file.display().to_string());
     findings.push(Finding::good("settings", file));
     findings.extend(files::data(&config));
+    findings.extend(files::database(&config));
     findings.extend(files::worlds(&config));
     findings.extend(files::templates(&config));
     findings.extend(files::certificates(&config));
     findings.extend(files::keys(&config));
-    findings.extend(ports::listening(&config));
+    findings.extend(ports::listening(&config, files::central_runs(&config)));
     findings.extend(ports::game_ports(&config));
     findings.extend(ports::addresses(&config));
     findings.extend(open_files(&config));

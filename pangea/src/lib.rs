@@ -31,8 +31,10 @@ use flags::{Cli, Command, TrialCommand};
 
 /// Does what the command line says.
 pub fn run(game: Game) -> ExitCode {
-    let cli = Cli::parse();
-    match dispatch(&cli, game) {
+    // Idle servers are many and small: no command line is built for them, and no settings.
+    let area = std::env::args_os().skip(1).eq(["area"]);
+    let done = if area { serve::area(game) } else { dispatch(&Cli::parse(), game) };
+    match done {
         Ok(code) => code,
         Err(error) => {
             eprintln!("{} {error:#}", screen::red("error:"));
@@ -43,7 +45,6 @@ pub fn run(game: Game) -> ExitCode {
 
 fn dispatch(cli: &Cli, game: Game) -> anyhow::Result<ExitCode> {
     match cli.command.as_ref() {
-        // Idle servers are many and small: no settings, no threads before they are needed.
         Some(Command::Area) => serve::area(game),
         Some(Command::Config(show)) => show_config::run(cli, show.json),
         Some(Command::Doctor(check)) => doctor::run(cli, check.json),
@@ -51,7 +52,7 @@ fn dispatch(cli: &Cli, game: Game) -> anyhow::Result<ExitCode> {
         Some(Command::Bots(options)) => bots::run(options),
         Some(Command::Trial { command: TrialCommand::Join(options) }) => trial::run(options),
         Some(Command::Up(_) | Command::Central(_) | Command::Spawner(_) | Command::Chat(_)) | None => {
-            serve::roles(cli, game)
+            serve::roles(cli)
         }
     }
 }

@@ -9,7 +9,9 @@ use pangea_engine::Game;
 use pangea_server::config::Config;
 use pangea_server::node;
 use tokio::sync::watch;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::flags::{Cli, Command, KeyRole};
 use crate::{screen, settings, stop};
@@ -18,7 +20,7 @@ use crate::{screen, settings, stop};
 ///
 /// # Errors
 /// A setting that is wrong, or what stopped a role.
-pub fn roles(cli: &Cli, game: Game) -> anyhow::Result<ExitCode> {
+pub fn roles(cli: &Cli) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
     let config = settings::layers(cli)?.config()?;
     log_to_stderr(&config.log)?;
@@ -39,7 +41,7 @@ pub fn roles(cli: &Cli, game: Game) -> anyhow::Result<ExitCode> {
             Some(Command::Chat(_)) => node::chat(config, shutdown).await,
             _ => {
                 banner("central, spawner, chat");
-                node::up(config, game, shutdown).await
+                node::up(config, shutdown).await
             }
         }
     })?;
@@ -69,14 +71,10 @@ pub fn key(cli: &Cli, role: KeyRole, name: &str) -> anyhow::Result<ExitCode> {
 
 /// One line per event; colours only in a terminal.
 fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter).with_context(|| format!("log = «{filter}»"))?;
+    let filter: Targets = filter.parse().with_context(|| format!("log = «{filter}»"))?;
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    tracing_subscriber::fmt()
-        .compact()
-        .with_ansi(colours)
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+    let lines = tracing_subscriber::fmt::layer().compact().with_ansi(colours).with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(filter).with(lines).init();
     Ok(())
 }
 

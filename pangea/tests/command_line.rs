@@ -180,7 +180,7 @@ fn bots_say_that_there_is_no_central() {
     assert!(stderr(&output).contains(&format!("is a central running at {url}?")), "{}", stderr(&output));
 }
 
-/// Scenario 8: the measuring command ends well and prints what it promises, with two servers for their players.
+/// The measuring command ends well and prints what it promises, with two servers for their players.
 #[test]
 fn trial_join_measures_and_keeps_its_promises() {
     let here = folder();
@@ -213,4 +213,30 @@ fn trial_join_measures_and_keeps_its_promises() {
     );
     assert_eq!(report["joins_refused"], 0, "{report}");
     assert!(report["joins_ok"].as_u64() > Some(24), "{report}");
+}
+
+#[test]
+fn doctor_knows_a_database_of_a_newer_program() {
+    let here = folder();
+    let database = || {
+        let doctor = pangea(here.path(), &["doctor", "--data", "data", "--json"], &[]);
+        json(&doctor).into_iter().find(|finding| finding["what"] == "database")
+    };
+    assert_eq!(database(), None, "there is none yet");
+    let data = here.path().join("data");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async { pangea_server::store::Store::open(&data).await.expect("made").close().await });
+    assert_eq!(database().expect("a finding")["state"], "good");
+    // The version stands behind its name in the row of the table «meta».
+    let file = data.join("pangea.db");
+    let mut bytes = std::fs::read(&file).expect("there");
+    let row = bytes.windows(7).position(|part| part.starts_with(b"schema") && part[6].is_ascii_digit());
+    bytes[row.expect("the version is in the file") + 6] = b'9';
+    std::fs::write(&file, bytes).expect("written");
+    let finding = database().expect("a finding");
+    assert_eq!(finding["state"], "broken");
+    assert!(finding["found"].as_str().is_some_and(|text| text.contains("schema version 9")), "{finding}");
+    assert!(finding["mend"].as_str().is_some_and(|text| text.contains("newer program")), "{finding}");
+    std::fs::write(&file, "no database").expect("written");
+    assert_eq!(database().expect("a finding")["state"], "broken");
 }

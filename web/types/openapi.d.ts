@@ -582,7 +582,7 @@ export interface components {
             area: string;
             /** @description SHA-256 of the server's certificate, hex, if it was made at start. */
             certificate_sha256?: string | null;
-            /** @description A third-party server: leave the present one first, then connect (seed 001's plain path). */
+            /** @description A third-party server: leave the present one first, then connect. */
             plain: boolean;
             /** @description The first message there. */
             ticket: string;
@@ -723,6 +723,8 @@ export interface components {
             protocol: number;
             /** @description Roles that have their link, sorted by role, then name. */
             roles: components["schemas"]["RoleStatus"][];
+            /** @description `ok`; or `full`: nothing can be written until there is room on the disk. */
+            storage: string;
             /** @description Version of the program. */
             version: string;
             /** @description Names of the worlds. */

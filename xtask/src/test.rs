@@ -17,10 +17,15 @@ pub enum Reach {
 }
 
 /// Debian packages by the program that they bring.
-const PACKAGES: [(&str, &str); 2] = [("chromium", "chromium"), ("protoc", "protobuf-compiler")];
+const PACKAGES: [(&str, &str); 3] =
+    [("chromium", "chromium"), ("protoc", "protobuf-compiler"), ("strace", "strace")];
 
 /// Folders with a package-lock.json whose tests or servers need their modules.
 const NODE_FOLDERS: [&str; 4] = ["web", "tests/browser", "tests/agones/node", "examples/lodge-node"];
+
+/// The packages of the Python client, pinned, and the environment that they are installed into.
+const PYTHON_REQUIREMENTS: &str = "tests/agones/python/requirements.txt";
+const PYTHON_FOLDER: &str = "target/agones-python";
 
 /// A step's name, and what it runs.
 type Step = (&'static str, fn() -> anyhow::Result<()>);
@@ -31,10 +36,11 @@ const FAST: [Step; 3] = [
     ("unit tests", || cargo(&["test", "--workspace", "--lib", "--bins"])),
 ];
 
-const ALL: [Step; 7] = [
+const ALL: [Step; 8] = [
     ("tools", tools),
     ("format", || cargo(&["fmt", "--all", "--check"])),
     ("node modules", node_modules),
+    ("python packages", python_packages),
     ("lints", || cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])),
     ("generated code", || crate::codegen::run(true)),
     ("page and library", || in_folder("web", "npm", &["test", "--silent"])),
@@ -81,8 +87,14 @@ fn tools() -> anyhow::Result<()> {
             bail!("«{program}» is missing: install Node.js 20 or newer");
         }
     }
-    let missing: Vec<&str> =
+    let mut missing: Vec<&str> =
         PACKAGES.iter().filter(|(program, _)| !found(program)).map(|(_, package)| *package).collect();
+    // Debian's python3 comes without what makes an environment.
+    let python =
+        Command::new("python3").args(["-c", "import ensurepip, venv"]).stderr(Stdio::null()).status();
+    if !python.is_ok_and(|status| status.success()) {
+        missing.push("python3-venv");
+    }
     if missing.is_empty() {
         return Ok(());
     }
@@ -113,6 +125,18 @@ fn node_modules() -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+fn python_packages() -> anyhow::Result<()> {
+    let wanted = std::fs::read(PYTHON_REQUIREMENTS)?;
+    let installed = Path::new(PYTHON_FOLDER).join("requirements.txt");
+    if std::fs::read(&installed).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    finish(Command::new("python3").args(["-m", "venv", "--clear", PYTHON_FOLDER]))?;
+    let mut pip = Command::new(Path::new(PYTHON_FOLDER).join("bin/pip"));
+    finish(pip.args(["install", "--quiet", "--require-hashes", "-r", PYTHON_REQUIREMENTS]))?;
+    Ok(std::fs::write(installed, wanted)?)
 }
 
 fn cargo(arguments: &[&str]) -> anyhow::Result<()> {

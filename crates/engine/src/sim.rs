@@ -291,7 +291,7 @@ mod tests {
         assert_eq!(code(sim.input(id, 4, f32::MIN_POSITIVE / 2.0, 0.0)), None, "a denormal is only small");
     }
 
-    /// HARDENING 45: a thousand inputs in a tick are five, and then one per tick.
+    /// A thousand inputs in a tick are five, and then one per tick.
     #[test]
     fn more_inputs_than_ticks_are_refused() {
         let (mut sim, id) = one();

@@ -1,7 +1,11 @@
 //! What a spawner tells an area server at its start: one JSON line on its standard input, because other
 //! users of the machine can read arguments and environment. The area server closes the input after it.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
+
+use crate::config::Limits;
 
 /// The line.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -22,12 +26,12 @@ pub struct AreaStart {
     /// SHA-256 of central's certificate, 64 hex digits; `None`: plain TCP (loopback).
     #[serde(default)]
     pub central_pin: Option<String>,
-    /// Most messages per second from one client.
-    #[serde(default = "messages_per_second")]
-    pub messages_per_second: u32,
-    /// Most sockets that have not shown a ticket yet.
-    #[serde(default = "pending_sockets")]
-    pub pending_sockets: usize,
+    /// What clients may do.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Certificate chain of the game port and its key, PEM files; `None`: made at start, or none on loopback.
+    #[serde(default)]
+    pub tls: Option<(PathBuf, PathBuf)>,
 }
 
 /// The key is not shown.
@@ -37,23 +41,17 @@ impl std::fmt::Debug for AreaStart {
     }
 }
 
-fn messages_per_second() -> u32 {
-    100
-}
-
-fn pending_sockets() -> usize {
-    512
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_line_of_a_spawner_is_read_and_the_key_is_not_shown() {
-        let line = r#"{"server":"000102030405060708090a0b0c0d0e0f","spawner":"local","key":"SECRET","central":"127.0.0.1:8081","bind":"127.0.0.1","advertise":"127.0.0.1","central_pin":null,"messages_per_second":100,"pending_sockets":512}"#;
+        let line = r#"{"server":"000102030405060708090a0b0c0d0e0f","spawner":"local","key":"SECRET","central":"127.0.0.1:8081","bind":"127.0.0.1","advertise":"127.0.0.1","central_pin":null,"limits":{"pending_sockets":7},"tls":["/chain.pem","/key.pem"]}"#;
         let start: AreaStart = serde_json::from_str(line).expect("readable");
-        assert_eq!(serde_json::to_string(&start).expect("writable"), line);
+        assert_eq!(start.limits, Limits { pending_sockets: 7, ..Limits::default() });
+        let again = serde_json::to_string(&start).expect("writable");
+        assert!(start == serde_json::from_str(&again).expect("readable"));
         assert!(!format!("{start:?}").contains("SECRET"));
         let unknown = line.replace("\"spawner\"", "\"sponner\"");
         assert!(serde_json::from_str::<AreaStart>(&unknown).is_err());

@@ -143,11 +143,11 @@ impl Default for Accounts {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Registrations and logins a minute from one address (one /64 of IPv6); loopback is free.
+    /// Registrations and logins a minute from one address (one /64 of IPv6).
     pub logins_per_minute: u32,
     /// Wrong passwords of one account in a row before each further try waits longer.
     pub wrong_passwords: u32,
-    /// HTTP requests a second from one address; loopback is free.
+    /// HTTP requests a second from one address.
     pub requests_per_second: u32,
     /// Largest HTTP body, bytes.
     pub body_bytes: usize,
@@ -155,6 +155,10 @@ pub struct Limits {
     pub messages_per_second: u32,
     /// Game sockets of one server that have not shown a ticket yet.
     pub pending_sockets: usize,
+    /// Connections of one address (one /64 of IPv6) to central's HTTP, and to each game server.
+    pub connections_per_address: u32,
+    /// Whether the limits by address leave out loopback: bots and a proxy on this machine are many players.
+    pub loopback_free: bool,
 }
 
 impl Default for Limits {
@@ -166,6 +170,8 @@ impl Default for Limits {
             body_bytes: 65_536,
             messages_per_second: 100,
             pending_sockets: 512,
+            connections_per_address: 256,
+            loopback_free: true,
         }
     }
 }
@@ -184,6 +190,11 @@ pub struct Spawner {
     pub bind: IpAddr,
     /// Host that clients are told; the same as `bind` if empty.
     pub advertise: String,
+    /// Certificate chain of our game servers' ports, PEM; made by each at its start if `bind` is not loopback
+    /// and this is empty. A server reads it when it gets an area.
+    pub tls_certificate: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub tls_key: Option<PathBuf>,
     /// Ports for game servers and their SDK endpoints, `first-last`; each server takes three.
     pub ports: String,
     /// Most servers at once.
@@ -194,6 +205,10 @@ pub struct Spawner {
     pub stop_timeout_s: u64,
     /// Seconds without Health after which a server is unhealthy and killed.
     pub health_timeout_s: u64,
+    /// Bytes of one game server's log; then it is moved to `.log.1` and begun anew.
+    pub log_max_bytes: u64,
+    /// Logs of ended game servers that are kept; the oldest go first.
+    pub logs_kept: u32,
     /// Crashes before an allocation within `crash_window_s` after which a template is not started for that long.
     pub crash_limit: u32,
     /// Seconds over which crashes are counted.
@@ -210,11 +225,15 @@ impl Default for Spawner {
             key_file: None,
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             advertise: String::new(),
+            tls_certificate: None,
+            tls_key: None,
             ports: "7000-7999".into(),
             capacity: 64,
             ready_timeout_s: 10,
             stop_timeout_s: 10,
             health_timeout_s: 10,
+            log_max_bytes: 16 << 20,
+            logs_kept: 500,
             crash_limit: 5,
             crash_window_s: 60,
             templates: BTreeMap::from([("area".to_owned(), Template::default())]),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pangea_world::nearest::nearest;
 use pangea_world::toml_file::{self, line_of};
@@ -270,14 +270,19 @@ const CHECKS: &[(&str, Check)] = &[
         (c.accounts.argon2_memory_kib < 8).then(|| "argon2id needs 8 KiB at least".to_owned())
     }),
     ("accounts.argon2_passes", |c| at_least_one(c.accounts.argon2_passes.into())),
-    ("central.tls_certificate", |c| {
-        let lonely = c.central.tls_certificate.is_some() != c.central.tls_key.is_some();
-        lonely.then(|| "tls_certificate and tls_key go together: set both or none".to_owned())
-    }),
+    ("central.tls_certificate", |c| a_pair(&c.central.tls_certificate, &c.central.tls_key)),
+    ("spawner.tls_certificate", |c| a_pair(&c.spawner.tls_certificate, &c.spawner.tls_key)),
+    ("spawner.log_max_bytes", |c| at_least_one(c.spawner.log_max_bytes)),
+    ("limits.connections_per_address", |c| at_least_one(c.limits.connections_per_address.into())),
 ];
 
 fn at_least_one(value: u64) -> Option<String> {
     (value == 0).then(|| "give 1 or more".to_owned())
+}
+
+fn a_pair(certificate: &Option<PathBuf>, key: &Option<PathBuf>) -> Option<String> {
+    let lonely = certificate.is_some() != key.is_some();
+    lonely.then(|| "tls_certificate and tls_key go together: set both or none".to_owned())
 }
 
 /// The first and the last port of `first-last`.

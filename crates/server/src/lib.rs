@@ -14,9 +14,11 @@
 //! | [`store`] | the only place that knows SQL |
 //! | [`worlds`] | the world files of a cluster |
 //! | [`tls`] | certificates from files or made at start |
+//! | [`address`] | who is at the other end, and how many connections he may have |
 //!
 //! Roles never import each other; they meet in `pangea_world::messages`.
 
+pub mod address;
 pub mod area;
 pub mod area_start;
 pub mod central;

@@ -22,7 +22,7 @@ const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(3);
 ///
 /// # Errors
 /// What stopped a role; the others are stopped then too.
-pub async fn up(mut config: Config, _game: Game, mut shutdown: watch::Receiver<bool>) -> anyhow::Result<()> {
+pub async fn up(mut config: Config, mut shutdown: watch::Receiver<bool>) -> anyhow::Result<()> {
     let central = central::open(&config).await?;
     let link = reachable(central.link_address());
     (config.spawner.central, config.chat.central) = (link.clone(), link);
@@ -32,6 +32,7 @@ pub async fn up(mut config: Config, _game: Game, mut shutdown: watch::Receiver<b
         data: config.data.clone(),
         key: central.role_key("spawner", &config.spawner.name),
         pin,
+        log: config.log.clone(),
         limits: config.limits.clone(),
         program: this_program()?,
     };
@@ -84,12 +85,9 @@ pub async fn central(config: Config, shutdown: watch::Receiver<bool>) -> anyhow:
 pub async fn spawner(config: Config, shutdown: watch::Receiver<bool>) -> anyhow::Result<()> {
     let (key, pin) =
         role_secret(&config, "spawner", &config.spawner.name, config.spawner.key_file.as_deref())?;
-    let (limits, data) = (config.limits, config.data);
-    spawner::run(
-        SpawnerStart { config: config.spawner, data, key, pin, limits, program: this_program()? },
-        shutdown,
-    )
-    .await
+    let Config { spawner: settings, data, log, limits, .. } = config;
+    let program = this_program()?;
+    spawner::run(SpawnerStart { config: settings, data, key, pin, log, limits, program }, shutdown).await
 }
 
 /// A chat alone.

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
     use pangea_world::world::Kind;
 
-    /// B.4, B.5: one world of each kind ships.
+    /// One world of each kind ships.
     #[test]
     fn the_built_in_worlds_can_be_read() {
         let worlds = load(Path::new("/nonexistent/worlds")).expect("read");

@@ -1,4 +1,4 @@
-//! A faction: a group with a spawn place. Its data reaches a server before any player of it does (G9, I.1).
+//! A faction: a group with a spawn place. Its data reaches a server before any player of it does (G9).
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,6 @@ pub struct Faction {
     pub colour: String,
     /// One paragraph, may be empty.
     pub about: String,
-    /// Where its new characters enter (G5, B.8).
+    /// Where its new characters enter (G5).
     pub spawn: Place,
 }

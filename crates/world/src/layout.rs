@@ -5,7 +5,7 @@ use crate::refusal::{Code, Refusal};
 use crate::space::{Ground, Place, Rect};
 use crate::world::{Kind, World};
 
-/// The ground on which a place lies (G6, B.1): for a grid the aligned square of `area_cells` cells, clipped
+/// The ground on which a place lies (G6): for a grid the aligned square of `area_cells` cells, clipped
 /// to the bounds; for a maps world the map.
 ///
 /// # Errors

@@ -44,7 +44,7 @@ pub mod world_file;
 
 pub use refusal::{Code, Refusal};
 
-/// Version of the link between roles; a role with another one is refused (E.8).
+/// Version of the link between roles; a role with another one is refused.
 pub const LINK_VERSION: u32 = 1;
 
 /// Version of the game protocol of docs/protocol.md; a client with another one is refused.

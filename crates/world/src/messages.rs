@@ -2,9 +2,9 @@
 //!
 //! A link is one bidirectional gRPC stream of [`Envelope`], opened by the lesser role. It begins with a
 //! handshake (Hello, Challenge, Proof, Welcome) in which each side proves its key. After it every body is
-//! numbered, kept until acknowledged, and sent again after a reconnect (E.6); a repeat is dropped by its
+//! numbered, kept until acknowledged, and sent again after a reconnect; a repeat is dropped by its
 //! number. Ids are 16 bytes, times milliseconds, distances metres. A field is only ever added: an older
-//! reader skips what it does not know (E.8).
+//! reader skips what it does not know.
 
 use prost::{Message, Oneof};
 
@@ -29,13 +29,13 @@ pub struct Envelope {
     /// What is said; none for a bare acknowledgement.
     #[prost(
         oneof = "Body",
-        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 50, 51, 52, 53, 60, 61, 62, 63"
+        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 50, 51, 52, 53, 60, 61, 62, 63, 64"
     )]
     pub body: Option<Body>,
 }
 
 /// Every message of every link. Tags 3-7 handshake, 10-23 area → central, 30-44 central → area,
-/// 50-53 spawner → central, 60-63 central → spawner.
+/// 50-53 spawner → central, 60-64 central → spawner.
 #[derive(Clone, PartialEq, Oneof)]
 pub enum Body {
     /// First message of the opener.
@@ -78,7 +78,7 @@ pub enum Body {
     /// Where characters stand now; written at most once a second.
     #[prost(message, tag = "17")]
     Places(Places),
-    /// The owner hands a character on: the commit point is central's transaction (HANDOFF.md §1a).
+    /// The owner hands a character on: the commit point is central's transaction (docs/handoff.md).
     #[prost(message, tag = "18")]
     Commit(Commit),
     /// The owner takes a handoff back.
@@ -130,7 +130,7 @@ pub enum Body {
     /// You are not the owner any more: drop the character.
     #[prost(message, tag = "40")]
     Stale(CharacterAt),
-    /// Other area servers and the chat, as they come and go (K8, K9, E.2, E.3).
+    /// Other area servers and the chat, as they come and go (K8, K9).
     #[prost(message, tag = "41")]
     Peers(Peers),
     /// The answer to [`Body::GoOn`], or its progress.
@@ -149,7 +149,7 @@ pub enum Body {
     /// One server changed.
     #[prost(message, tag = "51")]
     ServerChanged(ServerInfo),
-    /// A server's process has ended: witnessed, so it is dead at once (DESIGN.md §8 Leases).
+    /// A server's process has ended: witnessed, so it is dead at once, whatever its lease.
     #[prost(message, tag = "52")]
     ServerExited(ServerExited),
     /// Answer to [`Body::Allocate`].
@@ -168,6 +168,9 @@ pub enum Body {
     /// What every third-party server needs to check tickets.
     #[prost(message, tag = "63")]
     TicketKeys(TicketKeys),
+    /// These are not to be in a third-party server any more.
+    #[prost(message, tag = "64")]
+    ShowOut(ShowOut),
 }
 
 /// Who opens the link, and where it left off.
@@ -547,7 +550,7 @@ pub struct Granted {
     /// It held the area already and goes on with what it has.
     #[prost(bool, tag = "11")]
     pub resumed: bool,
-    /// Never idles (B.9).
+    /// Never idles.
     #[prost(bool, tag = "12")]
     pub always_on: bool,
     /// Whether players ask before they follow a prompt (G3), or connect at once.
@@ -682,7 +685,7 @@ pub struct Peer {
     /// Of an area server: [`crate::space::AreaName`] as text.
     #[prost(string, tag = "5")]
     pub area: String,
-    /// Whether it lies beside the receiver (M7, B.6).
+    /// Whether it lies beside the receiver (M7).
     #[prost(bool, tag = "6")]
     pub neighbour: bool,
     /// For the pair (receiver, this peer), signed by central: shown when connecting.
@@ -714,7 +717,7 @@ pub struct GoOnReply {
     /// If ready: the ticket.
     #[prost(string, tag = "5")]
     pub ticket: String,
-    /// If ready: seed 001's plain path: leave here first, then connect there.
+    /// If ready: a third-party server: leave here first, then connect there.
     #[prost(bool, tag = "6")]
     pub plain: bool,
     /// If refused.
@@ -846,6 +849,18 @@ pub struct StopServer {
     /// Time to stop by itself before it is killed, ms; 0: kill now.
     #[prost(uint64, tag = "2")]
     pub grace_ms: u64,
+}
+
+/// Characters that a third-party server shall close out: they are taken off its list of players, which it
+/// watches.
+#[derive(Clone, PartialEq, Message)]
+pub struct ShowOut {
+    /// Which server.
+    #[prost(bytes = "vec", tag = "1")]
+    pub server: Vec<u8>,
+    /// 16 bytes each; one that is not listed does no harm.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub characters: Vec<Vec<u8>>,
 }
 
 /// No new entries; save and leave.

@@ -2,7 +2,7 @@
 //!
 //! An area is owned by a game server, a character by an area. Central alone writes ownership, always by
 //! [`decide`] inside one transaction. Every change raises the epoch; whoever writes under a lower one is
-//! refused, whatever the clocks say. The protocol is HANDOFF.md §1a's: a transfer id makes a repeat
+//! refused, whatever the clocks say. The protocol is docs/handoff.md's: a transfer id makes a repeat
 //! harmless, and nothing is ever recognised by «the owner looks right».
 
 use crate::id::TransferId;
@@ -116,7 +116,7 @@ mod tests {
         }
     }
 
-    /// HANDOFF.md §1b N2: a Commit delivered twice must not apply again after the thing came back.
+    /// A Commit delivered twice must not apply again after the thing came back.
     #[test]
     fn a_duplicated_commit_does_not_apply_after_the_way_back() {
         let mut row = Owned::default();
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!((row.owner, row.epoch), (Some(1), 3));
     }
 
-    /// HANDOFF.md §1b N10: «owner = B at k+1» is no proof that my Commit did it.
+    /// «Owner = B at k+1» is no proof that my Commit did it.
     #[test]
     fn a_late_commit_is_stale_when_a_failover_was_first() {
         let mut row = Owned { owner: Some(1), epoch: 4, last: None };

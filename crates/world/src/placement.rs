@@ -1,4 +1,4 @@
-//! Which layer of an area a character goes to, and which area servers can take it at all (O2, C.1-C.7).
+//! Which layer of an area a character goes to, and which area servers can take it at all (O2).
 //!
 //! Placement is two questions in a row: the *predicates* say which layers fit at all, the *policy* (the
 //! lowest layer with room; a wished or a friend's layer first) picks one of them.
@@ -123,7 +123,7 @@ mod tests {
         place(&world(), &layers(seats), &wish).map_err(|refusal| refusal.code)
     }
 
-    /// O2: compatible means room; C.6: a full layer opens the next, the last one makes a queue (C.12).
+    /// O2: compatible means room; a full layer opens the next, the last one makes a queue.
     #[test]
     fn fills_the_lowest_layer_then_opens_one_then_queues() {
         assert_eq!(check(&[], Wish::default()), Ok(Placement::NewLayer(0)));

@@ -35,6 +35,8 @@ codes! {
     TooLarge = "too_large", 413;
     /// Over a rate limit; try again later.
     TooManyRequests = "too_many_requests", 429;
+    /// The address has as many connections as one may have; close one.
+    TooManyConnections = "too_many_connections", 429;
     /// No such path or thing.
     NotFound = "not_found", 404;
     /// The path exists, the method does not.

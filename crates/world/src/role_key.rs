@@ -1,4 +1,4 @@
-//! How two roles prove to each other who they are (K5, K7, E.4).
+//! How two roles prove to each other who they are (K5, K7).
 //!
 //! Central holds one secret, the master key. A spawner's or a chat's key is derived from it and its name; a
 //! game server's key is derived from its spawner's key and its id, so that the spawner can hand it out

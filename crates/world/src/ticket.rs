@@ -1,4 +1,4 @@
-//! The signed, single-use permit for one character to enter one game server (F.1, F.3).
+//! The signed, single-use permit for one character to enter one game server.
 //!
 //! A ticket is a JSON Web Token (RFC 7519) signed with Ed25519 (`alg` EdDSA, RFC 8037) and nothing else, so
 //! that a third-party server checks it with its language's stock library and central's public keys, and can

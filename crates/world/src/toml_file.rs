@@ -1,8 +1,10 @@
 //! Reading a TOML file so that a mistake is named with its file, its line and the nearest known key.
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::DeserializeOwned;
+use toml::de::{DeTable, DeValue};
 
 use crate::nearest::nearest;
 
@@ -37,7 +39,36 @@ pub fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, FileError>
     toml::from_str(text).map_err(|error| FileError {
         file: file.to_owned(),
         line: error.span().map_or(0, |span| line_of(text, span.start)),
-        text: with_hint(error.message()),
+        text: with_key(text, error.span(), with_hint(error.message())),
+    })
+}
+
+/// A wrong value's message speaks of its kind alone; people look for the key.
+fn with_key(text: &str, span: Option<Range<usize>>, message: String) -> String {
+    let tree = DeTable::parse(text).ok();
+    let key = tree.zip(span).and_then(|(tree, span)| key_at(tree.get_ref(), span.start));
+    match key {
+        Some(key) => format!("{key}: {message}"),
+        None => message,
+    }
+}
+
+/// The dotted key of the value at a byte offset.
+fn key_at(table: &DeTable<'_>, offset: usize) -> Option<String> {
+    table.iter().find_map(|(key, value)| {
+        let inner = match value.get_ref() {
+            DeValue::Table(inner) => key_at(inner, offset),
+            DeValue::Array(list) => {
+                list.iter().find_map(|one| one.get_ref().as_table().and_then(|inner| key_at(inner, offset)))
+            }
+            _ => None,
+        };
+        let here = || (value.span().contains(&offset) && !value.get_ref().is_table()).then(String::new);
+        let key = key.get_ref();
+        match inner.or_else(here)? {
+            rest if rest.is_empty() => Some(key.to_string()),
+            rest => Some(format!("{key}.{rest}")),
+        }
     })
 }
 

@@ -6,7 +6,7 @@ use crate::faction::Faction;
 use crate::refusal::{Code, Refusal};
 use crate::space::{Place, Rect};
 
-/// One persistent place with its own rules (B.1-B.9).
+/// One persistent place with its own rules.
 #[derive(Debug, Clone, PartialEq)]
 pub struct World {
     /// File name without `.toml`: letters, digits, `-` and `_`.
@@ -25,7 +25,7 @@ pub struct World {
     pub layers: u16,
     /// Seconds without a player after which a server saves and stops; 0: never.
     pub idle_stop_s: u32,
-    /// Seconds that a character stays after its connection was lost (A.9).
+    /// Seconds that a character stays after its connection was lost.
     pub grace_s: u32,
     /// Steps per second, 1 to 60.
     pub tick_hz: u32,
@@ -46,7 +46,7 @@ pub enum Kind {
     Maps(Maps),
 }
 
-/// The layout of a grid world (B.5).
+/// The layout of a grid world.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grid {
     /// Side of a cell, metres, 8 to 4,096.
@@ -57,11 +57,11 @@ pub struct Grid {
     pub bounds: Option<Rect>,
     /// Where a character without faction enters, metres.
     pub spawn: (f64, f64),
-    /// Points whose areas run from the start and never idle (B.9), metres.
+    /// Points whose areas run from the start and never idle, metres.
     pub always_on: Vec<(f64, f64)>,
 }
 
-/// The layout of a maps world (B.4).
+/// The layout of a maps world.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Maps {
     /// In the order of the file; ids unique; at least one.
@@ -99,7 +99,7 @@ pub struct Map {
     pub height_m: u32,
     /// The spawner's template that serves it; `area` is ours, another one a third-party server.
     pub server: String,
-    /// Runs from the start and never idles (B.9).
+    /// Runs from the start and never idles.
     pub always_on: bool,
     /// A waiting place from which a player asks to go on (G1).
     pub lobby: bool,
@@ -144,7 +144,7 @@ impl Map {
 }
 
 impl World {
-    /// Where a character of this faction enters for the first time (G5, B.8).
+    /// Where a character of this faction enters for the first time (G5).
     ///
     /// # Errors
     /// `unknown_faction`.

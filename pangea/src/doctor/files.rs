@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use pangea_server::config::{Config, Template};
+use pangea_server::store;
 use pangea_world::role_key::RoleKey;
 use pangea_world::world_file;
 use rustls::pki_types::pem::PemObject as _;
@@ -36,16 +37,11 @@ pub(super) fn data(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     let state = if there == folder.as_path() { "can be written" } else { "is made at the first start" };
     findings.push(Finding::good("data", format!("«{shown}» {state}")));
-    let lock = folder.join("central.lock");
-    if let Ok(file) = fs::File::open(&lock) {
-        findings.push(match file.try_lock_shared() {
-            Err(fs::TryLockError::WouldBlock) => {
-                let mend =
-                    "nothing, if that is the one you mean; a second one needs another folder with --data";
-                Finding::look("data lock", format!("a central runs on «{shown}»"), mend)
-            }
-            _ => Finding::good("data lock", "no central runs on it"),
-        });
+    if central_runs(config) {
+        let mend = "nothing, if that is the one you mean; a second one needs another folder with --data";
+        findings.push(Finding::look("data lock", format!("a central runs on «{shown}»"), mend));
+    } else {
+        findings.push(Finding::good("data lock", "no central runs on it"));
     }
     if let Ok(space) = rustix::fs::statvfs(there) {
         let mib = space.f_bavail.saturating_mul(space.f_frsize) >> 20;
@@ -60,6 +56,35 @@ pub(super) fn data(config: &Config) -> Vec<Finding> {
         });
     }
     findings
+}
+
+/// Whether a central runs on the data folder: it holds its lock.
+pub(super) fn central_runs(config: &Config) -> bool {
+    let file = fs::File::open(config.data.join("central.lock"));
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
+}
+
+/// This program knows the database's schema.
+pub(super) fn database(config: &Config) -> Option<Finding> {
+    let what = "database";
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    match runtime.block_on(store::schema_version(&config.data)) {
+        Ok(None) => None,
+        Ok(Some((found, known))) if found > known => {
+            let found =
+                format!("it is of a newer program: schema version {found}, this one knows up to {known}");
+            Some(Finding::broken(what, found, "start a newer program, or restore a backup made by this one"))
+        }
+        Ok(Some((found, known))) if found < known => {
+            let found = format!("schema version {found}; the next start brings it to {known}");
+            Some(Finding::look(what, found, "make a backup first, if an older program shall read it again"))
+        }
+        Ok(Some((found, _))) => Some(Finding::good(what, format!("schema version {found}"))),
+        Err(error) => {
+            let found = format!("«{}» cannot be read: {error:#}", config.data.join("pangea.db").display());
+            Some(Finding::broken(what, found, "restore a backup, or choose another folder with --data"))
+        }
+    }
 }
 
 /// Every world file reads.
@@ -157,29 +182,31 @@ fn find(program: &str, folder: &Path) -> Option<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(program)).find(runs)
 }
 
-/// The certificate and its key can be read.
+/// The certificates and their keys can be read.
 pub(super) fn certificates(config: &Config) -> Vec<Finding> {
-    let central = &config.central;
-    let mut findings = Vec::new();
-    if let Some(file) = &central.tls_certificate {
-        let count = CertificateDer::pem_file_iter(file).map(|list| list.flatten().count());
-        let what = "central.tls_certificate";
-        findings.push(match count {
-            Ok(0) => {
-                Finding::broken(what, format!("«{}» has no certificate", file.display()), "give a PEM file")
-            }
+    let (central, spawner) = (&config.central, &config.spawner);
+    let certificates = [
+        ("central.tls_certificate", &central.tls_certificate),
+        ("spawner.tls_certificate", &spawner.tls_certificate),
+    ];
+    let keys = [("central.tls_key", &central.tls_key), ("spawner.tls_key", &spawner.tls_key)];
+    let certificates = certificates.into_iter().filter_map(|(what, file)| Some((what, file.as_ref()?)));
+    let keys = keys.into_iter().filter_map(|(what, file)| Some((what, file.as_ref()?)));
+    let broken = |what, file: &Path, why: String| {
+        Finding::broken(what, format!("«{}» {why}", file.display()), "give a PEM file")
+    };
+    let certificates = certificates.map(|(what, file)| {
+        match CertificateDer::pem_file_iter(file).map(|list| list.flatten().count()) {
+            Ok(0) => broken(what, file, "has no certificate".to_owned()),
             Ok(count) => Finding::good(what, format!("{count} in «{}»", file.display())),
-            Err(error) => Finding::broken(what, format!("«{}»: {error}", file.display()), "give a PEM file"),
-        });
-    }
-    if let Some(file) = &central.tls_key {
-        let what = "central.tls_key";
-        findings.push(match PrivateKeyDer::from_pem_file(file) {
-            Ok(_) => private(what, file),
-            Err(error) => Finding::broken(what, format!("«{}»: {error}", file.display()), "give a PEM file"),
-        });
-    }
-    findings
+            Err(error) => broken(what, file, format!("cannot be read: {error}")),
+        }
+    });
+    let keys = keys.map(|(what, file)| match PrivateKeyDer::from_pem_file(file) {
+        Ok(_) => private(what, file),
+        Err(error) => broken(what, file, format!("cannot be read: {error}")),
+    });
+    certificates.chain(keys).collect()
 }
 
 /// The keys of roles can be read, and by their owner alone.

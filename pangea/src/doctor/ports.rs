@@ -12,14 +12,14 @@ use super::Finding;
 /// A game server takes one port for players and two for its SDK.
 const PORTS_PER_SERVER: usize = 3;
 
-/// Every address on which this node listens is free.
-pub(super) fn listening(config: &Config) -> Vec<Finding> {
+/// Every address on which this node listens is free, or it `runs` already and has them itself.
+pub(super) fn listening(config: &Config, runs: bool) -> Vec<Finding> {
     let all = [
         ("central.listen", config.central.listen),
         ("central.link", config.central.link),
         ("chat.listen", config.chat.listen),
     ];
-    let mut findings: Vec<_> = all.iter().map(|(key, address)| bindable(key, *address)).collect();
+    let mut findings: Vec<_> = all.iter().map(|(key, address)| bindable(key, *address, runs)).collect();
     for (at, (key, address)) in all.iter().enumerate() {
         let same = |other: &SocketAddr| address.port() != 0 && other == address;
         if let Some((first, _)) = all[..at].iter().find(|(_, other)| same(other)) {
@@ -30,7 +30,7 @@ pub(super) fn listening(config: &Config) -> Vec<Finding> {
     findings
 }
 
-fn bindable(key: &str, address: SocketAddr) -> Finding {
+fn bindable(key: &str, address: SocketAddr, runs: bool) -> Finding {
     match TcpListener::bind(address) {
         Ok(_) => Finding::good(key, format!("{address} is free")),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
@@ -39,7 +39,7 @@ fn bindable(key: &str, address: SocketAddr) -> Finding {
                 return Finding::broken(key, format!("{address} is taken"), mend);
             };
             let found = format!("{address} is taken by {name} (process {process})");
-            if name == command_of("self") {
+            if runs && name == command_of("self") {
                 let mend = format!("nothing, if that is the one you mean; a second one needs another {key}");
                 return Finding::look(key, found, mend);
             }

@@ -1,4 +1,4 @@
-//! Who does not come in (F.3, G10, M2, scenario 4 and 12).
+//! Who does not come in (G10, M2).
 
 use futures_util::{SinkExt, StreamExt};
 use pangea_client::EnterOptions;
@@ -34,7 +34,7 @@ fn refusal(heard: &[ServerMessage]) -> &str {
     }
 }
 
-/// Scenario 4: a ticket opens one server once; a forged, a foreign and a cut one open nothing.
+/// A ticket opens one server once; a forged, a foreign and a cut one open nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_ticket_opens_one_server_once() {
     let cluster = Cluster::start(&[]).await;

@@ -1,5 +1,5 @@
-//! What a client may not say, said to a real area server, beside one who plays honestly (F.1, M4, M11;
-//! HARDENING §3 frames, movement, floods).
+//! What a client may not say, said to a real area server, beside one who plays honestly (M4, M11):
+//! frames, movement, floods.
 
 use std::time::Duration;
 

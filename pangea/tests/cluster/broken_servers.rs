@@ -1,4 +1,4 @@
-//! Game servers that are not there, do not come up, hang, or die at the worst moment (D.6, D.7, O7, scenario 6).
+//! Game servers that are not there, do not come up, hang, or die at the worst moment (O7).
 
 use http::Method;
 use pangea_client::{Client, EnterOptions, Error, Event};
@@ -96,7 +96,7 @@ async fn a_server_that_ends_at_once_is_not_started_for_ever() {
     client.enter(character, map("home")).await.expect("the way home is open");
 }
 
-/// D.2: the range has ports for one server only: the second area is refused, and the first one plays on.
+/// The range has ports for one server only: the second area is refused, and the first one plays on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_port_range_that_is_used_up_is_said() {
     let mut cluster = Cluster::prepare(&[], &[]);
@@ -175,7 +175,7 @@ async fn enter_home(client: Client, character: pangea_world::id::CharacterId) ->
     Ok(())
 }
 
-/// Scenario 11 twice: central is killed and started, and at once again; the player walks on through both.
+/// Central is killed and started, and at once again; the player walks on through both.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn central_killed_twice_while_players_walk() {
     let mut cluster = Cluster::start(&[]).await;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::support::Cluster;
 
-/// Issue «Real components», K2, K14-K16, M1-M4: as a person would.
+/// K2, K14-K16, M1-M4: as a person would.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_person_walks_in_the_browser() {
     let cluster = Cluster::start(&[]).await;

@@ -1,10 +1,10 @@
-//! kill -9 of things (D.6, D.7, E.3, E.7, scenarios 6 and 11 as far as places go).
+//! kill -9 of things.
 
 use pangea_client::{EnterOptions, Event};
 
 use crate::support::{Cluster, event, signal};
 
-/// Scenario 6 (K6): `spawn_maps` come up by themselves; one is killed: it comes up again, its player returns
+/// K6: `spawn_maps` come up by themselves; one is killed: it comes up again, its player returns
 /// to where he was, and holds one seat.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_area_server_is_replaced_and_its_player_returns() {
@@ -26,7 +26,35 @@ async fn a_killed_area_server_is_replaced_and_its_player_returns() {
     assert_eq!(after[0]["seats"], 1);
 }
 
-/// Scenario 11, D §8: `pangea up` is killed with -9 and takes central, spawner and chat with it; players
+/// Who was inside when his server died comes back before those who stood in line.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_inside_comes_back_before_the_line() {
+    let tiny = "kind = \"grid\"\nrules = [\"pve\"]\ncapacity = 1\nlayers = 1\n\
+        [grid]\ncell_m = 64\narea_cells = 4\nspawn = { x = 100.0, y = 100.0 }\n";
+    let cluster = Cluster::with_worlds(&[("tiny", tiny)], &["central.enter_wait_s=0"]).await;
+    let (client, character) = cluster.player("Inside", "tiny", None).await;
+    let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
+    event(&mut game, "the first view", |_, game| game.me().map(|_| ())).await;
+    let (other, waiter) = cluster.player("Waiter", "tiny", None).await;
+    let waits = async || {
+        use http_body_util::BodyExt as _;
+        let body = serde_json::json!({ "character": waiter });
+        let headers = [("idempotency-key", "wait")];
+        let answer = other.call_raw(http::Method::POST, "/api/enter", Some(&body), &headers).await.unwrap();
+        let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+        serde_json::from_slice::<serde_json::Value>(&bytes).unwrap()
+    };
+    cluster.until("the other stands in line", || async { waits().await["position"] == 1 }).await;
+    let before = cluster.serving("tiny/").await[0].clone();
+    signal(before["pid"].as_u64().unwrap() as u32, "KILL");
+    event(&mut game, "back", |event, _| matches!(event, Event::Back { .. }).then_some(())).await;
+    let waiting = waits().await;
+    assert_eq!((&waiting["state"], &waiting["position"]), (&"queued".into(), &1.into()), "{waiting}");
+    game.leave().await;
+    cluster.until("then it is the other's turn", || async { waits().await["state"] == "ready" }).await;
+}
+
+/// `pangea up` is killed with -9 and takes central, spawner and chat with it; players
 /// notice nothing, and the restarted spawner adopts the server that kept running.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn players_notice_nothing_when_up_is_killed_and_started_again() {

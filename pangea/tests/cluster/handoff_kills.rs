@@ -1,5 +1,5 @@
 //! kill -9 in the middle of a move from one area server to the other: the character is on exactly one of
-//! them in the end, and can go on (E.7, F.5, HANDOFF.md §1a).
+//! them in the end, and can go on (docs/handoff.md).
 
 use pangea_client::{Client, EnterOptions, Event};
 use pangea_world::frames::{ClientMessage, Entry, ServerMessage, Welcome, close};

@@ -1,4 +1,4 @@
-//! Full servers: the next layer, then a line that moves (C.5, C.6, C.12, O2, O6).
+//! Full servers: the next layer, then a line that moves (O2, O6).
 
 use pangea_client::EnterOptions;
 

@@ -33,7 +33,8 @@ async fn people(cluster: &Cluster) {
             let ground = "0,0..8,8".parse().expect("a ground");
             let name = AreaName { world: "wilds".into(), ground, layer: 0 };
             store::area::find_or_make(tx, &name, AREA).await?;
-            for (n, name) in ["Aalto", "Bohr", "Curie", "Dirac", "Euler", "Fermi", "Gauss", "Hertz"].iter().enumerate()
+            for (n, name) in
+                ["Aalto", "Bohr", "Curie", "Dirac", "Euler", "Fermi", "Gauss", "Hertz"].iter().enumerate()
             {
                 let new = store::character::New {
                     id: hero(n as u64),
@@ -181,7 +182,8 @@ async fn operations_survive_the_death_of_central_exactly_once() {
     let mut server = Server::start(&cluster, 0x51).await;
     let mut all: Vec<Operation> = Vec::new();
     for round in 0..3 {
-        let new: Vec<Operation> = (0..2_000).map(|n| server.operation(round * 2_000 + n, pick(round * 2_000 + n))).collect();
+        let new: Vec<Operation> =
+            (0..2_000).map(|n| server.operation(round * 2_000 + n, pick(round * 2_000 + n))).collect();
         server.ask(&new);
         all.extend(new);
         // Some are answered, some are under way, some are not sent.
@@ -211,7 +213,11 @@ async fn operations_survive_the_death_of_central_exactly_once() {
     }
     assert!(open(&server).is_empty());
     let mut first: Vec<LedgerResult> = server.results.values().cloned().collect();
-    assert!(first.iter().all(|result| result.code.is_empty()), "{:?}", first.iter().find(|r| !r.code.is_empty()));
+    assert!(
+        first.iter().all(|result| result.code.is_empty()),
+        "{:?}",
+        first.iter().find(|r| !r.code.is_empty())
+    );
     // All of them once more: the same answers, and nothing is done again.
     assert!(server.asked(&all).await.iter().all(String::is_empty));
     let mut again: Vec<LedgerResult> = server.results.values().cloned().collect();
@@ -247,13 +253,20 @@ async fn bad_operations_are_refused_and_operators_give_and_take() {
         (Operation { by: by(epoch + 1_000, incarnation), ..server.operation(3, pick(3)) }, "stale_epoch"),
         (Operation { by: by(0, incarnation), ..server.operation(4, pick(4)) }, "stale_epoch"),
         (Operation { by: by(epoch, incarnation + 1), ..server.operation(5, pick(5)) }, "stale_epoch"),
-        (server.operation(6, Act::Consume { who: stranger, gives: Bundle::goods([Goods::new("wood", 1)]) }), "stale_epoch"),
+        (
+            server
+                .operation(6, Act::Consume { who: stranger, gives: Bundle::goods([Goods::new("wood", 1)]) }),
+            "stale_epoch",
+        ),
         (server.operation(7, pay(0)), "amount_invalid"),
         (server.operation(8, pay(-1)), "amount_invalid"),
         (server.operation(9, pay(i64::MAX)), "amount_invalid"),
         (server.operation(10, pay(2)), "not_enough"),
         (server.operation(11, Act::QuestStep { who: who(1), quest: "none".into(), step: 0 }), "quest_order"),
-        (server.operation(12, Act::Grant { to: hero(1), gets: Bundle::coins([Coins::new("gold", 1)]) }), "forbidden"),
+        (
+            server.operation(12, Act::Grant { to: hero(1), gets: Bundle::coins([Coins::new("gold", 1)]) }),
+            "forbidden",
+        ),
     ];
     for (operation, code) in cases {
         assert_eq!(server.asked(std::slice::from_ref(&operation)).await, [code], "{:?}", operation.act);
@@ -275,26 +288,33 @@ async fn bad_operations_are_refused_and_operators_give_and_take() {
         request(&cluster.url, Method::POST, &path, key.trim(), Some(&body)).await.expect("an answer")
     };
     let op = OpId::new(store::now_ms() as u64, [8; 8]);
-    let body = format!(r#"{{"reason":"lost by a bug","op":"{op}","goods":[{{"template":"sword","quantity":1,"most":1}}]}}"#);
+    let body = format!(
+        r#"{{"reason":"lost by a bug","op":"{op}","goods":[{{"template":"sword","quantity":1,"most":1}}]}}"#
+    );
     let (status, first) = post("grant", body.clone()).await;
     assert_eq!((status, first.contains("\"repeat\":false")), (200, true), "{first}");
     let (status, again) = post("grant", body.clone()).await;
     assert_eq!((status, again.contains("\"repeat\":true")), (200, true), "{again}");
     let (status, other) = post("grant", body.replace("sword", "crown")).await;
     assert_eq!((status, other.contains("op_mismatch")), (422, true), "{other}");
-    let (status, text) = post("grant", r#"{"reason":"","coins":[{"currency":"gold","amount":1}]}"#.into()).await;
+    let (status, text) =
+        post("grant", r#"{"reason":"","coins":[{"currency":"gold","amount":1}]}"#.into()).await;
     assert_eq!((status, text.contains("bad_request")), (400, true), "{text}");
-    let (status, text) = post("seize", r#"{"reason":"a cheat","coins":[{"currency":"gold","amount":2}]}"#.into()).await;
+    let (status, text) =
+        post("seize", r#"{"reason":"a cheat","coins":[{"currency":"gold","amount":2}]}"#.into()).await;
     assert_eq!((status, text.contains("not_enough")), (409, true), "{text}");
-    let (status, text) = post("seize", r#"{"reason":"a cheat","coins":[{"currency":"gold","amount":1}]}"#.into()).await;
+    let (status, text) =
+        post("seize", r#"{"reason":"a cheat","coins":[{"currency":"gold","amount":1}]}"#.into()).await;
     assert_eq!(status, 200, "{text}");
     assert_eq!(belongings(&cluster, 1).await, (3, 0));
     let item = op.item(1).expect("an id");
-    let way = cluster.operator(Method::GET, &format!("/api/data/items/{item}/journal")).await.expect("its way");
+    let way =
+        cluster.operator(Method::GET, &format!("/api/data/items/{item}/journal")).await.expect("its way");
     assert_eq!(way["entries"].as_array().map(Vec::len), Some(1));
     assert_eq!(way["entries"][0]["operation"]["by"]["operator"]["reason"], "lost by a bug");
     let found = cluster.operator(Method::GET, "/api/data/characters?name=Bohr").await.expect("it is found");
     assert_eq!(found["id"], hero(1).to_string());
-    let journal = cluster.operator(Method::GET, &format!("/api/data/characters/{}/journal?most=2", hero(1))).await;
+    let journal =
+        cluster.operator(Method::GET, &format!("/api/data/characters/{}/journal?most=2", hero(1))).await;
     assert_eq!(journal.expect("its journal")["entries"].as_array().map(Vec::len), Some(2));
 }

@@ -1,5 +1,5 @@
 //! Whole clusters of real processes: `pangea up`, its area servers, real sockets, a database in a temporary
-//! folder. One file per behaviour; `support` starts and stops clusters. Clauses are FEATURES' numbers.
+//! folder. One file per behaviour; `support` starts and stops clusters. Numbers as K14 are docs/seeds.md's.
 
 #![allow(clippy::unwrap_used)]
 
@@ -18,6 +18,8 @@ mod roles;
 mod seats;
 mod start_errors;
 mod stop;
+mod storage;
 mod support;
 mod third_party;
+mod tls;
 mod wire;

@@ -1,4 +1,4 @@
-//! Portals between maps and going on from a lobby: make before break (K8, K9, K12, K16, G1-G3, M2, F.5, M.2, M.4).
+//! Portals between maps and going on from a lobby: make before break (K8, K9, K12, K16, G1-G3, M2).
 
 use pangea_client::{EnterOptions, Event, Game};
 

@@ -1,4 +1,4 @@
-//! One character, several connections and logins of its player: resume, grace, takeover, logout (A.3, A.9, O5).
+//! One character, several connections and logins of its player: resume, grace, takeover, logout (O5).
 
 use http::Method;
 use pangea_client::{Client, EnterOptions, Event, Game};
@@ -39,7 +39,7 @@ async fn stood(game: &mut Game) -> (i32, i32) {
     event(game, "the own character", |_, game| game.me().map(|me| (me.x_cm, me.y_cm))).await
 }
 
-/// A.9: the connection is cut; the same character goes on, under the same epoch, at the same place, and the
+/// The connection is cut; the same character goes on, under the same epoch, at the same place, and the
 /// one beside it sees it neither go nor come.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cut_connection_goes_on_where_it_was() {
@@ -115,7 +115,7 @@ async fn a_resume_token_is_good_once() {
     assert_eq!(seats(&cluster, "field/").await, 1);
 }
 
-/// A.9: a new login takes the account over, at once: the old connection is closed, the old tokens are dead,
+/// A new login takes the account over, at once: the old connection is closed, the old tokens are dead,
 /// the new one enters where the character stood, and nobody is ever told «already logged in».
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_login_takes_over_and_stands_where_it_stood() {
@@ -154,7 +154,7 @@ async fn a_new_login_takes_over_and_stands_where_it_stood() {
     assert_eq!(stood(&mut game).await, stood_at);
 }
 
-/// A.3: a logout ends the play of its character.
+/// A logout ends the play of its character.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_logout_ends_the_play() {
     let cluster = Cluster::with_worlds(&[("field", &field(600))], &[]).await;

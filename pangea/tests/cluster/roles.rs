@@ -30,7 +30,18 @@ async fn area_servers_know_each_other_and_chat() {
     let forest = cluster.serving("isles/forest").await[0]["pid"].as_u64().unwrap() as u32;
     crate::support::signal(forest, "KILL");
     let gone = || async { !asked(&cluster, "isles/harbour", "/peers").await.contains("isles/forest/0") };
-    cluster.until("E.3: it is gone from the list", gone).await;
+    cluster.until("it is gone from the list", gone).await;
+}
+
+/// What is logged is one setting for all processes of a node.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn area_servers_log_what_the_node_is_told_to() {
+    let cluster = Cluster::start(&["log=debug", "spawner.templates.area.pool=1"]).await;
+    let told = || async {
+        let logs = std::fs::read_dir(cluster.data().join("logs")).into_iter().flatten().flatten();
+        logs.filter_map(|log| std::fs::read_to_string(log.path()).ok()).any(|text| text.contains("DEBUG"))
+    };
+    cluster.until("an idle area server logs details", told).await;
 }
 
 async fn asked(cluster: &Cluster, area: &str, path_there: &str) -> String {
@@ -43,7 +54,7 @@ async fn asked(cluster: &Cluster, area: &str, path_there: &str) -> String {
     answer.map(|(_, body)| body).unwrap_or_default()
 }
 
-/// K1, K4, K5: central, spawner and chat as three processes; a player enters. Scenario 12: a program with a
+/// K1, K4, K5: central, spawner and chat as three processes; a player enters. A program with a
 /// guessed key opens no link.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_roles_run_alone_too() {

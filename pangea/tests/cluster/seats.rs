@@ -1,4 +1,4 @@
-//! Seats that are taken and given back: who never comes, who gives up, who asks again (O5, O11, C.1, C.6).
+//! Seats that are taken and given back: who never comes, who gives up, who asks again (O5, O11).
 
 use http::Method;
 use pangea_client::{Client, EnterOptions};
@@ -51,7 +51,7 @@ async fn who_never_comes_frees_his_seat() {
     cluster.until("he is counted", || async { players(&cluster).await == 1 }).await;
 }
 
-/// C.6: one in line gives up; those behind him move up, and the one at the front gets the seat that is freed.
+/// One in line gives up; those behind him move up, and the one at the front gets the seat that is freed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_gives_up_leaves_the_line_and_the_next_move_up() {
     let cluster = Cluster::with_worlds(&[("tiny", TINY)], &["central.enter_wait_s=0"]).await;

@@ -39,7 +39,7 @@ fn says(words: &str, wanted: &[&str]) {
     }
 }
 
-/// HARDENING «Server side»: two centrals over one database never both write.
+/// Two centrals over one database never both write.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_central_on_the_same_data_folder() {
     let cluster = Cluster::start(&[]).await;

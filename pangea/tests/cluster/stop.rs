@@ -4,7 +4,7 @@ use pangea_client::{EnterOptions, Event};
 
 use crate::support::{Cluster, event};
 
-/// Issue item 1, D.9: after a graceful stop the same folder starts again and the place is kept.
+/// After a graceful stop the same folder starts again and the place is kept.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_graceful_stop_saves_everything() {
     let mut cluster = Cluster::start(&[]).await;

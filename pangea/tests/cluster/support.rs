@@ -22,6 +22,10 @@ pub struct Cluster {
     child: Option<Child>,
     others: Vec<Child>,
     settings: Vec<String>,
+    /// A program with its arguments that starts ours, e.g. one that mounts something first.
+    wrapper: Vec<String>,
+    /// The data folder is seen through the process's own mounts.
+    mounted: bool,
     stopped: bool,
 }
 
@@ -89,7 +93,17 @@ impl Cluster {
         let url = format!("http://127.0.0.1:{http}");
         let central = format!("127.0.0.1:{link}");
         all.extend([format!("spawner.central={central}"), format!("chat.central={central}")]);
-        Self { folder, url, link: central, child: None, others: Vec::new(), settings: all, stopped: false }
+        Self {
+            folder,
+            url,
+            link: central,
+            child: None,
+            others: Vec::new(),
+            settings: all,
+            wrapper: Vec::new(),
+            mounted: false,
+            stopped: false,
+        }
     }
 
     /// One more setting, for the next start.
@@ -125,8 +139,9 @@ impl Cluster {
     pub fn role(&self, role: &str) -> Command {
         let log = self.folder.path().join("up.log");
         let log = std::fs::File::options().create(true).append(true).open(log).expect("a log");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pangea"));
-        command.arg(role).current_dir(self.folder.path()).stdin(Stdio::null());
+        let mut all = self.wrapper.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_pangea"), role]);
+        let mut command = Command::new(all.next().expect("a program"));
+        command.args(all).current_dir(self.folder.path()).stdin(Stdio::null());
         command.stdout(log.try_clone().expect("a log")).stderr(log);
         for setting in &self.settings {
             command.args(["--set", setting]);
@@ -222,8 +237,48 @@ impl Cluster {
         }
     }
 
+    /// The processes are started by this program, with their own as its last arguments.
+    pub fn wrap(&mut self, wrapper: &[&str]) {
+        self.wrapper = wrapper.iter().map(|word| (*word).to_owned()).collect();
+    }
+
+    /// From the next start on the data folder is a file system of its own, in memory, of this size, which the
+    /// processes alone see.
+    pub fn own_disk(&mut self, mib: u32) {
+        let data = self.folder.path().join("data");
+        std::fs::create_dir_all(&data).expect("a folder");
+        let mount = format!("mount -t tmpfs -o size={mib}m pangea '{}' && exec \"$@\"", data.display());
+        self.wrap(&["unshare", "--map-root-user", "--mount", "sh", "-c", &mount, "sh"]);
+        self.mounted = true;
+    }
+
+    /// The process `pangea up`.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("running").id()
+    }
+
+    /// Waits until the process ends by itself.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.as_mut().expect("running").try_wait().expect("a child") {
+                self.child = None;
+                return status;
+            }
+            assert!(began.elapsed() < PATIENCE, "pangea does not end:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     pub fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        let data = self.folder.path().join("data");
+        match &self.child {
+            Some(child) if self.mounted => {
+                let inside = data.strip_prefix("/").expect("an absolute path");
+                Path::new(&format!("/proc/{}/root", child.id())).join(inside)
+            }
+            _ => data,
+        }
     }
 
     /// What the processes have logged, for the message of a test that fails.

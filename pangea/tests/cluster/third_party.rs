@@ -1,5 +1,5 @@
 //! A game server that is not ours: it knows the Agones SDK and the check of a ticket, and is one of the maps
-//! (K15, K16, F.1, scenario 12).
+//! (K15, K16).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -134,7 +134,7 @@ async fn prepare(client: &Client, character: CharacterId, id: &str) -> (String, 
     (prepared.url, prepared.ticket)
 }
 
-/// Scenario 12 and F.1: a ticket opens the server that it names, once; who never comes frees his seat.
+/// A ticket opens the server that it names, once; who never comes frees his seat.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_ticket_is_checked_by_a_server_that_is_not_ours() {
     let cluster = with_lodge().await;
@@ -217,4 +217,58 @@ async fn a_server_that_is_not_ours_survives_central_and_spawner() {
     assert_eq!(said(&mut game).await["rings"], 2);
     game.leave().await;
     cluster.until("its leave is noticed", || async { seats(&cluster, "maps/lodge").await == 0 }).await;
+}
+
+async fn closed_out(cluster: &Cluster, game: &mut Game) {
+    event(game, "the lodge closes him out", |event, _| match event {
+        Event::Lost | Event::Ended(_) => Some(()),
+        _ => None,
+    })
+    .await;
+    cluster.until("his seat is free", || async { seats(cluster, "maps/lodge").await == 0 }).await;
+    cluster.until("he is counted nowhere", || async { players(cluster).await == 0 }).await;
+}
+
+/// The end of a login reaches a guest of a server that is not ours, also one who shows his ticket after it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_logs_out_is_closed_out_by_a_server_that_is_not_ours() {
+    let cluster = with_lodge().await;
+    let (client, character) = cluster.player("Yasmin", "maps", None).await;
+    let mut game = client.enter(character, map("lodge")).await.unwrap();
+    assert_eq!(said(&mut game).await["welcome"]["name"], "Yasmin");
+    cluster.until("she is counted", || async { players(&cluster).await == 1 }).await;
+    let again = cluster.client();
+    again.login("Yasmin", "correct horse battery").await.expect("a newer login");
+    closed_out(&cluster, &mut game).await;
+    drop(game);
+    let (lodge, late) = prepare(&again, character, "lodge").await;
+    again.logout().await.expect("logged out");
+    let mut socket = tokio_tungstenite::connect_async(&lodge).await.unwrap().0;
+    use futures_util::{SinkExt, StreamExt};
+    socket.send(Message::text(ticket(&late))).await.unwrap();
+    let closed = async { while !matches!(socket.next().await, Some(Ok(Message::Close(_))) | None) {} };
+    tokio::time::timeout(crate::support::PATIENCE, closed).await.expect("she is closed out");
+    cluster.until("she is nowhere", || async { players(&cluster).await == 0 }).await;
+}
+
+/// The server that he comes from is killed between his leave and its word of it: the store names the lodge all
+/// the same, so that his way on from there is written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plain_move_whose_source_is_killed_is_finished() {
+    let cluster = with_lodge().await;
+    let (client, character) = cluster.player("Zacharias", "maps", None).await;
+    let mut game = client.enter(character, map("home")).await.unwrap();
+    event(&mut game, "the view", |_, game| game.me().map(|_| ())).await;
+    // Stopped before it can tell, and killed when the guest is in the lodge.
+    let home = cluster.serving("maps/home").await[0]["pid"].as_u64().unwrap() as u32;
+    game.go_on(None, Some("lodge"), None).await;
+    cluster
+        .until("the lodge has a seat for him", || async { seats(&cluster, "maps/lodge").await == 1 })
+        .await;
+    signal(home, "KILL");
+    let (lodge, pass) = prepare(&client, character, "lodge").await;
+    assert_eq!(shown(&lodge, ticket(&pass)).await["welcome"]["name"], "Zacharias");
+    cluster.until("he left the lodge", || async { seats(&cluster, "maps/lodge").await == 0 }).await;
+    drop(game);
+    client.enter(character, map("home")).await.expect("nobody else has him").leave().await;
 }

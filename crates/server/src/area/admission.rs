@@ -1,5 +1,5 @@
-//! Who may come in: only a character that central announced, once, with its own ticket (G10, F.1, F.3,
-//! K3). A seat is taken from the announcement until the character is gone.
+//! Who may come in: only a character that central announced, once, with its own ticket (G10, K3).
+//! A seat is taken from the announcement until the character is gone.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! The link to chat (E.3, K9): kept open to whichever chat central names.
+//! The link to chat (K9): kept open to whichever chat central names.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

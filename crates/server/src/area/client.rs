@@ -194,7 +194,10 @@ mod tests {
         let there = TcpStream::connect(listener.local_addr().expect("its address")).expect("connected");
         let (here, _) = listener.accept().expect("accepted");
         here.set_nonblocking(true).expect("set");
-        (Client::new(Socket::new(here, None), CharacterId([1; 16]), 100), there)
+        (
+            Client::new(Socket::new(here, None, crate::address::Held::default()), CharacterId([1; 16]), 100),
+            there,
+        )
     }
 
     fn big() -> ServerMessage {

@@ -25,7 +25,7 @@ impl Clock {
     }
 }
 
-/// Until when the area may act (HANDOFF.md: the owner stops by its own clock before central gives the area
+/// Until when the area may act (docs/handoff.md: the owner stops by its own clock before central gives the area
 /// to another). Written by the control task, read by the loop before anything is applied or told.
 #[derive(Debug, Clone, Default)]
 pub struct Lease(Arc<AtomicU64>);

@@ -382,7 +382,7 @@ impl Control {
             }
         };
         let (id, enter, epoch) = (character.doc.id, character.enter, character.epoch);
-        let (stream, tls, leftover) = match guest.into_parts() {
+        let (socket, leftover) = match guest.into_parts() {
             Ok(parts) => parts,
             Err(error) => {
                 tracing::error!(%error, "a client's socket cannot be taken over");
@@ -393,7 +393,7 @@ impl Control {
             let (character, enter) = (id.to_vec(), enter.to_vec());
             self.say(Body::Arrived(Arrived { character, enter, epoch }));
         }
-        self.to_loop(ToLoop::Enter(Box::new(Entrance { stream, tls, leftover, guest: character }))).await;
+        self.to_loop(ToLoop::Enter(Box::new(Entrance { socket, leftover, guest: character }))).await;
     }
 
     // ---- the loop ----

@@ -2,7 +2,6 @@
 //! requests (M10). Accepting never waits for the tick; a socket goes to the loop only with its first
 //! message read.
 
-use std::net::TcpStream as StdStream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,10 +21,16 @@ use tokio_rustls::server::TlsStream;
 
 use super::http::Asker;
 use super::pending::{Pending, Place};
+use super::socket::Socket;
 use super::websocket::{self, Frame, Reader};
+use crate::address::{Connections, Held};
+use crate::config::Limits;
 
 /// Time from the connection to the end of its request, and from the upgrade to its first message.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Most connections at once that are only told that their address has too many.
+const REFUSALS_MAX: usize = 32;
 
 /// How long a refused client may take to read the reason.
 const LINGER: Duration = Duration::from_secs(2);
@@ -45,6 +50,13 @@ pub struct Connection {
     io: TokioIo<Upgraded>,
     reader: Reader,
     place: Place,
+    held: Held,
+}
+
+/// A new connection: its place here, and whether its address may have it.
+struct Arrival {
+    place: Place,
+    held: Result<Held, Refusal>,
 }
 
 /// The open port.
@@ -54,19 +66,29 @@ pub struct Gate {
     knocks: mpsc::Sender<Knock>,
     asker: Asker,
     pending: Pending,
+    /// Those that are only told that their address has too many.
+    refused: Pending,
+    connections: Connections,
 }
 
 impl Gate {
-    /// A gate that hands on who knocks; at most `pending` sockets wait here.
-    pub fn new(tls: Option<TlsAcceptor>, knocks: mpsc::Sender<Knock>, asker: Asker, pending: usize) -> Self {
-        Self { tls, knocks, asker, pending: Pending::new(pending) }
+    /// A gate that hands on who knocks; at most `limits.pending_sockets` wait here.
+    pub fn new(tls: Option<TlsAcceptor>, knocks: mpsc::Sender<Knock>, asker: Asker, limits: &Limits) -> Self {
+        Self {
+            tls,
+            knocks,
+            asker,
+            pending: Pending::new(limits.pending_sockets),
+            refused: Pending::new(REFUSALS_MAX),
+            connections: Connections::new(limits),
+        }
     }
 
     /// Accepts until it is dropped.
     pub async fn run(self, listener: TcpListener) {
         loop {
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
+            let (stream, address) = match listener.accept().await {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of file descriptors, or the client is gone already: others may still come.
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -74,43 +96,46 @@ impl Gate {
                     continue;
                 }
             };
-            let place = self.pending.take();
+            let held = self.connections.take(address.ip());
+            let place = if held.is_ok() { self.pending.take() } else { self.refused.take() };
             let _ = stream.set_nodelay(true);
             let gate = self.clone();
             tokio::spawn(async move {
                 let lost = place.lost();
                 tokio::select! {
-                    () = gate.serve(stream, place) => {}
+                    () = gate.serve(stream, Arrival { place, held }) => {}
                     () = lost.notified() => tracing::debug!("too many sockets without a ticket; the oldest is dropped"),
                 }
             });
         }
     }
 
-    async fn serve(self, stream: TcpStream, place: Place) {
+    async fn serve(self, stream: TcpStream, arrival: Arrival) {
         match self.tls.clone() {
-            None => self.serve_http(TokioIo::new(stream), place).await,
+            None => self.serve_http(TokioIo::new(stream), arrival).await,
             Some(tls) => {
                 if let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
-                    self.serve_http(TokioIo::new(stream), place).await;
+                    self.serve_http(TokioIo::new(stream), arrival).await;
                 }
             }
         }
     }
 
-    async fn serve_http<I>(self, io: I, place: Place)
+    async fn serve_http<I>(self, io: I, arrival: Arrival)
     where
         I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
     {
-        let place = Arc::new(std::sync::Mutex::new(Some(place)));
+        let welcome = arrival.held.is_ok();
+        let arrival = Arc::new(std::sync::Mutex::new(Some(arrival)));
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            let (gate, place) = (self.clone(), place.clone());
-            async move { Ok::<_, std::convert::Infallible>(gate.answer(request, &place).await) }
+            let (gate, arrival) = (self.clone(), arrival.clone());
+            async move { Ok::<_, std::convert::Infallible>(gate.answer(request, &arrival).await) }
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(PATIENCE)
             .max_buf_size(16 << 10)
+            .keep_alive(welcome)
             .serve_connection(io, service)
             .with_upgrades();
         // Whatever a client does wrong here concerns itself alone.
@@ -120,25 +145,32 @@ impl Gate {
     async fn answer(
         &self,
         mut request: Request<Incoming>,
-        place: &std::sync::Mutex<Option<Place>>,
+        arrival: &std::sync::Mutex<Option<Arrival>>,
     ) -> Response<Full<Bytes>> {
         if request.uri().path() != "/play" {
-            return self.asker.answer(request).await;
+            let refusal =
+                arrival.lock().ok().and_then(|arrival| arrival.as_ref()?.held.as_ref().err().cloned());
+            return match refusal {
+                Some(refusal) => super::http::refused(&refusal),
+                None => self.asker.answer(request).await,
+            };
         }
         let accept = match upgrade_key(request.method(), request.headers()) {
             Ok(accept) => accept,
             Err(refusal) => return super::http::refused(&refusal),
         };
-        let place = place.lock().ok().and_then(|mut place| place.take());
-        let Some(place) = place else {
+        let arrival = arrival.lock().ok().and_then(|mut arrival| arrival.take());
+        let Some(Arrival { place, held }) = arrival else {
             return super::http::refused(&Refusal::new(Code::Protocol, "upgraded before"));
         };
         let upgrade = hyper::upgrade::on(&mut request);
         let knocks = self.knocks.clone();
         tokio::spawn(async move {
-            if let Ok(upgraded) = upgrade.await {
-                hear(Connection { io: TokioIo::new(upgraded), reader: Reader::default(), place }, knocks)
-                    .await;
+            let Ok(upgraded) = upgrade.await else { return };
+            let (io, reader) = (TokioIo::new(upgraded), Reader::default());
+            match held {
+                Ok(held) => hear(Connection { io, reader, place, held }, knocks).await,
+                Err(refusal) => refuse(io, refusal, close::REFUSED).await,
             }
         });
         let mut response = Response::new(Full::default());
@@ -215,28 +247,17 @@ impl Connection {
     }
 
     /// Tells the reason and closes.
-    pub async fn refuse(mut self, refusal: Refusal, code: u16) {
-        let mut out = BytesMut::new();
-        websocket::put_binary(&mut out, &ServerMessage::Refused(refusal).to_frame());
-        websocket::put_close(&mut out, code);
-        let told = async {
-            self.io.write_all(&out).await?;
-            self.io.shutdown().await?;
-            // Until the client closes: what it still sends must not reset what it has to read.
-            let mut rest = [0; 1_024];
-            while self.io.read(&mut rest).await? > 0 {}
-            Ok::<_, std::io::Error>(())
-        };
-        let _ = tokio::time::timeout(LINGER, told).await;
+    pub async fn refuse(self, refusal: Refusal, code: u16) {
+        refuse(self.io, refusal, code).await;
     }
 
-    /// The parts for the loop: the socket, its TLS, and the bytes that were read already.
-    pub fn into_parts(self) -> std::io::Result<(StdStream, Option<Box<rustls::ServerConnection>>, Vec<u8>)> {
-        let mut rest = self.reader.into_rest();
+    /// For the loop: the socket, and the bytes that were read already.
+    pub fn into_parts(self) -> std::io::Result<(Socket, Vec<u8>)> {
+        let (mut rest, held) = (self.reader.into_rest(), self.held);
         let upgraded = match self.io.into_inner().downcast::<TokioIo<TcpStream>>() {
             Ok(parts) => {
                 rest.extend_from_slice(&parts.read_buf);
-                return Ok((parts.io.into_inner().into_std()?, None, rest));
+                return Ok((Socket::new(parts.io.into_inner().into_std()?, None, held), rest));
             }
             Err(upgraded) => upgraded,
         };
@@ -247,8 +268,24 @@ impl Connection {
         let (stream, mut tls) = parts.io.into_inner().into_inner();
         // What TLS has decrypted and nobody has read; it would never be announced by the socket again.
         let _ = std::io::Read::read_to_end(&mut tls.reader(), &mut rest);
-        Ok((stream.into_std()?, Some(Box::new(tls)), rest))
+        Ok((Socket::new(stream.into_std()?, Some(Box::new(tls)), held), rest))
     }
+}
+
+/// Tells the reason and closes.
+async fn refuse(mut io: TokioIo<Upgraded>, refusal: Refusal, code: u16) {
+    let mut out = BytesMut::new();
+    websocket::put_binary(&mut out, &ServerMessage::Refused(refusal).to_frame());
+    websocket::put_close(&mut out, code);
+    let told = async {
+        io.write_all(&out).await?;
+        io.shutdown().await?;
+        // Until the client closes: what it still sends must not reset what it has to read.
+        let mut rest = [0; 1_024];
+        while io.read(&mut rest).await? > 0 {}
+        Ok::<_, std::io::Error>(())
+    };
+    let _ = tokio::time::timeout(LINGER, told).await;
 }
 
 fn entry_of(message: &[u8]) -> Result<Entry, Refusal> {

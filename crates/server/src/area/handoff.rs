@@ -1,4 +1,4 @@
-//! How a character changes its owner, seen from the area (HANDOFF.md §1a). Central decides; the area
+//! How a character changes its owner, seen from the area (docs/handoff.md). Central decides; the area
 //! freezes, commits, drops or runs on. Everything carries its epoch; a lower one than known is dropped.
 
 use pangea_world::frames::{ServerMessage, close};

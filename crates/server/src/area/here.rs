@@ -18,7 +18,6 @@ use pangea_world::{Code, GAME_PROTOCOL_VERSION, Refusal};
 use super::client::Client;
 use super::ledger::Ledger;
 use super::mailbox::{Entrance, FromLoop, Gauges, Guest, Tell};
-use super::socket::Socket;
 
 /// How long one that only sees is kept without its client: where it is steered, it is not lost.
 const ONLY_SEES_GRACE_MS: u64 = 2_000;
@@ -145,9 +144,9 @@ impl Area {
 
     /// A client with a good ticket or token comes in; a client that was there before is closed.
     pub fn enter(&mut self, entrance: Entrance) {
-        let Entrance { stream, tls, leftover, guest } = entrance;
+        let Entrance { socket, leftover, guest } = entrance;
         let character = guest.doc.id;
-        let mut client = Client::new(Socket::new(stream, tls), character, self.settings.messages_per_second);
+        let mut client = Client::new(socket, character, self.settings.messages_per_second);
         if let Err(refusal) = self.prepare(&guest) {
             self.report(FromLoop::Gone { character, epoch: guest.epoch });
             client.close(self.now_ms, close::REFUSED, Some(refusal));

@@ -15,7 +15,7 @@ pub struct Identity {
     pub port: u16,
     /// Whether the port speaks TLS.
     pub tls: bool,
-    /// SHA-256 of the certificate if it was made at start, else empty.
+    /// SHA-256 of the port's certificate; empty without TLS.
     pub certificate: Vec<u8>,
     /// Most messages per second from one client.
     pub messages_per_second: u32,

@@ -36,7 +36,7 @@ pub struct Loaded {
     pub area: (Area, mpsc::Receiver<ToLoop>),
     /// To its loop.
     pub to_loop: mpsc::Sender<ToLoop>,
-    /// Never idles (B.9).
+    /// Never idles.
     pub always_on: bool,
 }
 

@@ -1,7 +1,6 @@
 //! What the control task and the loop say to each other. Nothing else is shared but the lease and the
 //! gauges, and neither waits for the other.
 
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
@@ -9,6 +8,8 @@ use pangea_world::Refusal;
 use pangea_world::character::CharacterDoc;
 use pangea_world::id::{CharacterId, EnterId};
 use pangea_world::messages::{Belongings, Body, CharacterAt, GoOnReply, Kick, LedgerResults, Seal};
+
+use super::socket::Socket;
 
 /// Most messages that wait for the loop: beyond it the control task waits, and with it the entries.
 pub const MOST_TO_LOOP: usize = 4_096;
@@ -63,10 +64,8 @@ pub enum ToLoop {
 /// A client at the door of the loop.
 #[derive(Debug)]
 pub struct Entrance {
-    /// Non-blocking; upgraded to a WebSocket.
-    pub stream: TcpStream,
-    /// If the port speaks TLS.
-    pub tls: Option<Box<rustls::ServerConnection>>,
+    /// Upgraded to a WebSocket.
+    pub socket: Socket,
     /// What came after its first message.
     pub leftover: Vec<u8>,
     /// Who.

@@ -149,11 +149,11 @@ async fn run_under(
             () = life.told_to_stop() => {}
         }
     };
-    // Made only now: an idle server needs neither the time nor the memory.
-    let tls = if start.bind.is_loopback() {
-        None
-    } else {
-        Some(tls::make(std::slice::from_ref(&start.advertise))?)
+    // Only now: an idle server needs neither the time nor the memory.
+    let tls = match &start.tls {
+        Some((certificate, key)) => Some(tls::load(certificate, key)?),
+        None if start.bind.is_loopback() => None,
+        None => Some(tls::make(std::slice::from_ref(&start.advertise))?),
     };
     let ended = serve(game, &start, area, listener, tls, clock, gauges, tell, chat, &mut events, stop).await;
     say_last_words(&sender, &mut events).await;
@@ -190,11 +190,11 @@ async fn serve(
         port: listener.local_addr()?.port(),
         tls: tls.is_some(),
         certificate: tls.as_ref().map(|tls| tls.fingerprint.to_vec()).unwrap_or_default(),
-        messages_per_second: start.messages_per_second,
+        messages_per_second: start.limits.messages_per_second,
     };
     let (knock, knocks) = mpsc::channel(MOST_KNOCKS);
     let (ask, questions) = mpsc::channel(MOST_QUESTIONS);
-    let gate = Gate::new(tls.map(|tls| tls.config.into()), knock, Asker(ask), start.pending_sockets);
+    let gate = Gate::new(tls.map(|tls| tls.config.into()), knock, Asker(ask), &start.limits);
     let gate = tokio::spawn(gate.run(listener));
     let inputs = Inputs { link: events, knocks, questions };
     let ended = control::run(game, identity, (gauges, clock), tell, chat, inputs, stop).await;

@@ -52,7 +52,7 @@ fn check(bytes: &[u8]) -> [u8; CHECK_BYTES] {
 mod tests {
     use super::*;
 
-    /// HARDENING 68: truncated, flipped, of another version.
+    /// Truncated, flipped, of another version.
     #[test]
     fn a_state_reads_back_and_no_damaged_one_does() {
         let saved = Saved { tick: 123_456_789 };

@@ -8,6 +8,8 @@ use bytes::{Buf, BytesMut};
 use rustix::net::{RecvFlags, SendFlags};
 use rustls::ServerConnection;
 
+use crate::address::Held;
+
 /// Most bytes that are read from one socket in one tick.
 const READ_BYTES: usize = 16 << 10;
 
@@ -38,6 +40,8 @@ pub enum Received<'a> {
 pub struct Socket {
     stream: TcpStream,
     tls: Option<Box<ServerConnection>>,
+    /// Counts it among its address's connections.
+    _held: Held,
     /// What the kernel did not take yet.
     unsent: BytesMut,
     broken: bool,
@@ -45,8 +49,8 @@ pub struct Socket {
 
 impl Socket {
     /// Over a non-blocking stream.
-    pub fn new(stream: TcpStream, tls: Option<Box<ServerConnection>>) -> Self {
-        Self { stream, tls, unsent: BytesMut::new(), broken: false }
+    pub fn new(stream: TcpStream, tls: Option<Box<ServerConnection>>, held: Held) -> Self {
+        Self { stream, tls, _held: held, unsent: BytesMut::new(), broken: false }
     }
 
     /// For epoll.

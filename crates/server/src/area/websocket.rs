@@ -235,7 +235,6 @@ pub(crate) mod tests {
         assert_eq!(accept_key("***"), None);
     }
 
-    /// HARDENING §3 item 18.
     #[test]
     fn what_a_client_may_not_send_is_refused() {
         let long_head =

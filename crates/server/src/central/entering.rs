@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pangea_world::id::{AccountId, EnterId, SessionId};
-use pangea_world::messages::{Body, Kick};
+use pangea_world::id::{AccountId, CharacterId, EnterId, SessionId};
+use pangea_world::messages::{Body, CharacterAt, Kick};
 use pangea_world::{Code, Refusal};
 use ring::digest::{SHA256, digest};
 use tokio::sync::watch;
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::core::Core;
 use super::handoff;
 use super::join::{self, Want};
-use super::state::{Enter, Seat};
+use super::state::{Enter, Seat, Taken};
 use super::wish::{EnterWish, Progress};
 use crate::{clock, random};
 
@@ -117,37 +117,54 @@ impl Core {
     }
 
     /// This login is over (`session_ended`, `banned`): its characters leave the world.
-    pub async fn session_ended(&self, account: AccountId, session: SessionId, why: Code) {
-        let mut state = self.state();
-        let open: Vec<EnterId> = state
-            .enters
-            .iter()
-            .filter(|(_, e)| e.session == session && e.ended.is_none())
-            .map(|(id, _)| *id)
-            .collect();
-        for enter in open {
-            state.give_up(enter, Refusal::new(Code::SessionEnded, "this login has ended"));
-        }
-        for area in state.areas.values_mut() {
-            let Some(sender) = area.server.as_ref().and_then(|server| server.sender.as_ref()) else {
-                continue;
-            };
+    pub async fn session_ended(self: &Arc<Self>, account: AccountId, session: SessionId, why: Code) {
+        let mut absent = Vec::new();
+        {
+            let mut state = self.state();
+            let open: Vec<EnterId> = state
+                .enters
+                .iter()
+                .filter(|(_, e)| e.session == session && e.ended.is_none())
+                .map(|(id, _)| *id)
+                .collect();
+            for enter in open {
+                state.give_up(enter, Refusal::new(Code::SessionEnded, "this login has ended"));
+            }
             let of_login = |seat: &Seat| {
                 seat.account == account && (seat.session == session || seat.session == SessionId::default())
             };
-            for (character, seat) in area.seats.iter_mut().filter(|(_, seat)| of_login(seat)) {
-                let text =
-                    if why == Code::Banned { "this account is banned" } else { "this login has ended" };
-                let _ = sender.send(Body::Kick(Kick {
-                    character: character.to_vec(),
-                    epoch: seat.epoch,
-                    code: why.to_string(),
-                    text: text.to_owned(),
-                }));
-                seat.leaving = Some(Instant::now() + handoff::LET_GO);
+            let mut guests = Vec::new();
+            for (area_id, area) in &mut state.areas {
+                let Some(server) = &area.server else { continue };
+                for (character, seat) in area.seats.iter_mut().filter(|(_, seat)| of_login(seat)) {
+                    match (&server.sender, seat.taken) {
+                        (Some(sender), _) => drop(sender.send(kick(*character, seat.epoch, why))),
+                        (None, _) if area.own => continue,
+                        (None, Taken::Inside) => guests.push((server.id, *character)),
+                        // His ticket lives on; if he still comes, he has no seat and is shown out.
+                        (None, Taken::Held(_)) => {
+                            let (character, epoch) = (character.to_vec(), seat.epoch);
+                            absent.push((
+                                *area_id,
+                                CharacterAt { character, epoch, transfer: seat.run.to_vec() },
+                            ));
+                            continue;
+                        }
+                    }
+                    seat.leaving = Some(Instant::now() + handoff::LET_GO);
+                }
             }
+            guests.into_iter().for_each(|(server, character)| state.show_out(server, character));
+        }
+        for (area, at) in absent {
+            handoff::no_show(self, area, &at).await;
         }
     }
+}
+
+fn kick(character: CharacterId, epoch: u64, why: Code) -> Body {
+    let text = if why == Code::Banned { "this account is banned" } else { "this login has ended" };
+    Body::Kick(Kick { character: character.to_vec(), epoch, code: why.to_string(), text: text.to_owned() })
 }
 
 fn sha256(parts: &[&[u8]]) -> [u8; 32] {

@@ -1,4 +1,4 @@
-//! Characters that change their area: arrive, leave, hand over (HANDOFF.md §1a).
+//! Characters that change their area: arrive, leave, hand over (docs/handoff.md).
 //!
 //! Central's transaction is the only commit point. Whatever is lost, doubled or late, a message is judged by
 //! epoch and transfer id alone.
@@ -9,18 +9,23 @@ use std::time::{Duration, Instant};
 use pangea_world::id::{AreaId, CharacterId, EnterId, TransferId};
 use pangea_world::ledger::Holder;
 use pangea_world::messages::{Arrived, Body, CharacterAt, Commit, Kick, Left, Seal};
-use pangea_world::ownership::Change;
+use pangea_world::ownership::{Change, Owned};
 use pangea_world::space::Place;
 use pangea_world::{Code, Refusal};
 
 use super::core::Core;
 use super::running;
 use super::state::{Phase, Taken, Transfer};
-use crate::store::{Error, character, ownership};
+use crate::store::ownership::{self, Swap};
+use crate::store::{Error, Quick, character};
 use crate::{link, random, store};
 
 /// How long a join waits for another area to let a character go.
 pub const LET_GO: Duration = Duration::from_secs(5);
+
+/// How long a leave waits for room on the disk, and how long for a busy store.
+const LEAVE_WRITTEN: Duration = Duration::from_secs(60);
+const LEAVE_PAUSE: Duration = Duration::from_millis(250);
 
 /// Waits until a character whose login ended has left, so that its place is known; not for ever.
 pub async fn has_left(core: &Core, id: CharacterId) {
@@ -64,8 +69,13 @@ pub async fn let_go(
             let entry = state.areas.get(&owner);
             let seat = entry.and_then(|entry| entry.seats.get(&id)).filter(|seat| seat.epoch == epoch);
             let inside = seat.is_some_and(|seat| seat.taken == Taken::Inside);
+            if !inside {
+                return Ok(false);
+            }
             // A third-party server holds nothing of ours: central lets go in its name.
-            if !inside || !own {
+            if !own {
+                let server = entry.and_then(|entry| entry.server.as_ref()).filter(|_| owner != to);
+                server.into_iter().for_each(|server| state.show_out(server.id, id));
                 return Ok(false);
             }
             if owner == to {
@@ -166,7 +176,9 @@ pub async fn left(core: &Arc<Core>, area: AreaId, left: &Left) {
 
 /// Gives a character back to the store, where it stood. On a lobby map its place is not its location (G4).
 async fn release(core: &Arc<Core>, area: AreaId, id: CharacterId, epoch: u64, stood: Option<(f64, f64)>) {
-    let map = place_map(core, area);
+    let world = core.state().areas.get(&area).map(|entry| entry.name.world.clone());
+    let place = world.zip(place_map(core, area)).zip(stood);
+    let place = place.map(|((world, map), (x, y))| Place { world, map, x, y });
     let plain = {
         let state = core.state();
         let of = |(_, t): &(&EnterId, &Transfer)| {
@@ -174,23 +186,23 @@ async fn release(core: &Arc<Core>, area: AreaId, id: CharacterId, epoch: u64, st
         };
         state.transfers.iter().find(of).map(|(run, transfer)| (*run, transfer.clone()))
     };
-    let change = TransferId(random::bytes());
+    let seen = Owned { owner: Some(area), epoch, last: None };
+    let change = Change::Release { from: area, epoch };
+    let swap = match Swap::new(id, TransferId(random::bytes()), &change, seen, place) {
+        Ok(swap) => swap,
+        Err(refusal) => return tracing::error!(character = %id, %refusal, "a leave was not possible"),
+    };
     let on = plain.clone().map(|(run, transfer)| (TransferId(run.0), transfer.to, transfer.place));
-    let done = core
-        .store
-        .write(move |tx| {
-            let (map, on) = (map.clone(), on.clone());
+    let usual = on.is_none().then(|| Quick { note: None, swap: swap.clone(), answer: true });
+    let begun = Instant::now();
+    let done = loop {
+        let (usual, swap, on) = (usual.clone(), swap.clone(), on.clone());
+        let done = core.store.write_usually(usual, move |tx| {
+            let (swap, on) = (swap.clone(), on.clone());
             Box::pin(async move {
-                if let (Some((x, y)), Some(map)) = (stood, &map) {
-                    let standing = ownership::Standing { character: id, epoch, x, y };
-                    ownership::save_places(tx, area, map.as_deref(), &[standing]).await?;
-                }
-                let release = Change::Release { from: area, epoch };
-                match ownership::change_owner(tx, id.0, change, &release).await {
-                    // Late, and harmless: it must not fail those that are written with it.
-                    Err(Error::Refused(refusal)) if refusal.code == Code::StaleEpoch => return Ok(false),
-                    Err(error) => return Err(error),
-                    Ok(_) => {}
+                // Late, and harmless: it must not fail those that are written with it.
+                if !ownership::swap_all(tx, &[&swap]).await? {
+                    return Ok(false);
                 }
                 if let Some((run, to, place)) = &on {
                     character::put(tx, id, place).await?;
@@ -198,8 +210,15 @@ async fn release(core: &Arc<Core>, area: AreaId, id: CharacterId, epoch: u64, st
                 }
                 Ok::<bool, Error>(true)
             })
-        })
-        .await;
+        });
+        let done = done.await;
+        let busy = done.as_ref().is_err_and(|refusal| refusal.code == Code::StorageBusy);
+        if !busy || begun.elapsed() > LEAVE_WRITTEN {
+            break done;
+        }
+        tokio::time::sleep(LEAVE_PAUSE).await;
+        let _ = tokio::time::timeout(LEAVE_WRITTEN, core.store.has_room()).await;
+    };
     match done {
         Ok(true) => {}
         Ok(false) => tracing::debug!(character = %id, epoch, "a late leave was ignored"),
@@ -348,7 +367,14 @@ pub async fn abort(core: &Arc<Core>, from: AreaId, at: &CharacterAt) {
 /// Handoffs whose client never came: the target forgets them; the source goes on as if nothing was.
 pub fn expire_transfers(core: &Core) {
     let mut state = core.state();
-    let over = |(_, transfer): &(&EnterId, &Transfer)| transfer.until < Instant::now() && !transfer.sealed;
+    // He is there, only his leave is not yet told.
+    let there = |transfer: &Transfer| {
+        let seat = state.areas.get(&transfer.to).and_then(|entry| entry.seats.get(&transfer.character));
+        transfer.plain && seat.is_some_and(|seat| seat.taken == Taken::Inside)
+    };
+    let over = |(_, transfer): &(&EnterId, &Transfer)| {
+        transfer.until < Instant::now() && !transfer.sealed && !there(transfer)
+    };
     let over: Vec<(EnterId, CharacterId)> =
         state.transfers.iter().filter(over).map(|(run, transfer)| (*run, transfer.character)).collect();
     for (run, character) in over {
@@ -389,20 +415,37 @@ fn tell(core: &Core, area: AreaId, body: Body) {
     }
 }
 
-/// A character that a third-party server lists is there; one that it lists no longer has left.
+/// The source of these plain moves has died before it said that they left: they leave in its name.
+pub async fn left_behind(core: &Arc<Core>, area: AreaId) {
+    let plain = |transfer: &&Transfer| transfer.plain && transfer.from == area;
+    let moves: Vec<(CharacterId, u64)> =
+        core.state().transfers.values().filter(plain).map(|t| (t.character, t.epoch)).collect();
+    for (id, epoch) in moves {
+        release(core, area, id, epoch, None).await;
+    }
+}
+
+/// A character that a third-party server lists is there, if it was let in; one that it lists no longer has
+/// left.
 pub async fn players_changed(core: &Arc<Core>, area: AreaId, listed: &[CharacterId]) {
     let gone: Vec<(CharacterId, u64)> = {
         let mut state = core.state();
         let Some(entry) = state.areas.get_mut(&area) else { return };
+        let mut strangers = Vec::new();
         for id in listed {
-            if let Some(seat) = entry.seats.get_mut(id) {
-                seat.taken = Taken::Inside;
+            match entry.seats.get_mut(id) {
+                Some(seat) => seat.taken = Taken::Inside,
+                None => strangers.push(*id),
             }
         }
         let inside = |(id, seat): &(&CharacterId, &super::state::Seat)| {
             seat.taken == Taken::Inside && !listed.contains(id)
         };
-        entry.seats.iter().filter(inside).map(|(id, seat)| (*id, seat.epoch)).collect()
+        let gone = entry.seats.iter().filter(inside).map(|(id, seat)| (*id, seat.epoch)).collect();
+        if let Some(server) = entry.server.as_ref().map(|server| server.id) {
+            strangers.into_iter().for_each(|id| state.show_out(server, id));
+        }
+        gone
     };
     for (id, epoch) in gone {
         release(core, area, id, epoch, None).await;

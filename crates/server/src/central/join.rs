@@ -26,7 +26,8 @@ use super::core::Core;
 use super::state::{Phase, Seat, Taken, Transfer, Waiting};
 use super::wish::{EnterWish, Prepared, Progress};
 use super::{handoff, running};
-use crate::store::{Connection, Error, character, enter, ownership};
+use crate::store::ownership::{self, Swap};
+use crate::store::{Connection, Error, Quick, character, enter};
 use crate::{clock, link, random, store};
 
 /// How often a join tries again when the server is lost under it.
@@ -437,10 +438,20 @@ async fn own_it(
     });
     let transfers = [TransferId(random::bytes()), TransferId(want.run.0)];
     let owner = found.owner;
-    let seen_epoch = found.epoch;
+    let grant = Change::Grant { to: area };
+    let seen = Owned { owner: None, epoch: found.epoch, last: None };
+    let usual = match owner {
+        None => {
+            let stands = moves.then(|| place.clone());
+            let swap = Swap::new(id, transfers[1], &grant, seen.clone(), stands)?;
+            Some(Quick { note: noted.clone(), answer: swap.epoch(), swap })
+        }
+        Some(_) => None,
+    };
     core.store
-        .write(move |tx| {
+        .write_usually(usual, move |tx| {
             let (noted, place, stood) = (noted.clone(), place.clone(), stood.clone());
+            let (grant, seen) = (grant.clone(), seen.clone());
             Box::pin(async move {
                 if let Some(noted) = &noted {
                     enter::begin(tx, noted).await?;
@@ -461,8 +472,6 @@ async fn own_it(
                 if moves {
                     character::put(tx, id, &place).await?;
                 }
-                let grant = Change::Grant { to: area };
-                let seen = Owned { owner: None, epoch: seen_epoch, last: None };
                 let changed = ownership::change_owner_seen(tx, id.0, transfers[1], &grant, &seen).await?;
                 Ok::<u64, Error>(changed.row.epoch)
             })

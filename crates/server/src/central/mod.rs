@@ -133,7 +133,7 @@ impl Central {
             let _ = http_stops.wait_for(|stop| *stop).await;
         };
         let http_tls = self.http_tls.map(|tls| tls.config);
-        let http = api::serve(self.http, http_tls, api::router(self.api.clone()), stopped);
+        let http = api::serve(self.http, http_tls, self.api.clone(), stopped);
         let result = tokio::select! {
             biased;
             reason = self.store.failed() => Err(anyhow::anyhow!("nothing can be written any more: {reason}")),

@@ -1,5 +1,5 @@
-//! Who else is there: every area server knows the others and the chat, and learns of each change (K8, K9,
-//! K12, E.2, E.3, M7).
+//! Who else is there: every area server knows the others and the chat, and learns of each change
+//! (K8, K9, K12, M7).
 
 use pangea_world::id::{AreaId, ServerId};
 use pangea_world::layout::are_neighbours;

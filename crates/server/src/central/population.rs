@@ -82,6 +82,8 @@ pub struct ClusterStatus {
     pub areas: u32,
     /// Characters inside.
     pub players: u32,
+    /// Whether nothing can be written because the disk is full.
+    pub disk_full: bool,
 }
 
 impl Core {
@@ -130,7 +132,7 @@ impl Core {
     /// What runs.
     pub fn status(&self) -> ClusterStatus {
         let state = self.state();
-        let mut status = ClusterStatus::default();
+        let mut status = ClusterStatus { disk_full: self.store.is_full(), ..ClusterStatus::default() };
         let role = |role: &str, name: String| RoleStatus { role: role.to_owned(), name };
         status.roles.extend(state.chats.keys().map(|name| role("chat", name.clone())));
         status.roles.extend(state.spawners.keys().map(|name| role("spawner", name.clone())));

@@ -1,7 +1,7 @@
 //! Making an area run: the one `ensure_running` that enter, portal and recovery call (G6-G8, O6-O9).
 //!
 //! Whoever comes first starts the area, everybody else waits for the same start: however many ask at once,
-//! one server is found or spawned (B.2).
+//! one server is found or spawned.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,9 +15,9 @@ use pangea_world::{Code, Refusal};
 use tokio::sync::{oneshot, watch};
 
 use super::core::{Core, template_of};
-use super::peers;
-use super::state::{Area, PeerAddress, Phase, Server};
+use super::state::{Area, PeerAddress, Phase, Server, Taken};
 use super::wish::Progress;
+use super::{handoff, peers};
 use crate::store::{self, Error, ownership};
 use crate::{link, random};
 
@@ -88,7 +88,7 @@ fn is_always_on(world: &World, ground: &Ground) -> bool {
     }
 }
 
-/// Everything that must run as soon as a spawner is there: `spawn_maps` (K6) and always-on areas (B.9).
+/// Everything that must run as soon as a spawner is there: `spawn_maps` (K6) and always-on areas.
 pub fn wanted_from_the_start(world: &World) -> Vec<(Ground, u16)> {
     match &world.kind {
         Kind::Maps(maps) => {
@@ -434,7 +434,7 @@ pub async fn failover(core: &Core, area: AreaId, from: ServerId) -> Result<(), R
     }
 }
 
-/// A game server has ended: its area goes back to the store, and up again if somebody was there (D.6, D.7).
+/// A game server has ended: its area goes back to the store, and up again if somebody was there.
 pub async fn server_died(core: &Arc<Core>, server: ServerId, how: &str) {
     // Its own last words say more, and are on their way on its own link.
     if core.state().stopping && how == "exit 0" {
@@ -449,7 +449,11 @@ pub async fn server_died(core: &Arc<Core>, server: ServerId, how: &str) {
             entry.factions.clear();
             entry.crashes.push(Instant::now());
             let players = entry.seats.len();
-            entry.seats.retain(|_, seat| seat.taken != super::state::Taken::Inside);
+            // Who was inside comes back before anybody in line; if he does not, his seat is free again.
+            let until = Instant::now() + Duration::from_secs(core.config.central.seat_hold_s);
+            for seat in entry.seats.values_mut().filter(|seat| seat.taken == Taken::Inside) {
+                (seat.taken, seat.leaving, seat.next) = (Taken::Held(until), None, None);
+            }
             let wanted = entry.always_on || players > 0;
             let first = entry.phase.send_replace(Phase::Down);
             let ground = (entry.name.world.clone(), entry.name.ground.clone());
@@ -478,6 +482,7 @@ pub async fn server_died(core: &Arc<Core>, server: ServerId, how: &str) {
     if let Err(refusal) = failover(core, area, server).await {
         tracing::error!(%refusal, "a dead server's area could not be taken back");
     }
+    handoff::left_behind(core, area).await;
     peers::gone(core, server);
     if again && !core.state().stopping {
         tokio::spawn(start_again(core.clone(), area));

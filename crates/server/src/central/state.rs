@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, ServerId, SessionId};
-use pangea_world::messages::{Allocated, Body, CharacterAt, RefusalMessage, ServerInfo};
+use pangea_world::messages::{Allocated, Body, CharacterAt, RefusalMessage, ServerInfo, ShowOut};
 use pangea_world::placement::LayerState;
 use pangea_world::space::{AreaName, Ground, Place};
 use pangea_world::world::World;
@@ -26,6 +26,8 @@ pub struct State {
     pub areas: HashMap<AreaId, Area>,
     pub names: HashMap<AreaName, AreaId>,
     pub enters: HashMap<EnterId, Enter>,
+    /// The last of them by character: no other of its can be open.
+    pub newest: HashMap<CharacterId, EnterId>,
     /// Who waits for room on a ground, oldest wish first.
     pub lines: HashMap<(String, Ground), Vec<Waiting>>,
     pub transfers: HashMap<EnterId, Transfer>,
@@ -183,17 +185,13 @@ impl State {
         self.last_request
     }
 
-    /// Ends all other open enters of a character: the newest wish holds.
-    pub fn supersede(&mut self, character: CharacterId, except: EnterId) {
-        let others = |(id, enter): &(&EnterId, &Enter)| {
-            enter.character == character && enter.ended.is_none() && **id != except
-        };
-        let others: Vec<EnterId> = self.enters.iter().filter(others).map(|(id, _)| *id).collect();
-        for enter in others {
-            self.give_up(
-                enter,
-                Refusal::new(Code::EnterExpired, "a newer wish of this character took its place"),
-            );
+    /// This is a character's enter from now on: the one before, if it is open, ends.
+    pub fn supersede(&mut self, character: CharacterId, by: EnterId) {
+        let before = self.newest.insert(character, by).filter(|before| *before != by);
+        let Some(before) = before else { return };
+        if self.enters.get(&before).is_some_and(|enter| enter.ended.is_none()) {
+            let text = "a newer wish of this character took its place";
+            self.give_up(before, Refusal::new(Code::EnterExpired, text));
         }
     }
 
@@ -287,6 +285,14 @@ impl State {
     /// The spawner that lists this server.
     pub fn spawner_of(&self, server: ServerId) -> Option<&Spawner> {
         self.spawners.values().find(|spawner| spawner.servers.contains_key(&server))
+    }
+
+    /// Has a third-party server close a character out.
+    pub fn show_out(&self, server: ServerId, character: CharacterId) {
+        if let Some(spawner) = self.spawner_of(server) {
+            let show_out = ShowOut { server: server.to_vec(), characters: vec![character.to_vec()] };
+            let _ = spawner.sender.send(Body::ShowOut(show_out));
+        }
     }
 
     /// The connected spawner with a template and most room.

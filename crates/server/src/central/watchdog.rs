@@ -16,8 +16,8 @@ const EVERY: Duration = Duration::from_secs(1);
 /// How long an enter that nobody waits for keeps its place in line.
 const LEFT_ALONE: Duration = Duration::from_secs(30);
 
-/// How long an ended enter is remembered.
-const REMEMBERED: Duration = Duration::from_secs(60);
+/// How long an ended enter is remembered; with the most that are remembered, 1,600 can enter each second.
+const REMEMBERED: Duration = Duration::from_secs(30);
 
 /// How long enters are kept in the store: the life of an idempotency key.
 const KEYS_KEPT_MS: i64 = 24 * 3_600 * 1_000;
@@ -130,5 +130,7 @@ fn enters(core: &Core) {
         let text = "nobody waited for this enter any more; its seat is free";
         state.give_up(enter, Refusal::new(Code::EnterExpired, text));
     }
-    state.enters.retain(|_, enter| enter.ended.is_none_or(|ended| ended.elapsed() < REMEMBERED));
+    let State { enters, newest, .. } = &mut *state;
+    enters.retain(|_, enter| enter.ended.is_none_or(|ended| ended.elapsed() < REMEMBERED));
+    newest.retain(|_, enter| enters.contains_key(enter));
 }

@@ -80,7 +80,7 @@ pub struct Prepared {
     pub ticket_expires_in_s: u64,
     /// The area's name, for people who look for errors.
     pub area: String,
-    /// A third-party server: leave the present one first, then connect (seed 001's plain path).
+    /// A third-party server: leave the present one first, then connect.
     pub plain: bool,
     /// SHA-256 of the server's certificate, hex, if it was made at start.
     pub certificate_sha256: Option<String>,

@@ -46,8 +46,16 @@ fn a_mistake_in_a_file_is_named_with_its_line_and_the_nearest_key() {
         "pangea.toml:3: unknown key «lisen»; did you mean «listen»?"
     );
     assert_eq!(text_error("dta = \"x\"\n"), "pangea.toml:1: unknown key «dta»; did you mean «data»?");
-    assert!(text_error("[central]\nlisten = \"here\"\n").starts_with("pangea.toml:2: "));
-    assert!(text_error("[central]\nqueue_max = -1\n").starts_with("pangea.toml:2: "));
+    let starts = |text: &str, wanted: &str| {
+        let error = text_error(text);
+        assert!(error.starts_with(wanted), "{error}");
+    };
+    starts("[central]\nlisten = \"here\"\n", "pangea.toml:2: central.listen: ");
+    starts("[central]\n\nqueue_max = -1\n", "pangea.toml:3: central.queue_max: ");
+    starts("data = 5\n", "pangea.toml:1: data: invalid type: integer");
+    starts("limits.body_bytes = true\n", "pangea.toml:1: limits.body_bytes: ");
+    starts("[spawner.templates.a]\ncommand = [\n  7]\n", "pangea.toml:3: spawner.templates.a.command: ");
+    starts("central = 5\n", "pangea.toml:1: central: ");
     assert!(text_error("[central\n").starts_with("pangea.toml:1: "));
 }
 

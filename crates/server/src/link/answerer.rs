@@ -23,7 +23,7 @@ const STRANGERS: usize = 256;
 pub struct Answerer {
     key_of: KeyOf,
     accepted: mpsc::Sender<Accepted>,
-    /// By role and name: a newer session of the same name ends the older one (E.5).
+    /// By role and name: a newer session of the same name ends the older one.
     sessions: Mutex<HashMap<(String, String), Entry>>,
     strangers: Arc<Semaphore>,
 }

@@ -1,7 +1,7 @@
 //! The link: one resumable, mutually authenticated gRPC stream of [`Envelope`]s.
 //!
 //! The lesser role opens it ([`open`]), central and chat answer it ([`serve`]). What is sent is kept until
-//! acknowledged and sent again after a reconnect; a role sees every message once and in order (E.6).
+//! acknowledged and sent again after a reconnect; a role sees every message once and in order.
 
 mod answerer;
 mod grpc;

@@ -63,7 +63,7 @@ async fn next_number(events: &mut mpsc::Receiver<Event>) -> u32 {
     }
 }
 
-/// E.6: cut at any moment, every message arrives once and in order, both ways.
+/// Cut at any moment, every message arrives once and in order, both ways.
 #[tokio::test]
 async fn messages_arrive_once_and_in_order_over_cut_connections() {
     let key = RoleKey::new([1; 32]);
@@ -86,7 +86,7 @@ async fn messages_arrive_once_and_in_order_over_cut_connections() {
     }
 }
 
-/// Scenario 12, E.4: a program that guesses a key is refused, on either side.
+/// A program that guesses a key is refused, on either side.
 #[tokio::test]
 async fn a_guessed_key_is_refused() {
     let (address, mut accepted) = answerer(RoleKey::new([1; 32])).await;
@@ -106,7 +106,7 @@ async fn a_guessed_key_is_refused() {
     }
 }
 
-/// E.5: a newer link of the same name ends the older one.
+/// A newer link of the same name ends the older one.
 #[tokio::test]
 async fn a_newer_link_of_the_same_name_wins() {
     let key = RoleKey::new([1; 32]);
@@ -132,7 +132,7 @@ async fn a_newer_link_of_the_same_name_wins() {
     assert_eq!(next_number(&mut newer.events).await, 7);
 }
 
-/// DESIGN §8: off loopback a link speaks TLS, to the one certificate that the key file names.
+/// Off loopback a link speaks TLS, to the one certificate that the key file names.
 #[tokio::test]
 async fn a_link_speaks_tls_to_the_pinned_certificate_alone() {
     crate::tls::provider();

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use pangea_world::id::{AreaId, ServerId};
+use pangea_world::id::{AreaId, CharacterId, ServerId};
 use pangea_world::messages::{
-    Allocate, Allocated, Body, ServerExited, ServerInfo, SpawnerHello, StopServer, TicketKeys,
+    Allocate, Allocated, Body, ServerExited, ServerInfo, ShowOut, SpawnerHello, StopServer, TicketKeys,
 };
 use pangea_world::{Code, Refusal, ticket};
 use tokio::time::Instant;
 
 use super::Spawner;
-use super::sdk::state::{List, MAX_LIST_CAPACITY, Phase};
+use super::sdk::state::{List, MAX_LIST_CAPACITY, Phase, Verb};
 use super::server::PLAYERS;
 use crate::clock::{unix_ms, unix_s};
 use crate::link::from_refusal;
@@ -180,6 +180,17 @@ impl Spawner {
                     area: Vec::new(),
                 }));
             }
+        }
+    }
+
+    /// Takes characters off a server's list of players; it sees that, as it watches itself.
+    pub(super) fn show_out(&mut self, show_out: &ShowOut) {
+        let server = ServerId::from_bytes(&show_out.server).ok();
+        let Some(server) = server.and_then(|server| self.servers.get_mut(&server)) else { return };
+        for id in show_out.characters.iter().filter_map(|id| CharacterId::from_bytes(id).ok()) {
+            let verb = Verb::RemoveListValue(PLAYERS.to_owned(), id.to_string());
+            // Whoever is not listed has left by himself.
+            let _ = server.record.state.apply(verb, unix_ms());
         }
     }
 

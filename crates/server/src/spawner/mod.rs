@@ -10,11 +10,13 @@
 //! | [`pool`] | starts what is missing, takes over what runs, sees what ends |
 //! | [`server`] | one server: deadlines, what its watchers see |
 //! | [`kind`] | crashes, pauses, the crash-loop limit |
+//! | [`logs`] | keeps the servers' logs from filling the disk |
 //! | [`ports`] [`process`] [`record`] [`settings`] | what their names say |
 //! | [`sdk`] | the SDK endpoint |
 
 mod allocate;
 mod kind;
+mod logs;
 mod pool;
 mod ports;
 mod process;
@@ -26,7 +28,6 @@ mod settings;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::bail;
 use pangea_world::id::ServerId;
@@ -59,6 +60,8 @@ pub struct SpawnerStart {
     pub key: RoleKey,
     /// SHA-256 of central's certificate; `None`: plain TCP (loopback).
     pub pin: Option<[u8; 32]>,
+    /// What is logged, handed on to game servers as `PANGEA_LOG`.
+    pub log: String,
     /// Limits handed on to our own game servers.
     pub limits: config::Limits,
     /// This program, for `… area`.
@@ -146,6 +149,9 @@ struct Spawner {
     draining: bool,
     /// All servers are being stopped; ends with the last one.
     stopping: bool,
+    /// When the logs are looked at next, and whether that still runs.
+    logs_due: Instant,
+    tidying: Option<tokio::task::JoinHandle<()>>,
 }
 
 type Opened = (Spawner, mpsc::Receiver<Event>, mpsc::Receiver<link::Event>);
@@ -172,6 +178,8 @@ impl Spawner {
             introduced: false,
             draining: false,
             stopping: false,
+            logs_due: Instant::now(),
+            tidying: None,
         };
         Ok((spawner, events, link_events))
     }
@@ -200,6 +208,7 @@ impl Spawner {
             Body::Allocate(wish) => self.allocate(wish),
             Body::StopServer(stop) => self.stop_server(&stop),
             Body::TicketKeys(keys) => self.set_ticket_keys(&keys),
+            Body::ShowOut(show_out) => self.show_out(&show_out),
             Body::Drain(_) => {
                 tracing::info!("draining: no new servers; idle ones stop");
                 self.draining = true;
@@ -242,13 +251,29 @@ impl Spawner {
         }
         self.serve_waiting();
         self.start_missing();
+        self.tidy_logs(now);
         self.tell_news();
+    }
+
+    /// Off this task: a long log is copied.
+    fn tidy_logs(&mut self, now: Instant) {
+        if now < self.logs_due {
+            return;
+        }
+        self.logs_due = now + logs::INTERVAL;
+        if self.tidying.as_ref().is_some_and(|running| !running.is_finished()) {
+            return;
+        }
+        let of = |server: &Server| self.settings.log(&server.record.template, server.record.server);
+        let living = self.servers.values().map(of).collect();
+        let (folder, bounds) = (self.settings.logs.clone(), self.settings.log_bounds);
+        self.tidying = Some(tokio::task::spawn_blocking(move || logs::tidy(&folder, &living, bounds)));
     }
 
     fn deadline(&self) -> Instant {
         let (now, now_ms) = (Instant::now(), unix_ms());
         let servers = self.servers.values().filter_map(|server| server.deadline(now, now_ms));
         let kinds = self.kinds.values().filter_map(|kind| kind.wait_until(now));
-        servers.chain(kinds).min().unwrap_or(now + Duration::from_secs(60))
+        servers.chain(kinds).min().map_or(self.logs_due, |due| due.min(self.logs_due))
     }
 }

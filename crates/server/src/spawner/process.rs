@@ -19,18 +19,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::process::{Child, Command};
 
 /// What of the spawner's environment a game server gets.
-const INHERITED: &[&str] = &[
-    "PATH",
-    "HOME",
-    "USER",
-    "LANG",
-    "LC_ALL",
-    "TZ",
-    "TMPDIR",
-    "RUST_BACKTRACE",
-    "PANGEA_LOG",
-    "XDG_RUNTIME_DIR",
-];
+const INHERITED: &[&str] =
+    &["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "RUST_BACKTRACE", "XDG_RUNTIME_DIR"];
 
 /// What to start.
 #[derive(Debug)]
@@ -192,6 +182,7 @@ fn stat(pid: u32) -> Option<(u64, bool)> {
     Some((fields.nth(18)?.parse().ok()?, alive))
 }
 
-fn open_log(path: &Path) -> std::io::Result<std::fs::File> {
+/// A game server's log, to be written at its end alone; its owner's alone.
+pub fn open_log(path: &Path) -> std::io::Result<std::fs::File> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(path)
 }

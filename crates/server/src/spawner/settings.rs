@@ -5,15 +5,17 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use pangea_world::id::ServerId;
 use pangea_world::id::hex;
 
 use super::SpawnerStart;
 use super::kind::Kind;
+use super::logs::Bounds;
 use super::ports::Ports;
 use super::process::Order;
 use crate::area_start::AreaStart;
+use crate::tls;
 
 /// The name of our own template.
 pub const AREA: &str = "area";
@@ -35,8 +37,13 @@ pub struct Settings {
     pub stop_timeout: Duration,
     /// Longest silence; none: silence is allowed.
     pub health_timeout: Option<Duration>,
+    /// Folder of the servers' logs.
+    pub logs: PathBuf,
+    /// How much the logs may take.
+    pub log_bounds: Bounds,
+    /// Certificate and key of our servers' game ports, absolute.
+    tls: Option<(PathBuf, PathBuf)>,
     start: SpawnerStart,
-    logs: PathBuf,
 }
 
 impl Settings {
@@ -53,6 +60,14 @@ impl Settings {
                 "spawner.templates: «{name}» is no name; use 1 to 32 letters, digits, «-» and «_»"
             );
         }
+        let tls = match (&config.tls_certificate, &config.tls_key) {
+            (Some(certificate), Some(key)) => {
+                // Each server reads it when it gets an area; a mistake shall be heard of now.
+                tls::load(certificate, key).context("spawner.tls_certificate and spawner.tls_key")?;
+                Some((std::path::absolute(certificate)?, std::path::absolute(key)?))
+            }
+            _ => None,
+        };
         let logs = start.data.join("logs");
         std::fs::create_dir_all(&logs)
             .map_err(|error| anyhow::anyhow!("cannot make the folder {}: {error}", logs.display()))?;
@@ -70,6 +85,8 @@ impl Settings {
             health_timeout: (config.health_timeout_s > 0)
                 .then(|| Duration::from_secs(config.health_timeout_s)),
             logs,
+            log_bounds: Bounds { bytes: config.log_max_bytes, ended: config.logs_kept as usize },
+            tls,
             start,
         })
     }
@@ -99,8 +116,8 @@ impl Settings {
     /// Never in practice: the line for our own server is always JSON.
     pub fn order(&self, name: &str, kind: &Kind, server: ServerId, ports: Ports) -> anyhow::Result<Order> {
         let template = &kind.template;
-        let mut environment: Vec<(String, String)> =
-            template.environment.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let mut environment = vec![("PANGEA_LOG".to_owned(), self.start.log.clone())];
+        environment.extend(template.environment.iter().map(|(key, value)| (key.clone(), value.clone())));
         environment.push(("AGONES_SDK_GRPC_PORT".to_owned(), ports.grpc.to_string()));
         environment.push(("AGONES_SDK_HTTP_PORT".to_owned(), ports.rest.to_string()));
         let mut command = template.command.clone();
@@ -137,8 +154,8 @@ impl Settings {
             bind: self.bind,
             advertise: self.advertise.clone(),
             central_pin: self.start.pin.map(|pin| hex(&pin)),
-            messages_per_second: self.start.limits.messages_per_second,
-            pending_sockets: self.start.limits.pending_sockets,
+            limits: self.start.limits.clone(),
+            tls: self.tls.clone(),
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Enters: wishes to go in, by their idempotency key, so that a repeat finds its enter again, also after
 //! central restarted.
 
+use std::sync::LazyLock;
+
 use pangea_world::id::{AccountId, CharacterId, EnterId, SessionId};
 use pangea_world::{Code, Refusal};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
-use super::{Error, id, now_ms, optional_id};
+use super::{Error, id, now_ms, optional_id, piece_rows, pieces};
 
 /// One enter's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,22 +56,7 @@ fn read(row: &AnyRow) -> Result<Enter, Error> {
 /// # Errors
 /// `idempotency_mismatch` if the key came with another wish.
 pub async fn begin(connection: &mut AnyConnection, wished: &Enter) -> Result<(Enter, bool), Error> {
-    let done = sqlx::query(
-        "INSERT INTO enter (id, account, session, character, idem_key, body_hash, wish, state, created) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (account, idem_key) DO NOTHING",
-    )
-    .bind(wished.id.to_vec())
-    .bind(wished.account.to_vec())
-    .bind(wished.session.to_vec())
-    .bind(wished.character.to_vec())
-    .bind(wished.idem_key.clone())
-    .bind(wished.body_hash.to_vec())
-    .bind(wished.wish.clone())
-    .bind(wished.state.clone())
-    .bind(wished.created)
-    .execute(&mut *connection)
-    .await?;
-    if done.rows_affected() == 1 {
+    if begin_all(connection, &[wished]).await? {
         return Ok((wished.clone(), true));
     }
     let sql = AssertSqlSafe(format!("{SELECT} WHERE account = $1 AND idem_key = $2"));
@@ -85,6 +72,41 @@ pub async fn begin(connection: &mut AnyConnection, wished: &Enter) -> Result<(En
     }
     Ok((found, false))
 }
+
+/// Writes all of these, or finds that a key is known already: `false`, and the transaction must be rolled back.
+///
+/// # Errors
+/// If the database fails.
+pub async fn begin_all(connection: &mut AnyConnection, wished: &[&Enter]) -> Result<bool, Error> {
+    for wished in pieces(wished) {
+        let mut query = sqlx::query(INSERT[wished.len().ilog2() as usize].as_str());
+        for wished in wished {
+            query = query
+                .bind(wished.id.to_vec())
+                .bind(wished.account.to_vec())
+                .bind(wished.session.to_vec())
+                .bind(wished.character.to_vec())
+                .bind(wished.idem_key.clone())
+                .bind(wished.body_hash.to_vec())
+                .bind(wished.wish.clone())
+                .bind(wished.state.clone())
+                .bind(wished.created);
+        }
+        if query.execute(&mut *connection).await?.rows_affected() != wished.len() as u64 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The statement for 1, 2, 4, … rows.
+static INSERT: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let columns = "id, account, session, character, idem_key, body_hash, wish, state, created";
+    let sql = |rows: String| {
+        format!("INSERT INTO enter ({columns}) VALUES {rows} ON CONFLICT (account, idem_key) DO NOTHING")
+    };
+    piece_rows(9).map(sql).collect()
+});
 
 /// The enter of this id, if it is this account's.
 ///

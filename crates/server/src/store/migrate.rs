@@ -64,6 +64,14 @@ pub async fn lead(connection: &mut AnyConnection) -> anyhow::Result<u64> {
     Ok(row.try_get::<i64, _>(0)? as u64)
 }
 
+/// The schema's version of a database, and the newest that this program knows.
+///
+/// # Errors
+/// If it cannot be read, or is no database of this program.
+pub async fn version(connection: &mut AnyConnection) -> anyhow::Result<(u64, u64)> {
+    Ok((number(connection, "schema").await?, MIGRATIONS.len() as u64))
+}
+
 async fn number(connection: &mut AnyConnection, key: &str) -> anyhow::Result<u64> {
     let row = sqlx::query("SELECT value FROM meta WHERE key = $1")
         .bind(key.to_owned())

@@ -41,6 +41,8 @@ pub mod quest;
 pub mod session;
 pub mod writer;
 
+pub use writer::Quick;
+
 /// What a job of the writer works on: the transaction's connection.
 pub type Connection = AnyConnection;
 
@@ -90,8 +92,26 @@ pub struct Store {
     jobs: mpsc::Sender<writer::Order>,
     readers: AnyPool,
     failed: watch::Receiver<Option<String>>,
+    full: watch::Receiver<bool>,
     era: u64,
     epoch: u64,
+}
+
+/// The schema's version of the database in a data folder, and the newest that this program knows; `None` if
+/// there is no database yet. Changes nothing in it.
+///
+/// # Errors
+/// If it cannot be read, or is no database of this program.
+pub async fn schema_version(folder: &Path) -> anyhow::Result<Option<(u64, u64)>> {
+    let path = folder.join("pangea.db");
+    if !path.exists() {
+        return Ok(None);
+    }
+    sqlx::any::install_default_drivers();
+    let mut connection = options(&path, "ro")?.connect().await?;
+    let versions = migrate::version(&mut connection).await;
+    sqlx::Connection::close(connection).await?;
+    versions.map(Some)
 }
 
 impl std::fmt::Debug for Store {
@@ -112,21 +132,17 @@ impl Store {
         let lock = lock(folder)?;
         sqlx::any::install_default_drivers();
         let path = folder.join("pangea.db");
-        let options = options(&path)?;
+        let options = options(&path, "rwc")?;
         let what = || format!("the database «{}» cannot be opened for writing", path.display());
-        let mut connection = options.connect().await.with_context(what)?;
-        prepare(&mut connection).await.with_context(what)?;
-        // KiB; the default of 2 MB reads the same pages again and again.
-        connection.execute("PRAGMA cache_size = -32768").await.with_context(what)?;
-        // Else every thousandth page makes one writer wait for the whole log to be copied.
-        connection.execute("PRAGMA wal_autocheckpoint = 0").await.with_context(what)?;
+        let mut connection = connect(&options).await.with_context(what)?;
+        // What a central that ended left in the log was perhaps never flushed, though it can be read: written
+        // anew into the database and flushed, it is, and the log begins empty.
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await.with_context(what)?;
         let found = migrate::migrate(&mut connection, &path.display().to_string()).await?;
         let epoch = migrate::lead(&mut connection).await.with_context(what)?;
         let readers = AnyPoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(Duration::from_secs(5))
-            // A file does not hang up; the test costs a change of thread for each read.
-            .test_before_acquire(false)
             // A local file does not hang up; the check would double the cost of a small read.
             .test_before_acquire(false)
             .after_connect(|connection, _| {
@@ -137,11 +153,14 @@ impl Store {
                 })
             })
             .connect_lazy_with(options.clone());
-        tokio::spawn(checkpoint(options.connect().await.with_context(what)?, path.with_extension("db-wal")));
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let (fail, failed) = watch::channel(None);
-        tokio::spawn(writer::Writer { connection, queue, epoch, fail, lock }.run());
-        Ok(Store { jobs, readers, failed, era: found.era, epoch })
+        let (full, is_full) = watch::channel(false);
+        let copying = options.connect().await.with_context(what)?;
+        tokio::spawn(checkpoint(copying, path.with_extension("db-wal"), fail.clone()));
+        let connection = Some(connection);
+        tokio::spawn(writer::Writer { connection, options, queue, epoch, fail, full, lock }.run());
+        Ok(Store { jobs, readers, failed, full: is_full, era: found.era, epoch })
     }
 
     /// Runs a job in a transaction and answers once it is durable. The job may run more than once (its
@@ -156,8 +175,21 @@ impl Store {
         T: Send + 'static,
         F: for<'c> FnMut(&'c mut AnyConnection) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
     {
+        self.write_usually(None, job).await
+    }
+
+    /// The same for a job of which very many come at once. With a word of what it usually comes to, it is
+    /// written with its like in few statements, and run only if it comes to something else.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn write_usually<T, F>(&self, usual: Option<Quick<T>>, job: F) -> Result<T, Refusal>
+    where
+        T: Send + 'static,
+        F: for<'c> FnMut(&'c mut AnyConnection) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
-        let order = writer::Order::Job(writer::job(job, reply));
+        let order = writer::Order::Job(writer::job(usual, job, reply));
         self.jobs.try_send(order).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
                 Refusal::new(Code::StorageBusy, "too many writes are waiting; try again in a moment")
@@ -196,6 +228,17 @@ impl Store {
         reason.unwrap_or_else(|| "the store was closed".to_owned())
     }
 
+    /// Whether the last write found no room on the disk; it is tried again every second.
+    pub fn is_full(&self) -> bool {
+        *self.full.borrow()
+    }
+
+    /// Waits until there is room on the disk.
+    pub async fn has_room(&self) {
+        // The writer is gone: nothing to wait for.
+        let _ = self.full.clone().wait_for(|full| !full).await;
+    }
+
     /// Writes what waits, closes the files and gives the lock free. Later calls are refused.
     pub async fn close(&self) {
         self.readers.close().await;
@@ -204,6 +247,30 @@ impl Store {
             let _ = wait.await;
         }
     }
+}
+
+/// Most rows of one statement; the others have 1, 2, 4, …, so that few texts serve every number of rows.
+const PIECE_MAX: usize = 64;
+
+/// These in pieces of 64, 32, …, 1.
+fn pieces<T>(mut all: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let size = 1 << all.len().min(PIECE_MAX).checked_ilog2()?;
+        let (piece, rest) = all.split_at(size);
+        all = rest;
+        Some(piece)
+    })
+}
+
+/// `($1, $2), ($3, $4)` and so on, for each size of a piece from 1 on.
+fn piece_rows(columns: usize) -> impl Iterator<Item = String> {
+    (0..=PIECE_MAX.ilog2()).map(move |size| {
+        let row = |row: usize| {
+            let places: Vec<String> = (1..=columns).map(|n| format!("${}", row * columns + n)).collect();
+            format!("({})", places.join(", "))
+        };
+        (0..1 << size).map(row).collect::<Vec<_>>().join(", ")
+    })
 }
 
 /// Milliseconds since 1970 by the wall clock, for rows.
@@ -249,7 +316,7 @@ fn lock(folder: &Path) -> anyhow::Result<Arc<File>> {
     }
 }
 
-fn options(path: &Path) -> anyhow::Result<AnyConnectOptions> {
+fn options(path: &Path, mode: &str) -> anyhow::Result<AnyConnectOptions> {
     let text = path.to_str().with_context(|| format!("the path «{}» is not UTF-8", path.display()))?;
     let mut url = String::from("sqlite:");
     for c in text.chars() {
@@ -258,18 +325,29 @@ fn options(path: &Path) -> anyhow::Result<AnyConnectOptions> {
             c => url.push(c),
         }
     }
-    url.push_str("?mode=rwc");
+    url.push_str("?mode=");
+    url.push_str(mode);
     Ok(url.parse::<AnyConnectOptions>()?.disable_statement_logging())
 }
 
 /// Copies the log into the database now and then, beside the writer, who does not wait for it. Ends when the
-/// log is gone: the store was closed.
-async fn checkpoint(mut connection: AnyConnection, log: std::path::PathBuf) {
+/// log is gone: the store was closed. A full disk lets the log grow; any other error of the disk ends the store.
+async fn checkpoint(
+    mut connection: AnyConnection,
+    log: std::path::PathBuf,
+    fail: watch::Sender<Option<String>>,
+) {
     loop {
         tokio::time::sleep(CHECKPOINT_EVERY).await;
         match std::fs::metadata(&log) {
             Ok(data) if data.len() > CHECKPOINT_BYTES => {
                 if let Err(error) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").await {
+                    if writer::fault(&error) == writer::Fault::Disk {
+                        let reason = format!("the database's log could not be copied: {error}");
+                        tracing::error!(%reason, "the store stops");
+                        fail.send_replace(Some(reason));
+                        return;
+                    }
                     tracing::warn!(%error, "the database's log could not be copied; it grows until it can");
                 }
             }
@@ -277,6 +355,17 @@ async fn checkpoint(mut connection: AnyConnection, log: std::path::PathBuf) {
             Err(_) => return,
         }
     }
+}
+
+/// A connection that may write.
+async fn connect(options: &AnyConnectOptions) -> sqlx::Result<AnyConnection> {
+    let mut connection = options.connect().await?;
+    prepare(&mut connection).await?;
+    // KiB: with SQLite's own 2 MB, one commit of the ledger reads the same pages again and again.
+    connection.execute("PRAGMA cache_size = -32768").await?;
+    // Else every thousandth page makes one writer wait for the whole log to be copied.
+    connection.execute("PRAGMA wal_autocheckpoint = 0").await?;
+    Ok(connection)
 }
 
 async fn prepare(connection: &mut AnyConnection) -> sqlx::Result<()> {

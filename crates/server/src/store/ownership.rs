@@ -2,12 +2,15 @@
 //!
 //! No other file writes the columns `owner`, `epoch` and `last_transfer`; a house test looks.
 
+use std::sync::LazyLock;
+
 use pangea_world::id::{AreaId, CharacterId, ServerId, TransferId};
 use pangea_world::ownership::{Change, Decision, Owned, decide};
+use pangea_world::space::Place;
 use pangea_world::{Code, Refusal};
 use sqlx::{AnyConnection, Row};
 
-use super::{Error, now_ms};
+use super::{Error, now_ms, piece_rows, pieces};
 
 /// An owner as the 16 bytes of its row.
 pub trait Owner: Copy + PartialEq {
@@ -158,6 +161,98 @@ pub async fn owned<O: Owner>(connection: &mut AnyConnection, id: [u8; 16]) -> Re
         last: super::optional_id(&row, 2)?.map(TransferId),
     })
 }
+
+/// A change of a character's owner, decided on the row as the caller saw it: it holds if the row still stands
+/// so. Written with many others in one statement by [`swap_all`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Swap {
+    character: CharacterId,
+    seen: Owned<AreaId>,
+    next: Owned<AreaId>,
+    transfer: TransferId,
+    /// Where it stands from then on; `None`: where it stood.
+    place: Option<Place>,
+}
+
+impl Swap {
+    /// Decides the change on this row.
+    ///
+    /// # Errors
+    /// `stale_epoch` if the row does not allow it.
+    pub fn new(
+        character: CharacterId,
+        transfer: TransferId,
+        change: &Change<AreaId>,
+        seen: Owned<AreaId>,
+        place: Option<Place>,
+    ) -> Result<Self, Refusal> {
+        let next = match decide(&seen, transfer, change)? {
+            Decision::Apply(next) => next,
+            Decision::Repeat => seen.clone(),
+        };
+        Ok(Self { character, seen, next, transfer, place })
+    }
+
+    /// The row's epoch when it is done.
+    pub fn epoch(&self) -> u64 {
+        self.next.epoch
+    }
+}
+
+/// Writes all of these, or finds that a row does not stand as it was seen: `false`, and some of them may be
+/// written, so the transaction must be rolled back unless it was a single one.
+///
+/// # Errors
+/// If the database fails.
+pub async fn swap_all(connection: &mut AnyConnection, swaps: &[&Swap]) -> Result<bool, Error> {
+    let now = now_ms();
+    for swaps in pieces(swaps) {
+        let sql = SWAP[swaps.len().ilog2() as usize].as_str();
+        let mut query = sqlx::query(sql);
+        for swap in swaps {
+            let place = swap.place.as_ref();
+            query = query
+                .bind(swap.character.to_vec())
+                .bind(swap.seen.owner.map(Owner::bytes))
+                .bind(swap.seen.epoch as i64)
+                .bind(swap.next.owner.map(Owner::bytes))
+                .bind(swap.next.epoch as i64)
+                .bind(swap.transfer.to_vec())
+                .bind(i32::from(place.is_some()))
+                .bind(place.map(|place| place.world.clone()))
+                .bind(place.and_then(|place| place.map.clone()))
+                .bind(place.map_or(0.0, |place| place.x))
+                .bind(place.map_or(0.0, |place| place.y))
+                .bind(now);
+        }
+        if query.execute(&mut *connection).await?.rows_affected() != swaps.len() as u64 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The statement for 1, 2, 4, … rows.
+static SWAP: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let sql = |rows: String| {
+        format!(
+            "WITH swap (id, owner, epoch, next_owner, next_epoch, transfer, stands, world, map, x, y, time) \
+             AS (VALUES {rows}) \
+             UPDATE character SET owner = swap.next_owner, epoch = swap.next_epoch, \
+             last_transfer = swap.transfer, \
+             world = CASE swap.stands WHEN 1 THEN swap.world ELSE character.world END, \
+             map = CASE swap.stands WHEN 1 THEN swap.map ELSE character.map END, \
+             x = CASE swap.stands WHEN 1 THEN swap.x ELSE character.x END, \
+             y = CASE swap.stands WHEN 1 THEN swap.y ELSE character.y END, \
+             place_known = CASE swap.stands WHEN 1 THEN 1 ELSE character.place_known END, \
+             place_time = CASE swap.stands WHEN 1 THEN swap.time ELSE character.place_time END \
+             FROM swap WHERE character.id = swap.id AND character.epoch = swap.epoch \
+             AND character.owner IS NOT DISTINCT FROM swap.owner \
+             AND character.last_transfer IS DISTINCT FROM swap.transfer AND character.deleted IS NULL"
+        )
+    };
+    piece_rows(12).map(sql).collect()
+});
 
 /// Where a character stands, by the word of the area that owns it.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,11 +1,11 @@
 //! The rows and their rules, on a real database.
 
 use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, ServerId, SessionId, TransferId};
-use pangea_world::ownership::Change;
+use pangea_world::ownership::{Change, Owned};
 use pangea_world::space::{AreaName, Place};
 
 use super::audit::Note;
-use super::ownership::{Standing, change_owner, owned, save_area_state, save_places};
+use super::ownership::{Standing, Swap, change_owner, owned, save_area_state, save_places, swap_all};
 use super::tests::fresh;
 use super::*;
 
@@ -115,6 +115,77 @@ async fn only_the_owner_at_its_epoch_says_where_a_character_stands() {
         character::put(connection, HERO, &far).await
     });
     assert_eq!(held.map_err(|refusal| refusal.code), Err(Code::CharacterInWorld));
+}
+
+/// Enters and leaves that are written in few statements: whoever does not stand as he was seen is judged alone,
+/// and the others are written all the same.
+#[tokio::test]
+async fn of_many_swaps_those_hold_whose_rows_stand_as_they_were_seen() {
+    const MANY: u8 = 100;
+    let (_folder, store, first, _) = peopled().await;
+    let id = |n: u8| CharacterId([100 + n; 16]);
+    let session = SessionId([5; 16]);
+    let tokens = session::Tokens { access: [1; 32], access_until: 1, refresh: [2; 32], refresh_until: 1 };
+    write!(store, |connection| {
+        session::open(connection, session, ADA, &tokens).await?;
+        for n in 0..MANY {
+            let name = name(&format!("Many {n}"));
+            let new = character::New { id: id(n), account: ADA, world: "wilds".into(), name, faction: None };
+            character::create(connection, &new, 1_000).await?;
+        }
+        Ok(())
+    })
+    .expect("written");
+    let place = |x: f64| Place { world: "wilds".into(), map: None, x, y: 0.5 };
+    let swap = async |n: u8, change: Change<AreaId>, seen: (Option<AreaId>, u64), stands: Option<Place>| {
+        let key = format!("key {}", if n == 7 { 6 } else { n });
+        let note = matches!(change, Change::Grant { .. }).then(|| {
+            let run = EnterId([n; 16]);
+            enter::wished(run, (ADA, session, id(n)), key, [if n == 7 { 0 } else { 1 }; 32], "{}".into())
+        });
+        let seen = Owned { owner: seen.0, epoch: seen.1, last: None };
+        let transfer = TransferId([if note.is_some() { n } else { 100 + n }; 16]);
+        let swap = Swap::new(id(n), transfer, &change, seen, stands).expect("it fits what he saw");
+        let usual = Quick { note: note.clone(), answer: swap.epoch(), swap: swap.clone() };
+        let done = store.write_usually(Some(usual), move |connection| {
+            let (note, swap) = (note.clone(), swap.clone());
+            Box::pin(async move {
+                if let Some(note) = &note {
+                    enter::begin(connection, note).await?;
+                }
+                let done = swap_all(connection, &[&swap]).await?;
+                if done { Ok(swap.epoch()) } else { Err(Refusal::new(Code::StaleEpoch, "not so").into()) }
+            })
+        });
+        done.await.map_err(|refusal| refusal.code)
+    };
+    let grant = Change::Grant { to: first };
+    let all = (0..MANY).map(|n| swap(n, grant.clone(), (None, u64::from(n == 3)), Some(place(f64::from(n)))));
+    let answers = futures_util::future::join_all(all).await;
+    for (n, answer) in (0..).zip(answers) {
+        let expected = match n {
+            3 => Err(Code::StaleEpoch),
+            7 => Err(Code::IdempotencyMismatch),
+            _ => Ok(1),
+        };
+        assert_eq!(answer, expected, "{n}");
+    }
+    let release = Change::Release { from: first, epoch: 1 };
+    let stood = |n: u8| (n != 5).then(|| place(1_000.0 + f64::from(n)));
+    let all = (0..MANY).map(|n| swap(n, release.clone(), (Some(first), 1), stood(n)));
+    let answers = futures_util::future::join_all(all).await;
+    assert_eq!(answers.iter().filter(|answer| **answer == Ok(2)).count(), usize::from(MANY) - 2);
+    let mut reader = store.reader().await.expect("a reader");
+    for n in 0..MANY {
+        let found = character::get(&mut reader, id(n)).await.expect("a row");
+        let x = found.place.map(|place| (place.world, place.x));
+        let expected = match n {
+            3 | 7 => (None, 0, None),
+            5 => (None, 2, Some(("wilds".to_owned(), 5.0))),
+            n => (None, 2, Some(("wilds".to_owned(), 1_000.0 + f64::from(n)))),
+        };
+        assert_eq!((found.owner, found.epoch, x), expected, "{n}");
+    }
 }
 
 #[tokio::test]

@@ -2,19 +2,30 @@
 //!
 //! If one job of a group fails, the whole group is rolled back and each job runs again in a transaction of
 //! its own; so a job sees either all of its effects durable or none, whoever it was grouped with.
+//!
+//! Every statement costs two changes of thread, and of joins and leaves there are very many. So these say
+//! beforehand what they usually come to ([`Quick`]), and all of a group are written in a few statements of
+//! many rows. If a single row does not stand as it was seen, the group is rolled back and runs job by job.
 
 use std::fs::File;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use pangea_world::{Code, Refusal};
+use sqlx::any::AnyConnectOptions;
 use sqlx::{AnyConnection, Connection};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::enter::{self, Enter};
+use super::ownership::{self, Swap};
 use super::{Error, now_ms};
 
 /// Most jobs of one transaction.
 const GROUP_MAX: usize = 256;
+
+/// How often a full disk is tried again while nobody writes.
+const FULL_TRY: Duration = Duration::from_secs(1);
 
 /// What the writer is told.
 pub(super) enum Order {
@@ -22,8 +33,23 @@ pub(super) enum Order {
     Close(oneshot::Sender<()>),
 }
 
+/// What a job usually comes to.
+#[derive(Debug, Clone)]
+pub struct Quick<T> {
+    /// The enter that it notes, new under its key.
+    pub note: Option<Enter>,
+    /// The change of owner.
+    pub swap: Swap,
+    /// What the job answers then.
+    pub answer: T,
+}
+
 /// A write that can be run again.
 pub(super) trait Job: Send {
+    /// What it usually comes to, until [`Job::settle`].
+    fn quick(&self) -> Option<(Option<&Enter>, &Swap)>;
+    /// It came to that, instead of a run.
+    fn settle(&mut self);
     /// Runs it once; what it found is kept for [`Job::finish`].
     fn run<'c>(&'c mut self, connection: &'c mut AnyConnection) -> BoxFuture<'c, Result<(), Error>>;
     /// Answers its caller: with what the last run found, or with the refusal.
@@ -31,17 +57,22 @@ pub(super) trait Job: Send {
 }
 
 struct Typed<T, F> {
+    quick: Option<Quick<T>>,
     run: F,
     found: Option<T>,
     reply: oneshot::Sender<Result<T, Refusal>>,
 }
 
-pub(super) fn job<T, F>(run: F, reply: oneshot::Sender<Result<T, Refusal>>) -> Box<dyn Job>
+pub(super) fn job<T, F>(
+    quick: Option<Quick<T>>,
+    run: F,
+    reply: oneshot::Sender<Result<T, Refusal>>,
+) -> Box<dyn Job>
 where
     T: Send + 'static,
     F: for<'c> FnMut(&'c mut AnyConnection) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
 {
-    Box::new(Typed { run, found: None, reply })
+    Box::new(Typed { quick, run, found: None, reply })
 }
 
 impl<T, F> Job for Typed<T, F>
@@ -49,6 +80,14 @@ where
     T: Send + 'static,
     F: for<'c> FnMut(&'c mut AnyConnection) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
 {
+    fn quick(&self) -> Option<(Option<&Enter>, &Swap)> {
+        self.quick.as_ref().map(|quick| (quick.note.as_ref(), &quick.swap))
+    }
+
+    fn settle(&mut self) {
+        self.found = self.quick.take().map(|quick| quick.answer);
+    }
+
     fn run<'c>(&'c mut self, connection: &'c mut AnyConnection) -> BoxFuture<'c, Result<(), Error>> {
         let work = (self.run)(connection);
         Box::pin(async {
@@ -68,10 +107,14 @@ where
 
 /// The task that alone writes.
 pub(super) struct Writer {
-    pub(super) connection: AnyConnection,
+    /// `None`: a transaction did not end as it should, and the next one begins on a new connection.
+    pub(super) connection: Option<AnyConnection>,
+    pub(super) options: AnyConnectOptions,
     pub(super) queue: mpsc::Receiver<Order>,
     pub(super) epoch: u64,
     pub(super) fail: watch::Sender<Option<String>>,
+    /// Whether the last transaction found no room.
+    pub(super) full: watch::Sender<bool>,
     /// Held until the last write is done.
     pub(super) lock: Arc<File>,
 }
@@ -79,8 +122,12 @@ pub(super) struct Writer {
 /// How a transaction ended.
 enum Outcome {
     Durable,
-    /// Nothing was written; the job at this index, or the transaction itself, failed.
+    /// Nothing was written; a job, or the transaction itself, failed.
     Failed(Error),
+    /// Nothing was written: the disk is full.
+    Full,
+    /// Nothing was written; not every quick job came to what it usually does.
+    Unusual,
     /// Nothing can be written any more.
     Over(String),
 }
@@ -92,7 +139,23 @@ impl Writer {
         let mut group: Vec<Box<dyn Job>> = Vec::with_capacity(GROUP_MAX);
         let mut closing = None;
         while closing.is_none() {
-            let Some(first) = self.queue.recv().await else { break };
+            let first = if *self.full.borrow() {
+                match tokio::time::timeout(FULL_TRY, self.queue.recv()).await {
+                    Ok(first) => first,
+                    Err(_) => {
+                        if let Outcome::Over(reason) = self.transaction(&mut [], false).await {
+                            self.stop(reason);
+                            break;
+                        }
+                        continue;
+                    }
+                }
+            } else {
+                self.queue.recv().await
+            };
+            let Some(first) = first else { break };
+            // Whoever is as far as this one comes into the same group.
+            tokio::task::yield_now().await;
             let mut next = Some(first);
             while let Some(order) = next.take() {
                 match order {
@@ -107,15 +170,16 @@ impl Writer {
                 }
             }
             if let Err(reason) = self.group(&mut group).await {
-                tracing::error!(%reason, "the store stops");
-                self.fail.send_replace(Some(reason));
+                self.stop(reason);
                 break;
             }
         }
         // Later writes are refused at once instead of waiting for an answer that never comes.
         self.queue.close();
         while self.queue.try_recv().is_ok() {}
-        if let Err(error) = self.connection.close().await {
+        if let Some(connection) = self.connection.take()
+            && let Err(error) = connection.close().await
+        {
             tracing::warn!(%error, "the database was not closed cleanly");
         }
         drop(self.lock);
@@ -130,28 +194,43 @@ impl Writer {
         }
     }
 
+    fn stop(&self, reason: String) {
+        tracing::error!(%reason, "the store stops");
+        self.fail.send_replace(Some(reason));
+    }
+
     /// Writes a group; `Err`: writing is over for good.
     async fn group(&mut self, group: &mut Vec<Box<dyn Job>>) -> Result<(), String> {
         if group.is_empty() {
             return Ok(());
         }
-        match self.transaction(group).await {
+        let mut outcome = self.transaction(group, true).await;
+        if let Outcome::Unusual = outcome {
+            outcome = self.transaction(group, false).await;
+        }
+        match outcome {
             Outcome::Durable => {
                 group.drain(..).for_each(|job| job.finish(Ok(())));
                 return Ok(());
             }
             Outcome::Over(reason) => return Err(reason),
+            Outcome::Full => {
+                group.drain(..).for_each(|job| job.finish(Err(full())));
+                return Ok(());
+            }
             Outcome::Failed(error) if group.len() == 1 => {
                 group.drain(..).for_each(|job| job.finish(Err(refusal(&error))));
                 return Ok(());
             }
-            Outcome::Failed(_) => {}
+            Outcome::Failed(_) | Outcome::Unusual => {}
         }
         for job in group.drain(..) {
             let mut alone = [job];
-            let outcome = match self.transaction(&mut alone).await {
+            let outcome = match self.transaction(&mut alone, false).await {
                 Outcome::Durable => Ok(()),
                 Outcome::Failed(error) => Err(refusal(&error)),
+                Outcome::Full => Err(full()),
+                Outcome::Unusual => Err(Refusal::new(Code::Internal, "a job ran twice at once")),
                 Outcome::Over(reason) => return Err(reason),
             };
             let [job] = alone;
@@ -160,58 +239,131 @@ impl Writer {
         Ok(())
     }
 
-    /// All of `jobs` in one transaction.
-    async fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Outcome {
-        let mut transaction = match self.connection.begin_with("BEGIN IMMEDIATE").await {
-            Ok(transaction) => transaction,
-            Err(error) => return failed(error),
-        };
-        let mine = sqlx::query("UPDATE leader SET seen = $1 WHERE epoch = $2")
-            .bind(now_ms())
-            .bind(self.epoch as i64)
-            .execute(&mut *transaction)
-            .await;
-        match mine {
-            Ok(done) if done.rows_affected() == 1 => {}
-            Ok(_) => return Outcome::Over("another central has taken over the database".to_owned()),
-            Err(error) => return failed(error),
-        }
-        for job in jobs {
-            if let Err(error) = job.run(&mut transaction).await {
-                if let Err(error) = transaction.rollback().await {
-                    return Outcome::Over(format!("a transaction could not be rolled back: {error}"));
-                }
-                return match error {
-                    Error::Database(error) => failed(error),
-                    refused => Outcome::Failed(refused),
-                };
+    /// All of `jobs` in one transaction; `quick`: those that can by the quick way.
+    async fn transaction(&mut self, jobs: &mut [Box<dyn Job>], quick: bool) -> Outcome {
+        let outcome = self.try_transaction(jobs, quick).await;
+        let now = matches!(outcome, Outcome::Full);
+        if self.full.send_if_modified(|full| std::mem::replace(full, now) != now) {
+            if now {
+                tracing::error!("the disk is full: nothing can be written until there is room");
+            } else {
+                tracing::info!("the disk has room again");
             }
         }
-        match transaction.commit().await {
-            Ok(()) => Outcome::Durable,
-            Err(error) => failed(error),
+        outcome
+    }
+
+    async fn try_transaction(&mut self, jobs: &mut [Box<dyn Job>], quick: bool) -> Outcome {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => match super::connect(&self.options).await {
+                Ok(connection) => connection,
+                Err(error) => return failed(error),
+            },
+        };
+        let outcome = in_transaction(&mut connection, self.epoch, jobs, quick).await;
+        match outcome {
+            // SQLite may have rolled back by itself, or not; a closed connection surely has.
+            Err(error) => match connection.close().await {
+                Ok(()) => failed(error),
+                Err(error) => Outcome::Over(format!("a transaction could not be rolled back: {error}")),
+            },
+            Ok(outcome) => {
+                self.connection = Some(connection);
+                outcome
+            }
         }
     }
 }
 
-/// A full disk may get room again; a disk that cannot flush never answers for what it holds.
+/// One transaction; `Err`: the connection did not end it as it should.
+async fn in_transaction(
+    connection: &mut AnyConnection,
+    epoch: u64,
+    jobs: &mut [Box<dyn Job>],
+    quick: bool,
+) -> Result<Outcome, sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let mine = sqlx::query("UPDATE leader SET seen = $1 WHERE epoch = $2")
+        .bind(now_ms())
+        .bind(epoch as i64)
+        .execute(&mut *transaction)
+        .await?;
+    if mine.rows_affected() != 1 {
+        return Ok(Outcome::Over("another central has taken over the database".to_owned()));
+    }
+    let outcome = match run_all(&mut transaction, jobs, quick).await {
+        Ok(true) => {
+            transaction.commit().await?;
+            return Ok(Outcome::Durable);
+        }
+        Ok(false) => Outcome::Unusual,
+        Err(Error::Database(error)) if fault(&error) != Fault::Other => return Err(error),
+        Err(Error::Database(error)) => Outcome::Failed(Error::Database(error)),
+        Err(refused) => Outcome::Failed(refused),
+    };
+    transaction.rollback().await?;
+    Ok(outcome)
+}
+
+/// Runs these jobs; `false`: not every quick one came to what it usually does.
+async fn run_all(
+    connection: &mut AnyConnection,
+    jobs: &mut [Box<dyn Job>],
+    quick: bool,
+) -> Result<bool, Error> {
+    let (usual, rest): (Vec<_>, Vec<_>) = jobs.iter_mut().partition(|job| quick && job.quick().is_some());
+    let notes: Vec<&Enter> = usual.iter().filter_map(|job| job.quick()?.0).collect();
+    let swaps: Vec<&Swap> = usual.iter().filter_map(|job| Some(job.quick()?.1)).collect();
+    if !enter::begin_all(connection, &notes).await? || !ownership::swap_all(connection, &swaps).await? {
+        return Ok(false);
+    }
+    usual.into_iter().for_each(|job| job.settle());
+    for job in rest {
+        job.run(connection).await?;
+    }
+    Ok(true)
+}
+
+/// What an error of the database comes to. A full disk may get room again. But after a failed flush nobody
+/// knows what the disk holds, and a second flush that succeeds proves nothing: so it is over at any other
+/// error of the disk.
 fn failed(error: sqlx::Error) -> Outcome {
-    let code = match &error {
+    match fault(&error) {
+        Fault::Full => Outcome::Full,
+        Fault::Disk => Outcome::Over(format!("the database cannot be trusted any more: {error}")),
+        Fault::Other => Outcome::Failed(Error::Database(error)),
+    }
+}
+
+/// What kind of error of the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    Full,
+    /// The disk, or what is on it, is broken.
+    Disk,
+    Other,
+}
+
+/// By SQLite's result codes (sqlite.org/rescode.html).
+pub(super) fn fault(error: &sqlx::Error) -> Fault {
+    let code = match error {
         sqlx::Error::Database(database) => database.code().and_then(|code| code.parse::<u32>().ok()),
         _ => None,
     };
-    match (&error, code.map(|code| code & 0xff)) {
-        // SQLITE_IOERR, SQLITE_CORRUPT, SQLITE_NOTADB.
-        (_, Some(10 | 11 | 26)) | (sqlx::Error::Io(_), _) => {
-            Outcome::Over(format!("the database cannot be trusted any more: {error}"))
-        }
-        // SQLITE_FULL.
-        (_, Some(13)) => Outcome::Failed(Error::Refused(Refusal::new(
-            Code::StorageBusy,
-            "the disk is full; nothing was written",
-        ))),
-        _ => Outcome::Failed(Error::Database(error)),
+    match (error, code) {
+        // SQLITE_IOERR_SHMSIZE: no room for the log's index, which holds nothing that must last.
+        (_, Some(4874)) => Fault::Full,
+        // SQLITE_FULL; SQLITE_IOERR, SQLITE_CORRUPT, SQLITE_NOTADB.
+        (_, Some(code)) if code & 0xff == 13 => Fault::Full,
+        (_, Some(code)) if matches!(code & 0xff, 10 | 11 | 26) => Fault::Disk,
+        (sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed, _) => Fault::Disk,
+        _ => Fault::Other,
     }
+}
+
+fn full() -> Refusal {
+    Refusal::new(Code::StorageBusy, "the disk is full; nothing was written")
 }
 
 fn refusal(error: &Error) -> Refusal {

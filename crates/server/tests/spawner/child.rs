@@ -15,6 +15,15 @@ async fn game_server() {
     if mode == "hang" {
         std::future::pending::<()>().await;
     }
+    eprintln!("log: {}", std::env::var("PANGEA_LOG").unwrap_or_default());
+    if mode == "chatty" {
+        std::thread::spawn(|| {
+            for n in 0u64.. {
+                eprintln!("line {n}");
+                std::thread::sleep(Duration::from_micros(200));
+            }
+        });
+    }
     let sdk = Sdk::from_env().unwrap();
     let game = sdk.get().await.unwrap();
     let port = u16::try_from(game.status.unwrap().ports[0].port).unwrap();

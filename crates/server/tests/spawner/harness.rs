@@ -22,6 +22,7 @@ pub fn start(config: config::Spawner, data: PathBuf) -> SpawnerStart {
         data,
         key: RoleKey::new([7; 32]),
         pin: None,
+        log: "info,of_the_tests=debug".into(),
         limits: config::Limits::default(),
         program: "/nonexistent/pangea".into(),
     }

@@ -177,3 +177,42 @@ async fn a_second_spawner_on_the_same_folder_and_a_bad_setting_are_refused() {
     let error = within(pangea_server::spawner::run(start, stopped)).await.expect_err("refused");
     assert!(error.to_string().contains("first-last"), "{error:#}");
 }
+
+#[tokio::test]
+async fn a_log_is_told_what_to_hold_and_stays_short() {
+    const BYTES: u64 = 4_096;
+    let mut config =
+        settings("23300-23399", &[("quiet", game_server("good", 1)), ("chatty", game_server("chatty", 1))]);
+    config.log_max_bytes = BYTES;
+    let mut central = Central::open(&mut config).await;
+    let spawner = Spawner::run(config);
+    central.meet().await;
+    let log = |server: &[u8], kind: &str| {
+        let name = format!("logs/{kind}-{}.log", &pangea_world::id::hex(server)[..8]);
+        spawner.data.path().join(name)
+    };
+    let quiet = central.have_one("quiet", "Ready").await;
+    let text = std::fs::read_to_string(log(&quiet.server, "quiet")).unwrap();
+    assert!(text.contains("log: info,of_the_tests=debug"), "{text}");
+    let chatty = central.have_one("chatty", "Ready").await;
+    let now = log(&chatty.server, "chatty");
+    let before = now.with_added_extension("1");
+    let first_line = || -> Option<u64> {
+        let text = std::fs::read_to_string(&before).ok()?;
+        text.lines().nth(1)?.strip_prefix("line ")?.parse().ok()
+    };
+    // Twice, so that what was moved away once goes too.
+    for _ in 0..2 {
+        let seen = first_line();
+        within(async {
+            while first_line() <= seen {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+    }
+    assert!(lives(chatty.pid));
+    assert_eq!(std::fs::read(&now).unwrap().first(), Some(&b'l'), "it begins with a line, not with a hole");
+    assert!(before.metadata().unwrap().len() <= 2 * BYTES);
+    spawner.stop().await;
+}

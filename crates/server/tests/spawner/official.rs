@@ -1,5 +1,6 @@
-//! The unmodified official Agones clients as game servers of the spawner: each verb over gRPC by the npm and
-//! the crates.io client, each verb over REST by the paths of the reference gateway.
+//! The unmodified Agones clients of the registries as game servers of the spawner: each verb over gRPC by the npm
+//! and the crates.io client, the stable verbs over REST by the PyPI client, and each verb over REST by the paths of
+//! the reference gateway.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -45,6 +46,20 @@ fn rust() -> Vec<String> {
     vec![target.join("debug/agones-official-client").to_string_lossy().into_owned()]
 }
 
+/// The PyPI client, in an environment of its own.
+fn python() -> Vec<String> {
+    let tests = clients();
+    let python = tests.join("../../target/agones-python/bin/python");
+    assert!(
+        Command::new(&python)
+            .args(["-c", "import agones_python_sdk"])
+            .output()
+            .is_ok_and(|done| done.status.success()),
+        "the PyPI client is missing; `cargo xtask test` installs it"
+    );
+    vec![python.to_string_lossy().into_owned(), tests.join("python/rest.py").to_string_lossy().into_owned()]
+}
+
 /// Runs a client as the only server of a spawner and compares what it printed.
 async fn check(ports: &str, command: Vec<String>, expected: &str) {
     let mut template = Template { command, pool: 1, ..Template::default() };
@@ -74,6 +89,11 @@ async fn the_npm_client_calls_every_verb_over_grpc() {
 #[tokio::test]
 async fn the_crates_io_client_calls_every_verb_over_grpc() {
     check("22900-22999", rust(), GRPC_RUST).await;
+}
+
+#[tokio::test]
+async fn the_pypi_client_calls_every_stable_verb_over_rest() {
+    check("23200-23299", python(), REST_PYTHON).await;
 }
 
 #[tokio::test]
@@ -122,6 +142,23 @@ twice: AlreadyExists
 absent: NotFound
 list: 3 3
 full: OutOfRange
+states: ["Starting", "Ready", "Reserved", "Ready", "Allocated", "Shutdown"]
+"#;
+
+const REST_PYTHON: &str = r#"
+gameserver: ["Starting", true]
+counters: {"rooms": {"count": "1", "capacity": "10"}}
+lists: {"players": {"capacity": "100", "values": ["test0", "test1", "test2"]}}
+ready: {}
+health: {}
+setlabel: {}
+setannotation: {}
+labels: {"agones.dev/sdk-mode": "duel"}
+annotation: "two words"
+bad label: [400, 3]
+reserve: {}
+allocate: {}
+shutdown: {}
 states: ["Starting", "Ready", "Reserved", "Ready", "Allocated", "Shutdown"]
 "#;
 

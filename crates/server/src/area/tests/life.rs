@@ -118,8 +118,8 @@ async fn life() -> Life {
         bind: Ipv4Addr::LOCALHOST.into(),
         advertise: "127.0.0.1".into(),
         central_pin: None,
-        messages_per_second: 100,
-        pending_sockets: 16,
+        limits: crate::config::Limits::default(),
+        tls: None,
     };
     let server = tokio::spawn(async move {
         crate::area::run_under(sdk, flat(), start, async {

@@ -31,6 +31,7 @@ use super::mailbox::{Gauges, Tell};
 use super::websocket::tests::masked;
 use crate::area_start::AreaStart;
 use crate::clock;
+use crate::config::Limits;
 use crate::link::Event;
 use crate::tls::Tls;
 
@@ -98,10 +99,10 @@ impl Scene {
     }
 
     async fn idle() -> Scene {
-        Self::idle_with(None).await
+        Self::idle_with(None, Limits { pending_sockets: 16, ..Limits::default() }).await
     }
 
-    async fn idle_with(tls: Option<Tls>) -> Scene {
+    async fn idle_with(tls: Option<Tls>, limits: Limits) -> Scene {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
         let port = listener.local_addr().expect("its address").port();
         let (central, mut events) = mpsc::channel(64);
@@ -116,8 +117,8 @@ impl Scene {
                 bind: Ipv4Addr::LOCALHOST.into(),
                 advertise: "127.0.0.1".into(),
                 central_pin: None,
-                messages_per_second: 100,
-                pending_sockets: 16,
+                limits,
+                tls: None,
             };
             let tell: Tell = Arc::new(move |body| {
                 let _ = told.send(body);

@@ -252,7 +252,7 @@ fn tls() -> (Tls, tokio_rustls::TlsConnector) {
 async fn the_same_over_tls() {
     let (tls, connector) = tls();
     let pin = tls.fingerprint;
-    let mut scene = Scene::idle_with(Some(tls)).await;
+    let mut scene = Scene::idle_with(Some(tls), Limits::default()).await;
     scene.say_event(Event::Up { resumed: false }).await;
     let register = scene.hear(|body| if let Body::Register(r) = body { Some(r) } else { None }).await;
     assert_eq!((register.tls, register.certificate), (true, pin.to_vec()));
@@ -287,4 +287,27 @@ async fn silent_sockets_are_bounded() {
     let _ = tokio::time::timeout(PATIENCE, oldest.read_to_end(&mut answer)).await.expect("dropped");
     assert!(answer.is_empty(), "the oldest is dropped without an answer");
     scene.enter(1, 10.0, 10.0).await;
+}
+
+/// One address has so many connections to a server, those in play among them; further ones are told so.
+#[tokio::test]
+async fn an_address_has_so_many_connections() {
+    let limits = Limits { connections_per_address: 2, loopback_free: false, ..Limits::default() };
+    let mut scene = Scene::idle_with(None, limits).await;
+    scene.say_event(Event::Up { resumed: false }).await;
+    scene.say(Body::Granted(granted(ISLES, Vec::new()))).await;
+    scene.hear(|body| matches!(body, Body::AreaReady(_)).then_some(())).await;
+    let mut player = scene.enter(1, 10.0, 10.0).await;
+    let silent = Player::upgrade(scene.port).await;
+    let mut refused = Player::upgrade(scene.port).await;
+    assert_eq!(refused.refused().await, Code::TooManyConnections);
+    assert_eq!(refused.closed().await, pangea_world::frames::close::REFUSED);
+    let (status, body) = scene.get("GET /status", None).await;
+    assert_eq!((status, body["code"].as_str()), (429, Some("too_many_connections")));
+    player.say(&ClientMessage::Ping { nonce: 7 }).await;
+    player.find(|said| matches!(said, ServerMessage::Pong { nonce: 7, .. }).then_some(())).await;
+    drop((silent, refused));
+    // The server hears of the end when it comes to it.
+    let free = async { while scene.get("GET /status", None).await.0 == 429 {} };
+    tokio::time::timeout(PATIENCE, free).await.expect("a place is free again");
 }

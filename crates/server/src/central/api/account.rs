@@ -1,4 +1,4 @@
-//! Register, login, refresh, logout (K2, A.1-A.4).
+//! Register, login, refresh, logout (K2).
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! Characters: list, create, select, delete (A.5, A.6).
+//! Characters: list, create, select, delete.
 
 use axum::Json;
 use axum::extract::{Path, State};

@@ -1,4 +1,4 @@
-//! The wish to go in, and how far it is (G1, O1, C.1): one POST that waits, or streams its progress.
+//! The wish to go in, and how far it is (G1, O1): one POST that waits, or streams its progress.
 
 use std::convert::Infallible;
 use std::time::Duration;

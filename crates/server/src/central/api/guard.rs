@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use pangea_world::{Code, Refusal};
 
 use super::answer::{self, Denied};
-use super::limit::Block;
+use crate::address::Block;
 
 /// The other end of the connection; the server puts it into each request.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +23,8 @@ pub struct Asker(pub Option<Block>);
 /// Counts, checks, passes on, and marks the answer.
 pub async fn guard(State(api): State<super::State>, mut request: Request, next: Next) -> Response {
     let is_api = request.uri().path() == "/api" || request.uri().path().starts_with("/api/");
-    let asker = asker(request.extensions().get::<Peer>(), request.headers());
+    let free = api.config.limits.loopback_free;
+    let asker = asker(request.extensions().get::<Peer>(), request.headers(), free);
     request.extensions_mut().insert(Asker(asker));
     let refused = if asker.is_some_and(|block| !api.requests_of.take(block, Instant::now())) {
         Some(Refusal::new(Code::TooManyRequests, "too many requests; slow down a little"))
@@ -52,12 +53,14 @@ pub async fn guard(State(api): State<super::State>, mut request: Request, next: 
 }
 
 /// Only a proxy on this machine is believed when it says for whom it asks: the last address it added.
-fn asker(peer: Option<&Peer>, headers: &HeaderMap) -> Option<Block> {
+fn asker(peer: Option<&Peer>, headers: &HeaderMap, loopback_free: bool) -> Option<Block> {
     let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip()).to_canonical();
     if !address.is_loopback() {
         return Some(Block::of(address));
     }
-    let forwarded = headers.get_all("x-forwarded-for").iter().next_back()?;
+    let Some(forwarded) = headers.get_all("x-forwarded-for").iter().next_back() else {
+        return (!loopback_free).then(|| Block::of(address));
+    };
     let last = forwarded.to_str().ok().and_then(|text| text.rsplit(',').next()?.trim().parse().ok());
     // A header that cannot be read counts as one unknown asker, not as a free one.
     Some(Block::of(last.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))))
@@ -87,10 +90,12 @@ mod tests {
         let far = Peer("192.0.2.1:5".parse().expect("an address"));
         let block = |text: &str| Some(Block::of(text.parse().expect("an address")));
         let forwarded = headers(&[("x-forwarded-for", "203.0.113.9, 198.51.100.7")]);
-        assert_eq!(asker(Some(&local), &headers(&[])), None);
-        assert_eq!(asker(Some(&local), &forwarded), block("198.51.100.7"));
-        assert_eq!(asker(Some(&far), &forwarded), block("192.0.2.1"));
-        assert_eq!(asker(Some(&local), &headers(&[("x-forwarded-for", "nonsense")])), block("0.0.0.0"));
+        assert_eq!(asker(Some(&local), &headers(&[]), true), None);
+        assert_eq!(asker(Some(&local), &headers(&[]), false), block("127.0.0.1"));
+        assert_eq!(asker(Some(&local), &forwarded, true), block("198.51.100.7"));
+        assert_eq!(asker(Some(&far), &forwarded, true), block("192.0.2.1"));
+        let nonsense = headers(&[("x-forwarded-for", "nonsense")]);
+        assert_eq!(asker(Some(&local), &nonsense, true), block("0.0.0.0"));
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,23 +13,6 @@ const WRONG_LIFE: Duration = Duration::from_secs(900);
 
 /// The longest that a guesser waits for one try.
 const DELAY_MAX: Duration = Duration::from_secs(8);
-
-/// Who asks: one IPv4 address, or one /64 of IPv6.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Block(IpAddr);
-
-impl Block {
-    /// The block of an address; an IPv4 address in IPv6 clothes counts as itself.
-    pub fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V6(v6) => {
-                let [a, b, c, d, ..] = v6.segments();
-                Self(IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0)))
-            }
-            v4 => Self(v4),
-        }
-    }
-}
 
 /// Token buckets: `burst` at once, refilled at a rate.
 #[derive(Debug)]
@@ -113,15 +95,6 @@ impl Guesses {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_ipv6_block_is_one_asker() {
-        let block = |text: &str| Block::of(text.parse().expect("an address"));
-        assert_eq!(block("2001:db8:1:2:3::4"), block("2001:db8:1:2:ffff::1"));
-        assert_ne!(block("2001:db8:1:2::1"), block("2001:db8:1:3::1"));
-        assert_eq!(block("::ffff:192.0.2.1"), block("192.0.2.1"));
-        assert_ne!(block("192.0.2.1"), block("192.0.2.2"));
-    }
 
     #[test]
     fn a_bucket_empties_and_refills() {

@@ -30,6 +30,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::core::Core;
+use crate::address::Block;
 use crate::config::Config;
 use crate::store::Store;
 
@@ -58,8 +59,8 @@ pub struct Api {
     core: Arc<Core>,
     passwords: password::Passwords,
     logins: login::Cache,
-    requests_of: limit::Buckets<limit::Block>,
-    logins_of: limit::Buckets<limit::Block>,
+    requests_of: limit::Buckets<Block>,
+    logins_of: limit::Buckets<Block>,
     guesses: limit::Guesses,
     /// Those who wait because of [`limit::Guesses`].
     waiting: tokio::sync::Semaphore,
@@ -99,10 +100,7 @@ impl Api {
     }
 
     fn world(&self, name: &str) -> Result<&World, Refusal> {
-        self.worlds
-            .iter()
-            .find(|world| world.name == name)
-            .ok_or_else(|| Refusal::new(Code::UnknownWorld, format!("there is no world «{name}»")))
+        Ok(self.core.world(name)?)
     }
 
     /// Ends a login from outside of the API (a ban, an operator): its tokens are dead at once.
@@ -126,20 +124,16 @@ impl Api {
         Ok(())
     }
 
-    /// Forgets logins that ended long ago and enters older than a day; to be called about once an hour.
+    /// Forgets logins that ended long ago; to be called about once an hour.
     ///
     /// # Errors
     /// If the write failed.
     pub async fn prune(&self) -> Result<(), Refusal> {
         let day_ms = 86_400_000;
-        let sessions = crate::store::now_ms() - day_ms * self.config.accounts.refresh_days.max(1) as i64;
-        let enters = crate::store::now_ms() - day_ms;
+        let before = crate::store::now_ms() - day_ms * self.config.accounts.refresh_days.max(1) as i64;
         self.store
             .write(move |connection| {
-                Box::pin(async move {
-                    crate::store::enter::prune(connection, enters).await?;
-                    crate::store::session::prune(connection, sessions).await
-                })
+                Box::pin(async move { crate::store::session::prune(connection, before).await })
             })
             .await
     }

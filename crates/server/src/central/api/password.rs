@@ -97,8 +97,7 @@ impl Passwords {
         let argon2 = self.argon2.clone();
         let salt = random::bytes::<16>();
         self.work(move || {
-            let hash: Result<argon2::password_hash::phc::PasswordHash, _> =
-                argon2.hash_password_with_salt(normal.as_bytes(), &salt);
+            let hash: Result<PasswordHash, _> = argon2.hash_password_with_salt(normal.as_bytes(), &salt);
             hash.map(|hash| hash.to_string()).map_err(|error| {
                 Refusal::new(Code::Internal, format!("the password was not hashed: {error}"))
             })

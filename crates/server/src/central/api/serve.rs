@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::header;
+use axum::response::IntoResponse as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use pangea_world::Refusal;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -18,10 +21,15 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
+use super::answer::Denied;
 use super::guard::Peer;
+use crate::address::Connections;
 
 /// Most connections at once; further ones wait in the kernel's backlog.
 pub const CONNECTIONS_MAX: usize = 8_192;
+
+/// Most connections at once that are only told that their address has too many; further ones are cut.
+const REFUSALS_MAX: usize = 64;
 
 /// A request's head has this long to arrive, and so has a TLS handshake.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
@@ -39,11 +47,14 @@ const END_DEADLINE: Duration = Duration::from_secs(5);
 pub async fn serve(
     listener: TcpListener,
     tls: Option<Arc<rustls::ServerConfig>>,
-    router: Router,
+    api: super::State,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let acceptor = tls.map(TlsAcceptor::from);
+    let connections_of = Connections::new(&api.config.limits);
+    let router = super::router(api);
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
     let (stop, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
     tokio::pin!(shutdown);
@@ -55,7 +66,14 @@ pub async fn serve(
             accepted = accept(&listener, &places) => accepted,
         };
         let (place, socket, peer) = accepted?;
-        let (acceptor, router, stopping) = (acceptor.clone(), router.clone(), stopping.clone());
+        let (place, router) = match connections_of.take(peer.0.ip()) {
+            Ok(held) => ((place, Some(held)), router.clone()),
+            Err(refusal) => match refusals.clone().try_acquire_owned() {
+                Ok(place) => ((place, None), refusing(refusal)),
+                Err(_) => continue,
+            },
+        };
+        let (acceptor, stopping) = (acceptor.clone(), stopping.clone());
         connections.spawn(async move {
             let _place = place;
             let _ = socket.set_nodelay(true);
@@ -94,6 +112,14 @@ async fn accept(
             }
         }
     }
+}
+
+/// Answers whatever is asked with this, once.
+fn refusing(refusal: Refusal) -> Router {
+    Router::new().fallback(move || {
+        let refusal = refusal.clone();
+        async move { ([(header::CONNECTION, "close")], Denied(refusal)).into_response() }
+    })
 }
 
 async fn connection<S>(socket: S, peer: Peer, router: Router, mut stopping: watch::Receiver<bool>)

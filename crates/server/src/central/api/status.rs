@@ -24,6 +24,8 @@ pub struct StatusAnswer {
     areas: u32,
     /// Characters inside.
     players: u32,
+    /// `ok`; or `full`: nothing can be written until there is room on the disk.
+    storage: String,
 }
 
 /// A JSON Web Key set (RFC 7517) of Ed25519 keys (RFC 8037).
@@ -45,6 +47,7 @@ pub async fn status(State(api): State<Shared>) -> Json<StatusAnswer> {
         roles: cluster.roles,
         areas: cluster.areas,
         players: cluster.players,
+        storage: if cluster.disk_full { "full" } else { "ok" }.to_owned(),
     })
 }
 

@@ -1,4 +1,4 @@
-//! Worlds, their layers and factions (A.5, B.1-B.9, C.6). Open to everybody: a page shows them before a login.
+//! Worlds, their layers and factions. Open to everybody: a page shows them before a login.
 
 use axum::Json;
 use axum::extract::{Path, Query, State};

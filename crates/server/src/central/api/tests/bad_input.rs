@@ -298,6 +298,29 @@ async fn fields_that_a_client_may_not_set_are_refused() {
 }
 
 #[tokio::test]
+async fn an_address_has_so_many_connections() {
+    let server = start_with(|config| {
+        config.limits.connections_per_address = 2;
+        config.limits.loopback_free = false;
+    })
+    .await;
+    let connect = async || tokio::net::TcpStream::connect(server.address).await.expect("it listens");
+    let (idle, other) = (connect().await, connect().await);
+    let refused = server.send("GET", "/api/status", &[], Vec::new()).await;
+    assert_eq!(refused.refused(), (429, "too_many_connections".into()));
+    assert_eq!(refused.headers["connection"], "close");
+    drop(idle);
+    // The server hears of the end when it comes to it.
+    let answered = async {
+        while server.send("GET", "/api/status", &[], Vec::new()).await.status != 200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), answered).await.expect("a place is free again");
+    drop(other);
+}
+
+#[tokio::test]
 async fn an_address_has_its_limits_and_this_machine_has_none() {
     let server = start_with(|config| {
         config.limits.logins_per_minute = 3;

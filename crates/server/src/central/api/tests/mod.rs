@@ -103,8 +103,7 @@ async fn start_with(change: impl FnOnce(&mut Config)) -> Server {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let address = listener.local_addr().expect("its address");
     let (stop, stopped) = oneshot::channel::<()>();
-    let router = router(api.clone());
-    tokio::spawn(serve(listener, None, router, async {
+    tokio::spawn(serve(listener, None, api.clone(), async {
         let _ = stopped.await;
     }));
     Server { address, api, store, data, _stop: stop }

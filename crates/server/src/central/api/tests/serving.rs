@@ -97,10 +97,9 @@ async fn it_speaks_tls_and_stops_gracefully() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let address = listener.local_addr().expect("its address");
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving =
-        tokio::spawn(serve(listener, Some(tls.config.clone()), router(server.api.clone()), async {
-            let _ = stopped.await;
-        }));
+    let serving = tokio::spawn(serve(listener, Some(tls.config.clone()), server.api.clone(), async {
+        let _ = stopped.await;
+    }));
     let connect = async |roots: rustls::RootCertStore| {
         let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
         let socket = TcpStream::connect(address).await.expect("it listens");
