@@ -204,3 +204,148 @@ impl Area {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use pangea_engine::{Land, Sim};
+    use pangea_world::ledger::{Coins, Stack, Who};
+    use pangea_world::messages::LedgerResult;
+    use pangea_world::space::Rect;
+
+    use super::super::here::Settings;
+    use super::super::mailbox::Gauges;
+    use super::*;
+
+    const HERO: CharacterId = CharacterId([1; 16]);
+
+    struct Flat;
+    impl Land for Flat {
+        fn tile(&self, _: i32, _: i32) -> u8 {
+            pangea_world::frames::tile::GRASS
+        }
+    }
+
+    /// An area, and what it tells central.
+    fn area() -> (Area, Arc<Mutex<Vec<LedgerOp>>>) {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let heard = told.clone();
+        let tell = Arc::new(move |body| {
+            if let Body::LedgerOps(ops) = body {
+                assert!(ops.ops.len() <= MAX_LEDGER_OPS);
+                heard.lock().expect("a lock").extend(ops.ops);
+            }
+            Ok(())
+        });
+        let settings = Settings {
+            name: "flat/0,0..8,8/0".into(),
+            epoch: 4,
+            tick_hz: 20,
+            view_m: 30,
+            grace_ms: 0,
+            prompt: false,
+            messages_per_second: 100,
+            portals: Vec::new(),
+        };
+        let extent = Rect { x0: 0.0, y0: 0.0, x1: 64.0, y1: 64.0 };
+        let sim = Sim::new(Box::new(Flat), extent, 20, 30, 0);
+        let control = tokio::sync::mpsc::channel(8).0;
+        let ledger = Ledger::new(AreaId([2; 16]), 7);
+        (Area::new(settings, sim, Arc::<Gauges>::default(), tell, control, ledger), told)
+    }
+
+    fn pay() -> Act {
+        let who = Who { character: HERO, epoch: 3 };
+        Act::Pay { who, to: CharacterId([9; 16]), coins: Coins::new("gold", 5) }
+    }
+
+    fn answer(area: &mut Area, id: OpId, code: &str, text: &str) {
+        let result = LedgerResult { id: id.to_vec(), code: code.into(), text: text.into() };
+        area.on_ledger_results(LedgerResults { results: vec![result] });
+    }
+
+    #[test]
+    fn an_operation_is_asked_until_it_is_decided() {
+        let (mut area, told) = area();
+        let take = || std::mem::take(&mut *told.lock().expect("a lock"));
+        let id = area.submit(pay()).expect("submitted");
+        area.ask_ledger();
+        let first = take();
+        assert_eq!(first.len(), 1);
+        area.ask_ledger();
+        assert!(take().is_empty(), "it waits for its answer");
+        area.on_reconnected(4);
+        area.ask_ledger();
+        assert_eq!(take(), first, "the same bytes");
+        answer(&mut area, id, "storage_busy", "full");
+        area.ask_ledger();
+        assert!(take().is_empty() && area.ledger.take_answered().is_empty());
+        area.now_ms += BUSY_MS;
+        area.ask_ledger();
+        assert_eq!(take(), first);
+        area.now_ms += AGAIN_MS;
+        area.ask_ledger();
+        assert_eq!(take(), first, "its answer may be lost");
+        answer(&mut area, id, "not_enough", "not enough «gold»");
+        answer(&mut area, id, "", "{}");
+        let answered = area.ledger.take_answered();
+        assert_eq!(answered.len(), 1, "a repeated answer is none");
+        assert_eq!(answered[0].result.as_ref().map_err(|refusal| refusal.code), Err(Code::NotEnough));
+        area.now_ms += AGAIN_MS;
+        area.ask_ledger();
+        assert!(take().is_empty());
+    }
+
+    #[test]
+    fn what_has_no_answer_is_bounded() {
+        let (mut area, told) = area();
+        for _ in 0..MOST_PENDING {
+            area.submit(pay()).expect("submitted");
+        }
+        let refused = area.submit(pay()).map_err(|refusal| refusal.code);
+        assert_eq!(refused, Err(Code::StorageBusy));
+        let bad = Act::Pay { who: Who { character: HERO, epoch: 3 }, to: HERO, coins: Coins::new("gold", 5) };
+        area.ask_ledger();
+        let first = told.lock().expect("a lock")[0].id.clone();
+        answer(&mut area, OpId::from_bytes(&first).expect("an id"), "", "{}");
+        assert_eq!(area.submit(bad).map_err(|refusal| refusal.code), Err(Code::BadRequest));
+        area.submit(pay()).expect("there is room again");
+    }
+
+    #[test]
+    fn belongings_follow_the_answers() {
+        let (mut area, _told) = area();
+        let mut sheet = Sheet::default();
+        let stack = Stack {
+            id: pangea_world::id::ItemId([5; 16]),
+            template: "wood".into(),
+            quantity: 3,
+            most: 10,
+            version: 0,
+        };
+        sheet.stacks.insert(2, stack);
+        let show = |epoch: u64, sheet: &Sheet| Belongings {
+            character: HERO.to_vec(),
+            epoch,
+            sheet: serde_json::to_vec(sheet).expect("JSON"),
+        };
+        area.on_belongings(&show(3, &sheet));
+        area.on_belongings(&show(2, &Sheet::default()));
+        assert_eq!(area.ledger.sheet(HERO), Some(&sheet), "not what an earlier owner was told");
+        let id = area.submit(pay()).expect("submitted");
+        let holder = Holder::Character(HERO);
+        let mut changes = Changes::default();
+        changes.slots.push((holder, 2, None));
+        changes.money.push((
+            holder,
+            "gold".into(),
+            pangea_world::ledger::book::Money { amount: 8, version: 0 },
+        ));
+        answer(&mut area, id, "", &serde_json::to_string(&changes).expect("JSON"));
+        let now = area.ledger.sheet(HERO).expect("a sheet");
+        assert_eq!((now.count("wood"), now.amount("gold")), (0, 8));
+        area.ledger.forget(HERO, 3);
+        assert_eq!(area.ledger.sheet(HERO), None);
+    }
+}

@@ -146,22 +146,24 @@ async fn what_is_in_memory_is_what_is_in_the_tables() {
     };
     let id = |n: u64, made: u16| op(n).item(made).expect("an id");
     let part = |item: ItemId, quantity| Part { item, quantity };
-    // Six wood on two stacks (5 and 1), money, and a quest in one transaction.
+    // Six wood on two stacks (5 and 1), money, a quest and a sword in one transaction.
+    let sword = Bundle::goods([Goods { template: "sword".into(), quantity: 1, most: 1 }]);
     let acts = vec![
         pick(1, 1, 1),
         pick(1, 2, 1),
         grant(1, 100),
         Act::QuestAccept { who: who(1), quest: "q".into() },
+        Act::Grant { to: hero(1), gets: sword },
     ];
-    assert_eq!(commit(acts).await, [None; 4]);
+    assert_eq!(commit(acts).await, [None; 5]);
     let (first, second) = (id(1, 1), id(2, 1));
-    // The stacks change places, one goes to the ground and comes to another, one is split and joined.
+    // Wood and sword change places, the other wood goes to the ground and to somebody else, the first is split.
     let acts = vec![
-        Act::Arrange { who: who(1), part: part(first, 5), to_slot: 1 },
+        Act::Arrange { who: who(1), part: part(first, 5), to_slot: 2 },
         Act::Drop { who: who(1), part: part(second, 1) },
         Act::Take { who: who(2), part: part(second, 1) },
         Act::Arrange { who: who(1), part: part(first, 2), to_slot: 7 },
-        Act::Drop { who: who(1), part: part(id(8, 1), 1) },
+        Act::Drop { who: who(1), part: part(id(9, 1), 1) },
         Act::Pay { who: who(1), to: hero(2), coins: Coins::new("gold", 40) },
         Act::Pay { who: who(1), to: hero(3), coins: Coins::new("gold", 61) },
         Act::QuestStep { who: who(1), quest: "q".into(), step: 0 },
