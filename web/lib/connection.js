@@ -8,6 +8,7 @@ import { Known } from "./entities.js";
 import { CLOSE, VERSION, clientFrame, readServerFrame } from "./frames.js";
 import { Playhead } from "./playhead.js";
 import { Refusal, asRefusal } from "./refusal.js";
+import { Schema } from "./schema.js";
 
 /** @import { ClientMessage, ServerMessage, Welcome } from "./frames.js" */
 
@@ -126,8 +127,9 @@ export class Connection extends Line {
    * @param {string} url @param {Entry} entry
    * @param {Sockets} Sockets
    * @param {() => number} now milliseconds of a steady clock
+   * @param {Schema} [schema] the one that is known
    */
-  constructor(url, entry, Sockets, now) {
+  constructor(url, entry, Sockets, now, schema) {
     super(url, Sockets);
     this.entry = entry;
     this.now = now;
@@ -137,6 +139,7 @@ export class Connection extends Line {
     /** The server has told that another one owns the character now. */
     this.moved = false;
     this.known = new Known();
+    if (schema) this.known.schema = schema;
     this.playhead = new Playhead(20);
     this.heardMs = now();
     this.updateMs = NaN;
@@ -148,7 +151,7 @@ export class Connection extends Line {
 
   /** @override */
   opened() {
-    this.send({ type: "hello", version: VERSION, ...this.entry });
+    this.send({ type: "hello", version: VERSION, schema: this.known.schema.hash, ...this.entry });
   }
 
   /** Sends, if the socket is open. @param {...ClientMessage} messages */
@@ -165,19 +168,15 @@ export class Connection extends Line {
   took(data) {
     if (this.closed) return;
     this.heardMs = this.now();
-    /** @type {ServerMessage[]} */
-    let messages;
     try {
       if (!(data instanceof ArrayBuffer) && !(data instanceof Uint8Array)) {
         throw new Refusal("protocol", "a game server sends binary frames");
       }
-      messages = readServerFrame(data);
+      for (const message of readServerFrame(data)) this.tell(message);
     } catch (thrown) {
       this.refusal = asRefusal(thrown);
       this.abandon(CLOSE.PROTOCOL);
-      return;
     }
-    for (const message of messages) this.tell(message);
   }
 
   /** @param {ServerMessage} message */
@@ -187,6 +186,8 @@ export class Connection extends Line {
       this.steering = message.steering;
       this.playhead = new Playhead(message.tickHz || 20);
       this.known.tick = message.tick;
+    } else if (message.type === "schema") {
+      this.known.schema = Schema.read(message.hash, message.text);
     } else if (message.type === "update") {
       this.refusal = null; // play went on: it was not the reason of a close
     } else if (message.type === "steer") {

@@ -66,7 +66,7 @@ export async function welcomeOf(connection, signal) {
 
 /** A new connection of this world, which tells it all. @param {World} world @param {string} url @param {Entry} entry @returns {Connection} */
 export function open(world, url, entry) {
-  const connection = new Connection(url, entry, world.Sockets, world.now);
+  const connection = new Connection(url, entry, world.Sockets, world.now, world.schema);
   connection.onMessage = (message) => world.took(connection, message);
   connection.onClose = (closed) => {
     world.emit("closed", { url, code: closed.code });

@@ -4,26 +4,50 @@
  * @module
  */
 
+import { malformed } from "./bytes.js";
 import { Emitter } from "./emitter.js";
+import { BASIC } from "./schema.js";
 import { Track } from "./track.js";
 
-/** @import { Update } from "./frames.js" */
+/** @import { Component, Update } from "./frames.js" */
+/** @import { Values } from "./schema.js" */
 
 /** One entity in view. */
 export class Entity {
-  /** @param {number} id @param {number} kind @param {string} name @param {string} faction @param {Track} track */
-  constructor(id, kind, name, faction, track) {
+  /** @param {number} id @param {number} kind @param {string} kindName @param {Track} track */
+  constructor(id, kind, kindName, track) {
     /** Until it leaves the view. */
     this.id = id;
     /** 0 a character. */
     this.kind = kind;
-    this.name = name;
-    /** Its faction's id, or empty. */
-    this.faction = faction;
+    /** The kind as the game calls it. */
+    this.kindName = kindName;
+    /** Its components by name, each an object of its fields. @type {Record<string, Values | undefined>} */
+    this.components = {};
     /** Where it is by the newest update, centimetres. */
     this.xCm = 0;
     this.yCm = 0;
     this.track = track;
+    /** @type {Map<string, Set<(now: any, before: any) => void>>} */
+    this.listeners = new Map();
+  }
+
+  /** A character's name, or empty. @returns {string} */
+  get name() { return this.components.Character?.name ?? ""; }
+
+  /** Its faction's id, or empty. @returns {string} */
+  get faction() { return this.components.Character?.faction ?? ""; }
+
+  /**
+   * Tells of each change of a field; of the component itself with the field left out (`undefined`: it was taken off).
+   * @param {string} component @param {string | null} field @param {(now: any, before: any) => void} listener
+   * @returns {() => void} ends it
+   */
+  listen(component, field, listener) {
+    const key = field === null ? component : `${component}.${field}`;
+    const set = this.listeners.get(key) ?? new Set();
+    this.listeners.set(key, set.add(listener));
+    return () => set.delete(listener);
   }
 
   /** Metres east. */
@@ -47,7 +71,8 @@ export class Entity {
 
 /**
  * What changed by one update.
- * @typedef {{added: Entity[], changed: Entity[], removed: Entity[]}} Changes
+ * @typedef {{entity: Entity, key: string, now: any, before: any}} FieldChange
+ * @typedef {{added: Entity[], changed: Entity[], removed: Entity[], fields: FieldChange[]}} Changes
  */
 
 /** The entities of one connection, by id. */
@@ -55,49 +80,49 @@ export class Known {
   constructor() {
     /** @type {Map<number, Entity>} */
     this.byId = new Map();
+    /** The same ids in the order in which the server has them too. @type {number[]} */
+    this.order = [];
     /** The newest tick, above 2³² too. */
     this.tick = 0;
+    /** The highest input number that the server took. */
+    this.acked = 0;
+    this.schema = BASIC;
   }
 
   /**
    * Applies one update.
    * @param {Update} update
    * @returns {Changes}
+   * @throws {import("./refusal.js").Refusal} `protocol` if it does not follow from the one before
    */
   apply(update) {
-    this.tick = widen(update.tick, this.tick);
+    this.tick = update.whole ? widen(update.tick, this.tick) : this.tick + update.tick;
+    this.acked = update.whole ? update.acked : this.acked + update.acked;
     const before = this.byId;
-    if (update.whole) this.byId = new Map();
+    if (update.whole) [this.byId, this.order] = [new Map(), []];
     /** @type {Changes} */
-    const changes = { added: [], changed: [], removed: [] };
+    const changes = { added: [], changed: [], removed: [], fields: [] };
     for (const id of update.left) {
       const entity = this.byId.get(id);
       if (entity) changes.removed.push(entity);
       this.byId.delete(id);
+      const place = this.order.indexOf(id);
+      const last = this.order.pop();
+      if (place >= 0 && place < this.order.length && last !== undefined) this.order[place] = last;
     }
-    for (const e of update.entered) {
-      const old = before.get(e.id);
-      const same = old && old.kind === e.kind && old.name === e.name && old.faction === e.faction;
-      if (same && !changes.removed.includes(old)) {
-        this.byId.set(e.id, old);
-        this.move(old, e.x, e.y, changes);
-        continue;
-      }
-      const replaced = this.byId.get(e.id);
-      if (replaced) changes.removed.push(replaced);
-      const entity = new Entity(e.id, e.kind, e.name, e.faction, new Track(this.tick, e.x / 100, e.y / 100));
-      entity.xCm = e.x;
-      entity.yCm = e.y;
-      this.byId.set(e.id, entity);
-      changes.added.push(entity);
-    }
-    for (const { id, dx, dy } of update.moved) {
-      const entity = this.byId.get(id);
-      if (entity) this.move(entity, entity.xCm + dx, entity.yCm + dy, changes);
+    for (const e of update.entered) this.enter(e, before, changes);
+    for (const { place, dx, dy } of update.moved) {
+      const entity = this.byId.get(this.order[place] ?? -1);
+      if (!entity) throw malformed();
+      this.move(entity, entity.xCm + dx, entity.yCm + dy, changes);
     }
     for (const { id, x, y } of update.jumped) {
       const entity = this.byId.get(id);
       if (entity) this.move(entity, x, y, changes);
+    }
+    for (const { id, components } of update.changed) {
+      const entity = this.byId.get(id);
+      if (entity) this.change(entity, components, changes);
     }
     if (update.whole) {
       for (const [id, entity] of before) if (this.byId.get(id) !== entity) changes.removed.push(entity);
@@ -105,9 +130,54 @@ export class Known {
     return changes;
   }
 
+  /**
+   * One came into view; after a whole update it may be one that was there before.
+   * @param {Update["entered"][number]} e @param {Map<number, Entity>} before @param {Changes} changes
+   */
+  enter(e, before, changes) {
+    const kindName = this.schema.kinds[e.kind] ?? "";
+    const entity = new Entity(e.id, e.kind, kindName, new Track(this.tick, e.x / 100, e.y / 100));
+    [entity.xCm, entity.yCm] = [e.x, e.y];
+    this.order.push(e.id);
+    const old = before.get(e.id);
+    /** @type {Changes} */
+    const aside = { added: [], changed: [], removed: [], fields: [] };
+    this.change(entity, e.components, aside);
+    if (old && old.kind === e.kind && old.name === entity.name && !changes.removed.includes(old)) {
+      this.byId.set(e.id, old);
+      this.move(old, e.x, e.y, changes);
+      for (const { number, fields } of e.components) this.change(old, [{ number, fields }], changes);
+      return;
+    }
+    this.byId.set(e.id, entity);
+    changes.added.push(entity);
+  }
+
+  /** @param {Entity} entity @param {Component[]} components @param {Changes} changes */
+  change(entity, components, changes) {
+    for (const { number, fields } of components) {
+      const name = this.schema.components[number]?.name;
+      if (!name) continue; // a component that this schema does not have
+      const before = entity.components[name];
+      if (fields === null) {
+        delete entity.components[name];
+        changes.fields.push({ entity, key: name, now: undefined, before });
+        continue;
+      }
+      const values = before ?? {};
+      entity.components[name] = values;
+      if (!before) changes.fields.push({ entity, key: name, now: values, before });
+      for (const change of this.schema.apply(number, fields, values)) {
+        changes.fields.push({ entity, key: `${name}.${change.field}`, now: change.now, before: change.before });
+      }
+    }
+    if (components.length > 0 && !changes.changed.includes(entity)) changes.changed.push(entity);
+  }
+
   /** @param {Entity} entity @param {number} xCm @param {number} yCm @param {Changes} changes */
   move(entity, xCm, yCm, changes) {
-    if (entity.xCm !== xCm || entity.yCm !== yCm) changes.changed.push(entity);
+    const moved = entity.xCm !== xCm || entity.yCm !== yCm;
+    if (moved && !changes.changed.includes(entity)) changes.changed.push(entity);
     entity.xCm = xCm;
     entity.yCm = yCm;
     entity.track.push(this.tick, xCm / 100, yCm / 100);
@@ -144,20 +214,41 @@ export class Entities extends Emitter {
 
   [Symbol.iterator]() { return this.known.byId.values(); }
 
-  /** @param {(entity: Entity) => void} listener @returns {() => void} */
-  onAdd(listener) { return this.on("add", listener); }
+  /**
+   * An entity came into view; of one kind only, if its name is given first.
+   * @param {string | ((entity: Entity) => void)} kind @param {(entity: Entity) => void} [listener] @returns {() => void}
+   */
+  onAdd(kind, listener) { return this.onKind("add", kind, listener); }
 
-  /** @param {(entity: Entity) => void} listener @returns {() => void} */
-  onChange(listener) { return this.on("change", listener); }
+  /**
+   * An entity moved, or a component of it changed.
+   * @param {string | ((entity: Entity) => void)} kind @param {(entity: Entity) => void} [listener] @returns {() => void}
+   */
+  onChange(kind, listener) { return this.onKind("change", kind, listener); }
 
-  /** @param {(entity: Entity) => void} listener @returns {() => void} */
-  onRemove(listener) { return this.on("remove", listener); }
+  /**
+   * An entity is gone or out of view.
+   * @param {string | ((entity: Entity) => void)} kind @param {(entity: Entity) => void} [listener] @returns {() => void}
+   */
+  onRemove(kind, listener) { return this.onKind("remove", kind, listener); }
+
+  /**
+   * @param {keyof EntityEvents} event @param {string | ((entity: Entity) => void)} kind
+   * @param {(entity: Entity) => void} [listener] @returns {() => void}
+   */
+  onKind(event, kind, listener) {
+    if (typeof kind !== "string") return this.on(event, kind);
+    return this.on(event, (entity) => { if (entity.kindName === kind) listener?.(entity); });
+  }
 
   /** Tells the listeners. @param {Changes} changes */
   tell(changes) {
     for (const entity of changes.removed) this.emit("remove", entity);
     for (const entity of changes.added) this.emit("add", entity);
     for (const entity of changes.changed) this.emit("change", entity);
+    for (const { entity, key, now, before } of changes.fields) {
+      for (const listener of entity.listeners.get(key) ?? []) listener(now, before);
+    }
   }
 
   /** Shows what another connection knows from now on. @param {Known} known */
@@ -165,6 +256,6 @@ export class Entities extends Emitter {
     if (known === this.known) return;
     const removed = [...this.known.byId.values()];
     this.known = known;
-    this.tell({ added: [...known.byId.values()], changed: [], removed });
+    this.tell({ added: [...known.byId.values()], changed: [], removed, fields: [] });
   }
 }

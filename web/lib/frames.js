@@ -6,10 +6,11 @@
  * @module
  */
 
+import { Reader, Writer, malformed } from "./bytes.js";
 import { Refusal } from "./refusal.js";
 
 /** The version of the game protocol that this library speaks. */
-export const VERSION = 1;
+export const VERSION = 2;
 /** Largest frame that a client may send, bytes. */
 export const MAX_CLIENT_FRAME = 4096;
 /** Side of a chunk in tiles; a tile is one metre. */
@@ -44,13 +45,13 @@ export const TILE = Object.freeze({
 });
 
 /**
- * @typedef {{type: "hello", version: number, ticket: string} | {type: "hello", version: number, resume: Uint8Array}} Hello
- * @typedef {{type: "move", seq: number, dx: number, dy: number}} Move
+ * @typedef {{type: "hello", version: number, schema: bigint, ticket: string} | {type: "hello", version: number, schema: bigint, resume: Uint8Array}} Hello  schema: hash of the one it has, or 0
+ * @typedef {{type: "input", seq: number, kind: number, payload: Uint8Array}} Input  as the schema says
  * @typedef {{type: "askTiles", cx: number, cy: number}} AskTiles
  * @typedef {{type: "goOn", world: string, map: string, layer: number | null}} GoOn
  * @typedef {{type: "leave"}} Leave
  * @typedef {{type: "ping", nonce: number}} Ping
- * @typedef {Hello | Move | AskTiles | GoOn | Leave | Ping} ClientMessage
+ * @typedef {Hello | Input | AskTiles | GoOn | Leave | Ping} ClientMessage
  */
 
 /**
@@ -71,21 +72,25 @@ export const TILE = Object.freeze({
  * @property {number} viewM how far the character sees, metres
  * @property {number} speedCmS its speed, centimetres per second
  * @property {number} acked highest input number applied
+ * @property {bigint} schema hash of the game's schema
  */
 
 /**
- * @typedef {{id: number, kind: number, x: number, y: number, name: string, faction: string}} Entered  x, y in centimetres
- * @typedef {{id: number, dx: number, dy: number}} Moved  centimetres
+ * @typedef {{number: number, fields: Uint8Array | null}} Component  null: it was taken off
+ * @typedef {{id: number, kind: number, x: number, y: number, components: Component[]}} Entered  x, y in centimetres
+ * @typedef {{place: number, dx: number, dy: number}} Moved  its place in the list of what is known; centimetres
+ * @typedef {{id: number, components: Component[]}} Changed
  * @typedef {{id: number, x: number, y: number}} Jumped  centimetres
  * @typedef {object} Update
  * @property {"update"} type
- * @property {number} tick low 32 bits
- * @property {number} acked highest input number applied
  * @property {boolean} whole everything known before is void
+ * @property {number} tick the tick's low 32 bits if whole, else ticks since the last update
+ * @property {number} acked highest input number taken if whole, else how much higher than in the last update
  * @property {number[]} left
  * @property {Entered[]} entered
  * @property {Moved[]} moved
  * @property {Jumped[]} jumped
+ * @property {Changed[]} changed
  */
 
 /**
@@ -97,98 +102,14 @@ export const TILE = Object.freeze({
  * @typedef {{type: "switch", epoch: number}} Switch
  * @typedef {{type: "pong", nonce: number}} Pong
  * @typedef {{type: "notice", code: string, text: string}} Notice
- * @typedef {Welcome | Update | Tiles | Refused | Progress | Follow | Steer | Switch | Pong | Notice} ServerMessage
+ * @typedef {{type: "schema", hash: bigint, text: string}} SchemaText  JSON
+ * @typedef {{type: "event", number: number, payload: Uint8Array}} GameEvent  as the schema says
+ * @typedef {{type: "tile", x: number, y: number, kind: number}} Tile  one is another kind now; metres
+ * @typedef {{type: "pace", percent: number}} Pace  how fast the area's time runs
+ * @typedef {Welcome | Update | SchemaText | GameEvent | Tile | Pace | Tiles | Refused | Progress | Follow | Steer | Switch | Pong | Notice} ServerMessage
  */
 
 // ---- reading ------------------------------------------------------------------------------------------
-
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-/** @returns {Refusal} */
-function malformed() {
-  return new Refusal("protocol", "a message that is cut off or malformed");
-}
-
-/** Reads numbers and strings off a payload; every step checks its bound. */
-class Reader {
-  /** @param {Uint8Array} bytes */
-  constructor(bytes) {
-    this.bytes = bytes;
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.at = 0;
-  }
-
-  get left() {
-    return this.bytes.length - this.at;
-  }
-
-  /** @param {number} count */
-  take(count) {
-    if (count > this.left) throw malformed();
-    const from = this.at;
-    this.at += count;
-    return from;
-  }
-
-  /** @param {number} count @returns {Uint8Array} */
-  slice(count) {
-    const from = this.take(count);
-    return this.bytes.subarray(from, from + count);
-  }
-
-  u8() { return this.view.getUint8(this.take(1)); }
-  i8() { return this.view.getInt8(this.take(1)); }
-  u16() { return this.view.getUint16(this.take(2), true); }
-  u32() { return this.view.getUint32(this.take(4), true); }
-  i32() { return this.view.getInt32(this.take(4), true); }
-  f32() { return this.view.getFloat32(this.take(4), true); }
-
-  /** A number up to 2⁵³ − 1: ticks and epochs never come near. */
-  u64() {
-    const value = Number(this.view.getBigUint64(this.take(8), true));
-    if (!Number.isSafeInteger(value)) throw malformed();
-    return value;
-  }
-
-  bool() {
-    const byte = this.u8();
-    if (byte > 1) throw malformed();
-    return byte === 1;
-  }
-
-  /** LEB128, at most 5 bytes, at most 2³² − 1. */
-  varint() {
-    let value = 0;
-    for (let n = 0; n < 5; n++) {
-      const byte = this.u8();
-      value += (byte & 0x7f) * 2 ** (7 * n);
-      if (byte < 0x80) {
-        if (value > 0xffff_ffff) throw malformed();
-        return value;
-      }
-    }
-    throw malformed();
-  }
-
-  /** A count of things that take at least `least` bytes each. @param {number} least */
-  count(least) {
-    const count = this.varint();
-    if (count * least > this.left) throw malformed();
-    return count;
-  }
-
-  string() {
-    try {
-      return utf8.decode(this.slice(this.count(1)));
-    } catch {
-      throw malformed();
-    }
-  }
-
-  end() {
-    if (this.left > 0) throw malformed();
-  }
-}
 
 /**
  * @template T
@@ -234,6 +155,7 @@ function readServerMessage(kind, r) {
         type: "welcome", version: r.u16(), tickHz: r.u8(), tick: r.u64(), me: r.u16(), epoch: r.u64(),
         resume: r.slice(16).slice(), steering: r.bool(), area: r.string(),
         x0: r.i32(), y0: r.i32(), x1: r.i32(), y1: r.i32(), viewM: r.u16(), speedCmS: r.u16(), acked: r.u32(),
+        schema: r.hash(),
       };
     case 0x82: return readUpdate(r);
     case 0x83: return { type: "tiles", cx: r.i32(), cy: r.i32(), tiles: readTiles(r) };
@@ -244,23 +166,64 @@ function readServerMessage(kind, r) {
     case 0x88: return { type: "switch", epoch: r.u64() };
     case 0x89: return { type: "pong", nonce: r.u32() };
     case 0x8a: return { type: "notice", code: r.string(), text: r.string() };
+    case 0x8b: return { type: "schema", hash: r.hash(), text: r.string() };
+    case 0x8c: return { type: "event", number: r.u8(), payload: r.rest() };
+    case 0x8d: return { type: "tile", x: r.i32(), y: r.i32(), kind: r.u8() };
+    case 0x8e: return { type: "pace", percent: r.u8() };
     default: return null;
   }
 }
 
+/** Bits of an update's first byte. */
+const WHOLE = 1, LEFT = 2, ENTERED = 4, MOVED = 8, JUMPED = 16, CHANGED = 32;
+/** Set in the number of a component that was taken off. */
+const TAKEN_OFF = 0x80;
+
 /** @param {Reader} r @returns {Update} */
 function readUpdate(r) {
+  const flags = r.u8();
   /** @type {Update} */
   const update = {
-    type: "update", tick: r.u32(), acked: r.u32(), whole: r.bool(), left: [], entered: [], moved: [], jumped: [],
+    type: "update", whole: (flags & WHOLE) !== 0, tick: r.varint(), acked: r.varint(),
+    left: [], entered: [], moved: [], jumped: [], changed: [],
   };
-  for (let n = r.count(2); n > 0; n--) update.left.push(r.u16());
-  for (let n = r.count(13); n > 0; n--) {
-    update.entered.push({ id: r.u16(), kind: r.u8(), x: r.i32(), y: r.i32(), name: r.string(), faction: r.string() });
+  if (flags & LEFT) for (let n = r.count(2); n > 0; n--) update.left.push(r.u16());
+  if (flags & ENTERED) {
+    for (let n = r.count(12); n > 0; n--) {
+      update.entered.push({ id: r.u16(), kind: r.u8(), x: r.i32(), y: r.i32(), components: readComponents(r) });
+    }
   }
-  for (let n = r.count(4); n > 0; n--) update.moved.push({ id: r.u16(), dx: r.i8(), dy: r.i8() });
-  for (let n = r.count(10); n > 0; n--) update.jumped.push({ id: r.u16(), x: r.i32(), y: r.i32() });
+  if (flags & MOVED) update.moved = readPlaces(r).map((place) => ({ place, dx: r.i8(), dy: r.i8() }));
+  if (flags & JUMPED) for (let n = r.count(10); n > 0; n--) update.jumped.push({ id: r.u16(), x: r.i32(), y: r.i32() });
+  if (flags & CHANGED) {
+    for (let n = r.count(3); n > 0; n--) update.changed.push({ id: r.u16(), components: readComponents(r) });
+  }
   return update;
+}
+
+/** Whose moves follow: a bit mask over the list, or how many are skipped before each. @param {Reader} r */
+function readPlaces(r) {
+  const count = r.count(2);
+  const mask = r.slice(r.count(1));
+  const places = [];
+  if (mask.length > 0) {
+    for (let place = 0; place < mask.length * 8; place++) if (mask[place >> 3] & (1 << (place & 7))) places.push(place);
+  } else {
+    for (let n = 0, next = 0; n < count; n++, next++) places.push((next += r.varint()));
+  }
+  if (places.length !== count) throw malformed();
+  return places;
+}
+
+/** @param {Reader} r @returns {Component[]} */
+function readComponents(r) {
+  const components = [];
+  for (let n = r.u8(); n > 0; n--) {
+    const number = r.u8();
+    const off = (number & TAKEN_OFF) !== 0;
+    components.push({ number: number & ~TAKEN_OFF, fields: off ? null : r.slice(r.count(1)).slice() });
+  }
+  return components;
 }
 
 /** Run lengths: (count − 1, kind) until the chunk is full. @param {Reader} r */
@@ -293,12 +256,13 @@ function readClientMessage(kind, r) {
   switch (kind) {
     case 0x01: {
       const version = r.u16();
+      const schema = r.hash();
       const entry = r.u8();
-      if (entry === 0) return { type: "hello", version, ticket: r.string() };
-      if (entry === 1) return { type: "hello", version, resume: r.slice(16).slice() };
+      if (entry === 0) return { type: "hello", version, schema, ticket: r.string() };
+      if (entry === 1) return { type: "hello", version, schema, resume: r.slice(16).slice() };
       throw malformed();
     }
-    case 0x02: return { type: "move", seq: r.u32(), dx: r.f32(), dy: r.f32() };
+    case 0x02: return { type: "input", seq: r.u32(), kind: r.u8(), payload: r.rest() };
     case 0x03: return { type: "askTiles", cx: r.i32(), cy: r.i32() };
     case 0x04: return { type: "goOn", world: r.string(), map: r.string(), layer: r.bool() ? r.u16() : null };
     case 0x05: return { type: "leave" };
@@ -308,62 +272,6 @@ function readClientMessage(kind, r) {
 }
 
 // ---- writing ------------------------------------------------------------------------------------------
-
-const encoder = new TextEncoder();
-
-/** Appends numbers and strings to a buffer that grows. */
-class Writer {
-  constructor() {
-    this.bytes = new Uint8Array(256);
-    this.view = new DataView(this.bytes.buffer);
-    this.length = 0;
-  }
-
-  /** @param {number} count */
-  room(count) {
-    const from = this.length;
-    this.length += count;
-    if (this.length > this.bytes.length) {
-      const larger = new Uint8Array(Math.max(this.length, this.bytes.length * 2));
-      larger.set(this.bytes.subarray(0, from));
-      this.bytes = larger;
-      this.view = new DataView(larger.buffer);
-    }
-    return from;
-  }
-
-  /** @param {number} v */ u8(v) { const at = this.room(1); this.view.setUint8(at, v); }
-  /** @param {number} v */ i8(v) { const at = this.room(1); this.view.setInt8(at, v); }
-  /** @param {number} v */ u16(v) { const at = this.room(2); this.view.setUint16(at, v, true); }
-  /** @param {number} v */ u32(v) { const at = this.room(4); this.view.setUint32(at, v, true); }
-  /** @param {number} v */ i32(v) { const at = this.room(4); this.view.setInt32(at, v, true); }
-  /** @param {number} v */ f32(v) { const at = this.room(4); this.view.setFloat32(at, v, true); }
-  /** @param {number} v */ u64(v) { const at = this.room(8); this.view.setBigUint64(at, BigInt(v), true); }
-  /** @param {boolean} v */ bool(v) { this.u8(v ? 1 : 0); }
-
-  /** @param {number} v */
-  varint(v) {
-    for (; v >= 0x80; v = Math.floor(v / 128)) this.u8((v % 128) | 0x80);
-    this.u8(v);
-  }
-
-  /** @param {Uint8Array} bytes */
-  put(bytes) {
-    const from = this.room(bytes.length);
-    this.bytes.set(bytes, from);
-  }
-
-  /** @param {string} text */
-  string(text) {
-    const bytes = encoder.encode(text);
-    this.varint(bytes.length);
-    this.put(bytes);
-  }
-
-  done() {
-    return this.bytes.slice(0, this.length);
-  }
-}
 
 /** @param {Writer} out @param {number} kind @param {(w: Writer) => void} write */
 function message(out, kind, write) {
@@ -391,6 +299,7 @@ function putClient(out, m) {
     case "hello":
       return message(out, 0x01, (w) => {
         w.u16(m.version);
+        w.hash(m.schema);
         if ("ticket" in m) {
           w.u8(0);
           w.string(m.ticket);
@@ -399,7 +308,7 @@ function putClient(out, m) {
           w.put(m.resume);
         }
       });
-    case "move": return message(out, 0x02, (w) => { w.u32(m.seq); w.f32(m.dx); w.f32(m.dy); });
+    case "input": return message(out, 0x02, (w) => { w.u32(m.seq); w.u8(m.kind); w.put(m.payload); });
     case "askTiles": return message(out, 0x03, (w) => { w.i32(m.cx); w.i32(m.cy); });
     case "goOn":
       return message(out, 0x04, (w) => {
@@ -432,7 +341,7 @@ function putServer(out, m) {
         w.u16(m.version); w.u8(m.tickHz); w.u64(m.tick); w.u16(m.me); w.u64(m.epoch);
         w.put(m.resume); w.bool(m.steering); w.string(m.area);
         for (const edge of [m.x0, m.y0, m.x1, m.y1]) w.i32(edge);
-        w.u16(m.viewM); w.u16(m.speedCmS); w.u32(m.acked);
+        w.u16(m.viewM); w.u16(m.speedCmS); w.u32(m.acked); w.hash(m.schema);
       });
     case "update": return message(out, 0x82, (w) => putUpdate(w, m));
     case "tiles":
@@ -455,22 +364,65 @@ function putServer(out, m) {
     case "switch": return message(out, 0x88, (w) => w.u64(m.epoch));
     case "pong": return message(out, 0x89, (w) => w.u32(m.nonce));
     case "notice": return message(out, 0x8a, (w) => { w.string(m.code); w.string(m.text); });
+    case "schema": return message(out, 0x8b, (w) => { w.hash(m.hash); w.string(m.text); });
+    case "event": return message(out, 0x8c, (w) => { w.u8(m.number); w.put(m.payload); });
+    case "tile": return message(out, 0x8d, (w) => { w.i32(m.x); w.i32(m.y); w.u8(m.kind); });
+    case "pace": return message(out, 0x8e, (w) => w.u8(m.percent));
   }
 }
 
 /** @param {Writer} w @param {Update} m */
 function putUpdate(w, m) {
-  w.u32(m.tick);
-  w.u32(m.acked);
-  w.bool(m.whole);
-  w.varint(m.left.length);
-  for (const id of m.left) w.u16(id);
-  w.varint(m.entered.length);
-  for (const e of m.entered) {
-    w.u16(e.id); w.u8(e.kind); w.i32(e.x); w.i32(e.y); w.string(e.name); w.string(e.faction);
+  const there = (/** @type {unknown[]} */ list, /** @type {number} */ flag) => (list.length > 0 ? flag : 0);
+  w.u8((m.whole ? WHOLE : 0) | there(m.left, LEFT) | there(m.entered, ENTERED) | there(m.moved, MOVED)
+    | there(m.jumped, JUMPED) | there(m.changed, CHANGED));
+  w.varint(m.tick);
+  w.varint(m.acked);
+  section(w, m.left, (id) => w.u16(id));
+  section(w, m.entered, (e) => {
+    w.u16(e.id); w.u8(e.kind); w.i32(e.x); w.i32(e.y);
+    putComponents(w, e.components);
+  });
+  if (m.moved.length > 0) {
+    w.varint(m.moved.length);
+    putPlaces(w, m.moved.map(({ place }) => place));
+    for (const { dx, dy } of m.moved) { w.i8(dx); w.i8(dy); }
   }
-  w.varint(m.moved.length);
-  for (const e of m.moved) { w.u16(e.id); w.i8(e.dx); w.i8(e.dy); }
-  w.varint(m.jumped.length);
-  for (const e of m.jumped) { w.u16(e.id); w.i32(e.x); w.i32(e.y); }
+  section(w, m.jumped, (e) => { w.u16(e.id); w.i32(e.x); w.i32(e.y); });
+  section(w, m.changed, (e) => { w.u16(e.id); putComponents(w, e.components); });
+}
+
+/** @template T @param {Writer} w @param {T[]} list @param {(item: T) => void} put */
+function section(w, list, put) {
+  if (list.length === 0) return;
+  w.varint(list.length);
+  list.forEach(put);
+}
+
+/** As a mask or one by one, whichever is shorter. @param {Writer} w @param {number[]} places ascending */
+function putPlaces(w, places) {
+  const mask = new Uint8Array((places[places.length - 1] >> 3) + 1);
+  if (mask.length <= places.length) {
+    for (const place of places) mask[place >> 3] |= 1 << (place & 7);
+    w.varint(mask.length);
+    w.put(mask);
+    return;
+  }
+  w.varint(0);
+  let next = 0;
+  for (const place of places) {
+    w.varint(place - next);
+    next = place + 1;
+  }
+}
+
+/** @param {Writer} w @param {Component[]} components */
+function putComponents(w, components) {
+  w.u8(components.length);
+  for (const { number, fields } of components) {
+    w.u8(fields ? number : number | TAKEN_OFF);
+    if (!fields) continue;
+    w.varint(fields.length);
+    w.put(fields);
+  }
 }

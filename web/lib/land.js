@@ -42,6 +42,15 @@ export class Land {
     }
   }
 
+  /** A tile is another kind now; says whether its chunk is known. @param {{x: number, y: number, kind: number}} tile */
+  set({ x, y, kind }) {
+    const [cx, cy] = [Math.floor(x / CHUNK_TILES), Math.floor(y / CHUNK_TILES)];
+    const chunk = this.chunk(cx, cy);
+    if (!chunk) return false;
+    chunk.tiles[(y - cy * CHUNK_TILES) * CHUNK_TILES + (x - cx * CHUNK_TILES)] = kind;
+    return true;
+  }
+
   /** The kind of a tile, or -1 if it is not known yet. @param {number} x metres @param {number} y metres */
   tile(x, y) {
     const column = Math.floor(x);

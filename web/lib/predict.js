@@ -34,6 +34,11 @@ export class Inputs {
     return input;
   }
 
+  /** The number of an input that moves nothing. */
+  number() {
+    return ++this.seq;
+  }
+
   /** The server has taken all up to this number. @param {number} seq */
   taken(seq) {
     while (this.open.length > 0 && this.open[0].seq <= seq) this.open.shift();

@@ -52,7 +52,8 @@ export class Steering {
       return;
     }
     const input = this.inputs.add(Math.fround(this.wish.dx), Math.fround(this.wish.dy));
-    live.send({ type: "move", ...input });
+    const { kind, payload } = live.known.schema.input("Walk", input);
+    live.send({ type: "input", seq: input.seq, kind, payload });
     if (!this.ahead) return;
     const step = this.stepM(live);
     this.before = this.ahead;

@@ -11,7 +11,7 @@ import { Emitter } from "./emitter.js";
 import { enterAndConnect } from "./entering.js";
 import { Entities } from "./entities.js";
 import { awaitSteer, moveFailed, offer, take } from "./following.js";
-import { CLOSE } from "./frames.js";
+import { CHUNK_TILES, CLOSE } from "./frames.js";
 import { Land } from "./land.js";
 import { Lands } from "./lands.js";
 import { recover } from "./recovering.js";
@@ -24,6 +24,7 @@ import { Steering } from "./steering.js";
 /** @import { Entity } from "./entities.js" */
 /** @import { Follow, ServerMessage, Update } from "./frames.js" */
 /** @import { Wish } from "./http_types.js" */
+/** @import { Schema, Values } from "./schema.js" */
 /** @import { State, WorldEvents } from "./world_events.js" */
 
 /** Milliseconds between two pings. */
@@ -73,6 +74,8 @@ export class World extends Emitter {
     /** @type {ReturnType<typeof setInterval> | undefined} */
     this.timer = undefined;
     this.nonce = 0;
+    /** The game's schema, once a server has told it. @type {Schema | undefined} */
+    this.schema = undefined;
     this.pingMs = 0;
     /** The last connection that played, after it was lost. @type {Connection | null} */
     this.gone = null;
@@ -105,6 +108,19 @@ export class World extends Emitter {
   /** Walks in this direction from now on; 0, 0 stands still. @param {number} dx east @param {number} dy south */
   steer(dx, dy) {
     this.steering.turn(dx, dy);
+  }
+
+  /**
+   * Gives the character something to do, as the game's schema has it.
+   * @param {string} name @param {Values} values @returns {number} its number, or 0 if no server plays
+   */
+  act(name, values) {
+    const { live } = this;
+    if (!live?.steering || live.moved) return 0;
+    const { kind, payload } = live.known.schema.input(name, values);
+    const seq = this.steering.inputs.number();
+    live.send({ type: "input", seq, kind, payload });
+    return seq;
   }
 
   /** Asks to go on; the answer comes as `progress`, then `follow` or `refused`. @param {{world?: string, map?: string, layer?: number}} [to] */
@@ -193,6 +209,17 @@ export class World extends Emitter {
       if (area) this.lands.of(area).put(message);
       return this.emit("tiles", { cx: message.cx, cy: message.cy });
     }
+    if (message.type === "schema") {
+      this.schema = connection.known.schema;
+      return;
+    }
+    if (message.type === "tile") {
+      const area = connection.welcome?.area;
+      if (area && this.lands.of(area).set(message)) {
+        this.emit("tiles", { cx: Math.floor(message.x / CHUNK_TILES), cy: Math.floor(message.y / CHUNK_TILES) });
+      }
+      return;
+    }
     if (connection === this.coming) {
       if (message.type === "steer" || (message.type === "welcome" && message.steering)) take(this, connection);
       return;
@@ -206,6 +233,12 @@ export class World extends Emitter {
       case "progress": return this.emit("progress", { state: message.state, position: message.position });
       case "notice": return this.emit("notice", { code: message.code, text: message.text });
       case "follow": return offer(this, message);
+      case "pace": return this.emit("pace", message.percent);
+      case "event": {
+        const event = connection.known.schema.event(message.number, message.payload);
+        if (event) this.emit("event", event);
+        return;
+      }
       case "switch": return awaitSteer(this);
     }
   }
@@ -224,7 +257,7 @@ export class World extends Emitter {
       if (first && at) askTiles(connection, this.lands.of(welcome.area).missing(at.x, at.y, welcome.viewM / 2, now));
       return;
     }
-    this.steering.correct(connection, this.land, update.acked);
+    this.steering.correct(connection, this.land, connection.known.acked);
     this.entities.tell(changes);
     this.emit("update", update);
   }

@@ -23,6 +23,8 @@
  * @property {Refusal} refused a «no» to the last wish
  * @property {{code: string, text: string}} notice something to tell the player
  * @property {Update} update one was applied
+ * @property {{name: string, values: Record<string, any>}} event something happened, as the game's schema has it
+ * @property {number} pace how fast the area's time runs, percent of real time
  * @property {{cx: number, cy: number}} tiles of a chunk have come
  * @property {{data: any, first: boolean}} plain what a third-party server says
  * @property {{url: string, code: number}} closed a socket, whichever; for development

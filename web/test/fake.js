@@ -71,16 +71,22 @@ export class FakeSocket {
 /** @param {Partial<Welcome>} [part] @returns {Welcome} */
 export function welcome(part = {}) {
   return {
-    type: "welcome", version: 1, tickHz: 20, tick: 100, me: 1, epoch: 1, resume: new Uint8Array(16).fill(7),
+    type: "welcome", version: 2, schema: 0n, tickHz: 20, tick: 100, me: 1, epoch: 1, resume: new Uint8Array(16).fill(7),
     steering: true, area: "wilds/0,0..8,8/0", x0: 0, y0: 0, x1: 512, y1: 512, viewM: 60, speedCmS: 500, acked: 0,
     ...part,
   };
 }
 
+/** The component of a character. @param {string} name */
+export function character(name) {
+  const text = new TextEncoder().encode(name);
+  return { number: 1, fields: new Uint8Array([3, text.length, ...text, 0]) };
+}
+
 /** @param {number} tick @param {number} xCm @returns {ServerMessage} the own character alone */
 export function whole(tick, xCm) {
-  const entered = [{ id: 1, kind: 0, x: xCm, y: 0, name: "Ada", faction: "" }];
-  return { type: "update", tick, acked: 0, whole: true, left: [], entered, moved: [], jumped: [] };
+  const entered = [{ id: 1, kind: 0, x: xCm, y: 0, components: [character("Ada")] }];
+  return { type: "update", tick, acked: 0, whole: true, left: [], entered, moved: [], jumped: [], changed: [] };
 }
 
 /** @param {Partial<Prepared>} [part] @returns {Prepared} */

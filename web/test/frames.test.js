@@ -52,8 +52,11 @@ test("the values in the golden frames are the ones that were meant", () => {
   const update = server("Update");
   assert.ok(update.type === "update");
   assert.deepEqual(update.left, [1, 65_535]);
-  assert.deepEqual(update.entered, [{ id: 2, kind: 0, x: -150, y: 99_999, name: "Ädä", faction: "embers" }]);
-  assert.deepEqual(update.moved, [{ id: 3, dx: -128, dy: 127 }]);
+  assert.deepEqual(update.entered, [{
+    id: 2, kind: 0, x: -150, y: 99_999,
+    components: [{ number: 1, fields: new Uint8Array([3, ...Buffer.from("\x05Ädä\x06embers")]) }],
+  }]);
+  assert.deepEqual(update.moved, [{ place: 3, dx: -128, dy: 127 }]);
   assert.deepEqual(update.jumped, [{ id: 4, x: -(2 ** 31), y: 2 ** 31 - 1 }]);
   const tiles = server("Tiles");
   assert.ok(tiles.type === "tiles");
@@ -85,7 +88,8 @@ test("lies about lengths, bad text and bad flags are refused", () => {
     [0x86, 0x04, 0x00, 0x00, 0x02, 0x00],                         // a flag of 2
     [0x89, 0x05, 1, 0, 0, 0, 9],                                  // a byte too many
     [0x83, 0x09, 0, 0, 0, 0, 0, 0, 0, 0, 255],                    // half a run
-    [0x82, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x0f],
+    [0x82, 0x08, 2, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x0f],               // more that left than bytes
+    [0x82, 0x07, 8, 0, 0, 1, 1, 3, 0, 0],                          // a mask of two for one move
   ];
   for (const bytes of bad) assert.throws(() => readServerFrame(new Uint8Array(bytes)), { code: "protocol" }, `${bytes}`);
   const overfull = [0x83, 8 + 10, 0, 0, 0, 0, 0, 0, 0, 0, 255, 1, 255, 1, 255, 1, 254, 1, 1, 1];
@@ -96,7 +100,7 @@ test("lies about lengths, bad text and bad flags are refused", () => {
 
 test("a frame of any length is written whole", () => {
   for (let length = 0; length < 1_100; length += 1) {
-    const hello = /** @type {const} */ ({ type: "hello", version: 1, ticket: "x".repeat(length) });
+    const hello = /** @type {const} */ ({ type: "hello", version: 2, schema: 7n, ticket: "x".repeat(length) });
     const ping = /** @type {const} */ ({ type: "ping", nonce: length });
     assert.deepEqual(readClientFrame(clientFrame(hello, ping)), [hello, ping]);
   }

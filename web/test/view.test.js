@@ -7,16 +7,17 @@ import { Land } from "../lib/land.js";
 import { DELAY_TICKS, Playhead } from "../lib/playhead.js";
 import { Inputs, walk } from "../lib/predict.js";
 import { Track } from "../lib/track.js";
+import { character } from "./fake.js";
 
 /** @import { Update } from "../lib/frames.js" */
 
 /** @param {Partial<Update>} part @returns {Update} */
 function update(part) {
-  return { type: "update", tick: 1, acked: 0, whole: false, left: [], entered: [], moved: [], jumped: [], ...part };
+  return { type: "update", tick: 1, acked: 0, whole: false, left: [], entered: [], moved: [], jumped: [], changed: [], ...part };
 }
 
 /** @param {number} id @param {string} name @param {number} x */
-const entered = (id, name, x) => ({ id, kind: 0, x, y: 0, name, faction: "" });
+const entered = (id, name, x) => ({ id, kind: 0, x, y: 0, components: [character(name)] });
 
 test("an update is applied whole before anybody is told", () => {
   const entities = new Entities();
@@ -28,7 +29,7 @@ test("an update is applied whole before anybody is told", () => {
   entities.onRemove((e) => told.push(`-${e.name}: ${see()}`));
   const apply = (/** @type {Partial<Update>} */ part) => entities.tell(entities.known.apply(update(part)));
   apply({ tick: 1, whole: true, entered: [entered(1, "Ada", 100), entered(2, "Bob", 200)] });
-  apply({ tick: 2, moved: [{ id: 1, dx: 50, dy: 0 }], left: [2], entered: [entered(3, "Cyd", 0)] });
+  apply({ tick: 1, moved: [{ place: 0, dx: 50, dy: 0 }], left: [2], entered: [entered(3, "Cyd", 0)] });
   apply({ tick: 3, whole: true, entered: [entered(1, "Ada", 900)] });
   assert.deepEqual(told, [
     "+Ada: Ada@1 Bob@2", "+Bob: Ada@1 Bob@2",
@@ -40,15 +41,16 @@ test("an update is applied whole before anybody is told", () => {
 test("an id that comes back as somebody else is another entity", () => {
   const known = new Known();
   known.apply(update({ entered: [entered(1, "Ada", 0)] }));
-  const changes = known.apply(update({ tick: 2, left: [1], entered: [entered(1, "Bob", 5)] }));
+  const changes = known.apply(update({ tick: 1, left: [1], entered: [entered(1, "Bob", 5)] }));
   assert.deepEqual([changes.removed[0].name, changes.added[0].name], ["Ada", "Bob"]);
   assert.equal(known.byId.get(1)?.name, "Bob");
 });
 
 test("what is not known is not moved", () => {
   const known = new Known();
-  const changes = known.apply(update({ moved: [{ id: 9, dx: 1, dy: 1 }], jumped: [{ id: 8, x: 1, y: 1 }], left: [7] }));
-  assert.deepEqual(changes, { added: [], changed: [], removed: [] });
+  const changes = known.apply(update({ jumped: [{ id: 8, x: 1, y: 1 }], left: [7] }));
+  assert.deepEqual(changes, { added: [], changed: [], removed: [], fields: [] });
+  assert.throws(() => known.apply(update({ moved: [{ place: 9, dx: 1, dy: 1 }] })), { code: "protocol" });
 });
 
 test("ticks go on past 2³²", () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 
 import { Refusal } from "../lib/refusal.js";
-import { entered, prepared, setUp, sockets, until, welcome, whole } from "./fake.js";
+import { character, entered, prepared, setUp, sockets, until, welcome, whole } from "./fake.js";
 
 /** @import { World } from "../lib/world.js" */
 
@@ -22,7 +22,7 @@ const follow = (part) => ({ type: "follow", url: "ws://two/play", ticket: "t2", 
 test("enter shows its ticket and sees the own character", async () => {
   const { world, one, wishes } = stoppedLater(await entered());
   assert.deepEqual(wishes, [{ character: "c1" }]);
-  assert.deepEqual(one.sent[0], { type: "hello", version: 1, ticket: "t1" });
+  assert.deepEqual(one.sent[0], { type: "hello", version: 2, schema: 0n, ticket: "t1" });
   assert.equal(world.state, "in");
   assert.equal(world.me()?.x, 10);
 });
@@ -47,11 +47,13 @@ test("a ticket that came too late is asked for once more", async () => {
 test("walking sends numbered inputs, at most one per tick, and standing none", async () => {
   const { world, one } = stoppedLater(await entered());
   world.steer(3, 4);
-  await until(() => one.types.filter((type) => type === "move").length >= 3);
+  await until(() => one.types.filter((type) => type === "input").length >= 3);
   world.steer(0, 0);
-  const moves = one.sent.filter((m) => m.type === "move");
+  const moves = one.sent.filter((m) => m.type === "input");
   assert.deepEqual(moves.map((m) => m.seq), moves.map((_, n) => n + 1));
-  assert.ok(Math.abs(moves[0].dx - 0.6) < 1e-6 && Math.abs(moves[0].dy - 0.8) < 1e-6, "a direction of length 1");
+  const way = new DataView(moves[0].payload.buffer, moves[0].payload.byteOffset);
+  const [dx, dy] = [way.getFloat32(0, true), way.getFloat32(4, true)];
+  assert.ok(Math.abs(dx - 0.6) < 1e-6 && Math.abs(dy - 0.8) < 1e-6, "a direction of length 1");
   assert.equal(world.me()?.x, 10, "the server says where it is");
 });
 
@@ -63,7 +65,7 @@ test("make before break: the new server plays once it steers, and nobody notices
   assert.equal(two.url, "ws://two/play");
   two.accept().tell(welcome({ steering: false, area: "isles/forest/0", epoch: 2, me: 5 }));
   two.tell({ ...whole(7, 5_000), type: "update", tick: 7, acked: 0, whole: true, left: [], moved: [], jumped: [],
-    entered: [{ id: 5, kind: 0, x: 5_000, y: 0, name: "Ada", faction: "" }] });
+    changed: [], entered: [{ id: 5, kind: 0, x: 5_000, y: 0, components: [character("Ada")] }] });
   assert.equal(world.me()?.x, 10, "the old one plays until then");
   one.tell({ type: "switch", epoch: 2 });
   two.tell({ type: "steer", epoch: 2 });
@@ -138,14 +140,14 @@ test("a lost connection is resumed at the same server by its token", async () =>
   await until(() => sockets.length === 2);
   assert.equal(sockets[1].url, one.url);
   sockets[1].accept();
-  assert.deepEqual(sockets[1].sent[0], { type: "hello", version: 1, resume: new Uint8Array(16).fill(7) });
+  assert.deepEqual(sockets[1].sent[0], { type: "hello", version: 2, schema: 0n, resume: new Uint8Array(16).fill(7) });
   sockets[1].tell(welcome({ acked: 40 }), whole(130, 1_000));
   await until(() => how.length === 1);
   assert.deepEqual(how, ["resumed"]);
   assert.deepEqual(events.filter((e) => !e.startsWith("closed")), ["drop", "resume"]);
   world.steer(1, 0);
-  await until(() => sockets[1].types.includes("move"));
-  assert.ok(sockets[1].sent.some((m) => m.type === "move" && m.seq === 41), "its numbers go on");
+  await until(() => sockets[1].types.includes("input"));
+  assert.ok(sockets[1].sent.some((m) => m.type === "input" && m.seq === 41), "its numbers go on");
 });
 
 test("when the token does not hold central is asked", async () => {

@@ -7,8 +7,9 @@ export class Connection extends Line {
      * @param {string} url @param {Entry} entry
      * @param {Sockets} Sockets
      * @param {() => number} now milliseconds of a steady clock
+     * @param {Schema} [schema] the one that is known
      */
-    constructor(url: string, entry: Entry, Sockets: Sockets, now: () => number);
+    constructor(url: string, entry: Entry, Sockets: Sockets, now: () => number, schema?: Schema);
     entry: Entry;
     now: () => number;
     /** @type {Welcome | null} */
@@ -101,5 +102,6 @@ import { Known } from "./entities.js";
 import { Playhead } from "./playhead.js";
 import type { ServerMessage } from "./frames.js";
 import type { ClientMessage } from "./frames.js";
+import { Schema } from "./schema.js";
 import { Refusal } from "./refusal.js";
 export {};

@@ -3,22 +3,36 @@
  * @param {number} low @param {number} near a full tick not far away
  */
 export function widen(low: number, near: number): number;
-/** @import { Update } from "./frames.js" */
+/** @import { Component, Update } from "./frames.js" */
+/** @import { Values } from "./schema.js" */
 /** One entity in view. */
 export class Entity {
-    /** @param {number} id @param {number} kind @param {string} name @param {string} faction @param {Track} track */
-    constructor(id: number, kind: number, name: string, faction: string, track: Track);
+    /** @param {number} id @param {number} kind @param {string} kindName @param {Track} track */
+    constructor(id: number, kind: number, kindName: string, track: Track);
     /** Until it leaves the view. */
     id: number;
     /** 0 a character. */
     kind: number;
-    name: string;
-    /** Its faction's id, or empty. */
-    faction: string;
+    /** The kind as the game calls it. */
+    kindName: string;
+    /** Its components by name, each an object of its fields. @type {Record<string, Values | undefined>} */
+    components: Record<string, Values | undefined>;
     /** Where it is by the newest update, centimetres. */
     xCm: number;
     yCm: number;
     track: Track;
+    /** @type {Map<string, Set<(now: any, before: any) => void>>} */
+    listeners: Map<string, Set<(now: any, before: any) => void>>;
+    /** A character's name, or empty. @returns {string} */
+    get name(): string;
+    /** Its faction's id, or empty. @returns {string} */
+    get faction(): string;
+    /**
+     * Tells of each change of a field; of the component itself with the field left out (`undefined`: it was taken off).
+     * @param {string} component @param {string | null} field @param {(now: any, before: any) => void} listener
+     * @returns {() => void} ends it
+     */
+    listen(component: string, field: string | null, listener: (now: any, before: any) => void): () => void;
     /** Metres east. */
     get x(): number;
     /** Metres south. */
@@ -37,20 +51,34 @@ export class Entity {
  */
 /**
  * What changed by one update.
- * @typedef {{added: Entity[], changed: Entity[], removed: Entity[]}} Changes
+ * @typedef {{entity: Entity, key: string, now: any, before: any}} FieldChange
+ * @typedef {{added: Entity[], changed: Entity[], removed: Entity[], fields: FieldChange[]}} Changes
  */
 /** The entities of one connection, by id. */
 export class Known {
     /** @type {Map<number, Entity>} */
     byId: Map<number, Entity>;
+    /** The same ids in the order in which the server has them too. @type {number[]} */
+    order: number[];
     /** The newest tick, above 2³² too. */
     tick: number;
+    /** The highest input number that the server took. */
+    acked: number;
+    schema: import("./schema.js").Schema;
     /**
      * Applies one update.
      * @param {Update} update
      * @returns {Changes}
+     * @throws {import("./refusal.js").Refusal} `protocol` if it does not follow from the one before
      */
     apply(update: Update): Changes;
+    /**
+     * One came into view; after a whole update it may be one that was there before.
+     * @param {Update["entered"][number]} e @param {Map<number, Entity>} before @param {Changes} changes
+     */
+    enter(e: Update["entered"][number], before: Map<number, Entity>, changes: Changes): void;
+    /** @param {Entity} entity @param {Component[]} components @param {Changes} changes */
+    change(entity: Entity, components: Component[], changes: Changes): void;
     /** @param {Entity} entity @param {number} xCm @param {number} yCm @param {Changes} changes */
     move(entity: Entity, xCm: number, yCm: number, changes: Changes): void;
 }
@@ -65,12 +93,26 @@ export class Entities extends Emitter<EntityEvents> {
     get size(): number;
     /** @param {number} id @returns {Entity | undefined} */
     get(id: number): Entity | undefined;
-    /** @param {(entity: Entity) => void} listener @returns {() => void} */
-    onAdd(listener: (entity: Entity) => void): () => void;
-    /** @param {(entity: Entity) => void} listener @returns {() => void} */
-    onChange(listener: (entity: Entity) => void): () => void;
-    /** @param {(entity: Entity) => void} listener @returns {() => void} */
-    onRemove(listener: (entity: Entity) => void): () => void;
+    /**
+     * An entity came into view; of one kind only, if its name is given first.
+     * @param {string | ((entity: Entity) => void)} kind @param {(entity: Entity) => void} [listener] @returns {() => void}
+     */
+    onAdd(kind: string | ((entity: Entity) => void), listener?: (entity: Entity) => void): () => void;
+    /**
+     * An entity moved, or a component of it changed.
+     * @param {string | ((entity: Entity) => void)} kind @param {(entity: Entity) => void} [listener] @returns {() => void}
+     */
+    onChange(kind: string | ((entity: Entity) => void), listener?: (entity: Entity) => void): () => void;
+    /**
+     * An entity is gone or out of view.
+     * @param {string | ((entity: Entity) => void)} kind @param {(entity: Entity) => void} [listener] @returns {() => void}
+     */
+    onRemove(kind: string | ((entity: Entity) => void), listener?: (entity: Entity) => void): () => void;
+    /**
+     * @param {keyof EntityEvents} event @param {string | ((entity: Entity) => void)} kind
+     * @param {(entity: Entity) => void} [listener] @returns {() => void}
+     */
+    onKind(event: keyof EntityEvents, kind: string | ((entity: Entity) => void), listener?: (entity: Entity) => void): () => void;
     /** Tells the listeners. @param {Changes} changes */
     tell(changes: Changes): void;
     /** Shows what another connection knows from now on. @param {Known} known */
@@ -85,11 +127,23 @@ export type EntityEvents = {
 /**
  * What changed by one update.
  */
+export type FieldChange = {
+    entity: Entity;
+    key: string;
+    now: any;
+    before: any;
+};
+/**
+ * What changed by one update.
+ */
 export type Changes = {
     added: Entity[];
     changed: Entity[];
     removed: Entity[];
+    fields: FieldChange[];
 };
+import type { Values } from "./schema.js";
 import { Track } from "./track.js";
 import type { Update } from "./frames.js";
+import type { Component } from "./frames.js";
 import { Emitter } from "./emitter.js";

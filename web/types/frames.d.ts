@@ -25,7 +25,7 @@ export function clientFrame(...messages: ClientMessage[]): Uint8Array<ArrayBuffe
  */
 export function serverFrame(...messages: ServerMessage[]): Uint8Array<ArrayBuffer>;
 /** The version of the game protocol that this library speaks. */
-export const VERSION: 1;
+export const VERSION: 2;
 /** Largest frame that a client may send, bytes. */
 export const MAX_CLIENT_FRAME: 4096;
 /** Side of a chunk in tiles; a tile is one metre. */
@@ -63,20 +63,28 @@ export const TILE: Readonly<{
     ROCK: 18;
     VOID: 19;
 }>;
+/**
+ * schema: hash of the one it has, or 0
+ */
 export type Hello = {
     type: "hello";
     version: number;
+    schema: bigint;
     ticket: string;
 } | {
     type: "hello";
     version: number;
+    schema: bigint;
     resume: Uint8Array;
 };
-export type Move = {
-    type: "move";
+/**
+ * as the schema says
+ */
+export type Input = {
+    type: "input";
     seq: number;
-    dx: number;
-    dy: number;
+    kind: number;
+    payload: Uint8Array;
 };
 export type AskTiles = {
     type: "askTiles";
@@ -96,7 +104,7 @@ export type Ping = {
     type: "ping";
     nonce: number;
 };
-export type ClientMessage = Hello | Move | AskTiles | GoOn | Leave | Ping;
+export type ClientMessage = Hello | Input | AskTiles | GoOn | Leave | Ping;
 export type Welcome = {
     type: "welcome";
     /**
@@ -159,6 +167,17 @@ export type Welcome = {
      * highest input number applied
      */
     acked: number;
+    /**
+     * hash of the game's schema
+     */
+    schema: bigint;
+};
+/**
+ * null: it was taken off
+ */
+export type Component = {
+    number: number;
+    fields: Uint8Array | null;
 };
 /**
  * x, y in centimetres
@@ -168,16 +187,19 @@ export type Entered = {
     kind: number;
     x: number;
     y: number;
-    name: string;
-    faction: string;
+    components: Component[];
 };
 /**
- * centimetres
+ * its place in the list of what is known; centimetres
  */
 export type Moved = {
-    id: number;
+    place: number;
     dx: number;
     dy: number;
+};
+export type Changed = {
+    id: number;
+    components: Component[];
 };
 /**
  * centimetres
@@ -190,21 +212,22 @@ export type Jumped = {
 export type Update = {
     type: "update";
     /**
-     * low 32 bits
-     */
-    tick: number;
-    /**
-     * highest input number applied
-     */
-    acked: number;
-    /**
      * everything known before is void
      */
     whole: boolean;
+    /**
+     * the tick's low 32 bits if whole, else ticks since the last update
+     */
+    tick: number;
+    /**
+     * highest input number taken if whole, else how much higher than in the last update
+     */
+    acked: number;
     left: number[];
     entered: Entered[];
     moved: Moved[];
     jumped: Jumped[];
+    changed: Changed[];
 };
 export type Tiles = {
     type: "tiles";
@@ -246,4 +269,36 @@ export type Notice = {
     code: string;
     text: string;
 };
-export type ServerMessage = Welcome | Update | Tiles | Refused | Progress | Follow | Steer | Switch | Pong | Notice;
+/**
+ * JSON
+ */
+export type SchemaText = {
+    type: "schema";
+    hash: bigint;
+    text: string;
+};
+/**
+ * as the schema says
+ */
+export type GameEvent = {
+    type: "event";
+    number: number;
+    payload: Uint8Array;
+};
+/**
+ * one is another kind now; metres
+ */
+export type Tile = {
+    type: "tile";
+    x: number;
+    y: number;
+    kind: number;
+};
+/**
+ * how fast the area's time runs
+ */
+export type Pace = {
+    type: "pace";
+    percent: number;
+};
+export type ServerMessage = Welcome | Update | SchemaText | GameEvent | Tile | Pace | Tiles | Refused | Progress | Follow | Steer | Switch | Pong | Notice;

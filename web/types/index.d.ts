@@ -1,5 +1,6 @@
 export { Api } from "./api.js";
 export { Land } from "./land.js";
+export { Schema } from "./schema.js";
 export { Refusal } from "./refusal.js";
 export { World } from "./world.js";
 export { Entities, Entity } from "./entities.js";

@@ -9,6 +9,12 @@ export class Land {
     chunk(cx: number, cy: number): Chunk | undefined;
     /** @param {Chunk} chunk */
     put(chunk: Chunk): void;
+    /** A tile is another kind now; says whether its chunk is known. @param {{x: number, y: number, kind: number}} tile */
+    set({ x, y, kind }: {
+        x: number;
+        y: number;
+        kind: number;
+    }): boolean;
     /** The kind of a tile, or -1 if it is not known yet. @param {number} x metres @param {number} y metres */
     tile(x: number, y: number): number;
     /** Whether a walker is stopped there; what is not known stops nobody. @param {number} x @param {number} y */

@@ -22,6 +22,8 @@ export class Inputs {
     open: Input[];
     /** @param {number} dx @param {number} dy @returns {Input} */
     add(dx: number, dy: number): Input;
+    /** The number of an input that moves nothing. */
+    number(): number;
     /** The server has taken all up to this number. @param {number} seq */
     taken(seq: number): void;
     /** They got lost with their connection. @param {number} acked highest number that the new one knows */

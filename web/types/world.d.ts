@@ -45,6 +45,8 @@ export class World extends Emitter<WorldEvents> {
     /** @type {ReturnType<typeof setInterval> | undefined} */
     timer: ReturnType<typeof setInterval> | undefined;
     nonce: number;
+    /** The game's schema, once a server has told it. @type {Schema | undefined} */
+    schema: Schema | undefined;
     pingMs: number;
     /** The last connection that played, after it was lost. @type {Connection | null} */
     gone: Connection | null;
@@ -59,6 +61,11 @@ export class World extends Emitter<WorldEvents> {
     enter(wish: Wish): Promise<void>;
     /** Walks in this direction from now on; 0, 0 stands still. @param {number} dx east @param {number} dy south */
     steer(dx: number, dy: number): void;
+    /**
+     * Gives the character something to do, as the game's schema has it.
+     * @param {string} name @param {Values} values @returns {number} its number, or 0 if no server plays
+     */
+    act(name: string, values: Values): number;
     /** Asks to go on; the answer comes as `progress`, then `follow` or `refused`. @param {{world?: string, map?: string, layer?: number}} [to] */
     goOn(to?: {
         world?: string;
@@ -134,7 +141,9 @@ import type { PlainConnection } from "./connection.js";
 import { Lands } from "./lands.js";
 import { Land } from "./land.js";
 import type { Follow } from "./frames.js";
+import type { Schema } from "./schema.js";
 import type { Wish } from "./http_types.js";
+import type { Values } from "./schema.js";
 import type { Entity } from "./entities.js";
 import type { ServerMessage } from "./frames.js";
 import type { Update } from "./frames.js";

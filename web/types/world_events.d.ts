@@ -53,6 +53,17 @@ export type WorldEvents = {
      */
     update: Update;
     /**
+     * something happened, as the game's schema has it
+     */
+    event: {
+        name: string;
+        values: Record<string, any>;
+    };
+    /**
+     * how fast the area's time runs, percent of real time
+     */
+    pace: number;
+    /**
      * of a chunk have come
      */
     tiles: {

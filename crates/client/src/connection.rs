@@ -97,7 +97,9 @@ impl Connection {
         };
         match first {
             First::Hello(entry) => {
-                connection.send(&ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, entry }).await?;
+                connection
+                    .send(&ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, schema: 0, entry })
+                    .await?;
                 connection.welcome().await?;
             }
             First::Plain(ticket) => {
@@ -185,9 +187,11 @@ impl Connection {
         }
         match message {
             ServerMessage::Update(update) => {
-                let acked = update.acked;
-                self.view.apply(update);
-                Said::Updated(acked)
+                if let Err(refusal) = self.view.apply(update) {
+                    self.refusal = Some(refusal);
+                    return Said::Closed(None);
+                }
+                Said::Updated(self.view.acked)
             }
             message => Said::Message(message),
         }

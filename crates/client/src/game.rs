@@ -70,6 +70,26 @@ pub enum Event {
     },
     /// Answer to [`Game::ping`].
     Pong(u32),
+    /// What the game's components, inputs and events are, as JSON (docs/protocol.md).
+    Schema(String),
+    /// Something happened, as the schema says.
+    Game {
+        /// Which of the schema's events.
+        number: u8,
+        /// Its fields.
+        payload: Bytes,
+    },
+    /// A tile is another one now.
+    Tile {
+        /// East, metres.
+        x: i32,
+        /// South, metres.
+        y: i32,
+        /// Its kind.
+        kind: u8,
+    },
+    /// How fast the area's time runs, percent of real time.
+    Pace(u8),
     /// What a third-party server says.
     Raw(Bytes),
     /// The connection was lost; a new one is on its way.
@@ -202,7 +222,7 @@ impl Game {
             self.inputs.push_back((self.seq, Instant::now()));
         }
         let seq = self.seq;
-        self.say(ClientMessage::Move { seq, dx, dy }).await;
+        self.say(ClientMessage::walk(seq, dx, dy)).await;
     }
 
     /// Asks for the tiles of a chunk; they come as [`Event::Tiles`].
@@ -380,6 +400,10 @@ impl Game {
             ServerMessage::Progress { state, position } => Event::Progress { state, position },
             ServerMessage::Notice { code, text } => Event::Notice { code, text },
             ServerMessage::Pong { nonce } => Event::Pong(nonce),
+            ServerMessage::Schema { text, .. } => Event::Schema(text),
+            ServerMessage::Event { number, payload } => Event::Game { number, payload },
+            ServerMessage::Tile { x, y, kind } => Event::Tile { x, y, kind },
+            ServerMessage::Pace { percent } => Event::Pace(percent),
             ServerMessage::Follow { url, ticket, plain, prompt } => {
                 self.offer = Some(Offer { url, ticket, plain });
                 if !prompt || self.follows {

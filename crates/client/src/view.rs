@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use pangea_world::frames::{Update, Welcome};
+use pangea_world::Refusal;
+use pangea_world::frames::{Component, KnownList, Update, Welcome, component, read_character};
 
 /// Something in view.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Entity {
     /// 0 a character.
     pub kind: u8,
@@ -17,6 +18,19 @@ pub struct Entity {
     pub name: String,
     /// Its faction's id, or empty.
     pub faction: String,
+}
+
+impl Entity {
+    fn apply(&mut self, components: Vec<Component>) -> Result<(), Refusal> {
+        for told in components {
+            if let (component::CHARACTER, Some(fields)) = (told.number, told.fields) {
+                let (name, faction) = read_character(&fields)?;
+                self.name = name.unwrap_or(std::mem::take(&mut self.name));
+                self.faction = faction.unwrap_or(std::mem::take(&mut self.faction));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What one connection sees.
@@ -33,6 +47,7 @@ pub struct View {
     /// Highest input number that the server applied.
     pub acked: u32,
     entities: HashMap<u16, Entity>,
+    known: KnownList,
 }
 
 impl View {
@@ -45,6 +60,7 @@ impl View {
             tick_hz: welcome.tick_hz,
             acked: welcome.acked,
             entities: HashMap::new(),
+            known: KnownList::default(),
         }
     }
 
@@ -58,8 +74,12 @@ impl View {
         self.entities.get(&self.me)
     }
 
-    /// Applies an update: first who left, then who came, then who moved.
-    pub fn apply(&mut self, update: Update) {
+    /// Applies an update: first who left, then who came, then who moved and what changed.
+    ///
+    /// # Errors
+    /// `protocol` if it does not follow from the one before.
+    pub fn apply(&mut self, mut update: Update) -> Result<(), Refusal> {
+        self.known.resolve(&mut update)?;
         self.tick = update.tick;
         self.acked = update.acked;
         if update.whole {
@@ -69,12 +89,12 @@ impl View {
             self.entities.remove(&id);
         }
         for new in update.entered {
-            let entity =
-                Entity { kind: new.kind, x_cm: new.x, y_cm: new.y, name: new.name, faction: new.faction };
+            let mut entity = Entity { kind: new.kind, x_cm: new.x, y_cm: new.y, ..Entity::default() };
+            entity.apply(new.components)?;
             self.entities.insert(new.id, entity);
         }
         for (id, dx, dy) in update.moved {
-            if let Some(entity) = self.entities.get_mut(&id) {
+            if let Some(entity) = self.entities.get_mut(&(id as u16)) {
                 // The sum of a server's own numbers; wrapping keeps a broken server from stopping a client.
                 entity.x_cm = entity.x_cm.wrapping_add(i32::from(dx));
                 entity.y_cm = entity.y_cm.wrapping_add(i32::from(dy));
@@ -85,6 +105,12 @@ impl View {
                 (entity.x_cm, entity.y_cm) = (x, y);
             }
         }
+        for (id, components) in update.changed {
+            if let Some(entity) = self.entities.get_mut(&id) {
+                entity.apply(components)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -94,24 +120,33 @@ mod tests {
     use pangea_world::frames::Entered;
 
     fn came(id: u16, x: i32) -> Entered {
-        Entered { id, kind: 0, x, y: 0, name: format!("e{id}"), faction: String::new() }
+        Entered { id, kind: 0, x, y: 0, components: Vec::new() }
     }
 
     #[test]
     fn an_id_that_left_and_came_in_one_update_is_the_new_one() {
         let mut view = View { me: 1, ..View::default() };
-        view.apply(Update { whole: true, entered: vec![came(1, 10), came(2, 20)], ..Update::default() });
-        view.apply(Update {
+        let whole = Update { whole: true, entered: vec![came(1, 10), came(2, 20)], ..Update::default() };
+        assert_eq!(view.apply(whole), Ok(()));
+        let update = Update {
             left: vec![2],
             entered: vec![came(2, 99)],
-            moved: vec![(1, -3, 4)],
+            moved: vec![(0, -3, 4)],
             ..Update::default()
-        });
+        };
+        assert_eq!(view.apply(update), Ok(()));
         assert_eq!(view.me().map(|e| (e.x_cm, e.y_cm)), Some((7, 4)));
         assert_eq!(view.entities()[&2].x_cm, 99);
-        view.apply(Update { jumped: vec![(1, 500, 600), (7, 0, 0)], ..Update::default() });
+        assert_eq!(
+            view.apply(Update { jumped: vec![(1, 500, 600), (7, 0, 0)], ..Update::default() }),
+            Ok(())
+        );
         assert_eq!(view.me().map(|e| (e.x_cm, e.y_cm)), Some((500, 600)));
-        view.apply(Update { whole: true, ..Update::default() });
+        assert!(
+            view.apply(Update { moved: vec![(2, 1, 1)], ..Update::default() }).is_err(),
+            "never told of it"
+        );
+        assert_eq!(view.apply(Update { whole: true, ..Update::default() }), Ok(()));
         assert!(view.entities().is_empty(), "a whole view makes void what was known");
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use pangea_client::{Client, Error, Event, Game, Prepared};
 use pangea_world::frames::{
-    ClientMessage, Entered, Entry, ServerMessage, Update, Welcome, close, read_client_frame,
+    ClientMessage, Component, Entered, Entry, ServerMessage, Update, Welcome, close, component,
+    read_client_frame,
 };
 use pangea_world::id::{CharacterId, EnterId};
 use pangea_world::{Code, Refusal};
@@ -61,7 +62,7 @@ impl Socket {
 
     async fn entry(&mut self) -> Entry {
         match self.hear().await {
-            ClientMessage::Hello { version, entry } if version == pangea_world::GAME_PROTOCOL_VERSION => {
+            ClientMessage::Hello { version, entry, .. } if version == pangea_world::GAME_PROTOCOL_VERSION => {
                 entry
             }
             other => panic!("no Hello but {other:?}"),
@@ -92,11 +93,13 @@ fn welcome(steering: bool) -> ServerMessage {
         view_m: 60,
         speed_cm_s: 500,
         acked: 0,
+        schema: 0,
     }))
 }
 
 fn update(acked: u32) -> ServerMessage {
-    let me = Entered { id: 1, kind: 0, x: 100, y: 200, name: "Ada".into(), faction: String::new() };
+    let name = Component { number: component::CHARACTER, fields: Some("\x01\x03Ada".into()) };
+    let me = Entered { id: 1, kind: 0, x: 100, y: 200, components: vec![name] };
     ServerMessage::Update(Update { tick: 6, acked, whole: true, entered: vec![me], ..Update::default() })
 }
 
@@ -136,7 +139,7 @@ async fn an_input_is_answered_and_measured() {
     let server = Server::new().await;
     let (mut game, mut socket) = entered(&server).await;
     game.move_towards(3.0, 4.0).await;
-    assert_eq!(socket.hear().await, ClientMessage::Move { seq: 1, dx: 0.6, dy: 0.8 });
+    assert_eq!(socket.hear().await, ClientMessage::walk(1, 0.6, 0.8));
     socket.say(&update(1)).await;
     assert!(matches!(event(&mut game).await, Event::Updated { seen: Some(_) }));
     assert_eq!(game.me().map(|me| (me.name.as_str(), me.x_cm)), Some(("Ada", 100)));
@@ -179,7 +182,7 @@ async fn a_move_makes_the_new_connection_before_it_breaks_the_old_one() {
     assert!(matches!(event(&mut game).await, Event::Moved { .. }));
     assert_eq!((game.url(), game.epoch()), (new.url().as_str(), 4));
     game.move_towards(1.0, 0.0).await;
-    assert!(matches!(coming.hear().await, ClientMessage::Move { .. }));
+    assert!(matches!(coming.hear().await, ClientMessage::Input { .. }));
     let closing = async {
         socket.say(&ServerMessage::Switch { epoch: 4 }).await;
         socket.close(close::MOVED).await;

@@ -10,24 +10,10 @@ const MOST_CELLS: i32 = 256;
 pub struct Seen {
     /// Which entity.
     pub id: u16,
-    /// What it did in this tick.
-    pub change: Change,
     /// Where it stands, centimetres.
     pub x: i32,
     /// Where it stands, centimetres.
     pub y: i32,
-}
-
-/// What an entity did since the tick before.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Change {
-    /// It stands where it stood.
-    #[default]
-    None,
-    /// Moved by so many centimetres.
-    Moved(i8, i8),
-    /// Moved farther than fits there.
-    Jumped,
 }
 
 /// Cells of one area, row by row, and the entities sorted by cell (a counting sort).
@@ -61,25 +47,23 @@ impl Grid {
     }
 
     /// Sorts these entities in; what was there before is forgotten.
-    pub fn fill(&mut self, entities: impl Iterator<Item = Seen> + Clone) {
+    pub fn fill(&mut self, entities: &[Seen]) {
         self.begins.fill(0);
-        let mut count = 0;
-        for seen in entities.clone() {
+        for seen in entities {
             let cell = self.cell(seen.x, seen.y);
             self.begins[cell] += 1;
-            count += 1;
         }
         let mut sum = 0;
         for begin in &mut self.begins {
             sum += *begin;
             *begin = sum;
         }
-        self.sorted.resize(count, Seen::default());
+        self.sorted.resize(entities.len(), Seen::default());
         // From the end of each cell to its begin: afterwards `begins` says where each cell begins.
         for seen in entities {
             let cell = self.cell(seen.x, seen.y);
             self.begins[cell] -= 1;
-            self.sorted[self.begins[cell] as usize] = seen;
+            self.sorted[self.begins[cell] as usize] = *seen;
         }
     }
 
@@ -120,8 +104,9 @@ mod tests {
             x in -5_000i32..15_000, y in 0i32..20_000, radius in 0i32..8_000, view_m in 8u32..100,
         ) {
             let mut grid = Grid::new(Rect { x0: -50, y0: 0, x1: 150, y1: 200 }, view_m);
-            let seen = |(i, p): (usize, &(i32, i32))| Seen { id: i as u16, change: Change::None, x: p.0, y: p.1 };
-            grid.fill(points.iter().enumerate().map(seen));
+            let seen = |(i, p): (usize, &(i32, i32))| Seen { id: i as u16, x: p.0, y: p.1 };
+            let all: Vec<Seen> = points.iter().enumerate().map(seen).collect();
+            grid.fill(&all);
             let mut found: Vec<u16> = grid.near(x, y, radius).flatten().map(|s| s.id).collect();
             found.sort_unstable();
             let whole = found.len();

@@ -1,317 +1,376 @@
-//! The entities of one area, their inputs, and the step.
+//! One area as a game runs it: its entities, their inputs, and the step.
 
 use std::collections::VecDeque;
 use std::fmt;
 
-use bytes::{BufMut, BytesMut};
-use pangea_world::frames::put_string;
-use pangea_world::space::Rect;
-use pangea_world::{Code, Refusal};
+use bevy_ecs::prelude::*;
+use bevy_ecs::system::BoxedSystem;
+use pangea_engine_derive::Replicate;
+use pangea_world::Refusal;
+use pangea_world::id::CharacterId;
+use pangea_world::space::{Ground, Rect};
+use pangea_world::world as world_of;
 
-use crate::interest::{Change, Grid, Seen};
-use crate::walk::{Point, SPEED_M_S, nearest_free, walk};
-use crate::{Land, Terrain};
+use crate::field::Malformed;
+use crate::interest::{Grid, Seen};
+use crate::outbox::{Event, Outbox};
+use crate::registry::{Builder, CHARACTER, Enter, EnterHook, Kind, Leave, LeaveHook, Registry};
+use crate::rng::Dice;
+use crate::shadow::Shadows;
+use crate::walk::{Point, nearest_free};
+use crate::{Game, Terrain};
 
-/// Most inputs that a character may save up: a late network delivers several at once.
-pub const MOST_INPUTS: f32 = 5.0;
+/// Most entities of an area that clients can see.
+pub const MOST_ENTITIES: usize = u16::MAX as usize;
 
-/// Length of a direction that still counts as 1: room for rounding.
-const MOST_LENGTH: f32 = 1.01;
+/// Where an entity stands, metres. Clients are told to the centimetre, as cheaply as can be.
+#[derive(Component, Replicate, Debug, Clone, Copy, PartialEq, Default)]
+pub struct Position {
+    /// East.
+    #[replicate(server)]
+    pub x: f64,
+    /// South.
+    #[replicate(server)]
+    pub y: f64,
+}
 
-/// What others see of an entity beside its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Look {
-    /// 0 a character.
-    pub kind: u8,
-    /// Shown above it.
+impl Position {
+    /// As a point.
+    pub fn point(self) -> Point {
+        (self.x, self.y)
+    }
+}
+
+/// Who a character is.
+#[derive(Component, Replicate, Debug, Clone, PartialEq, Eq)]
+pub struct Character {
+    /// Its name.
     pub name: String,
     /// Its faction's id, or empty.
     pub faction: String,
 }
 
-/// One entity.
-#[derive(Debug)]
-pub(crate) struct Entity {
-    at: Point,
-    /// Where clients were told it stands, centimetres.
-    shown: (i32, i32),
-    change: Change,
-    /// Kind, and after the place: name and faction, as [`pangea_world::frames::Entered`] has them.
-    pub(crate) kind: u8,
-    pub(crate) look: BytesMut,
-    inputs: Vec<(f32, f32)>,
-    /// How many inputs it may still give; refilled with time.
-    budget: f32,
-    /// Highest number of an input seen.
-    seq: u32,
-    /// Highest number of an input applied.
-    acked: u32,
+/// Which of central's characters an entity is.
+#[derive(Component, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CharacterIs(pub CharacterId);
+
+/// An entity's number on the wire, valid while it is in this area.
+#[derive(Component, Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Net(pub u16);
+
+/// The area's own time: however late the process is, a step is `dt_s` long.
+#[derive(Resource, Debug, Clone, Copy, PartialEq)]
+pub struct Clock {
+    /// The number of this step.
+    pub tick: u64,
+    /// Steps per second of the area's time.
+    pub hz: u32,
 }
 
-/// One area as a game runs it.
+impl Clock {
+    /// Length of a step, seconds.
+    pub fn dt_s(&self) -> f64 {
+        1.0 / f64::from(self.hz)
+    }
+}
+
+/// The area, metres.
+#[derive(Resource, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent(pub Rect);
+
+/// What an area is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Setup<'a> {
+    /// Its world.
+    pub world: &'a world_of::World,
+    /// Its ground.
+    pub ground: &'a Ground,
+    /// The same in metres.
+    pub extent: Rect,
+    /// Steps per second.
+    pub tick_hz: u32,
+    /// How far a character sees, metres.
+    pub view_m: u32,
+    /// The number of the last step.
+    pub tick: u64,
+}
+
+/// What systems have spawned and nobody has told of yet.
+type Newcomers = QueryState<(Entity, &'static Kind), (With<Position>, Without<Net>)>;
+
+/// One area.
 pub struct Sim {
-    terrain: Terrain,
-    extent: Rect,
-    step_m: f64,
-    tick: u64,
+    pub(crate) ecs: World,
+    pub(crate) registry: Registry,
+    systems: Vec<BoxedSystem>,
+    on_enter: Vec<EnterHook>,
+    on_leave: Vec<LeaveHook>,
+    pub(crate) schema: (String, u64),
     pub(crate) view_m: u32,
-    pub(crate) entities: Vec<Option<Entity>>,
+    pub(crate) shadows: Shadows,
+    pub(crate) grid: Grid,
+    seqs: Vec<Seq>,
     free: VecDeque<u16>,
     /// Removed since the last step: no client may take a new entity for the old one.
     resting: Vec<u16>,
-    pub(crate) grid: Grid,
-    /// Scratch of [`crate::update`]: per id when it was looked at last.
-    pub(crate) marks: Vec<u32>,
-    pub(crate) mark: u32,
-    pub(crate) scratch: crate::update::Scratch,
+    places: QueryState<(Entity, &'static Net, &'static Position)>,
+    newcomers: Newcomers,
+    seen: Vec<Seen>,
+    pub(crate) gathering: crate::update::Scratch,
+}
+
+/// Numbers of a character's inputs.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seq {
+    /// Highest seen.
+    seen: u32,
+    /// Highest taken.
+    acked: u32,
 }
 
 impl fmt::Debug for Sim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sim(tick {}, {} ids)", self.tick, self.entities.len())
+        write!(f, "Sim(tick {}, {} ids)", self.tick(), self.shadows.hot.len())
     }
 }
 
 impl Sim {
-    /// An empty area at this tick.
-    pub fn new(land: Box<dyn Land>, extent: Rect, tick_hz: u32, view_m: u32, tick: u64) -> Self {
+    /// An area with nobody in it, as the game builds it.
+    pub fn new(game: &Game, setup: &Setup<'_>) -> Self {
+        let mut ecs = World::new();
+        ecs.insert_resource(Clock { tick: setup.tick, hz: setup.tick_hz.max(1) });
+        ecs.insert_resource(Extent(setup.extent));
+        ecs.insert_resource(Terrain::new((game.land)(setup.world, setup.ground)));
+        ecs.insert_resource(Dice::new(setup.world.seed ^ setup.tick));
+        let mut builder = Builder::new(ecs);
+        builder.component::<Position>().component::<Character>();
+        (game.build)(&mut builder, setup);
+        let Builder { mut ecs, registry, systems, on_enter, on_leave } = builder;
+        let numbers = registry.event_numbers.clone();
+        ecs.insert_resource(Outbox::new(numbers));
         Self {
-            terrain: Terrain::new(land),
-            extent,
-            step_m: SPEED_M_S / f64::from(tick_hz.max(1)),
-            tick,
-            view_m,
-            entities: Vec::new(),
+            schema: registry.schema(),
+            places: ecs.query(),
+            newcomers: ecs.query_filtered(),
+            ecs,
+            registry,
+            systems,
+            on_enter,
+            on_leave,
+            view_m: setup.view_m,
+            shadows: Shadows::default(),
+            grid: Grid::new(setup.extent, setup.view_m),
+            seqs: Vec::new(),
             free: VecDeque::new(),
             resting: Vec::new(),
-            grid: Grid::new(extent, view_m),
-            marks: Vec::new(),
-            mark: 0,
-            scratch: crate::update::Scratch::default(),
+            seen: Vec::new(),
+            gathering: crate::update::Scratch::default(),
         }
+    }
+
+    /// What a client must know to read updates and to write inputs, as JSON, and its hash.
+    pub fn schema(&self) -> (&str, u64) {
+        (&self.schema.0, self.schema.1)
     }
 
     /// The number of the last step.
     pub fn tick(&self) -> u64 {
-        self.tick
+        self.ecs.resource::<Clock>().tick
     }
 
     /// The area in metres.
     pub fn extent(&self) -> Rect {
-        self.extent
+        self.ecs.resource::<Extent>().0
     }
 
     /// The land, for its tiles.
     pub fn terrain(&mut self) -> &mut Terrain {
-        &mut self.terrain
+        self.ecs.resource_mut::<Terrain>().into_inner()
+    }
+
+    /// Entities and resources, for what is not a step: tests, commands of an operator.
+    pub fn ecs(&mut self) -> &mut World {
+        &mut self.ecs
     }
 
     /// The nearest place to this one where a character can stand.
     pub fn free_place(&mut self, at: Point) -> Point {
-        nearest_free(&mut self.terrain, self.extent, at)
+        let extent = self.extent();
+        nearest_free(self.terrain(), extent, at)
     }
 
-    /// Takes an id for an entity that is to come ([`Sim::spawn`]), or `None` if all 65,535 are taken.
+    // ---- entities ----
+
+    /// Takes an id for an entity that is to come, or `None` if all 65,535 are taken.
     pub fn reserve(&mut self) -> Option<u16> {
         if let Some(id) = self.free.pop_front() {
             return Some(id);
         }
-        let id = u16::try_from(self.entities.len()).ok().filter(|id| *id < u16::MAX)?;
-        self.entities.push(None);
-        self.marks.push(0);
+        let id = u16::try_from(self.shadows.hot.len()).ok().filter(|id| *id < u16::MAX)?;
+        self.shadows.grow();
+        self.seqs.push(Seq::default());
         Some(id)
     }
 
-    /// Puts an entity on the nearest free place under a reserved id. Clients are told after the next step.
-    pub fn spawn(&mut self, id: u16, look: &Look, at: Point) {
-        let at = self.free_place(at);
-        let mut encoded = BytesMut::with_capacity(2 + look.name.len() + look.faction.len());
-        put_string(&mut encoded, &look.name);
-        put_string(&mut encoded, &look.faction);
-        let entity = Entity {
-            at,
-            shown: centimetres(at),
-            change: Change::None,
-            kind: look.kind,
-            look: encoded,
-            inputs: Vec::new(),
-            budget: MOST_INPUTS,
-            seq: 0,
-            acked: 0,
-        };
-        assert!(self.entities[usize::from(id)].is_none(), "entity {id} is there already");
-        self.entities[usize::from(id)] = Some(entity);
+    /// Puts a character on the nearest free place under a reserved id, as it was when it left another area
+    /// (`record`, see [`Sim::record`]) or new. Clients are told after the next step.
+    ///
+    /// # Errors
+    /// If the record is malformed; it is a new character then.
+    pub fn spawn(
+        &mut self,
+        id: u16,
+        who: CharacterId,
+        character: Character,
+        at: Point,
+        why: Enter,
+        record: Option<&[u8]>,
+    ) -> Result<(), Malformed> {
+        assert!(self.entity(id).is_none(), "entity {id} is there already");
+        let (x, y) = self.free_place(at);
+        let mut entity = self.ecs.spawn(());
+        let mut read = Ok(());
+        if let Some(mut record) = record {
+            read = self.registry.take_entity(&mut entity, &mut record).map(drop);
+        }
+        entity.insert((Net(id), CHARACTER, CharacterIs(who), character, Position { x, y }));
+        for input in &self.registry.inputs {
+            input.attach(&mut entity);
+        }
+        let entity = entity.id();
+        self.seqs[usize::from(id)] = Seq::default();
+        let born = self.tick() + 1;
+        self.shadows.appear(id, entity, CHARACTER, born);
+        self.shadows.hot[usize::from(id)].at = centimetres((x, y));
+        for hook in &mut self.on_enter {
+            hook(&mut self.ecs, entity, why);
+        }
+        read
     }
 
-    /// Takes an entity out, or gives a reserved id back; the id rests until the next step is over.
-    pub fn remove(&mut self, id: u16) {
-        self.entities[usize::from(id)] = None;
+    /// Takes a character out, or gives a reserved id back; the id rests until the next step is over.
+    pub fn remove(&mut self, id: u16, why: Leave) {
+        if let Some(entity) = self.entity(id) {
+            for hook in &mut self.on_leave {
+                hook(&mut self.ecs, entity, why);
+            }
+            self.ecs.despawn(entity);
+            self.shadows.vanish(id);
+        }
         self.resting.push(id);
+    }
+
+    /// An entity as bytes, with everything that travels; see [`crate::codec`].
+    pub fn record(&self, id: u16) -> Option<Vec<u8>> {
+        let mut record = Vec::new();
+        self.registry.put_entity(&self.ecs, self.entity(id)?, &mut record).then_some(record)
     }
 
     /// Where an entity stands, metres.
     pub fn place(&self, id: u16) -> Option<Point> {
-        Some(self.entity(id)?.at)
+        Some(self.ecs.get::<Position>(self.entity(id)?)?.point())
     }
 
-    /// The highest input number that was applied, 0 before the first.
+    /// The entity with this id.
+    pub fn entity(&self, id: u16) -> Option<Entity> {
+        Some(self.shadows.cold.get(usize::from(id))?.as_ref()?.entity)
+    }
+
+    // ---- inputs ----
+
+    /// The highest input number that was taken, 0 before the first.
     pub fn acked(&self, id: u16) -> u32 {
-        self.entity(id).map_or(0, |entity| entity.acked)
+        self.seqs.get(usize::from(id)).map_or(0, |seq| seq.acked)
     }
 
     /// A new connection counts its inputs from 1 again.
     pub fn restart_inputs(&mut self, id: u16) {
-        if let Some(Some(entity)) = self.entities.get_mut(usize::from(id)) {
-            (entity.seq, entity.acked) = (0, 0);
-            entity.inputs.clear();
-        }
+        self.seqs[usize::from(id)] = Seq::default();
     }
 
     /// Queues an input for the next step. A number that is not higher than the last one is dropped.
     ///
     /// # Errors
-    /// `bad_input` for a direction that is not finite, `too_fast` for a longer one than 1, and for more
-    /// inputs than ticks; the input is dropped.
-    pub fn input(&mut self, id: u16, seq: u32, dx: f32, dy: f32) -> Result<(), Refusal> {
-        if !dx.is_finite() || !dy.is_finite() {
-            return Refusal::err(Code::BadInput, "a direction has two finite numbers");
-        }
-        let Some(Some(entity)) = self.entities.get_mut(usize::from(id)) else { return Ok(()) };
-        if seq <= entity.seq {
+    /// What the input's own check says, `too_fast` for more than are allowed, `protocol` for what cannot be
+    /// read; the input is dropped.
+    pub fn input(&mut self, id: u16, seq: u32, kind: u8, payload: &[u8]) -> Result<(), Refusal> {
+        let Some(entity) = self.entity(id) else { return Ok(()) };
+        let seqs = &mut self.seqs[usize::from(id)];
+        if seq <= seqs.seen {
             return Ok(());
         }
-        entity.seq = seq;
-        if dx.hypot(dy) > MOST_LENGTH {
-            return Refusal::err(Code::TooFast, "a direction has at most the length 1");
-        }
-        if entity.budget < 1.0 {
-            return Refusal::err(Code::TooFast, "one input per tick");
-        }
-        entity.budget -= 1.0;
-        entity.inputs.push((dx, dy));
-        entity.acked = seq;
+        seqs.seen = seq;
+        self.registry.take_input(&mut self.ecs, entity, kind, payload)?;
+        self.seqs[usize::from(id)].acked = seq;
         Ok(())
     }
 
-    /// One step: all queued inputs are walked; `refill` is how many inputs each character may give for it
-    /// (1 per tick; more after a pause).
+    // ---- the step ----
+
+    /// One step; `refill` is how many inputs each character gains for it (1 per tick; more after a pause).
     pub fn step(&mut self, refill: f32) {
-        self.tick += 1;
-        let reach = self.step_m;
-        for entity in self.entities.iter_mut().flatten() {
-            entity.budget = (entity.budget + refill).min(MOST_INPUTS);
-            for (dx, dy) in entity.inputs.drain(..) {
-                let by = (f64::from(dx) * reach, f64::from(dy) * reach);
-                entity.at = walk(&mut self.terrain, self.extent, entity.at, by);
+        self.ecs.resource_mut::<Clock>().tick += 1;
+        let tick = self.tick();
+        for system in &mut self.systems {
+            // A system that fails to run is one whose declared resource is missing: a mistake of the game.
+            if let Err(error) = system.run((), &mut self.ecs) {
+                panic!("a system could not run: {error}");
             }
-            let now = centimetres(entity.at);
-            let by = (now.0 - entity.shown.0, now.1 - entity.shown.1);
-            entity.change = match (i8::try_from(by.0), i8::try_from(by.1)) {
-                (Ok(0), Ok(0)) => Change::None,
-                (Ok(dx), Ok(dy)) => Change::Moved(dx, dy),
-                _ => Change::Jumped,
-            };
-            entity.shown = now;
+        }
+        for input in &mut self.registry.inputs {
+            input.refill(&mut self.ecs, refill);
         }
         self.free.extend(self.resting.drain(..));
-        self.grid.fill(self.entities.iter().enumerate().filter_map(|(id, entity)| {
-            let entity = entity.as_ref()?;
-            Some(Seen { id: id as u16, change: entity.change, x: entity.shown.0, y: entity.shown.1 })
-        }));
+        self.take_in(tick);
+        self.take_out();
+        self.look();
+        for part in &mut self.registry.parts {
+            part.collect(&self.ecs, &mut self.shadows);
+        }
+        self.shadows.write(tick);
+        self.ecs.clear_trackers();
     }
 
-    fn entity(&self, id: u16) -> Option<&Entity> {
-        self.entities.get(usize::from(id))?.as_ref()
+    /// Events of the last step, in their order.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        self.ecs.resource_mut::<Outbox>().take()
+    }
+
+    /// What systems spawned gets its id; beyond 65,535 entities it stays unseen until there is room.
+    fn take_in(&mut self, tick: u64) {
+        let newcomers: Vec<(Entity, Kind)> =
+            self.newcomers.iter(&self.ecs).map(|(entity, kind)| (entity, *kind)).collect();
+        for (entity, kind) in newcomers {
+            let Some(id) = self.reserve() else { return };
+            self.ecs.entity_mut(entity).insert(Net(id));
+            self.shadows.appear(id, entity, kind, tick);
+        }
+    }
+
+    /// What systems despawned gives its id back.
+    fn take_out(&mut self) {
+        for id in 0..self.shadows.cold.len() {
+            let Some(shadow) = &self.shadows.cold[id] else { continue };
+            if self.ecs.get_entity(shadow.entity).is_err() {
+                self.shadows.vanish(id as u16);
+                self.resting.push(id as u16);
+            }
+        }
+    }
+
+    /// Where everything stands now.
+    fn look(&mut self) {
+        self.seen.clear();
+        for (_, net, position) in self.places.iter(&self.ecs) {
+            let at = centimetres(position.point());
+            self.shadows.hot[usize::from(net.0)].at = at;
+            self.seen.push(Seen { id: net.0, x: at.0, y: at.1 });
+        }
+        self.grid.fill(&self.seen);
     }
 }
 
 /// Metres to whole centimetres.
 pub fn centimetres((x, y): Point) -> (i32, i32) {
     ((x * 100.0).round() as i32, (y * 100.0).round() as i32)
-}
-
-impl Entity {
-    /// Appends its record as one that came into view.
-    pub(crate) fn put_entered(&self, id: u16, out: &mut BytesMut) {
-        out.put_u16_le(id);
-        out.put_u8(self.kind);
-        out.put_i32_le(self.shown.0);
-        out.put_i32_le(self.shown.1);
-        out.put_slice(&self.look);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use pangea_world::frames::tile;
-
-    use super::*;
-
-    struct Flat;
-    impl Land for Flat {
-        fn tile(&self, _: i32, _: i32) -> u8 {
-            tile::GRASS
-        }
-    }
-
-    fn one() -> (Sim, u16) {
-        let mut sim = Sim::new(Box::new(Flat), Rect { x0: 0, y0: 0, x1: 64, y1: 64 }, 20, 60, 0);
-        let id = sim.reserve().expect("an id");
-        sim.spawn(id, &Look { kind: 0, name: "Ada".into(), faction: String::new() }, (10.0, 10.0));
-        (sim, id)
-    }
-
-    fn code(result: Result<(), Refusal>) -> Option<Code> {
-        result.err().map(|refusal| refusal.code)
-    }
-
-    #[test]
-    fn one_input_is_one_step_of_a_quarter_metre() {
-        let (mut sim, id) = one();
-        sim.input(id, 1, 1.0, 0.0).expect("taken");
-        sim.step(1.0);
-        assert_eq!(sim.place(id), Some((10.25, 10.0)));
-        assert_eq!(sim.acked(id), 1);
-        sim.input(id, 1, 1.0, 0.0).expect("a repeat is dropped silently");
-        sim.step(1.0);
-        assert_eq!(sim.place(id), Some((10.25, 10.0)));
-    }
-
-    #[test]
-    fn impossible_inputs_are_refused_and_move_nobody() {
-        let (mut sim, id) = one();
-        for (dx, dy) in [(f32::NAN, 0.0), (0.0, f32::INFINITY), (f32::NEG_INFINITY, f32::NAN)] {
-            assert_eq!(code(sim.input(id, 9, dx, dy)), Some(Code::BadInput));
-        }
-        assert_eq!(code(sim.input(id, 1, 1.0, 1.0)), Some(Code::TooFast));
-        assert_eq!(code(sim.input(id, 2, f32::MAX, 0.0)), Some(Code::TooFast));
-        sim.step(1.0);
-        assert_eq!(sim.place(id), Some((10.0, 10.0)));
-        assert_eq!(code(sim.input(id, 3, 0.0, -0.0)), None);
-        assert_eq!(code(sim.input(id, 4, f32::MIN_POSITIVE / 2.0, 0.0)), None, "a denormal is only small");
-    }
-
-    /// A thousand inputs in a tick are five, and then one per tick.
-    #[test]
-    fn more_inputs_than_ticks_are_refused() {
-        let (mut sim, id) = one();
-        let mut taken = 0;
-        for tick in 0..100 {
-            for n in 0..10 {
-                taken += u32::from(sim.input(id, tick * 10 + n + 1, 1.0, 0.0).is_ok());
-            }
-            sim.step(1.0);
-        }
-        assert_eq!(taken, 5 + 99);
-        assert!((sim.place(id).expect("there").0 - (10.0 + 0.25 * 104.0)).abs() < 1e-6);
-    }
-
-    #[test]
-    fn an_id_rests_for_a_step() {
-        let (mut sim, id) = one();
-        sim.remove(id);
-        assert_ne!(sim.reserve(), Some(id));
-        sim.step(1.0);
-        assert_eq!(sim.reserve(), Some(id));
-    }
 }

@@ -1,8 +1,9 @@
 //! The land of one area, chunk by chunk: made when somebody first comes near, then kept.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
+use bevy_ecs::prelude::Resource;
 use pangea_world::frames::{CHUNK_TILES, tile};
 
 use crate::Land;
@@ -14,9 +15,14 @@ const MOST_CHUNKS: usize = 4_096;
 const SIDE: i32 = CHUNK_TILES as i32;
 
 /// A game's [`Land`] with its chunks kept.
+#[derive(Resource)]
 pub struct Terrain {
     land: Box<dyn Land>,
     chunks: HashMap<(i32, i32), Box<[u8]>>,
+    /// Tiles that are not as the land made them.
+    altered: BTreeMap<(i32, i32), u8>,
+    /// Those altered since the last step.
+    changed: Vec<(i32, i32, u8)>,
 }
 
 impl fmt::Debug for Terrain {
@@ -28,13 +34,32 @@ impl fmt::Debug for Terrain {
 impl Terrain {
     /// A terrain over this land, with no chunk made yet.
     pub fn new(land: Box<dyn Land>) -> Self {
-        Self { land, chunks: HashMap::new() }
+        Self { land, chunks: HashMap::new(), altered: BTreeMap::new(), changed: Vec::new() }
     }
 
     /// The tile at (x, y) metres.
     pub fn tile(&mut self, x: i32, y: i32) -> u8 {
         let chunk = self.chunk(x.div_euclid(SIDE), y.div_euclid(SIDE));
         chunk[(y.rem_euclid(SIDE) * SIDE + x.rem_euclid(SIDE)) as usize]
+    }
+
+    /// Makes a tile another one; clients that see it are told after the step.
+    pub fn set_tile(&mut self, x: i32, y: i32, kind: u8) {
+        self.altered.insert((x, y), kind);
+        self.changed.push((x, y, kind));
+        if let Some(chunk) = self.chunks.get_mut(&(x.div_euclid(SIDE), y.div_euclid(SIDE))) {
+            chunk[(y.rem_euclid(SIDE) * SIDE + x.rem_euclid(SIDE)) as usize] = kind;
+        }
+    }
+
+    /// Tiles that are not as the land made them, by place.
+    pub fn altered(&self) -> &BTreeMap<(i32, i32), u8> {
+        &self.altered
+    }
+
+    /// Tiles that changed since this was last asked: x, y, kind.
+    pub fn take_changed(&mut self) -> Vec<(i32, i32, u8)> {
+        std::mem::take(&mut self.changed)
     }
 
     /// Whether the tile at (x, y) metres stops a walker.
@@ -52,13 +77,17 @@ impl Terrain {
         if self.chunks.len() >= MOST_CHUNKS && !self.chunks.contains_key(&(cx, cy)) {
             self.chunks.clear();
         }
-        let land = &self.land;
+        let (land, altered) = (&self.land, &self.altered);
         self.chunks.entry((cx, cy)).or_insert_with(|| {
             let far = 1 << 26;
             if cx.checked_abs().is_none_or(|c| c >= far) || cy.checked_abs().is_none_or(|c| c >= far) {
                 return vec![tile::VOID; CHUNK_TILES * CHUNK_TILES].into();
             }
-            (0..SIDE * SIDE).map(|i| land.tile(cx * SIDE + i % SIDE, cy * SIDE + i / SIDE)).collect()
+            let tile = |i: i32| {
+                let at = (cx * SIDE + i % SIDE, cy * SIDE + i / SIDE);
+                altered.get(&at).copied().unwrap_or_else(|| land.tile(at.0, at.1))
+            };
+            (0..SIDE * SIDE).map(tile).collect()
         })
     }
 }

@@ -1,11 +1,11 @@
-//! What a client is told. An entity's change is encoded once per tick, with the grid; per client the
-//! encoded pieces within its view are gathered into one message.
+//! What a client is told. Changes are written once per tick with the shadows; per client what lies in its view
+//! is gathered into one message, within a budget of bytes: near and fast first, and what has waited long.
 
 use bytes::{BufMut, BytesMut};
-use pangea_world::frames::put_varint;
+use pangea_world::frames::{put_places, put_varint, update};
 
 use crate::Sim;
-use crate::interest::Change;
+use crate::shadow::{Hot, put_record, varint_length};
 
 /// Type byte of [`pangea_world::frames::ServerMessage::Update`].
 const UPDATE: u8 = 0x82;
@@ -13,282 +13,332 @@ const UPDATE: u8 = 0x82;
 /// What one client was told so far.
 #[derive(Debug, Default)]
 pub struct View {
-    /// The entities that it knows, in no order.
-    known: Vec<u16>,
+    /// The entities that it knows, in the order in which the client has them too.
+    known: Vec<Known>,
     /// The tick of the last gathering; when one was left out, the next one is whole.
-    tick: Option<u64>,
-    acked: u32,
+    gathered: Option<u64>,
+    /// What the last update said.
+    told_tick: u64,
+    told_acked: u32,
+}
+
+/// An entity as a client knows it.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    id: u16,
+    /// Grows while news of it wait for room.
+    waited: f32,
+    born: u64,
+    /// The tick up to which its components are told.
+    since: u64,
+    /// The place that was told.
+    at: (i32, i32),
+}
+
+/// Where a client looks from, and how much it may be told.
+#[derive(Debug, Clone, Copy)]
+pub struct Eyes {
+    /// Centimetres.
+    pub at: (i32, i32),
+    /// The entity that it steers: it sees its owner's fields too.
+    pub me: u16,
+    /// The highest input number that was taken.
+    pub acked: u32,
+    /// Most bytes of changes in this tick; what comes into view is not counted.
+    pub budget: usize,
 }
 
 /// Buffers that every gathering uses.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    known: Vec<u16>,
-    left: BytesMut,
-    entered: BytesMut,
-    moved: BytesMut,
-    jumped: BytesMut,
-    counts: [u32; 4],
+    /// Per id: the last gathering that knew it.
+    marks: Vec<u32>,
+    mark: u32,
+    left: Vec<u16>,
+    entered: Vec<u8>,
+    entered_count: u32,
+    news: Vec<News>,
+    moved: Vec<(u32, i8, i8)>,
+    jumped: Vec<(u16, i32, i32)>,
+    changed: Vec<u8>,
+    changed_count: u32,
+    /// How much each of `news` costs and matters.
+    ranks: Vec<(f32, u32)>,
+}
+
+/// Something that a client does not know yet of an entity that it knows.
+#[derive(Debug, Clone, Copy)]
+struct News {
+    /// Its place in the list.
+    place: u32,
+    by: (i32, i32),
+    components: bool,
+    bytes: u16,
+    taken: bool,
 }
 
 impl View {
     /// Everything is told anew with the next update.
     pub fn forget(&mut self) {
-        self.tick = None;
+        self.gathered = None;
+    }
+
+    /// How many entities it knows.
+    pub fn known(&self) -> usize {
+        self.known.len()
     }
 }
 
 impl Sim {
-    /// Appends the update for one client that stands at (x, y) centimetres and whose inputs were applied up
-    /// to `acked`; says whether there was anything new. What comes within the view is told, and stays known
-    /// until it is a tenth farther away. Call it once after each step; if a step was left out the update is
-    /// whole.
-    pub fn gather(&mut self, view: &mut View, (x, y): (i32, i32), acked: u32, out: &mut BytesMut) -> bool {
+    /// Appends the update for one client; says whether there was anything new. What comes within the view is
+    /// told, and stays known until it is a tenth farther away. Call it once after each step; if a step was
+    /// left out the update is whole.
+    pub fn gather(&mut self, view: &mut View, eyes: Eyes, out: &mut BytesMut) -> bool {
         let tick = self.tick();
-        let whole = view.tick.is_none_or(|last| last + 1 != tick);
-        view.tick = Some(tick);
+        let whole = view.gathered.is_none_or(|last| last + 1 != tick);
+        view.gathered = Some(tick);
         if whole {
             view.known.clear();
         }
-        let s = &mut self.scratch;
-        for buffer in [&mut s.left, &mut s.entered, &mut s.moved, &mut s.jumped] {
-            buffer.clear();
+        self.gathering.begin(self.shadows.hot.len());
+        let near_cm = self.view_m as i32 * 100;
+        let far_cm = near_cm + near_cm / 10;
+        self.part(view, eyes.at, far_cm, whole);
+        let before = view.known.len();
+        self.meet(view, eyes, near_cm, far_cm, tick);
+        let bytes = self.find_news(&view.known[..before], eyes.me);
+        if bytes > eyes.budget {
+            self.choose(&mut view.known, eyes, far_cm);
         }
-        s.counts = [0; 4];
-        // Two marks per gathering: known before, and seen now.
-        if self.mark > u32::MAX - 4 {
+        self.tell(view, eyes.me, tick);
+        let s = &self.gathering;
+        let nothing = s.left.is_empty() && s.entered_count == 0 && s.news.is_empty();
+        if !whole && nothing && view.told_acked == eyes.acked {
+            return false;
+        }
+        put_update(out, view, tick, eyes.acked, whole, s);
+        (view.told_tick, view.told_acked) = (tick, eyes.acked);
+        true
+    }
+
+    /// Who is gone or too far. The last of the list takes a place that becomes free, here and at the client.
+    fn part(&mut self, view: &mut View, at: (i32, i32), far_cm: i32, whole: bool) {
+        let s = &mut self.gathering;
+        let mut place = 0;
+        while let Some(known) = view.known.get(place) {
+            let hot = &self.shadows.hot[usize::from(known.id)];
+            if hot.born == known.born && is_within(hot.at, at, far_cm) {
+                s.marks[usize::from(known.id)] = s.mark;
+                place += 1;
+            } else {
+                if !whole {
+                    s.left.push(known.id);
+                }
+                view.known.swap_remove(place);
+            }
+        }
+    }
+
+    /// Who came near. All of them at once: a first view is whole.
+    fn meet(&mut self, view: &mut View, eyes: Eyes, near_cm: i32, far_cm: i32, tick: u64) {
+        let s = &mut self.gathering;
+        for seen in self.grid.near(eyes.at.0, eyes.at.1, far_cm).flatten() {
+            let id = usize::from(seen.id);
+            if s.marks[id] == s.mark || !is_within((seen.x, seen.y), eyes.at, near_cm) {
+                continue;
+            }
+            let Some(shadow) = &self.shadows.cold[id] else { continue };
+            s.marks[id] = s.mark;
+            let (born, at) = (self.shadows.hot[id].born, (seen.x, seen.y));
+            view.known.push(Known { id: seen.id, waited: 0.0, born, since: tick, at });
+            // The id, then kind and place, then the components: as a record has them.
+            let begin = s.entered.len();
+            put_record(seen.id, shadow, None, seen.id == eyes.me, &mut s.entered);
+            let mut head = [0; 9];
+            head[0] = shadow.kind.0;
+            head[1..5].copy_from_slice(&at.0.to_le_bytes());
+            head[5..9].copy_from_slice(&at.1.to_le_bytes());
+            s.entered.splice(begin + 2..begin + 2, head);
+            s.entered_count += 1;
+        }
+    }
+
+    /// What is new of those that were known before; returns how many bytes all of it takes.
+    fn find_news(&mut self, known: &[Known], me: u16) -> usize {
+        let s = &mut self.gathering;
+        let mut sum = 0;
+        for (place, known) in known.iter().enumerate() {
+            let hot = &self.shadows.hot[usize::from(known.id)];
+            let by = (hot.at.0.wrapping_sub(known.at.0), hot.at.1.wrapping_sub(known.at.1));
+            let fresh = hot.fresh > known.since;
+            if by == (0, 0) && !fresh && known.id != me {
+                continue;
+            }
+            let Some(shadow) = &self.shadows.cold[usize::from(known.id)] else { continue };
+            let components = if known.id == me { shadow.owner_fresh > known.since } else { fresh };
+            // What was written for all is what most get; who waited gets more.
+            let bytes = move_bytes(by) + if components { shadow.record.len() } else { 0 };
+            if by != (0, 0) || components {
+                sum += bytes;
+                let bytes = bytes.min(usize::from(u16::MAX)) as u16;
+                s.news.push(News { place: place as u32, by, components, bytes, taken: true });
+            }
+        }
+        sum
+    }
+
+    /// More news than the budget: what matters most is taken, the rest waits and matters more next time.
+    fn choose(&mut self, known: &mut [Known], eyes: Eyes, far_cm: i32) {
+        let s = &mut self.gathering;
+        s.ranks.clear();
+        for (n, news) in s.news.iter_mut().enumerate() {
+            let known = &mut known[news.place as usize];
+            let away = f64::from(known.at.0 - eyes.at.0).hypot(f64::from(known.at.1 - eyes.at.1));
+            let near = 1.0 - (away / f64::from(far_cm)).min(1.0);
+            let fast = f64::from(news.by.0).hypot(f64::from(news.by.1)) / 25.0;
+            known.waited += (0.1 + near + fast.min(2.0) / 2.0) as f32;
+            news.taken = false;
+            let rank = if known.id == eyes.me { f32::INFINITY } else { known.waited };
+            s.ranks.push((rank, n as u32));
+        }
+        s.ranks.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+        let mut left = eyes.budget;
+        for (_, n) in &s.ranks {
+            let news = &mut s.news[*n as usize];
+            let bytes = usize::from(news.bytes);
+            if bytes > left && left < eyes.budget {
+                break;
+            }
+            left = left.saturating_sub(bytes);
+            news.taken = true;
+        }
+    }
+
+    /// Puts the chosen news where the update takes them from.
+    fn tell(&mut self, view: &mut View, me: u16, tick: u64) {
+        let s = &mut self.gathering;
+        for news in s.news.iter().filter(|news| news.taken) {
+            let known = &mut view.known[news.place as usize];
+            let hot = &self.shadows.hot[usize::from(known.id)];
+            match (i8::try_from(news.by.0), i8::try_from(news.by.1)) {
+                (Ok(0), Ok(0)) => {}
+                (Ok(dx), Ok(dy)) => s.moved.push((news.place, dx, dy)),
+                _ => s.jumped.push((known.id, hot.at.0, hot.at.1)),
+            }
+            known.at = hot.at;
+            known.waited = 0.0;
+            if !news.components {
+                continue;
+            }
+            if let Some(shadow) = &self.shadows.cold[usize::from(known.id)] {
+                if known.id != me && is_up_to_date(hot, known.since, tick) {
+                    s.changed.extend_from_slice(&self.shadows.written[shadow.record.clone()]);
+                } else {
+                    put_record(known.id, shadow, Some(known.since), known.id == me, &mut s.changed);
+                }
+                s.changed_count += 1;
+            }
+            known.since = tick;
+        }
+    }
+}
+
+/// Whether all that changed before this tick is told: then this tick's record is all that is new.
+fn is_up_to_date(hot: &Hot, since: u64, tick: u64) -> bool {
+    hot.fresh == tick && hot.fresh_before <= since
+}
+
+fn is_within(a: (i32, i32), b: (i32, i32), distance: i32) -> bool {
+    let (dx, dy) = (i64::from(a.0) - i64::from(b.0), i64::from(a.1) - i64::from(b.1));
+    dx * dx + dy * dy <= i64::from(distance) * i64::from(distance)
+}
+
+/// How many bytes a move takes, with its share of the mask.
+fn move_bytes(by: (i32, i32)) -> usize {
+    match by {
+        (0, 0) => 0,
+        (dx, dy) if i8::try_from(dx).is_ok() && i8::try_from(dy).is_ok() => 3,
+        _ => 10,
+    }
+}
+
+impl Scratch {
+    fn begin(&mut self, ids: usize) {
+        self.marks.resize(ids, 0);
+        if self.mark == u32::MAX {
             self.marks.fill(0);
             self.mark = 0;
         }
-        self.mark += 2;
-        let (before, now) = (self.mark, self.mark + 1);
-        for id in &view.known {
-            self.marks[usize::from(*id)] = before;
-        }
-        s.known.clear();
-        let near_cm = self.view_m as i32 * 100;
-        let far_cm = near_cm + near_cm / 10;
-        let square = |cm: i32| i64::from(cm) * i64::from(cm);
-        let (near, far) = (square(near_cm), square(far_cm));
-        for seen in self.grid.near(x, y, far_cm).flatten() {
-            let (dx, dy) = (i64::from(seen.x) - i64::from(x), i64::from(seen.y) - i64::from(y));
-            let distance = dx * dx + dy * dy;
-            let mark = &mut self.marks[usize::from(seen.id)];
-            let was_known = *mark == before;
-            if distance > far || (distance > near && !was_known) {
-                continue;
-            }
-            *mark = now;
-            s.known.push(seen.id);
-            if !was_known {
-                if let Some(entity) = &self.entities[usize::from(seen.id)] {
-                    entity.put_entered(seen.id, &mut s.entered);
-                    s.counts[1] += 1;
-                }
-                continue;
-            }
-            match seen.change {
-                Change::None => {}
-                Change::Moved(dx, dy) => {
-                    let id = seen.id.to_le_bytes();
-                    s.moved.put_slice(&[id[0], id[1], dx as u8, dy as u8]);
-                    s.counts[2] += 1;
-                }
-                Change::Jumped => {
-                    s.jumped.put_u16_le(seen.id);
-                    s.jumped.put_i32_le(seen.x);
-                    s.jumped.put_i32_le(seen.y);
-                    s.counts[3] += 1;
-                }
-            }
-        }
-        for id in &view.known {
-            if self.marks[usize::from(*id)] == before {
-                s.left.put_u16_le(*id);
-                s.counts[0] += 1;
-            }
-        }
-        std::mem::swap(&mut view.known, &mut s.known);
-        if !whole && s.counts == [0; 4] && view.acked == acked {
-            return false;
-        }
-        view.acked = acked;
-        put_update(out, tick as u32, acked, whole, s);
-        true
+        self.mark += 1;
+        self.left.clear();
+        self.entered.clear();
+        self.news.clear();
+        self.moved.clear();
+        self.jumped.clear();
+        self.changed.clear();
+        (self.entered_count, self.changed_count) = (0, 0);
     }
 }
 
-fn put_update(out: &mut BytesMut, tick: u32, acked: u32, whole: bool, s: &Scratch) {
-    let parts = [&s.left, &s.entered, &s.moved, &s.jumped];
-    let length =
-        9 + parts.iter().zip(s.counts).map(|(part, count)| part.len() + varint_len(count)).sum::<usize>();
-    out.reserve(length + 6);
+fn put_update(out: &mut BytesMut, view: &View, tick: u64, acked: u32, whole: bool, s: &Scratch) {
+    let (ticks, acks) = if whole {
+        (tick as u32, acked)
+    } else {
+        ((tick - view.told_tick) as u32, acked.wrapping_sub(view.told_acked))
+    };
+    // Room for the longest length; what is too much is moved up afterwards.
     out.put_u8(UPDATE);
-    put_varint(out, length as u32);
-    out.put_u32_le(tick);
-    out.put_u32_le(acked);
-    out.put_u8(u8::from(whole));
-    for (part, count) in parts.iter().zip(s.counts) {
-        put_varint(out, count);
-        out.put_slice(part);
+    let head = out.len();
+    out.put_slice(&[0; 5]);
+    let body = out.len();
+    out.put_u8(0);
+    put_varint(out, ticks);
+    put_varint(out, acks);
+    let mut flags = if whole { update::WHOLE } else { 0 };
+    if !s.left.is_empty() {
+        flags |= update::LEFT;
+        put_varint(out, s.left.len() as u32);
+        s.left.iter().for_each(|id| out.put_u16_le(*id));
     }
-}
-
-fn varint_len(value: u32) -> usize {
-    ((32 - value.leading_zeros()).max(1)).div_ceil(7) as usize
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use pangea_world::frames::{ServerMessage, Update, read_server_frame, tile};
-    use pangea_world::space::Rect;
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::sim::centimetres;
-    use crate::{Land, Look};
-
-    struct Flat;
-    impl Land for Flat {
-        fn tile(&self, _: i32, _: i32) -> u8 {
-            tile::GRASS
+    if s.entered_count > 0 {
+        flags |= update::ENTERED;
+        put_varint(out, s.entered_count);
+        out.put_slice(&s.entered);
+    }
+    if !s.moved.is_empty() {
+        flags |= update::MOVED;
+        put_varint(out, s.moved.len() as u32);
+        put_places(out, s.moved.iter().map(|(place, ..)| *place));
+        for (_, dx, dy) in &s.moved {
+            out.put_i8(*dx);
+            out.put_i8(*dy);
         }
     }
-
-    /// What a client makes of its updates.
-    #[derive(Default)]
-    struct Client {
-        view: View,
-        seen: BTreeMap<u16, (i32, i32, String)>,
-        acked: u32,
-    }
-
-    impl Client {
-        fn read(&mut self, update: Update) {
-            if update.whole {
-                self.seen.clear();
-            }
-            for id in update.left {
-                assert!(self.seen.remove(&id).is_some(), "{id} left and was not known");
-            }
-            for entered in update.entered {
-                let new = self.seen.insert(entered.id, (entered.x, entered.y, entered.name));
-                assert!(new.is_none(), "{} entered twice", entered.id);
-            }
-            for (id, dx, dy) in update.moved {
-                let known = self.seen.get_mut(&id).expect("moved and known");
-                (known.0, known.1) = (known.0 + i32::from(dx), known.1 + i32::from(dy));
-            }
-            for (id, x, y) in update.jumped {
-                let known = self.seen.get_mut(&id).expect("jumped and known");
-                (known.0, known.1) = (x, y);
-            }
-            self.acked = update.acked;
+    if !s.jumped.is_empty() {
+        flags |= update::JUMPED;
+        put_varint(out, s.jumped.len() as u32);
+        for (id, x, y) in &s.jumped {
+            out.put_u16_le(*id);
+            out.put_i32_le(*x);
+            out.put_i32_le(*y);
         }
     }
-
-    #[derive(Debug, Clone)]
-    enum Act {
-        Walk(usize, f32),
-        Spawn(f64, f64),
-        Remove(usize),
-        /// This client's socket is full for a tick.
-        Skip(usize),
+    if s.changed_count > 0 {
+        flags |= update::CHANGED;
+        put_varint(out, s.changed_count);
+        out.put_slice(&s.changed);
     }
-
-    fn acts() -> impl Strategy<Value = Vec<Vec<Act>>> {
-        let act = prop_oneof![
-            6 => (0usize..30, 0.0f32..6.3).prop_map(|(who, to)| Act::Walk(who, to)),
-            2 => (0.0f64..200.0, 0.0f64..200.0).prop_map(|(x, y)| Act::Spawn(x, y)),
-            1 => (0usize..30).prop_map(Act::Remove),
-            1 => (0usize..4).prop_map(Act::Skip),
-        ];
-        proptest::collection::vec(proptest::collection::vec(act, 0..12), 1..50)
+    out[body] = flags;
+    let length = out.len() - body;
+    let length_bytes = varint_length(length as u64);
+    let mut at = head;
+    let mut rest = length;
+    for n in 0..length_bytes {
+        let more = if n + 1 < length_bytes { 0x80 } else { 0 };
+        out[at] = (rest & 0x7F) as u8 | more;
+        rest >>= 7;
+        at += 1;
     }
-
-    proptest! {
-        /// Whatever walks, comes and goes, and whatever updates were left out: after each update a client
-        /// knows exactly what lies within its view, under the right names and at the right places.
-        #[test]
-        fn a_client_knows_what_the_server_shows(ticks in acts(), hz in prop_oneof![Just(1u32), Just(20)]) {
-            let extent = Rect { x0: 0, y0: 0, x1: 200, y1: 200 };
-            let mut sim = Sim::new(Box::new(Flat), extent, hz, 40, 100);
-            let mut there: Vec<(u16, u32, String)> = Vec::new();
-            let mut clients: Vec<(Client, (f64, f64))> =
-                [(10.0, 10.0), (100.0, 100.0), (60.0, 140.0), (199.0, 1.0)].map(|at| (Client::default(), at)).into();
-            let mut named = 0;
-            for acts in ticks {
-                let mut skipped = Vec::new();
-                for act in acts {
-                    match act {
-                        Act::Walk(who, to) if !there.is_empty() => {
-                            let who = who % there.len();
-                            there[who].1 += 1;
-                            let _ = sim.input(there[who].0, there[who].1, to.cos(), to.sin());
-                        }
-                        Act::Spawn(x, y) => {
-                            let id = sim.reserve().expect("an id");
-                            named += 1;
-                            let name = format!("n{named}");
-                            sim.spawn(id, &Look { kind: 0, name: name.clone(), faction: String::new() }, (x, y));
-                            there.push((id, 0, name));
-                        }
-                        Act::Remove(who) if !there.is_empty() => {
-                            let (id, ..) = there.swap_remove(who % there.len());
-                            sim.remove(id);
-                        }
-                        Act::Skip(client) => skipped.push(client),
-                        _ => {}
-                    }
-                }
-                sim.step(1.0);
-                for (n, (client, at)) in clients.iter_mut().enumerate() {
-                    if skipped.contains(&n) {
-                        continue;
-                    }
-                    let mut out = BytesMut::new();
-                    let middle = centimetres(*at);
-                    if sim.gather(&mut client.view, middle, n as u32, &mut out) {
-                        let mut messages = read_server_frame(&out).expect("readable");
-                        let Some(ServerMessage::Update(update)) = messages.pop() else { panic!("an update") };
-                        prop_assert_eq!(update.tick, sim.tick() as u32);
-                        client.read(update);
-                    } else {
-                        prop_assert!(out.is_empty());
-                    }
-                    prop_assert_eq!(client.acked, n as u32);
-                    for (id, _, name) in &there {
-                        let (x, y) = centimetres(sim.place(*id).expect("there"));
-                        let distance = f64::from(x - middle.0).hypot(f64::from(y - middle.1));
-                        match client.seen.get(id) {
-                            Some(seen) => {
-                                prop_assert_eq!(seen, &(x, y, name.clone()));
-                                prop_assert!(distance <= 4_400.5, "sees too far");
-                            }
-                            None => prop_assert!(distance >= 3_999.5, "does not see {name}"),
-                        }
-                    }
-                    prop_assert!(client.seen.keys().all(|id| there.iter().any(|t| t.0 == *id)), "sees one who left");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn nothing_new_is_nothing_to_send() {
-        let mut sim = Sim::new(Box::new(Flat), Rect { x0: 0, y0: 0, x1: 64, y1: 64 }, 20, 60, 0);
-        let id = sim.reserve().expect("an id");
-        sim.spawn(id, &Look { kind: 0, name: "a".into(), faction: String::new() }, (5.0, 5.0));
-        let (mut view, mut out) = (View::default(), BytesMut::new());
-        sim.step(1.0);
-        assert!(sim.gather(&mut view, (500, 500), 0, &mut out), "the first one is whole");
-        sim.step(1.0);
-        assert!(!sim.gather(&mut view, (500, 500), 0, &mut out));
-        assert!(
-            sim.gather(&mut View::default(), (500, 500), 0, &mut out),
-            "of another client it is the first"
-        );
-    }
+    out.copy_within(body..body + length, at);
+    out.truncate(at + length);
 }

@@ -1,9 +1,12 @@
 //! One step over the land. A walker is a square of 0.6 m; solid tiles and the area's edge stop it, and it
 //! slides along them: first the step's east-west part is walked, then its north-south part.
 
+use bevy_ecs::prelude::*;
 use pangea_world::space::Rect;
+use pangea_world::{Code, Refusal};
 
-use crate::Terrain;
+use crate::sim::{Clock, Extent, Position};
+use crate::{Allowance, Builder, Input, Inputs, Replicate, Terrain};
 
 /// Half the side of a walker, metres.
 pub const RADIUS_M: f64 = 0.3;
@@ -17,8 +20,63 @@ const STRIDE_M: f64 = 0.5;
 /// How much a square may reach into a tile that it only touches.
 const TOUCH_M: f64 = 1e-6;
 
+/// Length of a direction that still counts as 1: room for rounding.
+const MOST_LENGTH: f32 = 1.01;
+
 /// A point, metres.
 pub type Point = (f64, f64);
+
+/// Walk for one tick in a direction: at most 1 long, where 1 is full speed.
+#[derive(Replicate, Debug, Clone, Copy, PartialEq)]
+pub struct Walk {
+    /// East.
+    pub dx: f32,
+    /// South.
+    pub dy: f32,
+}
+
+impl Input for Walk {
+    fn check(&self) -> Result<(), Refusal> {
+        if !self.dx.is_finite() || !self.dy.is_finite() {
+            return Refusal::err(Code::BadInput, "a direction has two finite numbers");
+        }
+        if self.dx.hypot(self.dy) > MOST_LENGTH {
+            return Refusal::err(Code::TooFast, "a direction has at most the length 1");
+        }
+        Ok(())
+    }
+}
+
+/// Whoever has it does not walk: dead, held, asleep. His inputs are taken all the same.
+#[derive(Component, Debug, Clone, Copy, PartialEq, Default)]
+pub struct Stunned;
+
+impl Builder {
+    /// Characters walk as their clients say.
+    pub fn walking(&mut self) -> &mut Self {
+        self.input::<Walk>(Allowance::EACH_TICK).system(follow)
+    }
+}
+
+fn follow(
+    clock: Res<Clock>,
+    extent: Res<Extent>,
+    mut terrain: ResMut<Terrain>,
+    mut walkers: Query<(&mut Inputs<Walk>, &mut Position, Has<Stunned>)>,
+) {
+    let reach = SPEED_M_S * clock.dt_s();
+    for (mut inputs, mut position, stunned) in &mut walkers {
+        if inputs.is_empty() {
+            continue;
+        }
+        for Walk { dx, dy } in inputs.drain() {
+            if !stunned {
+                let by = (f64::from(dx) * reach, f64::from(dy) * reach);
+                (position.x, position.y) = walk(&mut terrain, extent.0, position.point(), by);
+            }
+        }
+    }
+}
 
 /// Walks from a free point; the result is free too, inside the extent, and no farther away than `by`.
 pub fn walk(terrain: &mut Terrain, extent: Rect, from: Point, by: Point) -> Point {

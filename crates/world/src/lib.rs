@@ -48,4 +48,4 @@ pub use refusal::{Code, Refusal};
 pub const LINK_VERSION: u32 = 1;
 
 /// Version of the game protocol of docs/protocol.md; a client with another one is refused.
-pub const GAME_PROTOCOL_VERSION: u16 = 1;
+pub const GAME_PROTOCOL_VERSION: u16 = 2;

@@ -20,7 +20,13 @@ const PATH_M: f64 = 1.6;
 
 /// The game.
 pub fn game() -> Game {
-    Game { name: "wilds", land: |world, ground| Box::new(Wilds::new(world, ground)) }
+    Game {
+        name: "wilds",
+        land: |world, ground| Box::new(Wilds::new(world, ground)),
+        build: |area, _| {
+            area.walking();
+        },
+    }
 }
 
 /// The land of one world, or of one map of it.

@@ -61,7 +61,7 @@ async fn what_breaks_the_protocol_ends_its_own_connection_alone() {
     let cluster = Cluster::with_worlds(&[("field", FIELD)], &[]).await;
     let (mut honest, me, _) = enter(&cluster, "Honest").await;
     let mut rogue = Rogue::new(&cluster).await;
-    let hello = |version| frame(ClientMessage::Hello { version, entry: Entry::Resume([1; 16]) });
+    let hello = |version| frame(ClientMessage::Hello { version, schema: 0, entry: Entry::Resume([1; 16]) });
     for (what, message, code) in [
         ("text", Message::text("{}"), "protocol"),
         ("an empty frame", bytes(&[]), "protocol"),
@@ -74,7 +74,7 @@ async fn what_breaks_the_protocol_ends_its_own_connection_alone() {
         ("a length that never ends", bytes(&[2, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]), "protocol"),
         ("a move of no length", bytes(&[2, 0]), "protocol"),
         ("a string that is no UTF-8", bytes(&[4, 5, 2, 0xC3, 0x28, 0, 0]), "protocol"),
-        ("a second hello", hello(1), "protocol"),
+        ("a second hello", hello(2), "protocol"),
         ("a good one and a bad one", bytes(&[6, 4, 1, 0, 0, 0, 0x7F, 0]), "protocol"),
     ] {
         let (mut wire, _) = rogue.back().await;
@@ -87,7 +87,9 @@ async fn what_breaks_the_protocol_ends_its_own_connection_alone() {
     honest.walk(1.0, 0.0).await;
     honest
         .until("he walks", |message| match message {
-            ServerMessage::Update(update) => update.moved.iter().any(|(id, ..)| *id == me.me).then_some(()),
+            ServerMessage::Update(update) => {
+                update.moved.iter().any(|(id, ..)| *id == u32::from(me.me)).then_some(())
+            }
             _ => None,
         })
         .await;
@@ -101,15 +103,15 @@ async fn the_first_message_is_a_hello() {
     let cluster = Cluster::with_worlds(&[("field", FIELD)], &[]).await;
     let (mut honest, _, url) = enter(&cluster, "Honest").await;
     let ping = ClientMessage::Ping { nonce: 1 };
-    let hello = |version| ClientMessage::Hello { version, entry: Entry::Resume([1; 16]) };
-    let both = [hello(1).to_frame(), ping.to_frame()].concat();
+    let hello = |version| ClientMessage::Hello { version, schema: 0, entry: Entry::Resume([1; 16]) };
+    let both = [hello(2).to_frame(), ping.to_frame()].concat();
     for (what, message, code) in [
         ("text", Message::text("hello"), "protocol"),
         ("nothing", bytes(&[]), "protocol"),
         ("another message", frame(ping), "protocol"),
         ("two at once", bytes(&both), "protocol"),
         ("too much", bytes(&[1; 4_097]), "too_large"),
-        ("another version", frame(hello(2)), "version_mismatch"),
+        ("another version", frame(hello(1)), "version_mismatch"),
         ("version 0", frame(hello(0)), "version_mismatch"),
         ("half a hello", bytes(&[1, 3, 1, 0]), "protocol"),
     ] {
@@ -183,22 +185,22 @@ async fn a_direction_that_is_no_direction_moves_nobody() {
     .enumerate()
     {
         let (mut wire, welcome) = rogue.back().await;
-        wire.say(ClientMessage::Move { seq: welcome.acked + n as u32 + 1, dx, dy }).await;
+        wire.say(ClientMessage::walk(welcome.acked + n as u32 + 1, dx, dy)).await;
         assert_eq!(wire.refusal().await, code, "({dx}, {dy})");
         for message in wire.flush().await {
             if let ServerMessage::Update(update) = message {
-                let moved =
-                    update.moved.iter().map(|(id, ..)| id).chain(update.jumped.iter().map(|(id, ..)| id));
-                assert!(!moved.into_iter().any(|id| *id == welcome.me), "({dx}, {dy}): {update:?}");
+                let jumped = update.jumped.iter().map(|(id, ..)| u32::from(*id));
+                let mut moved = update.moved.iter().map(|(id, ..)| *id).chain(jumped);
+                assert!(!moved.any(|id| id == u32::from(welcome.me)), "({dx}, {dy}): {update:?}");
             }
         }
     }
     // And an honest step still counts.
     let (mut wire, welcome) = rogue.back().await;
-    wire.say(ClientMessage::Move { seq: welcome.acked + 1_000, dx: 1.0, dy: 0.0 }).await;
+    wire.say(ClientMessage::walk(welcome.acked + 1_000, 1.0, 0.0)).await;
     wire.until("a step", |message| match message {
         ServerMessage::Update(update) => {
-            update.moved.iter().any(|(id, dx, _)| *id == welcome.me && *dx > 0).then_some(())
+            update.moved.iter().any(|(id, dx, _)| *id == u32::from(welcome.me) && *dx > 0).then_some(())
         }
         _ => None,
     })
@@ -215,7 +217,7 @@ async fn many_inputs_at_once_are_not_faster() {
     for round in 0..4u32 {
         let mut all = bytes::BytesMut::new();
         for n in 0..200 {
-            ClientMessage::Move { seq: round * 200 + n + 1, dx: 1.0, dy: 0.0 }.put(&mut all);
+            ClientMessage::walk(round * 200 + n + 1, 1.0, 0.0).put(&mut all);
         }
         wire.raw(Message::Binary(all.freeze())).await;
         for message in wire.flush().await {
@@ -226,7 +228,7 @@ async fn many_inputs_at_once_are_not_faster() {
                     x += update
                         .moved
                         .iter()
-                        .filter(|(id, ..)| *id == welcome.me)
+                        .filter(|(id, ..)| *id == u32::from(welcome.me))
                         .map(|(_, dx, _)| i32::from(*dx))
                         .sum::<i32>();
                     x = update

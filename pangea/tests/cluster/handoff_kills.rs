@@ -103,7 +103,9 @@ async fn the_target_dies_before_the_client_comes() {
     mover
         .here
         .until("he walks here", |message| match message {
-            ServerMessage::Update(update) => update.moved.iter().any(|(id, ..)| *id == me).then_some(()),
+            ServerMessage::Update(update) => {
+                update.moved.iter().any(|(id, ..)| *id == u32::from(me)).then_some(())
+            }
             _ => None,
         })
         .await;

@@ -5,7 +5,7 @@ use pangea_client::{Client, EnterOptions, Event, Game};
 use pangea_world::frames::{Entry, ServerMessage, close};
 
 use crate::support::{Cluster, event};
-use crate::wire::{Heard, Wire};
+use crate::wire::{Heard, Wire, name_of};
 
 /// All meet at one spot; a grace time of minutes stays for good, as a test sees it.
 fn field(grace_s: u32) -> String {
@@ -70,7 +70,7 @@ async fn a_cut_connection_goes_on_where_it_was() {
     });
     for update in changes {
         assert!(!update.left.contains(&seen), "it never went");
-        assert!(update.entered.iter().all(|entered| entered.name != "Ada"), "it never came anew");
+        assert!(update.entered.iter().all(|entered| name_of(entered) != "Ada"), "it never came anew");
     }
     assert_eq!(seats(&cluster, "field/").await, 2);
 }

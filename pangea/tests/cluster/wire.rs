@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 
 use futures_util::{SinkExt, StreamExt};
 use pangea_world::GAME_PROTOCOL_VERSION;
-use pangea_world::frames::{ClientMessage, Entered, Entry, ServerMessage, Welcome, read_server_frame};
+use pangea_world::frames::{
+    ClientMessage, Entered, Entry, KnownList, ServerMessage, Welcome, component, read_character,
+    read_server_frame,
+};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
@@ -23,6 +26,7 @@ pub enum Heard {
 pub struct Wire {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     unread: VecDeque<ServerMessage>,
+    known: KnownList,
     seq: u32,
 }
 
@@ -30,13 +34,13 @@ impl Wire {
     /// Connects and says nothing.
     pub async fn open(url: &str) -> Self {
         let (socket, _) = tokio_tungstenite::connect_async(url).await.expect("a socket");
-        Self { socket, unread: VecDeque::new(), seq: 0 }
+        Self { socket, unread: VecDeque::new(), known: KnownList::default(), seq: 0 }
     }
 
     /// Connects and shows this.
     pub async fn knock(url: &str, entry: Entry) -> Self {
         let mut wire = Self::open(url).await;
-        wire.say(ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, entry }).await;
+        wire.say(ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, schema: 0, entry }).await;
         wire
     }
 
@@ -65,7 +69,7 @@ impl Wire {
 
     pub async fn walk(&mut self, dx: f32, dy: f32) {
         self.seq += 1;
-        self.say(ClientMessage::Move { seq: self.seq, dx, dy }).await;
+        self.say(ClientMessage::walk(self.seq, dx, dy)).await;
     }
 
     pub async fn next(&mut self) -> Heard {
@@ -79,7 +83,12 @@ impl Wire {
             }
             match self.socket.next().await {
                 Some(Ok(Message::Binary(bytes))) => {
-                    self.unread.extend(read_server_frame(&bytes).expect("well-formed"))
+                    for mut message in read_server_frame(&bytes).expect("well-formed") {
+                        if let ServerMessage::Update(update) = &mut message {
+                            self.known.resolve(update).expect("it follows");
+                        }
+                        self.unread.push_back(message);
+                    }
                 }
                 Some(Ok(Message::Close(frame))) => {
                     return Heard::Closed(frame.map(|frame| frame.code.into()));
@@ -117,7 +126,7 @@ impl Wire {
     pub async fn sees(&mut self, name: &str) -> Entered {
         self.until(name, |message| match message {
             ServerMessage::Update(update) => {
-                update.entered.iter().find(|entered| entered.name == name).cloned()
+                update.entered.iter().find(|entered| name_of(entered) == name).cloned()
             }
             _ => None,
         })
@@ -147,4 +156,13 @@ impl Wire {
         .await;
         all
     }
+}
+
+/// The name above an entity; empty if it has none.
+pub fn name_of(entered: &Entered) -> String {
+    let of = |told: &pangea_world::frames::Component| {
+        (told.number == component::CHARACTER).then(|| told.fields.clone())
+    };
+    let fields = entered.components.iter().find_map(of).flatten();
+    fields.and_then(|fields| read_character(&fields).expect("well-formed").0).unwrap_or_default()
 }

@@ -89,6 +89,13 @@ impl Client {
         }
     }
 
+    /// Queues a message that is written already.
+    pub fn say_bytes(&mut self, message: &[u8]) {
+        if !self.is_closing() {
+            self.messages.extend_from_slice(message);
+        }
+    }
+
     /// Says «no», but a repeated «no» only once a second.
     pub fn refuse_input(&mut self, now_ms: u64, refusal: Refusal) {
         if self.last_notice_ms.is_none_or(|last| now_ms >= last + 1_000) {

@@ -360,7 +360,7 @@ impl Control {
     // ---- players ----
 
     async fn on_knock(&mut self, knock: Knock) {
-        let Knock { entry, guest } = knock;
+        let Knock { entry, schema, guest } = knock;
         let resume = random::bytes::<16>();
         let (result, announced) = match (&self.owned, &self.stopping) {
             (_, Some(_)) => (Refusal::err(Code::Stopping, "this server is stopping"), false),
@@ -393,7 +393,7 @@ impl Control {
             let (character, enter) = (id.to_vec(), enter.to_vec());
             self.say(Body::Arrived(Arrived { character, enter, epoch }));
         }
-        self.to_loop(ToLoop::Enter(Box::new(Entrance { socket, leftover, guest: character }))).await;
+        self.to_loop(ToLoop::Enter(Box::new(Entrance { socket, leftover, schema, guest: character }))).await;
     }
 
     // ---- the loop ----

@@ -40,6 +40,8 @@ const LINGER: Duration = Duration::from_secs(2);
 pub struct Knock {
     /// Its ticket or token.
     pub entry: Entry,
+    /// Hash of the schema that the client has.
+    pub schema: u64,
     /// Its connection.
     pub guest: Connection,
 }
@@ -212,8 +214,8 @@ async fn hear(mut guest: Connection, knocks: mpsc::Sender<Knock>) {
         said = tokio::time::timeout(PATIENCE, guest.hello()) => said,
         () = lost.notified() => return,
     };
-    let entry = match said {
-        Ok(Ok(Some(entry))) => entry,
+    let (schema, entry) = match said {
+        Ok(Ok(Some(hello))) => hello,
         Ok(Ok(None)) => return,
         Ok(Err(refusal)) => return guest.refuse(refusal, close::PROTOCOL).await,
         Err(_) => {
@@ -221,19 +223,19 @@ async fn hear(mut guest: Connection, knocks: mpsc::Sender<Knock>) {
             return guest.refuse(refusal, close::PROTOCOL).await;
         }
     };
-    if let Err(mpsc::error::TrySendError::Full(knock)) = knocks.try_send(Knock { entry, guest }) {
+    if let Err(mpsc::error::TrySendError::Full(knock)) = knocks.try_send(Knock { entry, schema, guest }) {
         let refusal = Refusal::new(Code::TooManyRequests, "too many come in at once; try again");
         knock.guest.refuse(refusal, close::REFUSED).await;
     }
 }
 
 impl Connection {
-    /// The first message; `None` if the client went away.
-    async fn hello(&mut self) -> Result<Option<Entry>, Refusal> {
+    /// The first message's schema and entry; `None` if the client went away.
+    async fn hello(&mut self) -> Result<Option<(u64, Entry)>, Refusal> {
         let mut bytes = BytesMut::with_capacity(2_048);
         loop {
             match self.reader.next()? {
-                Some(Frame::Message(message)) => return entry_of(&message).map(Some),
+                Some(Frame::Message(message)) => return hello_of(&message).map(Some),
                 Some(Frame::Close(_)) => return Ok(None),
                 Some(Frame::Ping(_) | Frame::Pong) => continue,
                 None => {}
@@ -288,10 +290,12 @@ async fn refuse(mut io: TokioIo<Upgraded>, refusal: Refusal, code: u16) {
     let _ = tokio::time::timeout(LINGER, told).await;
 }
 
-fn entry_of(message: &[u8]) -> Result<Entry, Refusal> {
+fn hello_of(message: &[u8]) -> Result<(u64, Entry), Refusal> {
     let mut messages = read_client_frame(message)?;
     match (messages.pop(), messages.is_empty()) {
-        (Some(ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, entry }), true) => Ok(entry),
+        (Some(ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, schema, entry }), true) => {
+            Ok((schema, entry))
+        }
         (Some(ClientMessage::Hello { version, .. }), true) => Refusal::err(
             Code::VersionMismatch,
             format!(

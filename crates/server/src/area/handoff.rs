@@ -1,6 +1,7 @@
 //! How a character changes its owner, seen from the area (docs/handoff.md). Central decides; the area
 //! freezes, commits, drops or runs on. Everything carries its epoch; a lower one than known is dropped.
 
+use pangea_engine::Enter;
 use pangea_world::frames::{ServerMessage, close};
 use pangea_world::id::{CharacterId, TransferId};
 use pangea_world::messages::{Body, CharacterAt, Commit, GoOn, GoOnReply, Kick, Seal};
@@ -46,7 +47,7 @@ impl Area {
         }
         here.epoch = at.epoch;
         let client = here.client;
-        self.bring_in(id);
+        self.bring_in(id, Enter::Handoff);
         self.say(client, &ServerMessage::Steer { epoch: at.epoch });
     }
 

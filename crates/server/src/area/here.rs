@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use pangea_engine::sim::centimetres;
 use pangea_engine::walk::SPEED_M_S;
-use pangea_engine::{Look, Sim};
+use pangea_engine::{Character, Enter, Leave, Sim};
 use pangea_world::character::CharacterDoc;
 use pangea_world::frames::{ServerMessage, Welcome, close};
 use pangea_world::id::{CharacterId, EnterId, TransferId};
@@ -40,6 +40,8 @@ pub struct Settings {
     pub grace_ms: u64,
     /// Whether players are asked before they follow.
     pub prompt: bool,
+    /// Most bytes of changes for one client per tick.
+    pub update_bytes: usize,
     /// Most messages per second from one client.
     pub messages_per_second: u32,
     /// Where portals stand and lead.
@@ -144,7 +146,7 @@ impl Area {
 
     /// A client with a good ticket or token comes in; a client that was there before is closed.
     pub fn enter(&mut self, entrance: Entrance) {
-        let Entrance { socket, leftover, guest } = entrance;
+        let Entrance { socket, leftover, schema, guest } = entrance;
         let character = guest.doc.id;
         let mut client = Client::new(socket, character, self.settings.messages_per_second);
         if let Err(refusal) = self.prepare(&guest) {
@@ -158,7 +160,7 @@ impl Area {
         if let Some(older) = here.client.replace(slot) {
             self.close(older, close::TAKEN_OVER, None);
         }
-        self.welcome(character);
+        self.welcome(character, schema);
         self.read_bytes(slot, &leftover);
     }
 
@@ -205,13 +207,13 @@ impl Area {
             self.here.insert(id, here);
         }
         if guest.granted {
-            self.bring_in(id);
+            self.bring_in(id, Enter::Spawn);
         }
         Ok(())
     }
 
     /// Puts an owned character among the entities, if it is not there.
-    pub fn bring_in(&mut self, character: CharacterId) {
+    pub fn bring_in(&mut self, character: CharacterId, why: Enter) {
         let Some(here) = self.here.get_mut(&character).filter(|here| !here.in_world) else { return };
         here.in_world = true;
         here.leaves_at_ms = None;
@@ -219,11 +221,15 @@ impl Area {
             here.leaves_at_ms = Some(self.now_ms + self.settings.grace_ms);
         }
         let faction = here.doc.faction.clone().unwrap_or_default();
-        let look = Look { kind: 0, name: here.doc.name.clone(), faction };
-        self.sim.spawn(here.entity, &look, here.eyes);
+        let look = Character { name: here.doc.name.clone(), faction };
+        let read = self.sim.spawn(here.entity, character, look, here.eyes, why, None);
+        if read.is_err() {
+            tracing::error!(%character, "what it had could not be read; it is as a new one");
+        }
     }
 
-    fn welcome(&mut self, character: CharacterId) {
+    /// `known`: hash of the schema that the client has.
+    fn welcome(&mut self, character: CharacterId, known: u64) {
         let Some(here) = self.here.get(&character) else { return };
         let Rect { x0, y0, x1, y1 } = self.sim.extent();
         let welcome = Welcome {
@@ -242,9 +248,15 @@ impl Area {
             view_m: self.settings.view_m as u16,
             speed_cm_s: (SPEED_M_S * 100.0) as u16,
             acked: self.sim.acked(here.entity),
+            schema: self.sim.schema().1,
         };
         let client = here.client;
         self.say(client, &ServerMessage::Welcome(Box::new(welcome)));
+        let (text, hash) = self.sim.schema();
+        if hash != known {
+            let schema = ServerMessage::Schema { hash, text: text.to_owned() };
+            self.say(client, &schema);
+        }
     }
 
     // ---- going ----
@@ -297,7 +309,12 @@ impl Area {
     /// The character is not here any more; central knows.
     pub fn drop_character(&mut self, character: CharacterId, code: u16, reason: Option<Refusal>) {
         let Some(here) = self.here.remove(&character) else { return };
-        self.sim.remove(here.entity);
+        let why = match code {
+            close::MOVED => Leave::Handoff,
+            close::STOPPING => Leave::Stop,
+            _ => Leave::Quit,
+        };
+        self.sim.remove(here.entity, why);
         if let Some(slot) = here.client {
             self.close(slot, code, reason);
         }

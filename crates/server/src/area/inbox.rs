@@ -73,11 +73,11 @@ impl Area {
         };
         match message {
             ClientMessage::Hello { .. } => return Refusal::err(Code::Protocol, "a second hello"),
-            ClientMessage::Move { seq, dx, dy } => {
+            ClientMessage::Input { seq, kind, payload } => {
                 if !here.in_world || here.frozen.is_some() || !self.acts {
                     return Ok(());
                 }
-                if let Err(refusal) = self.sim.input(here.entity, seq, dx, dy) {
+                if let Err(refusal) = self.sim.input(here.entity, seq, kind, &payload) {
                     self.gauges.refused_inputs.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                     client.refuse_input(self.now_ms, refusal);
                 }

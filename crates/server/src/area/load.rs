@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use pangea_engine::{Game, Sim};
+use pangea_engine::{Game, Setup, Sim};
 use pangea_world::id::{EnterId, SessionId};
 use pangea_world::layout::extent_m;
 use pangea_world::messages::{Admit, Granted, TicketKey};
@@ -22,6 +22,9 @@ use super::ledger::Ledger;
 use super::mailbox::{FromLoop, Gauges, MOST_TO_LOOP, Tell, ToLoop};
 use super::saved::Saved;
 use super::tick::Loop;
+
+/// Most bytes of changes that a client is told in a second; what comes into view is not counted.
+const UPDATE_BYTES_PER_S: usize = 64_000;
 
 /// A loaded area.
 #[derive(Debug)]
@@ -66,7 +69,10 @@ pub fn load(
             .ok(),
     };
     let tick = saved.map_or(0, |saved| saved.tick);
-    let sim = Sim::new((game.land)(&world, &ground), extent, world.tick_hz, world.view_m, tick);
+    let sim = Sim::new(
+        game,
+        &Setup { world: &world, ground: &ground, extent, tick_hz: world.tick_hz, view_m: world.view_m, tick },
+    );
     let portals = match (&world.kind, &ground) {
         (Kind::Maps(maps), Ground::Map(map)) => maps.map(map)?.portals.clone(),
         _ => Vec::new(),
@@ -79,6 +85,7 @@ pub fn load(
         view_m: world.view_m,
         grace_ms: u64::from(world.grace_s) * 1_000,
         prompt: granted.prompt,
+        update_bytes: UPDATE_BYTES_PER_S / world.tick_hz.max(1) as usize,
         messages_per_second: identity.messages_per_second,
         portals,
     };

@@ -68,6 +68,8 @@ pub struct Entrance {
     pub socket: Socket,
     /// What came after its first message.
     pub leftover: Vec<u8>,
+    /// Hash of the schema that it has.
+    pub schema: u64,
     /// Who.
     pub guest: Guest,
 }
@@ -118,6 +120,8 @@ pub struct Gauges {
     pub players: AtomicU32,
     /// Mean time of a tick in the last second, µs.
     pub tick_us: AtomicU32,
+    /// How fast its time runs, percent of real time.
+    pub pace: AtomicU32,
     /// Inputs that were dropped as too many or impossible.
     pub refused_inputs: AtomicU64,
 }

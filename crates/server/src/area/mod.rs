@@ -31,10 +31,12 @@ mod ledger;
 mod lifecycle;
 mod load;
 mod mailbox;
+mod pace;
 mod pending;
 mod saved;
 mod socket;
 mod status;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod tick;

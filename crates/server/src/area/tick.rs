@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use pangea_engine::sim::centimetres;
+use pangea_engine::update::Eyes;
 use pangea_world::frames::{ServerMessage, close};
 use pangea_world::messages::{Body, Heartbeat, SaveArea, Stopped};
 use pangea_world::{Code, Refusal};
@@ -18,6 +19,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use super::clock::{Clock, Lease};
 use super::here::Area;
 use super::mailbox::{FromLoop, Gauges, ToLoop};
+use super::pace::Pace;
 use super::saved::Saved;
 use super::socket::{Received, Scratch};
 
@@ -37,6 +39,7 @@ pub struct Loop {
     frame: BytesMut,
     stopping: Option<Stopping>,
     second: Second,
+    pace: Pace,
 }
 
 #[derive(Debug)]
@@ -80,6 +83,7 @@ impl Loop {
             frame: BytesMut::new(),
             stopping: None,
             second: Second::default(),
+            pace: Pace::default(),
         })
     }
 
@@ -90,7 +94,7 @@ impl Loop {
         let mut refill = 1.0;
         let mut events = Vec::new();
         while self.tick(refill, &mut events) {
-            due_us += period_us;
+            due_us += period_us * 100 / u64::from(self.pace.percent());
             let now_us = self.clock.now_us();
             refill = 1.0 + 1.0 / 64.0; // clients' clocks are not ours
             if let Some(late_us) = now_us.checked_sub(due_us) {
@@ -115,6 +119,7 @@ impl Loop {
         self.read(refill / self.area.settings.tick_hz as f32, events);
         if self.area.acts {
             self.area.sim.step(refill);
+            self.area.tell_events();
             self.area.enter_portals();
         }
         self.area.let_time_pass();
@@ -123,6 +128,7 @@ impl Loop {
         self.area.ask_ledger();
         let updates = self.area.acts && self.lease.holds(self.clock.now_ms());
         self.write(updates);
+        self.keep_pace(began_us);
         self.measure(began_us);
         self.stop_if_done()
     }
@@ -206,8 +212,13 @@ impl Loop {
             self.update.clear();
             if let Some(here) = area.here.get(&client.character).filter(|_| updates) {
                 let at = area.sim.place(here.entity).unwrap_or(here.eyes);
-                let acked = area.sim.acked(here.entity);
-                area.sim.gather(&mut client.view, centimetres(at), acked, &mut self.update);
+                let eyes = Eyes {
+                    at: centimetres(at),
+                    me: here.entity,
+                    acked: area.sim.acked(here.entity),
+                    budget: area.settings.update_bytes,
+                };
+                area.sim.gather(&mut client.view, eyes, &mut self.update);
             }
             client.send(&self.update, &mut self.frame);
         }
@@ -219,6 +230,18 @@ impl Loop {
                     area.lost(slot);
                 }
                 None => area.lost(slot),
+            }
+        }
+    }
+
+    /// The area's time runs as slowly as it must for a step to be done in its time.
+    fn keep_pace(&mut self, began_us: u64) {
+        let period_us = 1_000_000 / u64::from(self.area.settings.tick_hz.max(1));
+        if let Some(percent) = self.pace.ticked(self.clock.now_us() - began_us, period_us) {
+            tracing::info!(area = self.area.settings.name, percent, "the area's time has another pace");
+            self.area.gauges.pace.store(u32::from(percent), Relaxed);
+            for slot in 0..self.area.clients.len() {
+                self.area.say(Some(slot), &ServerMessage::Pace { percent });
             }
         }
     }

@@ -12,7 +12,10 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use pangea_engine::{Game, Land};
 use pangea_world::character::CharacterDoc;
-use pangea_world::frames::{ClientMessage, Entry, ServerMessage, Update, Welcome, read_server_frame, tile};
+use pangea_world::frames::{
+    ClientMessage, Entered, Entry, KnownList, ServerMessage, Update, Welcome, component, read_character,
+    read_server_frame, tile,
+};
 use pangea_world::id::{AreaId, EnterId, ServerId, SessionId};
 use pangea_world::messages::{Admit, Body, CharacterAt, GoOnReply, Granted, Kick, Lease, Seal, TicketKey};
 use pangea_world::role_key::RoleKey;
@@ -70,7 +73,13 @@ fn flat() -> Game {
             if (0..64).contains(&x) && (0..64).contains(&y) { tile::GRASS } else { tile::VOID }
         }
     }
-    Game { name: "flat", land: |_, _| Box::new(Flat) }
+    Game {
+        name: "flat",
+        land: |_, _| Box::new(Flat),
+        build: |area, _| {
+            area.walking();
+        },
+    }
 }
 
 /// An area server and its central.
@@ -276,6 +285,7 @@ struct Player {
     bytes: BytesMut,
     /// Messages that were read and not asked for yet.
     messages: std::collections::VecDeque<ServerMessage>,
+    known: KnownList,
     welcome: Option<Welcome>,
     closed: Option<u16>,
 }
@@ -287,7 +297,9 @@ impl Player {
 
     async fn hello(mut self, entry: &Entry) -> Player {
         let player = &mut self;
-        player.say(&ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, entry: entry.clone() }).await;
+        player
+            .say(&ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, schema: 0, entry: entry.clone() })
+            .await;
         if let Some(ServerMessage::Welcome(welcome)) = player.next().await {
             player.welcome = Some(*welcome);
         }
@@ -311,7 +323,14 @@ impl Player {
         }
         let head = String::from_utf8(head).expect("text");
         assert!(head.starts_with("HTTP/1.1 101 ") && head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
-        Player { stream, bytes: BytesMut::new(), messages: Default::default(), welcome: None, closed: None }
+        Player {
+            stream,
+            bytes: BytesMut::new(),
+            messages: Default::default(),
+            known: KnownList::default(),
+            welcome: None,
+            closed: None,
+        }
     }
 
     async fn say(&mut self, message: &ClientMessage) {
@@ -351,7 +370,14 @@ impl Player {
                     self.bytes.advance(head);
                     let payload = self.bytes.split_to(length);
                     match first {
-                        0x82 => self.messages.extend(read_server_frame(&payload).expect("readable")),
+                        0x82 => {
+                            for mut message in read_server_frame(&payload).expect("readable") {
+                                if let ServerMessage::Update(update) = &mut message {
+                                    self.known.resolve(update).expect("it follows");
+                                }
+                                self.messages.push_back(message);
+                            }
+                        }
                         0x88 => {
                             self.closed = Some(u16::from_be_bytes([payload[0], payload[1]]));
                             return Ok(false);
@@ -398,4 +424,11 @@ impl Player {
     fn me(&self) -> u16 {
         self.welcome.as_ref().expect("welcome").me
     }
+}
+
+/// The name above an entity.
+fn name_of(entered: &Entered) -> String {
+    let told = entered.components.iter().find(|told| told.number == component::CHARACTER);
+    let fields = told.and_then(|told| told.fields.clone()).expect("a character");
+    read_character(&fields).expect("readable").0.expect("a name")
 }

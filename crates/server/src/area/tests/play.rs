@@ -13,9 +13,9 @@ async fn a_character_enters_walks_is_seen_and_leaves_where_it_stands() {
         _ => None,
     });
     let entered = entered.await;
-    assert_eq!((entered.name.as_str(), entered.x, entered.y), ("Ada2", 1_200, 1_000));
+    assert_eq!((name_of(&entered).as_str(), entered.x, entered.y), ("Ada2", 1_200, 1_000));
     for seq in 1..=4 {
-        ada.say(&ClientMessage::Move { seq, dx: 0.0, dy: 1.0 }).await;
+        ada.say(&ClientMessage::walk(seq, 0.0, 1.0)).await;
     }
     let mut way = 0;
     while way < 100 {
@@ -24,7 +24,7 @@ async fn a_character_enters_walks_is_seen_and_leaves_where_it_stands() {
             .await
             .moved
             .iter()
-            .filter(|(id, ..)| *id == a)
+            .filter(|(id, ..)| *id == u32::from(a))
             .map(|(_, _, dy)| i32::from(*dy))
             .sum::<i32>();
     }
@@ -66,11 +66,11 @@ async fn wrong_tickets_and_first_messages_are_refused_with_their_code() {
         (Entry::Resume([0; 16]), Code::ResumeInvalid),
     ] {
         let mut player = Player::upgrade(scene.port).await;
-        player.say(&ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, entry }).await;
+        player.say(&ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, schema: 0, entry }).await;
         assert_eq!(player.refused().await, code);
         assert_eq!(player.closed().await, 4000);
     }
-    let hello = |version| ClientMessage::Hello { version, entry: ticket(1) }.to_frame();
+    let hello = |version| ClientMessage::Hello { version, schema: 0, entry: ticket(1) }.to_frame();
     for (bytes, code) in [
         (masked(0x82, &hello(9)), Code::VersionMismatch),
         (masked(0x82, &ClientMessage::Leave.to_frame()), Code::Protocol),
@@ -87,7 +87,7 @@ async fn wrong_tickets_and_first_messages_are_refused_with_their_code() {
     let good = Player::connect(scene.port, &ticket(1)).await;
     assert!(good.welcome.is_some(), "after all that the right one still enters");
     let mut again = Player::upgrade(scene.port).await;
-    again.say(&ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, entry: ticket(1) }).await;
+    again.say(&ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, schema: 0, entry: ticket(1) }).await;
     assert_eq!(again.refused().await, Code::TicketUsed);
 }
 
@@ -95,13 +95,14 @@ async fn wrong_tickets_and_first_messages_are_refused_with_their_code() {
 async fn bad_inputs_are_refused_and_floods_are_cut() {
     let mut scene = Scene::ready().await;
     for (n, frame, code, ends) in [
-        (1, ClientMessage::Move { seq: 1, dx: f32::NAN, dy: 0.0 }.to_frame(), Code::BadInput, false),
-        (2, ClientMessage::Move { seq: 1, dx: 9.0, dy: 0.0 }.to_frame(), Code::TooFast, false),
+        (1, ClientMessage::walk(1, f32::NAN, 0.0).to_frame(), Code::BadInput, false),
+        (2, ClientMessage::walk(1, 9.0, 0.0).to_frame(), Code::TooFast, false),
         (1, ClientMessage::Tiles { cx: 99, cy: 0 }.to_frame(), Code::OutOfBounds, false),
         (2, bytes::Bytes::from_static(&[0x77, 0]), Code::Protocol, true),
         (
             1,
-            ClientMessage::Hello { version: 1, entry: Entry::Resume([0; 16]) }.to_frame(),
+            ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, schema: 0, entry: Entry::Resume([0; 16]) }
+                .to_frame(),
             Code::Protocol,
             true,
         ),
@@ -131,7 +132,7 @@ async fn bad_inputs_are_refused_and_floods_are_cut() {
 async fn a_lost_connection_resumes_and_a_new_login_takes_over() {
     let mut scene = Scene::ready().await;
     let mut player = scene.enter(1, 10.0, 10.0).await;
-    player.say(&ClientMessage::Move { seq: 1, dx: 1.0, dy: 0.0 }).await;
+    player.say(&ClientMessage::walk(1, 1.0, 0.0)).await;
     while player.update().await.acked < 1 {}
     let token = player.welcome.as_ref().expect("welcome").resume;
     drop(player);
@@ -150,8 +151,12 @@ async fn a_lost_connection_resumes_and_a_new_login_takes_over() {
     drop(other);
     assert_eq!(scene.hear_left().await, (1, 4, 10.25, 10.0), "after its grace time it is gone");
     let mut late = Player::upgrade(scene.port).await;
-    late.say(&ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, entry: Entry::Resume(welcome.resume) })
-        .await;
+    late.say(&ClientMessage::Hello {
+        version: GAME_PROTOCOL_VERSION,
+        schema: 0,
+        entry: Entry::Resume(welcome.resume),
+    })
+    .await;
     assert_eq!(late.refused().await, Code::ResumeInvalid);
 }
 
@@ -263,8 +268,8 @@ async fn the_same_over_tls() {
     let wire = connector.connect(name, tcp).await.expect("TLS");
     let mut player = Player::upgrade_over(Box::new(wire)).await;
     // In one go: the first message and two inputs after it.
-    let hello = ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, entry: ticket(1) };
-    let walk = |seq| masked(0x82, &ClientMessage::Move { seq, dx: 0.0, dy: 1.0 }.to_frame());
+    let hello = ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, schema: 0, entry: ticket(1) };
+    let walk = |seq| masked(0x82, &ClientMessage::walk(seq, 0.0, 1.0).to_frame());
     player.send(&[masked(0x82, &hello.to_frame()), walk(1), walk(2)].concat()).await;
     while player.update().await.acked < 2 {}
     player.send(&walk(3)).await;

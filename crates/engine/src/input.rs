@@ -1,0 +1,124 @@
+//! What clients ask their characters to do: typed, numbered, checked, at most so many per second.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use bevy_ecs::prelude::*;
+use pangea_world::{Code, Refusal};
+use smallvec::SmallVec;
+
+use crate::replicate::{FieldInfo, Replicate, take_message};
+
+/// A message of a client for its character.
+pub trait Input: Replicate {
+    /// What can be said without knowing the area: finite numbers, lengths, ranges.
+    ///
+    /// # Errors
+    /// A refusal; the input is dropped and its sender told.
+    fn check(&self) -> Result<(), Refusal> {
+        Ok(())
+    }
+}
+
+/// How many inputs of a kind a character may give.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Allowance {
+    /// Gained with each tick.
+    pub per_tick: f32,
+    /// Most that may be saved up: a late network delivers several at once.
+    pub saved: f32,
+}
+
+impl Allowance {
+    /// One per tick, five saved up: for steering.
+    pub const EACH_TICK: Self = Self { per_tick: 1.0, saved: 5.0 };
+
+    /// So many in ten ticks, at least one saved up.
+    pub fn in_ten_ticks(count: u8) -> Self {
+        Self { per_tick: f32::from(count) / 10.0, saved: f32::from(count).max(1.0) }
+    }
+}
+
+/// A character's inputs of one kind, in the order in which they came; emptied after each step.
+#[derive(Component, Debug)]
+pub struct Inputs<T: Input> {
+    queue: SmallVec<[T; 2]>,
+    budget: f32,
+}
+
+impl<T: Input> Inputs<T> {
+    /// Takes them all.
+    pub fn drain(&mut self) -> impl Iterator<Item = T> + '_ {
+        self.queue.drain(..)
+    }
+
+    /// Whether none came.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+}
+
+/// A declared input, whatever its type.
+pub(crate) trait InputKind: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn fields(&self) -> &'static [FieldInfo];
+    /// Gives a character its queue.
+    fn attach(&self, entity: &mut EntityWorldMut<'_>);
+    /// Reads, checks and queues one.
+    fn take(&self, ecs: &mut World, entity: Entity, payload: &[u8]) -> Result<(), Refusal>;
+    /// After a step: what no system took is dropped, and all gain.
+    fn refill(&mut self, ecs: &mut World, refill: f32);
+}
+
+pub(crate) struct TypedInput<T: Input> {
+    allowance: Allowance,
+    queues: QueryState<&'static mut Inputs<T>>,
+    of: PhantomData<T>,
+}
+
+impl<T: Input> fmt::Debug for TypedInput<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::NAME)
+    }
+}
+
+impl<T: Input> TypedInput<T> {
+    pub fn new(allowance: Allowance, ecs: &mut World) -> Self {
+        Self { allowance, queues: ecs.query(), of: PhantomData }
+    }
+}
+
+impl<T: Input> InputKind for TypedInput<T> {
+    fn name(&self) -> &'static str {
+        T::NAME
+    }
+
+    fn fields(&self) -> &'static [FieldInfo] {
+        T::FIELDS
+    }
+
+    fn attach(&self, entity: &mut EntityWorldMut<'_>) {
+        entity.insert(Inputs::<T> { queue: SmallVec::new(), budget: self.allowance.saved });
+    }
+
+    fn take(&self, ecs: &mut World, entity: Entity, payload: &[u8]) -> Result<(), Refusal> {
+        let input: T = take_message(payload)?;
+        input.check()?;
+        let Some(mut inputs) = ecs.get_mut::<Inputs<T>>(entity) else { return Ok(()) };
+        if inputs.budget < 1.0 {
+            return Refusal::err(Code::TooFast, "too many inputs for the time");
+        }
+        inputs.budget -= 1.0;
+        inputs.queue.push(input);
+        Ok(())
+    }
+
+    fn refill(&mut self, ecs: &mut World, refill: f32) {
+        let Allowance { per_tick, saved } = self.allowance;
+        for mut inputs in self.queues.iter_mut(ecs) {
+            let inputs = inputs.bypass_change_detection();
+            inputs.queue.clear();
+            inputs.budget = (inputs.budget + per_tick * refill).min(saved);
+        }
+    }
+}

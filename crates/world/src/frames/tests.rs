@@ -1,0 +1,132 @@
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::*;
+use crate::refusal::{Code, Refusal};
+
+fn clients() -> Vec<ClientMessage> {
+    vec![
+        ClientMessage::Hello { version: 2, schema: 0, entry: Entry::Ticket("a.b.c".into()) },
+        ClientMessage::Hello { version: 2, schema: 0x0123_4567_89AB_CDEF, entry: Entry::Resume([7; 16]) },
+        ClientMessage::Input { seq: 5, kind: 0, payload: Bytes::from_static(&[0, 0, 128, 63, 0, 0, 0, 191]) },
+        ClientMessage::Tiles { cx: -3, cy: 9 },
+        ClientMessage::GoOn { world: "wilds".into(), map: String::new(), layer: Some(2) },
+        ClientMessage::Leave,
+        ClientMessage::Ping { nonce: 77 },
+    ]
+}
+
+fn servers() -> Vec<ServerMessage> {
+    vec![
+        ServerMessage::Welcome(Box::new(Welcome {
+            version: 2,
+            tick_hz: 20,
+            tick: 1 << 40,
+            me: 3,
+            epoch: 4,
+            resume: [1; 16],
+            steering: true,
+            area: "wilds/0,0..8,8/0".into(),
+            x0: -512,
+            y0: 0,
+            x1: 0,
+            y1: 512,
+            view_m: 60,
+            speed_cm_s: 500,
+            acked: 9,
+            schema: 0xFEDC_BA98_7654_3210,
+        })),
+        ServerMessage::Update(Update {
+            whole: true,
+            tick: 7,
+            acked: 6,
+            left: vec![1, 65_535],
+            entered: vec![Entered {
+                id: 2,
+                kind: 0,
+                x: -150,
+                y: 99_999,
+                components: vec![Component {
+                    number: component::CHARACTER,
+                    fields: Some(Bytes::from_static("\x03\x05Ädä\x06embers".as_bytes())),
+                }],
+            }],
+            moved: vec![(3, -128, 127)],
+            jumped: vec![(4, i32::MIN, i32::MAX)],
+            changed: vec![(
+                2,
+                vec![
+                    Component { number: 5, fields: Some(Bytes::from_static(&[2, 42])) },
+                    Component { number: 6, fields: None },
+                ],
+            )],
+        }),
+        ServerMessage::Update(Update {
+            tick: 1,
+            acked: 1,
+            moved: vec![(0, 25, 0), (1, -18, 18), (9, 0, -25)],
+            ..Update::default()
+        }),
+        ServerMessage::Update(Update { tick: 1, moved: vec![(130, 1, 1)], ..Update::default() }),
+        ServerMessage::Tiles { cx: 0, cy: -1, tiles: (0..1024).map(|i| (i / 300) as u8).collect() },
+        ServerMessage::Refused(Refusal::new(Code::TooFast, "slow down")),
+        ServerMessage::Progress { state: "queued".into(), position: 3 },
+        ServerMessage::Follow {
+            url: "ws://127.0.0.1:7000/play".into(),
+            ticket: "t".into(),
+            plain: false,
+            prompt: true,
+        },
+        ServerMessage::Steer { epoch: 8 },
+        ServerMessage::Switch { epoch: 9 },
+        ServerMessage::Pong { nonce: 1 },
+        ServerMessage::Notice { code: "stopping".into(), text: "in 10 s".into() },
+        ServerMessage::Schema { hash: 9, text: "{}".into() },
+        ServerMessage::Event { number: 3, payload: Bytes::from_static(&[1, 2]) },
+        ServerMessage::Tile { x: -1, y: 70_000, kind: 2 },
+        ServerMessage::Pace { percent: 55 },
+    ]
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let mut frame = BytesMut::new();
+    clients().iter().for_each(|m| m.put(&mut frame));
+    assert_eq!(read_client_frame(&frame), Ok(clients()));
+    let mut frame = BytesMut::new();
+    servers().iter().for_each(|m| m.put(&mut frame));
+    frame.put_slice(&[0xF0, 2, 1, 2]);
+    assert_eq!(read_server_frame(&frame), Ok(servers()), "and an unknown type is skipped");
+}
+
+/// The golden vectors that the JavaScript library reads too: a change of the wire shows as a diff.
+#[test]
+fn golden_vectors_are_what_the_page_reads() {
+    let line = |name: String, frame: Bytes| format!("{} {}\n", name, crate::id::hex(&frame));
+    let word = |text: String| text.chars().take_while(|c| c.is_alphanumeric()).collect::<String>();
+    let mut text = String::new();
+    clients().iter().for_each(|m| text += &line(format!("client {}", word(format!("{m:?}"))), m.to_frame()));
+    servers().iter().for_each(|m| text += &line(format!("server {}", word(format!("{m:?}"))), m.to_frame()));
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol-vectors.txt");
+    if std::env::var_os("PANGEA_BLESS").is_some() {
+        std::fs::write(path, &text).expect("written");
+    }
+    assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), text, "run with PANGEA_BLESS=1 if meant");
+}
+
+proptest::proptest! {
+    /// S1: no bytes, however made, crash a reader or make it reserve more than they are long.
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+        let _ = read_client_frame(&bytes);
+        let _ = read_server_frame(&bytes);
+    }
+
+    #[test]
+    fn cut_frames_are_refused(which in 0usize..7, cut in 1usize..40) {
+        let frame = clients()[which].to_frame();
+        if cut < frame.len() {
+            let code = read_client_frame(&frame[..frame.len() - cut]).map_err(|r| r.code);
+            assert_eq!(code, Err(Code::Protocol));
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Writing frames.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::*;
+
+/// Appends a LEB128 number.
+pub fn put_varint(out: &mut BytesMut, mut value: u32) {
+    while value >= 0x80 {
+        out.put_u8(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.put_u8(value as u8);
+}
+
+/// Appends a string.
+pub fn put_string(out: &mut BytesMut, text: &str) {
+    put_varint(out, text.len() as u32);
+    out.put_slice(text.as_bytes());
+}
+
+/// Appends one message of this type around the payload that `write` makes.
+pub fn put_message(out: &mut BytesMut, kind: u8, write: impl FnOnce(&mut BytesMut)) {
+    let mut payload = BytesMut::with_capacity(64);
+    write(&mut payload);
+    out.put_u8(kind);
+    put_varint(out, payload.len() as u32);
+    out.put_slice(&payload);
+}
+
+impl ClientMessage {
+    /// Appends this message to a frame.
+    pub fn put(&self, out: &mut BytesMut) {
+        match self {
+            ClientMessage::Hello { version, schema, entry } => put_message(out, 0x01, |b| {
+                b.put_u16_le(*version);
+                b.put_u64_le(*schema);
+                match entry {
+                    Entry::Ticket(ticket) => {
+                        b.put_u8(0);
+                        put_string(b, ticket);
+                    }
+                    Entry::Resume(token) => {
+                        b.put_u8(1);
+                        b.put_slice(token);
+                    }
+                }
+            }),
+            ClientMessage::Input { seq, kind, payload } => put_message(out, 0x02, |b| {
+                b.put_u32_le(*seq);
+                b.put_u8(*kind);
+                b.put_slice(payload);
+            }),
+            ClientMessage::Tiles { cx, cy } => put_message(out, 0x03, |b| {
+                b.put_i32_le(*cx);
+                b.put_i32_le(*cy);
+            }),
+            ClientMessage::GoOn { world, map, layer } => put_message(out, 0x04, |b| {
+                put_string(b, world);
+                put_string(b, map);
+                b.put_u8(u8::from(layer.is_some()));
+                if let Some(layer) = layer {
+                    b.put_u16_le(*layer);
+                }
+            }),
+            ClientMessage::Leave => put_message(out, 0x05, |_| {}),
+            ClientMessage::Ping { nonce } => put_message(out, 0x06, |b| b.put_u32_le(*nonce)),
+        }
+    }
+
+    /// A frame of this message alone.
+    pub fn to_frame(&self) -> Bytes {
+        let mut out = BytesMut::new();
+        self.put(&mut out);
+        out.freeze()
+    }
+}
+
+impl ServerMessage {
+    /// Appends this message to a frame.
+    pub fn put(&self, out: &mut BytesMut) {
+        match self {
+            ServerMessage::Welcome(w) => put_message(out, 0x81, |b| {
+                b.put_u16_le(w.version);
+                b.put_u8(w.tick_hz);
+                b.put_u64_le(w.tick);
+                b.put_u16_le(w.me);
+                b.put_u64_le(w.epoch);
+                b.put_slice(&w.resume);
+                b.put_u8(u8::from(w.steering));
+                put_string(b, &w.area);
+                for edge in [w.x0, w.y0, w.x1, w.y1] {
+                    b.put_i32_le(edge);
+                }
+                b.put_u16_le(w.view_m);
+                b.put_u16_le(w.speed_cm_s);
+                b.put_u32_le(w.acked);
+                b.put_u64_le(w.schema);
+            }),
+            ServerMessage::Update(update) => put_message(out, 0x82, |b| put_update(b, update)),
+            ServerMessage::Tiles { cx, cy, tiles } => put_message(out, 0x83, |b| {
+                b.put_i32_le(*cx);
+                b.put_i32_le(*cy);
+                let mut at = 0;
+                while at < tiles.len() {
+                    let run = tiles[at..].iter().take(256).take_while(|kind| **kind == tiles[at]).count();
+                    b.put_u8((run - 1) as u8);
+                    b.put_u8(tiles[at]);
+                    at += run;
+                }
+            }),
+            ServerMessage::Refused(refusal) => put_message(out, 0x84, |b| {
+                put_string(b, refusal.code.as_str());
+                put_string(b, &refusal.text);
+            }),
+            ServerMessage::Progress { state, position } => put_message(out, 0x85, |b| {
+                put_string(b, state);
+                b.put_u32_le(*position);
+            }),
+            ServerMessage::Follow { url, ticket, plain, prompt } => put_message(out, 0x86, |b| {
+                put_string(b, url);
+                put_string(b, ticket);
+                b.put_u8(u8::from(*plain));
+                b.put_u8(u8::from(*prompt));
+            }),
+            ServerMessage::Steer { epoch } => put_message(out, 0x87, |b| b.put_u64_le(*epoch)),
+            ServerMessage::Switch { epoch } => put_message(out, 0x88, |b| b.put_u64_le(*epoch)),
+            ServerMessage::Pong { nonce } => put_message(out, 0x89, |b| b.put_u32_le(*nonce)),
+            ServerMessage::Notice { code, text } => put_message(out, 0x8A, |b| {
+                put_string(b, code);
+                put_string(b, text);
+            }),
+            ServerMessage::Schema { hash, text } => put_message(out, 0x8B, |b| {
+                b.put_u64_le(*hash);
+                put_string(b, text);
+            }),
+            ServerMessage::Event { number, payload } => put_message(out, 0x8C, |b| {
+                b.put_u8(*number);
+                b.put_slice(payload);
+            }),
+            ServerMessage::Tile { x, y, kind } => put_message(out, 0x8D, |b| {
+                b.put_i32_le(*x);
+                b.put_i32_le(*y);
+                b.put_u8(*kind);
+            }),
+            ServerMessage::Pace { percent } => put_message(out, 0x8E, |b| b.put_u8(*percent)),
+        }
+    }
+
+    /// A frame of this message alone.
+    pub fn to_frame(&self) -> Bytes {
+        let mut out = BytesMut::new();
+        self.put(&mut out);
+        out.freeze()
+    }
+}
+
+fn put_update(b: &mut BytesMut, update: &Update) {
+    let sections = [
+        (update.whole, update::WHOLE),
+        (!update.left.is_empty(), update::LEFT),
+        (!update.entered.is_empty(), update::ENTERED),
+        (!update.moved.is_empty(), update::MOVED),
+        (!update.jumped.is_empty(), update::JUMPED),
+        (!update.changed.is_empty(), update::CHANGED),
+    ];
+    b.put_u8(sections.iter().filter(|(there, _)| *there).fold(0, |flags, (_, flag)| flags | flag));
+    put_varint(b, update.tick);
+    put_varint(b, update.acked);
+    if !update.left.is_empty() {
+        put_varint(b, update.left.len() as u32);
+        update.left.iter().for_each(|id| b.put_u16_le(*id));
+    }
+    if !update.entered.is_empty() {
+        put_varint(b, update.entered.len() as u32);
+        for entered in &update.entered {
+            b.put_u16_le(entered.id);
+            b.put_u8(entered.kind);
+            b.put_i32_le(entered.x);
+            b.put_i32_le(entered.y);
+            put_components(b, &entered.components);
+        }
+    }
+    if !update.moved.is_empty() {
+        put_varint(b, update.moved.len() as u32);
+        put_places(b, update.moved.iter().map(|(place, ..)| *place));
+        for (_, dx, dy) in &update.moved {
+            b.put_i8(*dx);
+            b.put_i8(*dy);
+        }
+    }
+    if !update.jumped.is_empty() {
+        put_varint(b, update.jumped.len() as u32);
+        for (id, x, y) in &update.jumped {
+            b.put_u16_le(*id);
+            b.put_i32_le(*x);
+            b.put_i32_le(*y);
+        }
+    }
+    if !update.changed.is_empty() {
+        put_varint(b, update.changed.len() as u32);
+        for (id, components) in &update.changed {
+            b.put_u16_le(*id);
+            put_components(b, components);
+        }
+    }
+}
+
+/// Appends whose moves follow, ascending: as a mask or one by one, whichever is shorter.
+pub fn put_places(
+    b: &mut BytesMut,
+    places: impl DoubleEndedIterator<Item = u32> + ExactSizeIterator + Clone,
+) {
+    let count = places.len();
+    let mask_bytes = places.clone().next_back().map_or(0, |last| last as usize / 8 + 1);
+    if mask_bytes <= count {
+        put_varint(b, mask_bytes as u32);
+        let begin = b.len();
+        b.resize(begin + mask_bytes, 0);
+        places.for_each(|place| b[begin + place as usize / 8] |= 1 << (place % 8));
+    } else {
+        put_varint(b, 0);
+        let mut next = 0;
+        for place in places {
+            put_varint(b, place - next);
+            next = place + 1;
+        }
+    }
+}
+
+fn put_components(b: &mut BytesMut, components: &[Component]) {
+    b.put_u8(components.len() as u8);
+    for component in components {
+        match &component.fields {
+            Some(fields) => {
+                b.put_u8(component.number);
+                put_varint(b, fields.len() as u32);
+                b.put_slice(fields);
+            }
+            None => b.put_u8(component.number | update::TAKEN_OFF),
+        }
+    }
+}
