@@ -209,23 +209,17 @@ impl Area {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use pangea_engine::{Land, Sim};
+    use pangea_engine::{Setup, Sim};
     use pangea_world::ledger::{Coins, Stack, Who};
     use pangea_world::messages::LedgerResult;
     use pangea_world::space::Rect;
 
     use super::super::here::Settings;
     use super::super::mailbox::Gauges;
+    use super::super::tests::{ISLES, flat};
     use super::*;
 
     const HERO: CharacterId = CharacterId([1; 16]);
-
-    struct Flat;
-    impl Land for Flat {
-        fn tile(&self, _: i32, _: i32) -> u8 {
-            pangea_world::frames::tile::GRASS
-        }
-    }
 
     /// An area, and what it tells central.
     fn area() -> (Area, Arc<Mutex<Vec<LedgerOp>>>) {
@@ -245,11 +239,15 @@ mod tests {
             view_m: 30,
             grace_ms: 0,
             prompt: false,
+            update_bytes: 1_200,
             messages_per_second: 100,
             portals: Vec::new(),
         };
-        let extent = Rect { x0: 0.0, y0: 0.0, x1: 64.0, y1: 64.0 };
-        let sim = Sim::new(Box::new(Flat), extent, 20, 30, 0);
+        let world = pangea_world::world_file::read("isles.toml", ISLES).expect("a world");
+        let extent = Rect { x0: 0, y0: 0, x1: 64, y1: 64 };
+        let ground = "quay".parse().expect("a ground");
+        let setup = Setup { world: &world, ground: &ground, extent, tick_hz: 20, view_m: 30, tick: 0 };
+        let sim = Sim::new(&flat(), &setup);
         let control = tokio::sync::mpsc::channel(8).0;
         let ledger = Ledger::new(AreaId([2; 16]), 7);
         (Area::new(settings, sim, Arc::<Gauges>::default(), tell, control, ledger), told)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pangea_world::id::{AreaId, CharacterId, EnterId, TransferId};
-use pangea_world::ledger::Holder;
+use pangea_world::ledger::{Holder, Sheet};
 use pangea_world::messages::{Arrived, Body, CharacterAt, Commit, Kick, Left, Seal};
 use pangea_world::ownership::{Change, Owned};
 use pangea_world::space::Place;
@@ -323,13 +323,14 @@ pub async fn commit(core: &Arc<Core>, from: AreaId, message: &Commit) {
     tell(core, from, answer);
 }
 
+async fn what_it_has(core: &Core, id: CharacterId) -> Result<Sheet, Error> {
+    let mut reader = core.store.reader().await?;
+    store::ledger::sheet(&mut reader, Holder::Character(id)).await
+}
+
 /// Tells the new owner what the character has: since it was announced there, the old one may have changed it.
 async fn show(core: &Core, area: AreaId, id: CharacterId, epoch: u64) {
-    let sheet = async {
-        let mut reader = core.store.reader().await?;
-        Ok::<_, Error>(store::ledger::sheet(&mut reader, Holder::Character(id)).await?)
-    };
-    match sheet.await {
+    match what_it_has(core, id).await {
         Ok(sheet) => core.tell_belongings(area, id, epoch, &sheet),
         Err(error) => tracing::error!(character = %id, %error, "what a character has could not be read"),
     }

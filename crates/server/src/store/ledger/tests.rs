@@ -132,11 +132,12 @@ async fn what_is_in_memory_is_what_is_in_the_tables() {
             order(op(n), act)
         });
         let committed = ledger.commit(orders.collect()).await.expect("committed");
-        let memory = lock(&ledger.memory);
         let holders =
             [Holder::Character(hero(1)), Holder::Character(hero(2)), Holder::Ground(AREA), Holder::Bank];
-        let sheets = holders.map(|holder| (holder, memory.book.sheet(holder).cloned()));
-        drop(memory);
+        let sheets = {
+            let memory = lock(&ledger.memory);
+            holders.map(|holder| (holder, memory.book.sheet(holder).cloned()))
+        };
         for (holder, known) in sheets {
             if let Some(known) = known {
                 assert_eq!(known, durable(&store, holder).await, "{holder:?}");
