@@ -311,10 +311,11 @@ impl Area {
             _ => Leave::Quit,
         };
         self.sim.remove(here.entity, why);
+        // Before its client knows: who comes back at once must not be found here still.
+        self.report(FromLoop::Gone { character, epoch: here.epoch });
         if let Some(slot) = here.client {
             self.close(slot, code, reason);
         }
-        self.report(FromLoop::Gone { character, epoch: here.epoch });
     }
 
     /// Those whose grace time is over leave; wishes that nobody answered are forgotten.
