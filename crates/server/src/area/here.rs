@@ -102,13 +102,10 @@ pub struct Area {
     pub gauges: Arc<Gauges>,
     /// The last request number.
     pub requests: u64,
-<<<<<<< HEAD
     /// Goods, money, quest steps.
     pub ledger: Ledger,
-=======
     /// Which version of the land was saved last, and when, ms of the clock.
     pub saved: (u64, u64),
->>>>>>> main
     tell: Tell,
     untold: VecDeque<Body>,
     control: tokio::sync::mpsc::Sender<FromLoop>,
@@ -140,11 +137,8 @@ impl Area {
             now_ms: 0,
             gauges,
             requests: 0,
-<<<<<<< HEAD
             ledger,
-=======
             saved: (0, 0),
->>>>>>> main
             tell,
             untold: VecDeque::new(),
             control,
@@ -329,11 +323,7 @@ impl Area {
         if let Some(slot) = here.client {
             self.close(slot, code, reason);
         }
-<<<<<<< HEAD
         self.ledger.forget(character, here.epoch);
-        self.report(FromLoop::Gone { character, epoch: here.epoch });
-=======
->>>>>>> main
     }
 
     /// Those whose grace time is over leave; wishes that nobody answered are forgotten.

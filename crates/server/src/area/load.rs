@@ -92,21 +92,9 @@ pub fn load(
         portals,
     };
     let (to_loop, mail) = mpsc::channel(MOST_TO_LOOP);
-<<<<<<< HEAD
     let ledger = Ledger::new(identity.area, granted.incarnation);
     let area = Area::new(settings, sim, gauges, tell, control, ledger);
-    Ok(Loaded {
-        world,
-        name,
-        restored: saved.is_some(),
-        area: (area, mail),
-        to_loop,
-        always_on: granted.always_on,
-    })
-=======
-    let area = Area::new(settings, sim, gauges, tell, control);
     Ok(Loaded { world, name, restored, area: (area, mail), to_loop, always_on: granted.always_on })
->>>>>>> main
 }
 
 /// Starts the loop's thread.
