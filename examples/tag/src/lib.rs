@@ -239,9 +239,7 @@ mod tests {
             sim.step(1.0);
             assert_eq!(parts(&sim, ada, bob), (other, it), "not tagged back at once");
         }
-        for _ in 0..10 {
-            sim.step(1.0);
-        }
+        (0..10).for_each(|_| sim.step(1.0));
         assert_eq!(parts(&sim, ada, bob), (it, other), "who stays is tagged back");
     }
 
@@ -275,9 +273,7 @@ mod tests {
         sim.remove(ada, Leave::Quit);
         let worth: Vec<u32> = sim.ecs().query::<&Coin>().iter(sim.ecs()).map(|coin| coin.worth).collect();
         assert!(worth.contains(&score), "{worth:?}");
-        for _ in 0..200 {
-            sim.step(1.0);
-        }
+        (0..200).for_each(|_| sim.step(1.0));
         let coins = sim.ecs().query::<&Coin>().iter(sim.ecs()).len();
         assert!((MOST_COINS..MOST_COINS + 2).contains(&coins), "no more and no fewer: {coins}");
     }
