@@ -311,6 +311,7 @@ impl Sim {
     pub fn step(&mut self, refill: f32) {
         self.ecs.resource_mut::<Clock>().tick += 1;
         let tick = self.tick();
+        self.terrain().now = tick;
         for system in &mut self.systems {
             // A system that fails to run is one whose declared resource is missing: a mistake of the game.
             if let Err(error) = system.run((), &mut self.ecs) {

@@ -14,13 +14,25 @@ const MOST_CHUNKS: usize = 4_096;
 /// A chunk's side as a coordinate.
 const SIDE: i32 = CHUNK_TILES as i32;
 
+/// A tile that is not as the land made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Altered {
+    /// What it is now; see [`pangea_world::frames::tile`].
+    pub kind: u8,
+    /// The tick at which it became so.
+    pub since: u64,
+}
+
 /// A game's [`Land`] with its chunks kept.
 #[derive(Resource)]
 pub struct Terrain {
     land: Box<dyn Land>,
     chunks: HashMap<(i32, i32), Box<[u8]>>,
-    /// Tiles that are not as the land made them.
-    altered: BTreeMap<(i32, i32), u8>,
+    altered: BTreeMap<(i32, i32), Altered>,
+    /// The tick of what is altered now.
+    pub(crate) now: u64,
+    /// Raised with each altered tile.
+    version: u64,
     /// Those altered since the last step.
     changed: Vec<(i32, i32, u8)>,
 }
@@ -34,7 +46,14 @@ impl fmt::Debug for Terrain {
 impl Terrain {
     /// A terrain over this land, with no chunk made yet.
     pub fn new(land: Box<dyn Land>) -> Self {
-        Self { land, chunks: HashMap::new(), altered: BTreeMap::new(), changed: Vec::new() }
+        Self {
+            land,
+            chunks: HashMap::new(),
+            altered: BTreeMap::new(),
+            now: 0,
+            version: 0,
+            changed: Vec::new(),
+        }
     }
 
     /// The tile at (x, y) metres.
@@ -43,18 +62,41 @@ impl Terrain {
         chunk[(y.rem_euclid(SIDE) * SIDE + x.rem_euclid(SIDE)) as usize]
     }
 
-    /// Makes a tile another one; clients that see it are told after the step.
+    /// Makes a tile another one; clients that see it are told after the step, and it is kept when the area
+    /// stops. Made what the land has there, it is forgotten.
     pub fn set_tile(&mut self, x: i32, y: i32, kind: u8) {
-        self.altered.insert((x, y), kind);
+        if self.land.tile(x, y) == kind {
+            self.altered.remove(&(x, y));
+        } else {
+            self.altered.insert((x, y), Altered { kind, since: self.now });
+        }
+        self.version += 1;
         self.changed.push((x, y, kind));
+        self.put(x, y, kind);
+    }
+
+    /// Alters tiles as they were when the area was saved.
+    pub fn restore(&mut self, tiles: impl IntoIterator<Item = ((i32, i32), Altered)>) {
+        for ((x, y), altered) in tiles {
+            self.altered.insert((x, y), altered);
+            self.put(x, y, altered.kind);
+        }
+    }
+
+    fn put(&mut self, x: i32, y: i32, kind: u8) {
         if let Some(chunk) = self.chunks.get_mut(&(x.div_euclid(SIDE), y.div_euclid(SIDE))) {
             chunk[(y.rem_euclid(SIDE) * SIDE + x.rem_euclid(SIDE)) as usize] = kind;
         }
     }
 
     /// Tiles that are not as the land made them, by place.
-    pub fn altered(&self) -> &BTreeMap<(i32, i32), u8> {
+    pub fn altered(&self) -> &BTreeMap<(i32, i32), Altered> {
         &self.altered
+    }
+
+    /// Raised with each altered tile: tells whether there is something to save.
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
     /// Tiles that changed since this was last asked: x, y, kind.
@@ -85,7 +127,7 @@ impl Terrain {
             }
             let tile = |i: i32| {
                 let at = (cx * SIDE + i % SIDE, cy * SIDE + i / SIDE);
-                altered.get(&at).copied().unwrap_or_else(|| land.tile(at.0, at.1))
+                altered.get(&at).map_or_else(|| land.tile(at.0, at.1), |altered| altered.kind)
             };
             (0..SIDE * SIDE).map(tile).collect()
         })

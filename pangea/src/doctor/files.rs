@@ -16,15 +16,6 @@ use super::Finding;
 /// Little enough that a world's data soon fills it.
 const LITTLE_SPACE_MIB: u64 = 512;
 
-/// Held by the central that runs on a data folder.
-const LOCK: &str = "central.lock";
-
-/// Whether a central runs on this node's data folder.
-pub(super) fn central_runs(config: &Config) -> bool {
-    let lock = fs::File::open(config.data.join(LOCK));
-    lock.is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
-}
-
 /// The data folder: can be made and written, is free, has space.
 pub(super) fn data(config: &Config) -> Vec<Finding> {
     let folder = &config.data;
@@ -46,13 +37,11 @@ pub(super) fn data(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     let state = if there == folder.as_path() { "can be written" } else { "is made at the first start" };
     findings.push(Finding::good("data", format!("«{shown}» {state}")));
-    if folder.join(LOCK).exists() {
-        findings.push(if central_runs(config) {
-            let mend = "nothing, if that is the one you mean; a second one needs another folder with --data";
-            Finding::look("data lock", format!("a central runs on «{shown}»"), mend)
-        } else {
-            Finding::good("data lock", "no central runs on it")
-        });
+    if central_runs(config) {
+        let mend = "nothing, if that is the one you mean; a second one needs another folder with --data";
+        findings.push(Finding::look("data lock", format!("a central runs on «{shown}»"), mend));
+    } else {
+        findings.push(Finding::good("data lock", "no central runs on it"));
     }
     if let Ok(space) = rustix::fs::statvfs(there) {
         let mib = space.f_bavail.saturating_mul(space.f_frsize) >> 20;
@@ -67,6 +56,12 @@ pub(super) fn data(config: &Config) -> Vec<Finding> {
         });
     }
     findings
+}
+
+/// Whether a central runs on the data folder: it holds its lock.
+pub(super) fn central_runs(config: &Config) -> bool {
+    let file = fs::File::open(config.data.join("central.lock"));
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
 }
 
 /// This program knows the database's schema.

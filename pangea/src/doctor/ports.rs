@@ -12,7 +12,7 @@ use super::Finding;
 /// A game server takes one port for players and two for its SDK.
 const PORTS_PER_SERVER: usize = 3;
 
-/// Every address on which this node listens is free; or its own, if it runs.
+/// Every address on which this node listens is free, or it `runs` already and has them itself.
 pub(super) fn listening(config: &Config, runs: bool) -> Vec<Finding> {
     let all = [
         ("central.listen", config.central.listen),

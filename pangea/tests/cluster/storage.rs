@@ -1,4 +1,4 @@
-//! The disk under the database: full, and broken (HARDENING: nothing that was acknowledged is lost).
+//! The disk under the database: full, and broken (nothing that was acknowledged is lost).
 
 use http::Method;
 use pangea_client::{EnterOptions, Event};

@@ -101,6 +101,8 @@ pub struct Area {
     pub gauges: Arc<Gauges>,
     /// The last request number.
     pub requests: u64,
+    /// Which version of the land was saved last, and when, ms of the clock.
+    pub saved: (u64, u64),
     tell: Tell,
     untold: VecDeque<Body>,
     control: tokio::sync::mpsc::Sender<FromLoop>,
@@ -131,6 +133,7 @@ impl Area {
             now_ms: 0,
             gauges,
             requests: 0,
+            saved: (0, 0),
             tell,
             untold: VecDeque::new(),
             control,

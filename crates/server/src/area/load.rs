@@ -67,11 +67,13 @@ pub fn load(
             })
             .ok(),
     };
-    let tick = saved.map_or(0, |saved| saved.tick);
-    let sim = Sim::new(
+    let restored = saved.is_some();
+    let Saved { tick, tiles } = saved.unwrap_or_default();
+    let mut sim = Sim::new(
         game,
         &Setup { world: &world, ground: &ground, extent, tick_hz: world.tick_hz, view_m: world.view_m, tick },
     );
+    sim.terrain().restore(tiles);
     let portals = match (&world.kind, &ground) {
         (Kind::Maps(maps), Ground::Map(map)) => maps.map(map)?.portals.clone(),
         _ => Vec::new(),
@@ -90,14 +92,7 @@ pub fn load(
     };
     let (to_loop, mail) = mpsc::channel(MOST_TO_LOOP);
     let area = Area::new(settings, sim, gauges, tell, control);
-    Ok(Loaded {
-        world,
-        name,
-        restored: saved.is_some(),
-        area: (area, mail),
-        to_loop,
-        always_on: granted.always_on,
-    })
+    Ok(Loaded { world, name, restored, area: (area, mail), to_loop, always_on: granted.always_on })
 }
 
 /// Starts the loop's thread.

@@ -26,6 +26,9 @@ use super::socket::{Received, Scratch};
 /// How long a stop waits for handoffs that central has not decided, and for clients to read, ms.
 const STOP_MS: u64 = 2_000;
 
+/// How often altered land is saved at most, ms.
+const SAVE_EVERY_MS: u64 = 5_000;
+
 /// The loop and what it needs beside its area.
 pub struct Loop {
     area: Area,
@@ -262,6 +265,9 @@ impl Loop {
         self.gauges.players.store(players, Relaxed);
         self.area.commit_again();
         self.area.tell_places();
+        if self.stopping.is_none() {
+            self.area.save_changes();
+        }
         self.area.tell_load(Heartbeat { sent_ms: now_ms, players, tick_us, rss_kib: resident_kib() });
     }
 
@@ -295,7 +301,7 @@ impl Loop {
             stopping.saved = true;
             if stopping.owner {
                 let epoch = area.settings.epoch;
-                let state = Saved { tick: area.sim.tick() }.write();
+                let state = Saved::of(&mut area.sim).write();
                 area.tell(Body::SaveArea(SaveArea { epoch, state }));
                 area.tell(Body::Stopped(Stopped { epoch, why: stopping.why.into() }));
             }
@@ -309,6 +315,19 @@ impl Loop {
 }
 
 impl Area {
+    /// What players altered since it was saved last is saved, at most every few seconds: a kill costs no more.
+    fn save_changes(&mut self) {
+        let version = self.sim.terrain().version();
+        let due = self.now_ms >= self.saved.1 + SAVE_EVERY_MS;
+        if self.saved.0 == version || !due || !self.acts || !self.nothing_waits() {
+            return;
+        }
+        self.saved = (version, self.now_ms);
+        let state = Saved::of(&mut self.sim).write();
+        let epoch = self.settings.epoch;
+        self.tell(Body::SaveArea(SaveArea { epoch, state }));
+    }
+
     /// The heartbeat is worth nothing later: it is not kept when the link is full.
     fn tell_load(&mut self, heartbeat: Heartbeat) {
         if self.nothing_waits() {

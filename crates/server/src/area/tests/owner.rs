@@ -124,7 +124,7 @@ async fn without_its_lease_the_area_neither_moves_nor_shows_anything() {
 
 #[tokio::test]
 async fn a_saved_state_goes_on_and_a_damaged_one_is_refused() {
-    let state = crate::area::saved::Saved { tick: 1_000_000 }.write();
+    let state = crate::area::saved::Saved { tick: 1_000_000, ..Default::default() }.write();
     let mut scene = Scene::with(ISLES, state.clone()).await;
     let player = scene.enter(1, 10.0, 10.0).await;
     assert!(player.welcome.as_ref().expect("welcome").tick > 1_000_000);
