@@ -167,7 +167,7 @@ impl Client {
         put_varint(body, count as u32);
         put_varint(body, count.div_ceil(8) as u32);
         body.put_bytes(0xFF, count / 8);
-        if count % 8 > 0 {
+        if !count.is_multiple_of(8) {
             body.put_u8((1 << (count % 8)) - 1);
         }
         for id in &self.sees {
