@@ -181,7 +181,6 @@ struct Around<'a> {
     night: bool,
 }
 
-#[expect(clippy::too_many_arguments, reason = "a system's parameters are what it touches")]
 fn think(
     clock: Res<Clock>,
     extent: Res<Extent>,
@@ -235,12 +234,11 @@ fn decide(
             }
         }
     }
-    if mind.species == Species::Wolf && mind.sated_s <= 0.0 && is_at_home(mind, at) {
-        if let Some((target, goal)) = prey(around, me, mind, at) {
-            mind.turn_to(way, State::Hunt, goal, HUNTS_S);
-            way.target = Some(target);
-            return;
-        }
+    let hunts = mind.species == Species::Wolf && mind.sated_s <= 0.0 && is_at_home(mind, at);
+    if hunts && let Some((target, goal)) = prey(around, me, mind, at) {
+        mind.turn_to(way, State::Hunt, goal, HUNTS_S);
+        way.target = Some(target);
+        return;
     }
     if mind.left_s > 0.0 && square(at, mind.goal()) > 0.25 {
         return;
