@@ -55,7 +55,7 @@ export class Night {
     const low = 1 - Math.abs(dark * 2 - 1);
     const part = (/** @type {number} */ day, /** @type {number} */ night) => Math.round(day + (night - day) * dark);
     dim.globalCompositeOperation = "source-over";
-    dim.fillStyle = `rgb(${part(255, 46) + Math.round(low * 34)} ${part(255, 58)} ${part(255, 108) - Math.round(low * 26)})`;
+    dim.fillStyle = `rgb(${part(255, 66) + Math.round(low * 34)} ${part(255, 82)} ${part(255, 138) - Math.round(low * 26)})`;
     dim.fillRect(0, 0, width, height);
     dim.globalCompositeOperation = "lighter";
     for (const { x, y, own } of lights) {

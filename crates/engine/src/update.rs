@@ -106,9 +106,11 @@ impl Sim {
         self.part(view, eyes.at, far_cm, whole);
         let before = view.known.len();
         self.meet(view, eyes, near_cm, far_cm, tick);
-        let bytes = self.find_news(&view.known[..before], eyes.me);
-        if bytes > eyes.budget {
-            self.choose(&mut view.known, eyes, far_cm);
+        // Whose moves they are takes a bit for each in the list, however many are told.
+        let mask = view.known.len().div_ceil(8);
+        if self.find_news(&view.known[..before], eyes.me) + mask > eyes.budget {
+            let budget = eyes.budget.saturating_sub(mask).max(1);
+            self.choose(&mut view.known, Eyes { budget, ..eyes }, far_cm);
         }
         self.tell(view, eyes.me, tick);
         let s = &self.gathering;
@@ -253,11 +255,11 @@ fn is_within(a: (i32, i32), b: (i32, i32), distance: i32) -> bool {
     dx * dx + dy * dy <= i64::from(distance) * i64::from(distance)
 }
 
-/// How many bytes a move takes, with its share of the mask.
+/// How many bytes a move takes.
 fn move_bytes(by: (i32, i32)) -> usize {
     match by {
         (0, 0) => 0,
-        (dx, dy) if i8::try_from(dx).is_ok() && i8::try_from(dy).is_ok() => 3,
+        (dx, dy) if i8::try_from(dx).is_ok() && i8::try_from(dy).is_ok() => 2,
         _ => 10,
     }
 }

@@ -75,12 +75,15 @@ pub fn build(area: &mut Builder, _: &Setup<'_>) {
     area.system(stroke).system(grow_back);
 }
 
+/// A character that may strike.
+type Gatherer<'a> = (&'a Net, &'a Position, &'a mut Inputs<Gather>, &'a mut Tool, Has<Stunned>);
+
 fn stroke(
     clock: Res<Clock>,
     mut struck: ResMut<Struck>,
     mut terrain: ResMut<Terrain>,
     mut outbox: ResMut<Outbox>,
-    mut characters: Query<(&Net, &Position, &mut Inputs<Gather>, &mut Tool, Has<Stunned>), IsCharacter>,
+    mut characters: Query<Gatherer<'_>, IsCharacter>,
 ) {
     for (net, position, mut inputs, mut tool, stunned) in &mut characters {
         if inputs.is_empty() {

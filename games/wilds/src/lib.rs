@@ -14,12 +14,6 @@
 //! | [`gather`] | felling trees and breaking rocks |
 //! | [`day`] | day and night |
 
-#![allow(
-    clippy::type_complexity,
-    clippy::too_many_arguments,
-    reason = "a system's parameters are what it touches"
-)]
-
 pub mod attack;
 pub mod census;
 pub mod day;

@@ -234,11 +234,8 @@ fn decide(
             }
         }
     }
-    if mind.species == Species::Wolf
-        && mind.sated_s <= 0.0
-        && is_at_home(mind, at)
-        && let Some((target, goal)) = prey(around, me, mind, at)
-    {
+    let hunts = mind.species == Species::Wolf && mind.sated_s <= 0.0 && is_at_home(mind, at);
+    if hunts && let Some((target, goal)) = prey(around, me, mind, at) {
         mind.turn_to(way, State::Hunt, goal, HUNTS_S);
         way.target = Some(target);
         return;
