@@ -73,6 +73,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/data/characters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The character of a name. */
+        get: operations["by_name"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/data/characters/{id}": {
         parameters: {
             query?: never;
@@ -90,6 +107,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/data/characters/{id}/belongings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a character has, as far as it is durable. */
+        get: operations["belongings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data/characters/{id}/grant": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives goods and money to a character. */
+        post: operations["grant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data/characters/{id}/journal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What concerned a character, newest first. */
+        get: operations["of_character"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/data/characters/{id}/quests": {
         parameters: {
             query?: never;
@@ -99,6 +167,57 @@ export interface paths {
         };
         /** A character's quests. */
         get: operations["quests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data/characters/{id}/seize": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes goods and money from a character. */
+        post: operations["seize"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data/items/{id}/journal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happened to a stack since it was made, over a part of the journal. */
+        get: operations["of_item"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data/journal/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Follows the journal's chain of hashes over a part of it. */
+        get: operations["check"];
         put?: never;
         post?: never;
         delete?: never;
@@ -345,6 +464,26 @@ export interface components {
             /** @description As shown. */
             name: string;
         };
+        /** @description What a character has. */
+        BelongingsData: {
+            /** @description Sorted by slot. */
+            items: components["schemas"]["StackData"][];
+            /** @description Sorted by currency. */
+            money: components["schemas"]["CoinsData"][];
+            /** @description Sorted by id. */
+            quests: components["schemas"]["StandingData"][];
+        };
+        /** @description What an operator gives or takes. */
+        BundleWish: {
+            /** @description At most 16. */
+            coins?: components["schemas"]["CoinsData"][];
+            /** @description At most 16. */
+            goods?: components["schemas"]["GoodsWish"][];
+            /** @description The operation's id from an earlier answer, to ask again without doing it twice; 32 hex digits. */
+            op?: string | null;
+            /** @description Why, for the journal. */
+            reason: string;
+        };
         /** @description Who plays. */
         CharacterAnswer: {
             /**
@@ -402,6 +541,31 @@ export interface components {
             /** @description The one that plays in this login. */
             selected?: string | null;
         };
+        /** @description How far the journal's chain of hashes is whole. */
+        CheckedData: {
+            /**
+             * Format: int64
+             * @description Where it is broken: the last entry of the first transaction that is not as it was written.
+             */
+            broken?: number | null;
+            /** @description Whether the journal goes on. */
+            more: boolean;
+            /**
+             * Format: int64
+             * @description How far it was read; if `more`, ask again after it.
+             */
+            to: number;
+        };
+        /** @description Money of one currency. */
+        CoinsData: {
+            /**
+             * Format: int64
+             * @description How much; in a wish 1 to 2^53 - 1.
+             */
+            amount: number;
+            /** @description The game's name for it. */
+            currency: string;
+        };
         /** @description What opens the endpoints of one game server (`/status`, `/pending`, `/peers`, `/drain` on its game port). */
         CredentialData: {
             /** @description For `Authorization: Bearer …` there. */
@@ -425,6 +589,13 @@ export interface components {
              * @example three blue herons
              */
             password: string;
+        };
+        /** @description An operation that was done. */
+        DoneData: {
+            /** @description Its id: a repeat with it gets this answer again. */
+            op: string;
+            /** @description Whether it had been done before. */
+            repeat: boolean;
         };
         /** @description Not yet: ask again with the same key, or with the `enter_id`. */
         EnterPending: {
@@ -468,6 +639,32 @@ export interface components {
             /** @description The world; the character's own if not said. */
             world?: string | null;
         };
+        /** @description A part of the journal. */
+        EntriesData: {
+            /** @description At most as many as were asked for. */
+            entries: components["schemas"]["EntryData"][];
+        };
+        /** @description One entry of the journal. */
+        EntryData: {
+            /** @description The rows after it, or the refusal's sentence. */
+            answer: Record<string, never>;
+            /**
+             * Format: int64
+             * @description Counts from 1 without a gap.
+             */
+            n: number;
+            /** @description The operation's id. */
+            op: string;
+            /** @description The operation. */
+            operation: Record<string, never>;
+            /** @description The refusal's code; none: it was done. */
+            refused?: string | null;
+            /**
+             * Format: int64
+             * @description By central's clock, ms since 1970.
+             */
+            time_ms: number;
+        };
         /** @description A group with a spawn place. */
         FactionAnswer: {
             /** @description One paragraph, may be empty. */
@@ -484,6 +681,33 @@ export interface components {
         /** @description All factions of a world. */
         FactionsAnswer: {
             factions: components["schemas"]["FactionAnswer"][];
+        };
+        /** @description Goods in a wish. */
+        GoodsWish: {
+            /**
+             * Format: int64
+             * @description How many fit on one stack; none: any number.
+             */
+            most?: number | null;
+            /**
+             * Format: int64
+             * @description 1 to 1,000,000,000.
+             */
+            quantity: number;
+            /** @description The game's name for it. */
+            template: string;
+        };
+        /** @description The way of one stack. */
+        ItemEntriesData: {
+            /** @description Oldest first, at most 1,000. */
+            entries: components["schemas"]["EntryData"][];
+            /** @description Whether the journal goes on. */
+            more: boolean;
+            /**
+             * Format: int64
+             * @description How far the journal was read; if `more`, ask again after it.
+             */
+            to: number;
         };
         /** @description A JSON Web Key set (RFC 7517) of Ed25519 keys (RFC 8037). */
         KeysAnswer: {
@@ -703,6 +927,35 @@ export interface components {
             id: string;
             /** @description The character that plays in it, if one is selected. */
             selected?: string | null;
+        };
+        /** @description One stack. */
+        StackData: {
+            /** @description 32 hex digits. */
+            id: string;
+            /**
+             * Format: int64
+             * @description From 1.
+             */
+            quantity: number;
+            /**
+             * Format: int32
+             * @description Where it lies, from 0.
+             */
+            slot: number;
+            /** @description The game's name for it. */
+            template: string;
+        };
+        /** @description One quest. */
+        StandingData: {
+            /** @description Whether it ended and its reward was given. */
+            completed: boolean;
+            /** @description The game's name for it. */
+            id: string;
+            /**
+             * Format: int32
+             * @description Which step is open, from 0.
+             */
+            step: number;
         };
         /** @description What runs under this central. */
         StatusAnswer: {
@@ -937,6 +1190,36 @@ export interface operations {
             };
         };
     };
+    by_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name, or one that looks like it. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CharacterData"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     character: {
         parameters: {
             query?: never;
@@ -967,6 +1250,104 @@ export interface operations {
             };
         };
     };
+    belongings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BelongingsData"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    grant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BundleWish"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoneData"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    of_character: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+                /** @description Only entries before this one; none: the newest. */
+                before: number | null;
+                /** @description At most 1,000; none: 100. */
+                most: number | null;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntriesData"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     quests: {
         parameters: {
             query?: never;
@@ -985,6 +1366,102 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["QuestsData"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    seize: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BundleWish"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoneData"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    of_item: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+                /** @description Only entries after this one; none: from the first. */
+                after: number | null;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ItemEntriesData"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Only entries after this one; none: from the first. */
+                after: number | null;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckedData"];
                 };
             };
             default: {

@@ -101,6 +101,36 @@ ids! {
     EnterId,
     /// One change of owner; the same id is the same change, however often it is sent.
     TransferId,
+    /// One operation of the ledger; the same id is the same operation, however often it is sent.
+    OpId,
+    /// One stack of goods.
+    ItemId,
+    /// A chest, a bank, a wagon: what holds goods and is not a character.
+    StorageId,
+}
+
+impl OpId {
+    /// A new one: six bytes of time, eight random ones, and two that are 0 and number what the operation
+    /// makes. Ids of one time lie together, so that the store writes them to one page.
+    pub fn new(now_ms: u64, random: [u8; 8]) -> Self {
+        let mut id = [0; 16];
+        id[..6].copy_from_slice(&now_ms.to_be_bytes()[2..]);
+        id[6..14].copy_from_slice(&random);
+        Self(id)
+    }
+
+    /// When it was made, ms since 1970 by its maker's clock.
+    pub fn time_ms(self) -> u64 {
+        self.0[..6].iter().fold(0, |time, byte| time << 8 | u64::from(*byte))
+    }
+
+    /// The id of the `n`th thing that it makes, from 1; `None` for an id that is not of [`OpId::new`].
+    pub fn item(self, n: u16) -> Option<ItemId> {
+        let mut id = self.0;
+        let fits = id[14..] == [0, 0] && n > 0;
+        id[14..].copy_from_slice(&n.to_be_bytes());
+        fits.then_some(ItemId(id))
+    }
 }
 
 #[cfg(test)]

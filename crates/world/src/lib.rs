@@ -13,6 +13,7 @@
 //! | [`world_file`] | what a world's TOML file says, and what is wrong with it |
 //! | [`name`] | which names are allowed, and which are the same |
 //! | [`ownership`] | who owns an area or a character: epochs, and the one change of owner |
+//! | [`ledger`] | goods, money, quest steps: what an operation does, and whether it may |
 //! | [`placement`] | which server a character goes to |
 //! | [`ticket`] | the signed, single-use permit to enter one server |
 //! | [`role_key`] | how roles prove to each other who they are |
@@ -26,6 +27,7 @@ pub mod faction;
 pub mod frames;
 pub mod id;
 pub mod layout;
+pub mod ledger;
 pub mod messages;
 pub mod name;
 pub mod nearest;

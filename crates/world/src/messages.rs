@@ -11,6 +11,9 @@ use prost::{Message, Oneof};
 /// Most messages that wait for their acknowledgement on one link; beyond it the link is reset.
 pub const MAX_UNACKED: usize = 16_384;
 
+/// Most operations of one [`LedgerOps`].
+pub const MAX_LEDGER_OPS: usize = 256;
+
 /// Most bytes of one envelope.
 pub const MAX_ENVELOPE_BYTES: usize = 4 << 20;
 
@@ -26,12 +29,12 @@ pub struct Envelope {
     /// What is said; none for a bare acknowledgement.
     #[prost(
         oneof = "Body",
-        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 50, 51, 52, 53, 60, 61, 62, 63, 64"
+        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 50, 51, 52, 53, 60, 61, 62, 63, 64"
     )]
     pub body: Option<Body>,
 }
 
-/// Every message of every link. Tags 3-7 handshake, 10-22 area → central, 30-42 central → area,
+/// Every message of every link. Tags 3-7 handshake, 10-23 area → central, 30-44 central → area,
 /// 50-53 spawner → central, 60-64 central → spawner.
 #[derive(Clone, PartialEq, Oneof)]
 pub enum Body {
@@ -90,6 +93,9 @@ pub enum Body {
     /// Everything is saved and nobody is inside: the area goes back to the store.
     #[prost(message, tag = "22")]
     Stopped(Stopped),
+    /// Operations for the ledger, to be decided in this order.
+    #[prost(message, tag = "23")]
+    LedgerOps(LedgerOps),
 
     /// The area is yours at this epoch; load it (M6).
     #[prost(message, tag = "30")]
@@ -130,6 +136,12 @@ pub enum Body {
     /// The answer to [`Body::GoOn`], or its progress.
     #[prost(message, tag = "42")]
     GoOnReply(GoOnReply),
+    /// What became of operations; what is done is durable.
+    #[prost(message, tag = "43")]
+    LedgerResults(LedgerResults),
+    /// What a character of yours has: at the end of a handoff, and when somebody else changed it.
+    #[prost(message, tag = "44")]
+    Belongings(Belongings),
 
     /// A spawner says what it can start and what runs.
     #[prost(message, tag = "50")]
@@ -446,6 +458,62 @@ pub struct Stopped {
     pub why: String,
 }
 
+/// Operations for the ledger.
+#[derive(Clone, PartialEq, Message)]
+pub struct LedgerOps {
+    /// At most [`MAX_LEDGER_OPS`].
+    #[prost(message, repeated, tag = "1")]
+    pub ops: Vec<LedgerOp>,
+}
+
+/// One operation. A repeat has the same bytes, and gets the first answer.
+#[derive(Clone, PartialEq, Message)]
+pub struct LedgerOp {
+    /// Its id, 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub id: Vec<u8>,
+    /// [`crate::ledger::Operation`] as JSON.
+    #[prost(bytes = "vec", tag = "2")]
+    pub operation: Vec<u8>,
+}
+
+/// What became of operations.
+#[derive(Clone, PartialEq, Message)]
+pub struct LedgerResults {
+    /// One for each operation of one [`LedgerOps`], in its order.
+    #[prost(message, repeated, tag = "1")]
+    pub results: Vec<LedgerResult>,
+}
+
+/// What became of one operation.
+#[derive(Clone, PartialEq, Message)]
+pub struct LedgerResult {
+    /// Its id.
+    #[prost(bytes = "vec", tag = "1")]
+    pub id: Vec<u8>,
+    /// Empty: done; else [`crate::Code`] in its text form. `storage_busy`, `stopping` and `internal` mean that it
+    /// was not decided: ask again.
+    #[prost(string, tag = "2")]
+    pub code: String,
+    /// If done [`crate::ledger::Changes`] as JSON, else the refusal's sentence.
+    #[prost(string, tag = "3")]
+    pub text: String,
+}
+
+/// What a character has.
+#[derive(Clone, PartialEq, Message)]
+pub struct Belongings {
+    /// Who.
+    #[prost(bytes = "vec", tag = "1")]
+    pub character: Vec<u8>,
+    /// Under which epoch it is owned.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    /// [`crate::ledger::Sheet`] as JSON.
+    #[prost(bytes = "vec", tag = "3")]
+    pub sheet: Vec<u8>,
+}
+
 /// The area is yours.
 #[derive(Clone, PartialEq, Message)]
 pub struct Granted {
@@ -541,6 +609,9 @@ pub struct Admit {
     /// How long to wait for it, ms.
     #[prost(uint64, tag = "6")]
     pub wait_ms: u64,
+    /// What it has: [`crate::ledger::Sheet`] as JSON. Empty in a handoff: [`Body::Belongings`] tells it then.
+    #[prost(bytes = "vec", tag = "7")]
+    pub belongings: Vec<u8>,
 }
 
 /// Let a character go.

@@ -115,6 +115,26 @@ codes! {
     StorageBusy = "storage_busy", 503;
     /// A write under an epoch that is no longer current; nothing was written.
     StaleEpoch = "stale_epoch", 409;
+    /// The same operation id came with another content; the first one stands.
+    OpMismatch = "op_mismatch", 422;
+    /// The operation is too old to be told from a repeat.
+    OpExpired = "op_expired", 410;
+    /// No such stack, or it lies elsewhere.
+    UnknownItem = "unknown_item", 404;
+    /// It is somebody else's.
+    NotOwner = "not_owner", 403;
+    /// Fewer goods, or less money, than the operation needs.
+    NotEnough = "not_enough", 409;
+    /// An amount that is not positive, or more than can be counted.
+    AmountInvalid = "amount_invalid", 422;
+    /// No free slot is left.
+    NoRoom = "no_room", 409;
+    /// What gives this has given it already.
+    SourceSpent = "source_spent", 409;
+    /// Another step of the quest is open, or its reward was given already.
+    QuestOrder = "quest_order", 409;
+    /// The storage is reserved for another character, or not reserved at all.
+    StorageReserved = "storage_reserved", 409;
     /// A frame that the protocol does not allow here.
     Protocol = "protocol", 400;
     /// An input with an impossible value.

@@ -11,6 +11,7 @@ mod crash;
 mod enter;
 mod handoff_kills;
 mod layers;
+mod ledger;
 mod portal;
 mod resume;
 mod roles;

@@ -17,6 +17,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Cluster {
     pub folder: tempfile::TempDir,
     pub url: String,
+    /// Where links arrive.
+    pub link: String,
     child: Option<Child>,
     others: Vec<Child>,
     settings: Vec<String>,
@@ -94,6 +96,7 @@ impl Cluster {
         Self {
             folder,
             url,
+            link: central,
             child: None,
             others: Vec::new(),
             settings: all,

@@ -12,8 +12,8 @@ use pangea_world::faction::Faction;
 use pangea_world::frames::{Entry, close};
 use pangea_world::id::{CharacterId, EnterId};
 use pangea_world::messages::{
-    Admit, Admitted, AreaReady, Arrived, Body, CharacterAt, CharacterHere, Granted, Kick, Peer, Peers,
-    RefusalMessage, Register,
+    Admit, Admitted, AreaReady, Arrived, Belongings, Body, CharacterAt, CharacterHere, Granted, Kick, Peer,
+    Peers, RefusalMessage, Register,
 };
 use pangea_world::ticket::{self, PublicKey};
 use pangea_world::world::World;
@@ -204,7 +204,9 @@ impl Control {
             Body::Granted(granted) => self.on_granted(granted).await?,
             Body::Refused(refused) => self.on_refused(refusal_of(&refused)).await,
             Body::Lease(lease) => self.lease.renew(lease.sent_ms, lease.lease_ms),
-            Body::Admit(admit) => self.on_admit(&admit),
+            Body::Admit(admit) => self.on_admit(&admit).await,
+            Body::LedgerResults(results) => self.to_loop(ToLoop::LedgerResults(results)).await,
+            Body::Belongings(belongings) => self.to_loop(ToLoop::Belongings(belongings)).await,
             Body::Withdraw(at) => {
                 if let (Ok(character), Ok(enter)) =
                     (CharacterId::from_bytes(&at.character), EnterId::from_bytes(&at.transfer))
@@ -303,9 +305,19 @@ impl Control {
         Ok(())
     }
 
-    fn on_admit(&mut self, admit: &Admit) {
-        let refused = match load::announcement_of(admit).and_then(|new| self.announce(new)) {
-            Ok(()) => None,
+    async fn on_admit(&mut self, admit: &Admit) {
+        let refused = match load::announcement_of(admit).and_then(|new| {
+            let character = new.doc.id;
+            self.announce(new).map(|()| character)
+        }) {
+            Ok(character) => {
+                if !admit.belongings.is_empty() {
+                    let (character, epoch) = (character.to_vec(), admit.epoch);
+                    let belongings = Belongings { character, epoch, sheet: admit.belongings.clone() };
+                    self.to_loop(ToLoop::Belongings(belongings)).await;
+                }
+                None
+            }
             Err(refusal) => Some(RefusalMessage { code: refusal.code.as_str().into(), text: refusal.text }),
         };
         self.say(Body::Admitted(Admitted { enter: admit.enter.clone(), refused }));

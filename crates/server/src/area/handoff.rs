@@ -64,6 +64,7 @@ impl Area {
         here.frozen = Some(transfer);
         here.commit_again_ms = now_ms + COMMIT_AGAIN_MS;
         let epoch = here.epoch;
+        self.ask_ledger();
         self.tell(Body::Commit(Commit { transfer: transfer.to_vec(), character: id.to_vec(), epoch }));
     }
 
@@ -103,6 +104,7 @@ impl Area {
     pub fn on_reconnected(&mut self, epoch: u64) {
         self.settings.epoch = self.settings.epoch.max(epoch);
         self.here.values_mut().for_each(|here| here.commit_again_ms = 0);
+        self.ask_ledger_again();
         self.commit_again();
     }
 

@@ -16,6 +16,7 @@ use pangea_world::space::Rect;
 use pangea_world::{Code, GAME_PROTOCOL_VERSION, Refusal};
 
 use super::client::Client;
+use super::ledger::Ledger;
 use super::mailbox::{Entrance, FromLoop, Gauges, Guest, Tell};
 
 /// How long one that only sees is kept without its client: where it is steered, it is not lost.
@@ -101,6 +102,8 @@ pub struct Area {
     pub gauges: Arc<Gauges>,
     /// The last request number.
     pub requests: u64,
+    /// Goods, money, quest steps.
+    pub ledger: Ledger,
     /// Which version of the land was saved last, and when, ms of the clock.
     pub saved: (u64, u64),
     tell: Tell,
@@ -122,6 +125,7 @@ impl Area {
         gauges: Arc<Gauges>,
         tell: Tell,
         control: tokio::sync::mpsc::Sender<FromLoop>,
+        ledger: Ledger,
     ) -> Self {
         Self {
             settings,
@@ -133,6 +137,7 @@ impl Area {
             now_ms: 0,
             gauges,
             requests: 0,
+            ledger,
             saved: (0, 0),
             tell,
             untold: VecDeque::new(),
@@ -293,6 +298,8 @@ impl Area {
         }
         let (epoch, in_world, enter) = (here.epoch, here.in_world, here.enter);
         let place = self.sim.place(here.entity).unwrap_or(here.eyes);
+        // What was done before it leaves counts.
+        self.ask_ledger();
         // Before the control task knows: what it says of this character from then on comes after.
         self.tell(if in_world {
             Body::Left(Left { character: character.to_vec(), epoch, x: place.0, y: place.1 })
@@ -311,10 +318,12 @@ impl Area {
             _ => Leave::Quit,
         };
         self.sim.remove(here.entity, why);
+        // Before its client knows: who comes back at once must not be found here still.
+        self.report(FromLoop::Gone { character, epoch: here.epoch });
         if let Some(slot) = here.client {
             self.close(slot, code, reason);
         }
-        self.report(FromLoop::Gone { character, epoch: here.epoch });
+        self.ledger.forget(character, here.epoch);
     }
 
     /// Those whose grace time is over leave; wishes that nobody answered are forgotten.

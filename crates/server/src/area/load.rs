@@ -18,6 +18,7 @@ use super::admission::Announcement;
 use super::clock::{Clock, Lease};
 use super::here::{Area, Settings};
 use super::identity::Identity;
+use super::ledger::Ledger;
 use super::mailbox::{FromLoop, Gauges, MOST_TO_LOOP, Tell, ToLoop};
 use super::saved::Saved;
 use super::tick::Loop;
@@ -91,7 +92,8 @@ pub fn load(
         portals,
     };
     let (to_loop, mail) = mpsc::channel(MOST_TO_LOOP);
-    let area = Area::new(settings, sim, gauges, tell, control);
+    let ledger = Ledger::new(identity.area, granted.incarnation);
+    let area = Area::new(settings, sim, gauges, tell, control, ledger);
     Ok(Loaded { world, name, restored, area: (area, mail), to_loop, always_on: granted.always_on })
 }
 

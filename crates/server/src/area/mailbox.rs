@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use pangea_world::Refusal;
 use pangea_world::character::CharacterDoc;
 use pangea_world::id::{CharacterId, EnterId};
-use pangea_world::messages::{Body, CharacterAt, GoOnReply, Kick, Seal};
+use pangea_world::messages::{Belongings, Body, CharacterAt, GoOnReply, Kick, LedgerResults, Seal};
 
 use super::socket::Socket;
 
@@ -41,6 +41,10 @@ pub enum ToLoop {
     Stale(CharacterAt),
     /// How far a wish to go on is.
     GoOnReply(GoOnReply),
+    /// What became of operations.
+    LedgerResults(LedgerResults),
+    /// What a character has.
+    Belongings(Belongings),
     /// Central registered us anew: what it may have missed is said again.
     Reconnected {
         /// The area's epoch from now on.

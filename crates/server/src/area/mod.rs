@@ -10,6 +10,7 @@
 //! | `mailbox`, `clock` | what the control task and the loop share |
 //! | `tick` | the loop |
 //! | `here`, `inbox`, `handoff` | the characters: come and go, what clients say, change of owner |
+//! | `ledger` | what is asked of the ledger, what characters have |
 //! | `client`, `socket`, `websocket` | one connection |
 //! | `saved` | the area's state between two lives |
 //! | `chat_link` | the link to chat |
@@ -25,6 +26,8 @@ mod here;
 mod http;
 mod identity;
 mod inbox;
+#[allow(dead_code, reason = "called by games, through the engine")]
+mod ledger;
 mod lifecycle;
 mod load;
 mod mailbox;

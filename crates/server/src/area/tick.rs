@@ -128,6 +128,7 @@ impl Loop {
         self.area.let_time_pass();
         self.area.send_chunks();
         self.area.tell_more();
+        self.area.ask_ledger();
         let updates = self.area.acts && self.lease.holds(self.clock.now_ms());
         self.write(updates);
         self.keep_pace(began_us);
@@ -154,6 +155,8 @@ impl Loop {
                 ToLoop::Aborted(at) => area.on_aborted(&at),
                 ToLoop::Stale(at) => area.on_stale(&at),
                 ToLoop::GoOnReply(reply) => area.on_go_on_reply(reply),
+                ToLoop::LedgerResults(results) => area.on_ledger_results(results),
+                ToLoop::Belongings(belongings) => area.on_belongings(&belongings),
                 ToLoop::Reconnected { epoch } => area.on_reconnected(epoch),
                 ToLoop::Stop { text, why, owner } => self.begin_stop(&text, why, owner),
             }
@@ -297,7 +300,8 @@ impl Loop {
         let area = &mut self.area;
         let Some(stopping) = &mut self.stopping else { return true };
         let late = area.now_ms >= stopping.until_ms;
-        if !stopping.saved && (area.here.is_empty() || late) {
+        let settled = area.here.is_empty() && (area.ledger.pending() == 0 || !stopping.owner);
+        if !stopping.saved && (settled || late) {
             stopping.saved = true;
             if stopping.owner {
                 let epoch = area.settings.epoch;

@@ -4,14 +4,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use pangea_world::id::ServerId;
-use pangea_world::messages::{TicketKey, TicketKeys};
+use pangea_world::id::{AreaId, CharacterId, ServerId};
+use pangea_world::ledger::Sheet;
+use pangea_world::messages::{Belongings, Body, TicketKey, TicketKeys};
 use pangea_world::ticket::{Credential, PublicKey};
 use pangea_world::world::{Kind, OWN_SERVER, World};
 use pangea_world::{Code, Refusal};
 use tokio::sync::Notify;
 
 use super::keys::Keys;
+use super::ledger;
 use super::state::{Area, State};
 use crate::clock;
 use crate::config::Config;
@@ -31,6 +33,8 @@ pub struct Core {
     pub(super) started: Instant,
     /// Rung at each change that somebody may wait for: a link, a server's end, a character's leave.
     pub(super) changed: Notify,
+    /// Where operations of the ledger wait.
+    pub(super) ledger: ledger::Queue,
     state: Mutex<State>,
 }
 
@@ -43,7 +47,8 @@ impl std::fmt::Debug for Core {
 impl Core {
     /// A core over these worlds (name, file's text) and this store.
     pub fn new(config: &Config, worlds: &[(World, String)], store: Store, keys: Keys) -> Arc<Self> {
-        Arc::new(Self {
+        let (queue, wishes) = ledger::queue();
+        let core = Arc::new(Self {
             config: config.clone(),
             worlds: worlds.iter().map(|(world, _)| (world.name.clone(), Arc::new(world.clone()))).collect(),
             world_texts: worlds.iter().map(|(world, text)| (world.name.clone(), text.clone())).collect(),
@@ -51,8 +56,30 @@ impl Core {
             keys,
             started: Instant::now(),
             changed: Notify::new(),
+            ledger: queue,
             state: Mutex::default(),
-        })
+        });
+        let (weak, store) = (Arc::downgrade(&core), core.store.clone());
+        tokio::spawn(ledger::run(wishes, store, move |told| {
+            if let Some(core) = weak.upgrade() {
+                core.tell_belongings(told.area, told.character, told.epoch, &told.sheet);
+            }
+        }));
+        core
+    }
+
+    /// Tells a character's owner what it has; one that is away is told when the character enters anew.
+    pub(super) fn tell_belongings(&self, area: AreaId, character: CharacterId, epoch: u64, sheet: &Sheet) {
+        let sender = {
+            let state = self.state();
+            let server = state.areas.get(&area).and_then(|entry| entry.server.as_ref());
+            server.and_then(|server| server.sender.clone())
+        };
+        let sheet = serde_json::to_vec(sheet).unwrap_or_default();
+        let belongings = Belongings { character: character.to_vec(), epoch, sheet };
+        if let Some(Err(refusal)) = sender.map(|sender| sender.send(Body::Belongings(belongings))) {
+            tracing::warn!(%character, %refusal, "an area was not told what its character has");
+        }
     }
 
     /// The moment's state; never held across an await.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pangea_world::id::{AreaId, CharacterId, EnterId, TransferId};
+use pangea_world::ledger::{Holder, Sheet};
 use pangea_world::messages::{Arrived, Body, CharacterAt, Commit, Kick, Left, Seal};
 use pangea_world::ownership::{Change, Owned};
 use pangea_world::space::Place;
@@ -17,7 +18,7 @@ use super::running;
 use super::state::{Phase, Taken, Transfer};
 use crate::store::ownership::{self, Swap};
 use crate::store::{Error, Quick, character};
-use crate::{link, random};
+use crate::{link, random, store};
 
 /// How long a join waits for another area to let a character go.
 pub const LET_GO: Duration = Duration::from_secs(5);
@@ -302,6 +303,7 @@ pub async fn commit(core: &Arc<Core>, from: AreaId, message: &Commit) {
     let answer = match result {
         Ok(Outcome::Committed(to, epoch)) => {
             if let Some(to) = to {
+                show(core, to, id, epoch).await;
                 take_over(core, to, id, epoch, run);
             }
             free_seat(core, from, id, None);
@@ -319,6 +321,19 @@ pub async fn commit(core: &Arc<Core>, from: AreaId, message: &Commit) {
         }
     };
     tell(core, from, answer);
+}
+
+async fn what_it_has(core: &Core, id: CharacterId) -> Result<Sheet, Error> {
+    let mut reader = core.store.reader().await?;
+    store::ledger::sheet(&mut reader, Holder::Character(id)).await
+}
+
+/// Tells the new owner what the character has: since it was announced there, the old one may have changed it.
+async fn show(core: &Core, area: AreaId, id: CharacterId, epoch: u64) {
+    match what_it_has(core, id).await {
+        Ok(sheet) => core.tell_belongings(area, id, epoch, &sheet),
+        Err(error) => tracing::error!(character = %id, %error, "what a character has could not be read"),
+    }
 }
 
 enum Outcome {

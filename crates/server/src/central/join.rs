@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use pangea_world::character::CharacterDoc;
 use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, SessionId, TransferId};
 use pangea_world::layout::ground_at;
+use pangea_world::ledger::Holder;
 use pangea_world::messages::{Admit, Body, FactionSync};
 use pangea_world::ownership::{Change, Owned};
 use pangea_world::placement::{self, Placement, Wish};
@@ -27,7 +28,7 @@ use super::wish::{EnterWish, Prepared, Progress};
 use super::{handoff, running};
 use crate::store::ownership::{self, Swap};
 use crate::store::{Connection, Error, Quick, character, enter};
-use crate::{clock, link, random};
+use crate::{clock, link, random, store};
 
 /// How often a join tries again when the server is lost under it.
 const TRIES: u32 = 3;
@@ -501,6 +502,14 @@ async fn admit(
     epoch: u64,
     sender: &link::Sender,
 ) -> Result<(), Refusal> {
+    // Read only now: until the character was this area's, another one might have changed it.
+    let belongings = match want.from {
+        None => {
+            let holder = Holder::Character(want.character);
+            json(&store::ledger::sheet(&mut *core.store.reader().await?, holder).await?)
+        }
+        Some(_) => Vec::new(),
+    };
     let (reply, answer) = oneshot::channel();
     {
         let mut state = core.state();
@@ -520,6 +529,7 @@ async fn admit(
         epoch,
         granted: want.from.is_none(),
         wait_ms: core.config.central.seat_hold_s * 1_000,
+        belongings,
     }))?;
     let answer = tokio::time::timeout(ADMIT_TIMEOUT, answer).await;
     core.state().admits.remove(&want.run);

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use super::core::Core;
 use super::join::{self, Want};
+use super::ledger::Operations;
 use super::state::{Chat, PeerAddress, Phase, Seat, Server, Spawner, Taken, server_key};
 use super::wish::{EnterWish, Progress};
 use super::{handoff, peers, running};
@@ -232,6 +233,7 @@ async fn area(core: Arc<Core>, mut link: Accepted) {
     let mut area: Option<AreaId> = None;
     // Leaves are written beside the rest: nobody's admission waits for somebody else's disk.
     let mut leaves = JoinSet::new();
+    let mut operations = Operations::default();
     while let Some(event) = link.events.recv().await {
         while leaves.try_join_next().is_some() {}
         let Event::Message(body) = event else { continue };
@@ -254,12 +256,22 @@ async fn area(core: Arc<Core>, mut link: Accepted) {
             },
         };
         match body {
+            Body::LedgerOps(ops) => operations.submit(&core.ledger, &link.sender, server, ops),
+            // What was done before a change of owner counts; after it the writer is stale.
             Body::Left(message) => {
-                let core = core.clone();
-                leaves.spawn(async move { handoff::left(&core, area, &message).await });
+                let (core, before) = (core.clone(), operations.answered());
+                leaves.spawn(async move {
+                    before.await;
+                    handoff::left(&core, area, &message).await;
+                });
+            }
+            Body::Commit(message) => {
+                operations.answered().await;
+                handoff::commit(&core, area, &message).await;
             }
             Body::Stopped(stopped) => {
                 while leaves.join_next().await.is_some() {}
+                operations.answered().await;
                 on_stopped(&core, area, server, &stopped).await;
             }
             body => area_message(&core, &link.sender, server, area, body).await,
@@ -282,7 +294,6 @@ async fn area_message(core: &Arc<Core>, sender: &link::Sender, server: ServerId,
         Body::Arrived(message) => handoff::arrived(core, area, &message),
         Body::NoShow(at) => handoff::no_show(core, area, &at).await,
         Body::Places(places) => on_places(core, area, &places),
-        Body::Commit(message) => handoff::commit(core, area, &message).await,
         Body::Abort(at) => handoff::abort(core, area, &at).await,
         Body::GoOn(wish) => drop(tokio::spawn(go_on(core.clone(), sender.clone(), area, wish))),
         Body::SaveArea(save) => save_area(core, area, server, save).await,

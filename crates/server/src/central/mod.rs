@@ -10,6 +10,7 @@
 //! | `join` | from a wish to a ticket, in one straight line |
 //! | `running` | makes an area run; one server however many ask |
 //! | `handoff` | characters arrive, leave, hand over |
+//! | [`ledger`] | goods, money, quest steps: the queue of their operations |
 //! | `links` | what spawners, chats and area servers say |
 //! | `peers` | tells area servers who else is there |
 //! | `watchdog` | silent servers, forgotten seats |
@@ -22,6 +23,7 @@ mod entering;
 mod handoff;
 mod join;
 pub mod keys;
+pub mod ledger;
 mod links;
 mod peers;
 pub mod population;

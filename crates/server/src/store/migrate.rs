@@ -4,7 +4,8 @@ use anyhow::{Context, bail};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor, Row};
 
 /// One text per version, in order; a released one is never changed.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_start.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_start.sql"), include_str!("migrations/0002_ledger.sql")];
 
 /// What was found after the migrations ran.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ pub async fn migrate(connection: &mut AnyConnection, path: &str) -> anyhow::Resu
     }
     for (index, text) in MIGRATIONS.iter().enumerate().skip(version as usize) {
         let mut transaction = connection.begin().await.with_context(what)?;
-        for statement in statements(text, "BLOB") {
+        for statement in statements(text) {
             transaction.execute(sqlx::query(AssertSqlSafe(statement))).await.with_context(what)?;
         }
         sqlx::query("UPDATE meta SET value = $1 WHERE key = 'schema'")
@@ -80,9 +81,10 @@ async fn number(connection: &mut AnyConnection, key: &str) -> anyhow::Result<u64
     value.parse().with_context(|| format!("meta.{key} is «{value}», not a number"))
 }
 
-/// The statements of a migration, with the database's own word for bytes.
-fn statements(text: &str, blob: &str) -> Vec<String> {
+/// The statements of a migration, in SQLite's own words.
+fn statements(text: &str) -> Vec<String> {
     let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
-    let code = code.join("\n").replace("{BLOB}", blob);
+    let words = [("{BLOB}", "BLOB"), ("{CLUSTERED}", " WITHOUT ROWID"), ("{ROWID}", "INTEGER")];
+    let code = words.iter().fold(code.join("\n"), |code, (word, sqlite)| code.replace(word, sqlite));
     code.split(";\n").map(|s| s.trim().trim_end_matches(';').to_owned()).filter(|s| !s.is_empty()).collect()
 }

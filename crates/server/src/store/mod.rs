@@ -13,6 +13,7 @@
 //! | [`migrate`] | the schema and its versions |
 //! | [`writer`] | group commit |
 //! | [`ownership`] | the one function that changes an owner; writes that only an owner may do |
+//! | [`ledger`] | goods, money, quest steps: many operations in one transaction |
 //! | [`account`], [`session`], [`character`], [`area`], [`quest`], [`enter`], [`audit`] | their rows |
 
 use std::fs::{File, TryLockError};
@@ -33,6 +34,7 @@ pub mod area;
 pub mod audit;
 pub mod character;
 pub mod enter;
+pub mod ledger;
 pub mod migrate;
 pub mod ownership;
 pub mod quest;
@@ -359,6 +361,8 @@ async fn checkpoint(
 async fn connect(options: &AnyConnectOptions) -> sqlx::Result<AnyConnection> {
     let mut connection = options.connect().await?;
     prepare(&mut connection).await?;
+    // KiB: with SQLite's own 2 MB, one commit of the ledger reads the same pages again and again.
+    connection.execute("PRAGMA cache_size = -32768").await?;
     // Else every thousandth page makes one writer wait for the whole log to be copied.
     connection.execute("PRAGMA wal_autocheckpoint = 0").await?;
     Ok(connection)

@@ -41,7 +41,7 @@ use crate::tls::Tls;
 /// Nobody waits longer for anything that must come.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-const ISLES: &str = r#"
+pub(super) const ISLES: &str = r#"
 kind = "maps"
 capacity = 3
 grace_s = 1
@@ -66,7 +66,7 @@ width_m = 64
 height_m = 64
 "#;
 
-fn flat() -> Game {
+pub(super) fn flat() -> Game {
     struct Flat;
     impl Land for Flat {
         fn tile(&self, x: i32, y: i32) -> u8 {
@@ -193,6 +193,7 @@ impl Scene {
             epoch,
             granted,
             wait_ms: 30_000,
+            belongings: Vec::new(),
         }))
         .await;
         let admitted = self.hear(|body| if let Body::Admitted(a) = body { Some(a) } else { None }).await;

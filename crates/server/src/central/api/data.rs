@@ -4,12 +4,12 @@ use std::path::Path as FilePath;
 
 use anyhow::Context;
 use axum::Json;
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::http::request::Parts;
 use pangea_world::id::{ServerId, hex};
 use pangea_world::{Code, Refusal};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::State as Shared;
 use super::answer::{Answer, Denied, Failure, deny};
@@ -117,17 +117,44 @@ pub async fn character(
     Path(text): Path<String>,
 ) -> Answer<Json<CharacterData>> {
     let found = character::get(&mut *api.store.reader().await?, id(&text)?).await?;
-    Ok(Json(CharacterData {
-        id: found.id.to_string(),
-        account: found.account.to_string(),
-        name: found.name,
-        world: found.world,
-        faction: found.faction,
-        created_ms: found.created,
-        owner: found.owner.map(|owner| owner.to_string()),
-        epoch: found.epoch,
-        place: found.place.map(Into::into),
-    }))
+    Ok(Json(found.into()))
+}
+
+/// Whom to look for.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct ByName {
+    /// Its name, or one that looks like it.
+    name: String,
+}
+
+/// The character of a name.
+#[utoipa::path(get, path = "/api/data/characters", tag = "data", security(("operator" = [])), params(ByName),
+    responses((status = 200, body = CharacterData), (status = "default", body = Failure)))]
+pub async fn by_name(
+    State(api): State<Shared>,
+    _: Operator,
+    Query(wish): Query<ByName>,
+) -> Answer<Json<CharacterData>> {
+    let name = pangea_world::name::check(&wish.name)?;
+    let found = character::by_name(&mut *api.store.reader().await?, &name).await?;
+    Ok(Json(found.into()))
+}
+
+impl From<character::Character> for CharacterData {
+    fn from(found: character::Character) -> Self {
+        Self {
+            id: found.id.to_string(),
+            account: found.account.to_string(),
+            name: found.name,
+            world: found.world,
+            faction: found.faction,
+            created_ms: found.created,
+            owner: found.owner.map(|owner| owner.to_string()),
+            epoch: found.epoch,
+            place: found.place.map(Into::into),
+        }
+    }
 }
 
 /// A character's quests.

@@ -12,6 +12,7 @@
 //! | [`enter`] | the wish to go in, and how far it is |
 //! | [`status`] | what runs, the public ticket keys |
 //! | [`data`] | characters and quests for operators and services |
+//! | [`ledger`] | goods, money and the journal for operators |
 //! | [`pages`] | the files of `web/` |
 //! | [`guard`], [`limit`], [`password`], [`login`], [`answer`] | what every request passes |
 //! | [`serve`] | sockets, TLS, deadlines |
@@ -39,6 +40,7 @@ pub mod character;
 pub mod data;
 pub mod enter;
 pub mod guard;
+pub mod ledger;
 pub mod limit;
 pub mod login;
 pub mod pages;
@@ -189,6 +191,13 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(status::keys))
         .routes(routes!(data::character))
         .routes(routes!(data::quests))
+        .routes(routes!(data::by_name))
+        .routes(routes!(ledger::belongings))
+        .routes(routes!(ledger::grant))
+        .routes(routes!(ledger::seize))
+        .routes(routes!(ledger::of_character))
+        .routes(routes!(ledger::of_item))
+        .routes(routes!(ledger::check))
         .routes(routes!(data::servers))
         .routes(routes!(data::credential))
 }

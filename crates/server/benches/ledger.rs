@@ -1,0 +1,208 @@
+//! How many durable operations a second the ledger does, and how long each takes: the queue, the store, a
+//! database on the disk with `synchronous=FULL`. One thread of the runtime works for central, one for SQLite.
+//!
+//! `cargo bench -p pangea-server --bench ledger [-- <folder>]`
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use pangea_server::central::ledger::{Queue, queue, run};
+use pangea_server::store::ledger::{Answer, Order};
+use pangea_server::store::{self, Store};
+use pangea_world::id::{AccountId, AreaId, CharacterId, OpId, ServerId, TransferId};
+use pangea_world::ledger::{Act, Asker, Bundle, Coins, Goods, Operation, Source, Who, Writer};
+use pangea_world::ownership::Change;
+
+/// Characters in the database, and those of them that play.
+const CHARACTERS: u32 = 20_000;
+const PLAYING: u32 = 1_000;
+const MEASURED: Duration = Duration::from_secs(8);
+const SERVER: ServerId = ServerId([1; 16]);
+
+fn id(n: u32) -> [u8; 16] {
+    // Spread over the tables as random ids are.
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&(u64::from(n) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes());
+    id[8..12].copy_from_slice(&n.to_be_bytes());
+    id
+}
+
+struct Maker {
+    area: AreaId,
+    next: AtomicU64,
+}
+
+impl Maker {
+    fn order(&self, act: impl FnOnce(u64, &dyn Fn(u64) -> Who) -> Act) -> Order {
+        let n = self.next.fetch_add(1, Relaxed);
+        let random = (n.wrapping_mul(0xD6E8_FEB8_6659_FD93)).to_be_bytes();
+        let who = |n: u64| Who { character: CharacterId(id((n % u64::from(PLAYING)) as u32)), epoch: 1 };
+        let operation = Operation {
+            id: OpId::new(store::now_ms() as u64, random),
+            by: Writer::Area { area: self.area, epoch: 1, incarnation: 1 },
+            act: act(n, &who),
+        };
+        Order::new(Asker::Server(SERVER), operation)
+    }
+
+    fn pick(&self) -> Order {
+        self.order(|n, who| Act::Pick {
+            who: who(n.wrapping_mul(7)),
+            source: Source { number: n % 5_000, life: n / 5_000 + 1 },
+            gets: Bundle::goods([Goods::new(if n.is_multiple_of(3) { "wood" } else { "stone" }, 2)]),
+        })
+    }
+
+    fn pay(&self) -> Order {
+        self.order(|n, who| Act::Pay {
+            who: who(n.wrapping_mul(7)),
+            to: who(n.wrapping_mul(7) + 1 + n % 100).character,
+            coins: Coins::new("gold", 1),
+        })
+    }
+}
+
+async fn prepare(store: &Store) -> AreaId {
+    let area = AreaId([2; 16]);
+    let ground: pangea_world::space::Ground = "0,0..8,8".parse().expect("a ground");
+    let name = pangea_world::space::AreaName { world: "bench".into(), ground, layer: 0 };
+    let name = &name;
+    store
+        .write({
+            let name = name.clone();
+            move |tx| {
+                let name = name.clone();
+                Box::pin(async move {
+                    store::area::find_or_make(tx, &name, area).await?;
+                    store::area::next_incarnation(tx, area).await?;
+                    let to = Change::Grant { to: SERVER };
+                    store::ownership::change_owner(tx, area.0, TransferId([1; 16]), &to).await?;
+                    let name = pangea_world::name::check("Bench").expect("a name");
+                    store::account::create(tx, AccountId([3; 16]), &name, "x").await?;
+                    Ok(())
+                })
+            }
+        })
+        .await
+        .expect("an area");
+    for first in (0..CHARACTERS).step_by(1_000) {
+        let made = store.write(move |tx| {
+            Box::pin(async move {
+                for n in first..first + 1_000 {
+                    let new = store::character::New {
+                        id: CharacterId(id(n)),
+                        account: AccountId([3; 16]),
+                        world: "bench".into(),
+                        name: pangea_world::name::check(&format!("Bencher {}", letters(n))).expect("a name"),
+                        faction: None,
+                    };
+                    store::character::create(tx, &new, u32::MAX).await?;
+                    let to = Change::Grant { to: area };
+                    store::ownership::change_owner(tx, id(n), TransferId(id(n)), &to).await?;
+                }
+                Ok(())
+            })
+        });
+        made.await.expect("characters");
+    }
+    area
+}
+
+fn letters(n: u32) -> String {
+    (0..5).map(|place| b"abdeghkpst"[(n / 10u32.pow(place) % 10) as usize] as char).collect()
+}
+
+/// Everybody has goods and money, also those who do not play: tables of a real size.
+async fn fill(queue: &Queue) {
+    let mut asked = Vec::new();
+    for n in 0..CHARACTERS {
+        let gets = Bundle {
+            goods: ["wood", "stone", "sword", "bread"].map(|name| Goods::new(name, 100)).into(),
+            coins: vec![Coins::new("gold", 1_000_000)],
+        };
+        let operation = Operation {
+            id: OpId::new(store::now_ms() as u64, u64::from(n).to_be_bytes()),
+            by: Writer::Operator { reason: "bench".into() },
+            act: Act::Grant { to: CharacterId(id(n)), gets },
+        };
+        asked.push(queue.ask(Order::new(Asker::Operator, operation)));
+        if asked.len() == 2_000 {
+            for answer in futures_util::future::join_all(asked.drain(..)).await {
+                answer.expect("an answer").result().expect("granted");
+            }
+        }
+    }
+}
+
+/// At this rate (operations a second), in bursts as ticks of areas make them; 0: as many as it takes, with
+/// this many under way.
+async fn measure(what: &str, queue: &Queue, rate: u64, under_way: usize, make: impl Fn() -> Order) {
+    let took: Arc<std::sync::Mutex<Vec<u32>>> = Arc::default();
+    let refused = Arc::new(AtomicU64::new(0));
+    let room = Arc::new(tokio::sync::Semaphore::new(under_way));
+    let (began, cpu) = (Instant::now(), cpu());
+    let mut asked = 0u64;
+    while began.elapsed() < MEASURED {
+        let due = if rate == 0 { u64::MAX } else { (began.elapsed().as_secs_f64() * rate as f64) as u64 };
+        while asked < due && began.elapsed() < MEASURED {
+            let permit = room.clone().acquire_owned().await.expect("room");
+            let (took, refused, at) = (took.clone(), refused.clone(), Instant::now());
+            queue.submit(vec![make()], move |answers: Vec<Answer>| {
+                let bad = answers.iter().filter(|answer| answer.code.is_some()).count() as u64;
+                refused.fetch_add(bad, Relaxed);
+                took.lock().expect("a lock").push(at.elapsed().as_micros() as u32);
+                drop(permit);
+            });
+            asked += 1;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let _all = room.acquire_many(under_way as u32).await.expect("room");
+    let seconds = began.elapsed().as_secs_f64();
+    let mut took = std::mem::take(&mut *took.lock().expect("a lock"));
+    took.sort_unstable();
+    let at = |p: f64| f64::from(took[((took.len() - 1) as f64 * p) as usize]) / 1_000.0;
+    let cpu = (self::cpu() - cpu) * 1e6 / took.len() as f64;
+    println!(
+        "{what:<28} {:>7.0} operations/s   {cpu:>4.0} µs CPU each   p50 {:>5.1} ms   p99 {:>5.1} ms   worst {:>5.1} ms   refused {}",
+        took.len() as f64 / seconds,
+        at(0.5),
+        at(0.99),
+        at(1.0),
+        refused.load(Relaxed)
+    );
+}
+
+/// Seconds that this process has worked.
+fn cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<f64> = stat.split(' ').skip(13).take(2).filter_map(|field| field.parse().ok()).collect();
+    fields.iter().sum::<f64>() / 100.0
+}
+
+fn main() {
+    let folder = std::env::args().skip(1).find(|arg| !arg.starts_with('-')).map(PathBuf::from);
+    let temporary = tempfile::tempdir().expect("a folder");
+    let folder = folder.unwrap_or_else(|| temporary.path().to_owned());
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let work = async move {
+        let store = Store::open(&folder).await.expect("a store");
+        let area = prepare(&store).await;
+        let (queue, wishes) = queue();
+        tokio::spawn(run(wishes, store.clone(), |_| {}));
+        fill(&queue).await;
+        let maker = Maker { area, next: AtomicU64::new(1) };
+        measure("pick, as many as it takes", &queue, 0, 400, || maker.pick()).await;
+        measure("pay, as many as it takes", &queue, 0, 400, || maker.pay()).await;
+        measure("pick, 20,000/s asked for", &queue, 20_000, 16_000, || maker.pick()).await;
+        measure("pay, 20,000/s asked for", &queue, 20_000, 16_000, || maker.pay()).await;
+        store.close().await;
+    };
+    runtime.block_on(runtime.spawn(work)).expect("measured");
+}

@@ -1,0 +1,205 @@
+//! The ledger's queue: operations of all links and of operators, decided in the order in which they came,
+//! many in one transaction. While one transaction is being written, the next ones gather.
+
+use std::sync::Arc;
+
+use pangea_world::id::{OpId, ServerId};
+use pangea_world::ledger::{Asker, Operation};
+use pangea_world::messages::{Body, LedgerOp, LedgerOps, LedgerResult, LedgerResults, MAX_LEDGER_OPS};
+use pangea_world::{Code, Refusal};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+
+use crate::link;
+use crate::store::Store;
+use crate::store::ledger::{Answer, Committed, Ledger, Order, Told};
+
+/// Most operations that wait; a further one is refused with `storage_busy`.
+pub const QUEUE_MAX: usize = 16_384;
+
+/// Most operations of one transaction, but for those that came together.
+const TOGETHER: usize = 512;
+
+/// Gets the answers, in the order of the orders.
+type Reply = Box<dyn FnOnce(Vec<Answer>) + Send>;
+
+struct Wish {
+    orders: Vec<Order>,
+    reply: Reply,
+    _room: OwnedSemaphorePermit,
+}
+
+/// The way in; cheap to clone.
+#[derive(Clone)]
+pub struct Queue {
+    wishes: mpsc::UnboundedSender<Wish>,
+    room: Arc<Semaphore>,
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Queue({} waiting)", QUEUE_MAX - self.room.available_permits())
+    }
+}
+
+/// The other end; give it to [`run`].
+pub struct Wishes(mpsc::UnboundedReceiver<Wish>);
+
+/// A queue and its other end.
+pub fn queue() -> (Queue, Wishes) {
+    let (wishes, other) = mpsc::unbounded_channel();
+    (Queue { wishes, room: Arc::new(Semaphore::new(QUEUE_MAX)) }, Wishes(other))
+}
+
+impl Queue {
+    /// Queues orders. `reply` is called once they are decided and durable, in the order of all that is queued;
+    /// at once if there is no room. It must not wait.
+    pub fn submit(&self, orders: Vec<Order>, reply: impl FnOnce(Vec<Answer>) + Send + 'static) {
+        let room = self.room.clone().try_acquire_many_owned(orders.len() as u32);
+        let Ok(room) = room else {
+            let text = "too many operations are waiting; try again in a moment";
+            return reply(refuse(&orders, &Refusal::new(Code::StorageBusy, text)));
+        };
+        let wish = Wish { orders, reply: Box::new(reply), _room: room };
+        if let Err(mpsc::error::SendError(wish)) = self.wishes.send(wish) {
+            let answers = refuse(&wish.orders, &Refusal::new(Code::Stopping, "the server is stopping"));
+            (wish.reply)(answers);
+        }
+    }
+
+    /// Queues one order and waits for its answer.
+    ///
+    /// # Errors
+    /// `stopping`: nobody knows whether it was done; ask again with the same id.
+    pub async fn ask(&self, order: Order) -> Result<Answer, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        self.submit(vec![order], |answers| drop(reply.send(answers)));
+        let answers = answer.await.unwrap_or_default();
+        let gone = || Refusal::new(Code::Stopping, "the server is stopping");
+        answers.into_iter().next().ok_or_else(gone)
+    }
+}
+
+fn refuse(orders: &[Order], refusal: &Refusal) -> Vec<Answer> {
+    orders.iter().map(|order| Answer::refused(order.operation.id, refusal.clone())).collect()
+}
+
+/// Decides what comes until the queue is gone. `tell` hears of characters that somebody else than their owner
+/// has changed.
+pub async fn run(Wishes(mut wishes): Wishes, store: Store, tell: impl Fn(Told)) {
+    let mut ledger = Ledger::new(store);
+    while let Some(first) = wishes.recv().await {
+        let mut group = vec![first];
+        let mut count = group[0].orders.len();
+        while count < TOGETHER
+            && let Ok(next) = wishes.try_recv()
+        {
+            count += next.orders.len();
+            group.push(next);
+        }
+        let orders = group.iter().flat_map(|wish| wish.orders.iter().cloned()).collect();
+        match ledger.commit(orders).await {
+            Ok(Committed { mut answers, told }) => {
+                for wish in group {
+                    let rest = answers.split_off(wish.orders.len());
+                    (wish.reply)(std::mem::replace(&mut answers, rest));
+                }
+                told.into_iter().for_each(&tell);
+            }
+            Err(_) if group.len() > 1 => {
+                // One of them may be what fails: each alone, so that the others are not refused with it.
+                for wish in group {
+                    alone(&mut ledger, wish, &tell).await;
+                }
+            }
+            Err(refusal) => {
+                for Wish { orders, reply, .. } in group {
+                    reply(refuse(&orders, &refusal));
+                }
+            }
+        }
+    }
+}
+
+async fn alone(ledger: &mut Ledger, wish: Wish, tell: &impl Fn(Told)) {
+    match ledger.commit(wish.orders.clone()).await {
+        Ok(Committed { answers, told }) => {
+            (wish.reply)(answers);
+            told.into_iter().for_each(tell);
+        }
+        Err(refusal) => (wish.reply)(refuse(&wish.orders, &refusal)),
+    }
+}
+
+/// The operations of one link.
+#[derive(Debug, Default)]
+pub(super) struct Operations {
+    asked: u64,
+    answered: Arc<watch::Sender<u64>>,
+}
+
+/// Counts a message as answered when it is dropped, whatever became of it.
+struct Answered(Arc<watch::Sender<u64>>);
+
+impl Drop for Answered {
+    fn drop(&mut self) {
+        self.0.send_modify(|answered| *answered += 1);
+    }
+}
+
+impl Operations {
+    /// Queues what an area server asks for; the results go back on its link.
+    pub(super) fn submit(&mut self, queue: &Queue, sender: &link::Sender, server: ServerId, ops: LedgerOps) {
+        self.asked += 1;
+        let answered = Answered(self.answered.clone());
+        let sender = sender.clone();
+        let mut orders = Vec::with_capacity(ops.ops.len());
+        let mut bad = Vec::new();
+        for (index, op) in ops.ops.into_iter().enumerate() {
+            match read(&op, index) {
+                Ok(operation) => orders.push(Order::new(Asker::Server(server), operation)),
+                Err(refusal) => bad.push(result(op.id, Err(refusal))),
+            }
+        }
+        queue.submit(orders, move |answers| {
+            let answered = answered;
+            let good = answers.into_iter().map(|answer| {
+                let text =
+                    answer.code.map_or(Ok(answer.text.clone()), |code| Refusal::err(code, answer.text));
+                result(answer.id.to_vec(), text)
+            });
+            let results = good.chain(bad).collect();
+            // The area asks again what it has no answer to.
+            if let Err(refusal) = sender.send(Body::LedgerResults(LedgerResults { results })) {
+                tracing::warn!(%server, %refusal, "results of the ledger could not be told");
+            }
+            drop(answered);
+        });
+    }
+
+    /// Ends when all that was asked until now is answered.
+    pub(super) fn answered(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (asked, mut answered) = (self.asked, self.answered.subscribe());
+        async move {
+            let _ = answered.wait_for(|answered| *answered >= asked).await;
+        }
+    }
+}
+
+fn read(op: &LedgerOp, index: usize) -> Result<Operation, Refusal> {
+    if index >= MAX_LEDGER_OPS {
+        return Refusal::err(Code::TooLarge, "at most 256 operations in one message");
+    }
+    let operation: Operation = serde_json::from_slice(&op.operation)
+        .map_err(|error| Refusal::new(Code::BadRequest, format!("the operation cannot be read: {error}")))?;
+    if OpId::from_bytes(&op.id) != Ok(operation.id) {
+        return Refusal::err(Code::BadRequest, "the operation has another id than it says");
+    }
+    Ok(operation)
+}
+
+fn result(id: Vec<u8>, text: Result<String, Refusal>) -> LedgerResult {
+    match text {
+        Ok(text) => LedgerResult { id, code: String::new(), text },
+        Err(refusal) => LedgerResult { id, code: refusal.code.to_string(), text: refusal.text },
+    }
+}

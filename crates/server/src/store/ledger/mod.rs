@@ -1,0 +1,264 @@
+//! The ledger's rows: many operations in one transaction, decided in memory by `pangea_world::ledger`.
+//!
+//! A commit reads what it does not know yet, decides every operation over the rows in memory, and writes the
+//! rows that differ, the answers and the journal: a bounded number of statements, however many operations.
+//! Rows stay in memory, since nobody else writes them: one central leads, and each transaction begins by
+//! checking that. Ownership is read anew each time. If a transaction fails, everything in memory is forgotten.
+//!
+//! | file | does |
+//! |---|---|
+//! | this one | a commit |
+//! | [`load`] | reads |
+//! | [`save`] | writes |
+//! | [`journal`] | the hash chain, what operators read, what is forgotten |
+//! | [`rows`] | many rows in one statement |
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pangea_world::id::{AreaId, CharacterId, OpId};
+use pangea_world::ledger::book::Writes;
+use pangea_world::ledger::{Asker, Book, Changes, Fences, Holder, Operation, Sheet, decide};
+use pangea_world::{Code, Refusal};
+use sqlx::AnyConnection;
+
+use super::{Error, Store, now_ms};
+
+pub mod journal;
+mod load;
+mod rows;
+mod save;
+#[cfg(test)]
+mod tests;
+
+use self::journal::{Chain, Entry};
+
+pub use self::load::sheet;
+
+/// From how many rows on memory is emptied before a commit.
+const MOST_ROWS: usize = 500_000;
+
+/// One operation with what the store keeps of it.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// Who asks, as proven.
+    pub asker: Asker,
+    /// What for.
+    pub operation: Operation,
+    /// The operation as JSON.
+    body: String,
+}
+
+impl Order {
+    /// An order that this asker has proven to be its own.
+    pub fn new(asker: Asker, operation: Operation) -> Self {
+        let body = serde_json::to_string(&operation).unwrap_or_default();
+        Self { asker, operation, body }
+    }
+}
+
+/// What became of one operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Which.
+    pub id: OpId,
+    /// `None`: done.
+    pub code: Option<Code>,
+    /// If done [`Changes`] as JSON, else the refusal's sentence.
+    pub text: String,
+    /// Whether it had been decided before.
+    pub repeat: bool,
+}
+
+impl Answer {
+    fn new(id: OpId, result: &Result<Changes, Refusal>) -> Self {
+        let (code, text) = match result {
+            Ok(changes) => (None, serde_json::to_string(changes).unwrap_or_default()),
+            Err(refusal) => (Some(refusal.code), refusal.text.clone()),
+        };
+        Self { id, code, text, repeat: false }
+    }
+
+    /// The answer to an operation that was not decided.
+    pub fn refused(id: OpId, refusal: Refusal) -> Self {
+        Self { id, code: Some(refusal.code), text: refusal.text, repeat: false }
+    }
+
+    /// The rows after it.
+    ///
+    /// # Errors
+    /// Its refusal.
+    pub fn result(&self) -> Result<Changes, Refusal> {
+        match self.code {
+            None => Ok(serde_json::from_str(&self.text).unwrap_or_default()),
+            Some(code) => Err(Refusal::new(code, self.text.clone())),
+        }
+    }
+}
+
+/// A character whose rows changed by somebody else than its owner, who must be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Who.
+    pub character: CharacterId,
+    /// Its owner.
+    pub area: AreaId,
+    /// At this epoch.
+    pub epoch: u64,
+    /// What it has now.
+    pub sheet: Sheet,
+}
+
+/// What a commit did.
+#[derive(Debug, Default)]
+pub struct Committed {
+    /// One per order, in their order.
+    pub answers: Vec<Answer>,
+    /// Each character once.
+    pub told: Vec<Told>,
+}
+
+/// The only writer of the ledger's tables; one commit at a time.
+#[derive(Debug)]
+pub struct Ledger {
+    store: Store,
+    memory: Arc<Mutex<Memory>>,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    book: Book,
+    /// The journal's end; `None`: not read yet.
+    chain: Option<Chain>,
+    /// Of the commit that is under way.
+    pending: Option<(Writes, Chain)>,
+}
+
+impl Ledger {
+    /// A ledger that knows nothing yet.
+    pub fn new(store: Store) -> Self {
+        Self { store, memory: Arc::default() }
+    }
+
+    /// Decides all of them, in this order, in one transaction; answers when they are durable.
+    ///
+    /// # Errors
+    /// `storage_busy`, `internal`: nothing was written; the same orders may be given again.
+    pub async fn commit(&mut self, orders: Vec<Order>) -> Result<Committed, Refusal> {
+        let orders = Arc::new(orders);
+        let shared = self.memory.clone();
+        let done = self.store.write(move |tx| {
+            let (orders, shared) = (orders.clone(), shared.clone());
+            Box::pin(async move { commit(tx, &shared, &orders).await })
+        });
+        let done = done.await;
+        let mut memory = lock(&self.memory);
+        match (&done, memory.pending.take()) {
+            (Ok(_), Some((writes, chain))) => {
+                memory.book.settle(&writes);
+                memory.chain = Some(chain);
+            }
+            (Ok(_), None) => {}
+            (Err(_), _) => *memory = Memory::default(),
+        }
+        done
+    }
+}
+
+fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
+    memory.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One run of the job; what an earlier run of the same commit did to memory is taken back first.
+async fn commit(
+    tx: &mut AnyConnection,
+    shared: &Mutex<Memory>,
+    orders: &[Order],
+) -> Result<Committed, Error> {
+    let (missing, chain) = {
+        let mut memory = lock(shared);
+        memory.book.take_back(0);
+        memory.pending = None;
+        if memory.book.rows() > MOST_ROWS {
+            memory.book = Book::default();
+        }
+        (load::missing(&memory.book, orders), memory.chain)
+    };
+    let loaded = load::load(tx, &missing).await?;
+    let before = load::answers(tx, orders).await?;
+    let fences = load::fences(tx, orders).await?;
+    let chain = match chain {
+        Some(chain) => chain,
+        None => journal::end(tx).await?,
+    };
+    let (committed, writes, chain, entries) = {
+        let mut memory = lock(shared);
+        loaded.put(&mut memory.book);
+        let now = now_ms();
+        let mut turn = Turn { book: &mut memory.book, fences: &fences, chain, now, entries: Vec::new() };
+        let committed = turn.decide(orders, before);
+        let (entries, mut chain) = (turn.entries, turn.chain);
+        chain.link(&entries);
+        let writes = memory.book.writes();
+        memory.pending = Some((writes.clone(), chain));
+        (committed, writes, chain, entries)
+    };
+    save::save(tx, &writes).await?;
+    if !entries.is_empty() {
+        journal::append(tx, &entries, &chain).await?;
+    }
+    Ok(committed)
+}
+
+struct Turn<'a> {
+    book: &'a mut Book,
+    fences: &'a Fences,
+    chain: Chain,
+    now: i64,
+    entries: Vec<Entry>,
+}
+
+impl Turn<'_> {
+    fn decide(&mut self, orders: &[Order], mut before: HashMap<OpId, (String, Answer)>) -> Committed {
+        let mut committed = Committed::default();
+        let mut told = Vec::new();
+        for order in orders {
+            let id = order.operation.id;
+            if let Some((body, answer)) = before.get(&id) {
+                let same = *body == order.body;
+                let mismatch = || Refusal::new(Code::OpMismatch, "this id was another operation's");
+                committed.answers.push(if same { answer.clone() } else { Answer::refused(id, mismatch()) });
+                continue;
+            }
+            let result = decide(self.book, self.fences, order.asker, &order.operation, self.now as u64);
+            let answer = Answer::new(id, &result);
+            if let Ok(changes) = &result {
+                self.others(&order.operation, changes, &mut told);
+            }
+            // What cannot be told from a repeat of long ago is not kept.
+            if answer.code != Some(Code::OpExpired) {
+                self.chain.last += 1;
+                self.entries.push(Entry::new(self.chain.last, self.now, order, &answer));
+                before.insert(id, (order.body.clone(), Answer { repeat: true, ..answer.clone() }));
+            }
+            committed.answers.push(answer);
+        }
+        for (character, area, epoch) in told {
+            let sheet = self.book.sheet(Holder::Character(character)).cloned().unwrap_or_default();
+            committed.told.push(Told { character, area, epoch, sheet });
+        }
+        committed
+    }
+
+    /// Notes characters that an operation changed, whose owner is not who asked for it.
+    fn others(&self, operation: &Operation, changes: &Changes, told: &mut Vec<(CharacterId, AreaId, u64)>) {
+        for character in operation.touches().characters {
+            let Some(fence) = self.fences.characters.get(&character) else { continue };
+            let Some(area) = fence.owner.filter(|area| operation.area() != Some(*area)) else { continue };
+            let new = told.iter().all(|(known, ..)| *known != character);
+            if new && changes.touch(Holder::Character(character)) {
+                told.push((character, area, fence.epoch));
+            }
+        }
+    }
+}

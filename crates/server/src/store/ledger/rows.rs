@@ -1,0 +1,71 @@
+//! Many rows in one statement.
+//!
+//! A statement is made for 256, 32, 4 or 1 rows, so that there are few texts, prepared once each; a batch of
+//! any size is a bounded number of them. Placeholders are `?`: SQLite looks a named one up by walking through
+//! all names before it.
+
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, AnyConnection, AssertSqlSafe};
+
+use crate::store::Error;
+
+const SIZES: [usize; 4] = [256, 32, 4, 1];
+
+/// A query whose parameters are being bound.
+pub type Bound<'q> = Query<'q, Any, AnyArguments>;
+
+/// Text around a list of rows: `before (?, ?), (?, ?) after`.
+#[derive(Debug, Clone, Copy)]
+pub struct Around {
+    pub before: &'static str,
+    /// Parameters of one row.
+    pub columns: usize,
+    pub after: &'static str,
+}
+
+impl Around {
+    fn text(&self, rows: usize) -> String {
+        let row = format!("({})", vec!["?"; self.columns].join(","));
+        format!("{}{}{}", self.before, vec![row; rows].join(","), self.after)
+    }
+}
+
+/// Writes all rows; how many the database says it touched.
+pub async fn write<'r, T>(
+    tx: &mut AnyConnection,
+    around: Around,
+    rows: &'r [T],
+    bind: impl Fn(Bound<'r>, &'r T) -> Bound<'r>,
+) -> Result<u64, Error> {
+    let (mut left, mut touched) = (rows, 0);
+    for size in SIZES {
+        while left.len() >= size {
+            let (chunk, rest) = left.split_at(size);
+            let text = around.text(size);
+            let query = chunk.iter().fold(sqlx::query(AssertSqlSafe(text)), &bind);
+            touched += query.execute(&mut *tx).await?.rows_affected();
+            left = rest;
+        }
+    }
+    Ok(touched)
+}
+
+/// Reads the rows of all keys. A list is filled up with its last key, which finds nothing new.
+pub async fn read<'r, T>(
+    tx: &mut AnyConnection,
+    around: Around,
+    keys: &'r [T],
+    bind: impl Fn(Bound<'r>, &'r T) -> Bound<'r>,
+) -> Result<Vec<AnyRow>, Error> {
+    let (mut left, mut found) = (keys, Vec::new());
+    while let Some(last) = left.last() {
+        let size = SIZES.into_iter().rev().find(|size| *size >= left.len()).unwrap_or(SIZES[0]);
+        let (chunk, rest) = left.split_at(left.len().min(size));
+        let filled = chunk.iter().chain(std::iter::repeat_n(last, size - chunk.len()));
+        let query = filled.fold(sqlx::query(AssertSqlSafe(around.text(size))), &bind);
+        found.extend(query.fetch_all(&mut *tx).await?);
+        left = rest;
+    }
+    Ok(found)
+}
