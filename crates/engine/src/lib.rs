@@ -35,7 +35,7 @@
 //!
 //! let game = Game {
 //!     name: "steps",
-//!     land: |_world, _ground| Box::new(|_x, _y| tile::GRASS),
+//!     land: |_world, _ground| Box::new(|_x: i32, _y: i32| tile::GRASS),
 //!     build: |area, _setup| {
 //!         area.component::<Steps>().walking().system(count);
 //!         area.on_enter(|ecs, who, _why| {

@@ -243,8 +243,8 @@ fn a_despawned_character_keeps_its_id() {
     let entity = sim.entity(id).expect("there");
     sim.ecs().despawn(entity);
     for _ in 0..3 {
-        sim.step(1.0);
         sim.ecs().spawn((Kind(1), Position { x: 9.0, y: 9.0 }));
+        sim.step(1.0);
     }
     assert_eq!((sim.entity(id), sim.place(id)), (None, None));
     assert_eq!(walk(&mut sim, id, 1, 1.0, 0.0), Ok(()), "for nobody");
