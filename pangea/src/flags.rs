@@ -55,6 +55,13 @@ pub enum Command {
 pub enum TrialCommand {
     /// Players into a missing area at once, into running ones, into a stopped one.
     Join(TrialJoin),
+    /// Players spread over an open area, all walking: what a tick costs.
+    Field(TrialField),
+    /// Players in one spot, all walking, everybody sees everybody.
+    Crowd(TrialCrowd),
+    /// The bare server to which `--floor` compares.
+    #[command(hide = true)]
+    Floor(TrialFloor),
 }
 
 /// A role that has a key.
@@ -244,4 +251,64 @@ pub struct TrialJoin {
     /// The figures as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Players spread over an open area, all walking: what a tick costs.
+#[derive(Debug, Clone, Args)]
+pub struct TrialField {
+    /// How many players.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(2..=10_000))]
+    pub players: u32,
+    /// How many others each of them sees, about.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub visible: u32,
+    /// Seconds of counting.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub seconds: u64,
+    /// Seed of the world and of where players walk.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Before that, the same players at a bare server: the ratio is printed.
+    #[arg(long)]
+    pub floor: bool,
+    /// The game server on the first core alone, the players on the second.
+    #[arg(long)]
+    pub pin: bool,
+    /// The figures as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Players in one spot, all walking, everybody sees everybody.
+#[derive(Debug, Clone, Args)]
+pub struct TrialCrowd {
+    /// How many players.
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(2..=10_000))]
+    pub players: u32,
+    /// Seconds of counting.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub seconds: u64,
+    /// Seed of the world and of where players walk.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Before that, the same players at a bare server: the ratio is printed.
+    #[arg(long)]
+    pub floor: bool,
+    /// The game server on the first core alone, the players on the second.
+    #[arg(long)]
+    pub pin: bool,
+    /// The figures as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The bare server.
+#[derive(Debug, Clone, Args)]
+pub struct TrialFloor {
+    /// How many players it waits for.
+    #[arg(long)]
+    pub players: u32,
+    /// How many others each of them is told of.
+    #[arg(long)]
+    pub visible: u32,
 }

@@ -9,7 +9,7 @@
 //! | [`show_config`] | `pangea config` |
 //! | [`doctor`] | `pangea doctor` |
 //! | [`bots`] | `pangea bots` |
-//! | [`trial`] | `pangea trial join` |
+//! | [`trial`] | `pangea trial join`, `field`, `crowd` |
 //! | [`screen`] | tables and colours |
 
 pub mod bots;
@@ -33,6 +33,7 @@ use flags::{Cli, Command, TrialCommand};
 pub fn run(game: Game) -> ExitCode {
     // Idle servers are many and small: no command line is built for them, and no settings.
     let area = std::env::args_os().skip(1).eq(["area"]);
+    let game = if area { trial::game_for_area(game) } else { game };
     let done = if area { serve::area(game) } else { dispatch(&Cli::parse(), game) };
     match done {
         Ok(code) => code,
@@ -50,7 +51,12 @@ fn dispatch(cli: &Cli, game: Game) -> anyhow::Result<ExitCode> {
         Some(Command::Doctor(check)) => doctor::run(cli, check.json),
         Some(Command::Key { role, name }) => serve::key(cli, *role, name),
         Some(Command::Bots(options)) => bots::run(options),
-        Some(Command::Trial { command: TrialCommand::Join(options) }) => trial::run(options),
+        Some(Command::Trial { command }) => match command {
+            TrialCommand::Join(options) => trial::run(options),
+            TrialCommand::Field(options) => trial::field::run(options),
+            TrialCommand::Crowd(options) => trial::field::run_crowd(options),
+            TrialCommand::Floor(options) => trial::field::run_floor(options),
+        },
         Some(Command::Up(_) | Command::Central(_) | Command::Spawner(_) | Command::Chat(_)) | None => {
             serve::roles(cli)
         }

@@ -6,6 +6,7 @@
 //! and all at once into the area after it was saved and stopped.
 
 mod cluster;
+pub mod field;
 mod joining;
 mod percentile;
 mod processes;
@@ -31,6 +32,11 @@ const RATE_AT_ONCE: usize = 256;
 /// Bound of every wait for the cluster.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What an area server of this process plays: the trial's meadow where a trial asks for it.
+pub fn game_for_area(game: pangea_engine::Game) -> pangea_engine::Game {
+    if std::env::var_os(field::meadow::CHOSEN).is_some() { field::meadow::game() } else { game }
+}
+
 /// Measures and prints; fails if an invariant broke.
 ///
 /// # Errors
@@ -41,7 +47,12 @@ pub fn run(options: &TrialJoin) -> anyhow::Result<ExitCode> {
         let stopped = stop::on_signals_saying("stopping the trial")?;
         let servers = options.players.div_ceil(options.capacity);
         say(&format!("starting a private cluster with {} idle servers", servers + 1));
-        let mut cluster = Cluster::start(options, servers + 1).await?;
+        let world = format!(
+            "kind = \"grid\"\nseed = {}\ncapacity = {}\nlayers = 1000\nidle_stop_s = 2\nview_m = 20\n\
+             [grid]\ncell_m = 64\narea_cells = 8\nspawn = {{ x = 256.0, y = 256.0 }}\n",
+            options.seed, options.capacity
+        );
+        let mut cluster = Cluster::start(&world, servers + 1, &[]).await?;
         let measured = tokio::select! {
             biased;
             () = stop::wait(stopped) => Err(anyhow::anyhow!("interrupted")),

@@ -255,6 +255,48 @@ try {
     await first.getByRole("button", { name: "Borders", pressed: false }).waitFor();
   });
 
+  await step("creatures are seen, and a tree falls before the eyes of another", async () => {
+    for (const page of [first, second]) {
+      await page.waitForFunction(() => {
+        const creatures = window.pangea.entities().filter((e) => ["rabbit", "deer", "boar", "wolf"].includes(e.kindName));
+        return creatures.some((e) => e.components.Body?.health > 0);
+      });
+    }
+    const tree = await first.evaluate(() => {
+      const { land } = window.pangea.world;
+      const me = window.pangea.me();
+      const { x: x0, y: y0 } = { x: Math.floor(me.x), y: Math.floor(me.y) };
+      let best = null;
+      for (let y = y0 - 25; y <= y0 + 25; y++) {
+        for (let x = x0 - 25; x <= x0 + 25; x++) {
+          const far = Math.hypot(x + 0.5 - me.x, y + 0.5 - me.y);
+          if (land.tile(x, y) === 17 && (!best || far < best.far)) best = { x, y, far };
+        }
+      }
+      return best;
+    });
+    assert.ok(tree, "there is a tree somewhere near");
+    await walkTo(first, { x: tree.x + 0.5, y: tree.y + 0.5 }, ([x, y]) => {
+      const me = window.pangea.me();
+      return Math.hypot(x + 0.5 - me.x, y + 0.5 - me.y) < 1.5;
+    }, [tree.x, tree.y]);
+    await standStill(first);
+    await shot(first, "06b-tree");
+    const known = ([x, y]) => window.pangea.world.land.tile(x, y);
+    await second.waitForFunction(([x, y]) => window.pangea.world.land.tile(x, y) === 17, [tree.x, tree.y]);
+    await first.getByLabel("The world.", { exact: false }).focus();
+    await first.keyboard.down("e");
+    // Held, the key strokes on until nothing stands there.
+    const stroke = setInterval(() => void first.keyboard.down("e").catch(() => {}), 150);
+    try {
+      await second.waitForFunction(([x, y]) => window.pangea.world.land.tile(x, y) === 0, [tree.x, tree.y]);
+    } finally {
+      clearInterval(stroke);
+      await first.keyboard.up("e");
+    }
+    assert.equal(await first.evaluate(known, [tree.x, tree.y]), 0);
+  });
+
   await step("a touch walks", async () => {
     const from = await place(second);
     const touch = (name, x, y) => second.evaluate(([name, x, y]) => {

@@ -1,10 +1,13 @@
 /** The screen in the world: picture, status, dialogs, and what the world tells. @module */
 
 import { $, canvas, dialog, input, make, sentenceOf, showError, showScreen } from "./dom.js";
+import { isCreature } from "./creatures.js";
+import { Deeds } from "./deeds.js";
 import { Picture, drawMinimap } from "./picture.js";
 import { showPlaces } from "./places.js";
 import { sentence } from "./progress.js";
 import { change, settings } from "./settings.js";
+import { hourName, hourOf } from "./sky.js";
 import { listen } from "./walk_input.js";
 
 /** @import { Api } from "../lib/api.js" */
@@ -30,6 +33,7 @@ export class Game {
     this.api = api;
     this.leave = leave;
     this.picture = new Picture(canvas("picture"), world);
+    this.deeds = new Deeds(world, this.picture, (text, bad) => this.toast(text, bad));
     /** @type {WorldInfo[]} */
     this.worlds = [];
     this.shown = false;
@@ -54,13 +58,14 @@ export class Game {
     if (this.shown) return;
     this.shown = true;
     const area = canvas("picture");
-    this.deaf = listen(area, (dx, dy) => this.walk(dx, dy), (code) => this.press(code));
+    this.deaf = listen(area, (dx, dy) => this.walk(dx, dy), (code, again) => this.press(code, again));
     area.focus();
     const touch = matchMedia("(pointer: coarse)").matches;
     $("walk-hint").textContent = touch
       ? "Put a finger on the left half and drag: that is the way you walk."
       : "Walk with W, A, S, D or the arrow keys. H shows what else there is.";
     $("walk-hint").hidden = settings.walked;
+    $("deeds").hidden = !touch;
     const draw = (/** @type {number} */ nowMs) => {
       if (!this.shown) return;
       this.frame = requestAnimationFrame(draw);
@@ -86,6 +91,8 @@ export class Game {
 
   /** @param {number} dx east @param {number} dy south */
   walk(dx, dy) {
+    // Who lies on the ground goes nowhere.
+    if (this.deeds.isDown) [dx, dy] = [0, 0];
     this.world.steer(dx, dy);
     if (settings.walked || (dx === 0 && dy === 0)) return;
     change({ walked: true });
@@ -105,6 +112,11 @@ export class Game {
     for (const box of document.querySelectorAll("dialog")) {
       box.addEventListener("close", () => { if (this.shown) canvas("picture").focus(); });
     }
+    canvas("picture").addEventListener("click", (event) => {
+      this.act(() => this.deeds.pointAt(this.picture.placeAt(event.clientX, event.clientY)));
+    });
+    $("strike").onclick = () => this.act(() => this.deeds.strike());
+    $("gather").onclick = () => this.act(() => this.deeds.gather());
     canvas("picture").addEventListener("wheel", (event) => {
       event.preventDefault();
       this.zoom(event.deltaY < 0 ? 1.1 : 1 / 1.1);
@@ -129,9 +141,12 @@ export class Game {
     this.world.followsUnasked = settings.unasked;
   }
 
-  /** @param {string} code */
-  press(code) {
+  /** @param {string} code @param {boolean} [again] the key is held */
+  press(code, again = false) {
     if (document.querySelector("dialog[open]")) return;
+    if (code === "Space" || code === "KeyF") this.act(() => this.deeds.strike());
+    if (code === "KeyE") this.act(() => this.deeds.gather());
+    if (again) return;
     if (code === "KeyB") this.toggleBorders();
     if (code === "KeyG") this.openGoOn();
     if (code === "KeyH") this.openHelp();
@@ -141,6 +156,24 @@ export class Game {
     }
     if (code === "Equal" || code === "NumpadAdd") this.zoom(1.2);
     if (code === "Minus" || code === "NumpadSubtract") this.zoom(1 / 1.2);
+  }
+
+  /** @param {() => void} deed */
+  act(deed) {
+    deed();
+    if (settings.acted) return;
+    change({ acted: true });
+    if (settings.walked) $("walk-hint").hidden = true;
+  }
+
+  /** Once, when there is something to do beside walking. */
+  hintDeeds() {
+    if (settings.acted || !settings.walked || !$("walk-hint").hidden || !this.deeds.canStrike) return;
+    if (!this.deeds.tileBefore() && !this.deeds.nearest(8)) return;
+    $("walk-hint").textContent = matchMedia("(pointer: coarse)").matches
+      ? "Tap a creature to strike it, a tree or a rock to fell it."
+      : "Space strikes who is near. E fells the tree or rock before you.";
+    $("walk-hint").hidden = false;
   }
 
   toggleBorders() {
@@ -260,8 +293,18 @@ export class Game {
     const here = world.here();
     $("hud-name").textContent = world.me()?.name ?? "";
     $("hud-area").textContent = this.areaTitle();
-    $("hud-place").textContent = here ? `${here.x.toFixed(1)}, ${here.y.toFixed(1)} m` : "";
-    const others = Math.max(0, world.entities.size - 1);
+    const hour = hourName(hourOf(world));
+    $("hud-place").textContent = here ? `${here.x.toFixed(1)}, ${here.y.toFixed(1)} m${hour ? ` · ${hour}` : ""}` : "";
+    const body = world.me()?.components.Body;
+    $("health").hidden = !body;
+    if (body) {
+      /** @type {HTMLMeterElement} */ ($("health")).max = body.most;
+      /** @type {HTMLMeterElement} */ ($("health")).value = body.health;
+    }
+    if (this.deeds.isDown) world.steer(0, 0);
+    this.hintDeeds();
+    const creatures = [...world.entities].filter(({ kindName }) => isCreature(kindName)).length;
+    const others = Math.max(0, world.entities.size - 1 - creatures);
     const seen = others === 1 ? "1 other in view" : `${others} others in view`;
     const ping = Number.isNaN(world.rttMs) ? "" : ` · ${Math.round(world.rttMs)} ms`;
     // The tick says something only to who looks at servers and their borders.

@@ -32,13 +32,19 @@ export class Poses {
     this.poses.set(key, pose);
     return pose;
   }
+
+  /** Where one looks, as an angle from east to south. @param {object} key */
+  facing(key) {
+    return this.poses.get(key)?.facing ?? 0;
+  }
 }
 
 /**
  * @param {CanvasRenderingContext2D} pen in pixels @param {Pose} pose @param {string} colour
  * @param {number} left pixel of its foot @param {number} top @param {number} px pixels per metre @param {boolean} own
+ * @param {boolean} [lies] on the ground
  */
-export function drawPerson(pen, pose, colour, left, top, px, own) {
+export function drawPerson(pen, pose, colour, left, top, px, own, lies = false) {
   const bob = Math.abs(Math.sin(pose.stride * Math.PI)) * 0.07 * pose.walking;
   const sway = Math.sin(pose.stride * Math.PI) * 0.09 * pose.walking;
   pen.save();
@@ -55,6 +61,10 @@ export function drawPerson(pen, pose, colour, left, top, px, own) {
   pen.beginPath();
   pen.ellipse(0.05, 0.03, 0.36, 0.16, 0, 0, 7);
   pen.fill();
+  if (lies) {
+    pen.translate(0.35, -0.12);
+    pen.rotate(-1.45);
+  }
   pen.fillStyle = "#2b2a2e";
   for (const side of [-1, 1]) {
     pen.beginPath();

@@ -4,10 +4,13 @@
  */
 
 import { CHUNK_TILES, TILE } from "../lib/frames.js";
+import { CREATURE_COLOURS, drawCreature, heightOf, isCreature } from "./creatures.js";
 import { safeColour } from "./dom.js";
+import { Effects, drawHealth } from "./effects.js";
 import { Ground } from "./ground.js";
 import { Poses, drawName, drawPerson } from "./people.js";
 import { settings } from "./settings.js";
+import { Night, darkness, hourOf } from "./sky.js";
 import { Things, drawPortal } from "./things.js";
 
 /** @import { World } from "../lib/world.js" */
@@ -34,6 +37,12 @@ export class Picture {
     this.ground = new Ground();
     this.things = new Things();
     this.poses = new Poses();
+    this.effects = new Effects();
+    this.night = new Night();
+    /** The moment of the others that the last picture showed. */
+    this.shownTick = NaN;
+    /** What the last picture showed: pixels of its corner, and per metre. */
+    this.view = { left: 0, top: 0, px: 1, ratio: 1 };
     /** @type {Map<string, string>} */
     this.colours = new Map();
     /** @type {{x: number, y: number} | null} */
@@ -65,8 +74,13 @@ export class Picture {
     // Whole pixels, so that neighbouring chunks meet without a seam.
     const left = Math.round(this.camera.x * px - width / 2);
     const top = Math.round(this.camera.y * px - height / 2);
+    this.view = { left, top, px, ratio };
+    this.effects.forgetOld(nowMs);
     this.drawGround(left, top, px);
     this.drawStanding(standing, left, top, px, nowMs);
+    this.drawDark(standing, left, top, px);
+    this.drawBars(standing, left, top, px);
+    this.effects.draw(pen, left, top, px, nowMs);
     if (settings.borders) this.drawBorders(left, top, px);
     if (settings.names) this.drawNames(standing, left, top, px);
     this.drawVignette();
@@ -77,6 +91,7 @@ export class Picture {
   standing() {
     const { world } = this;
     const moment = world.moment();
+    this.shownTick = moment;
     const me = world.me();
     const here = world.here();
     const all = [];
@@ -128,7 +143,9 @@ export class Picture {
       while (next < standing.length && standing[next].y < y + 0.62) this.drawOne(standing[next++], left, top, px, nowMs);
       for (let x = first.x; x <= last.x; x++) {
         const kind = world.land.tile(x, y);
-        if (kind === TILE.TREE || kind === TILE.ROCK) this.things.draw(pen, kind, x, y, x * px - left, y * px - top);
+        if (kind === TILE.TREE || kind === TILE.ROCK) {
+          this.things.draw(pen, kind, x, y, x * px - left, y * px - top, this.effects.lean(x, y, nowMs));
+        }
         else if (kind === TILE.PORTAL) drawPortal(pen, x, y, x * px - left, y * px - top, px, nowMs);
       }
     }
@@ -137,8 +154,40 @@ export class Picture {
 
   /** @param {Standing} one @param {number} left @param {number} top @param {number} px @param {number} nowMs */
   drawOne(one, left, top, px, nowMs) {
-    const pose = this.poses.of(one.entity, one, nowMs);
-    drawPerson(this.pen, pose, this.colour(one.entity), one.x * px - left, one.y * px - top, px * 1.15, one.own);
+    const { pen } = this;
+    const { entity, own } = one;
+    const pose = this.poses.of(entity, one, nowMs);
+    const [x, y] = [one.x * px - left, one.y * px - top];
+    const struck = this.effects.part("flash", entity.id, nowMs);
+    if (struck !== null && struck < 1) pen.filter = "brightness(1.9) saturate(1.6)";
+    if (isCreature(entity.kindName)) drawCreature(pen, entity.kindName, pose, x, y, px * 1.1);
+    else drawPerson(pen, pose, this.colour(entity), x, y, px * 1.15, own, entity.components.Body?.health === 0);
+    pen.filter = "none";
+  }
+
+  /** Night, and the lanterns of the characters. @param {Standing[]} standing @param {number} left @param {number} top @param {number} px */
+  drawDark(standing, left, top, px) {
+    const hour = hourOf(this.world);
+    if (darkness(hour) <= 0) return;
+    const people = standing.filter(({ entity }) => !isCreature(entity.kindName));
+    this.night.draw(this.pen, hour, people.map(({ x, y, own }) => ({ x: x * px - left, y: (y - 0.4) * px - top, own })), px);
+  }
+
+  /** How well those are who are hurt. @param {Standing[]} standing @param {number} left @param {number} top @param {number} px */
+  drawBars(standing, left, top, px) {
+    for (const { entity, x, y } of standing) {
+      const body = entity.components.Body;
+      if (!body || body.health >= body.most) continue;
+      const high = isCreature(entity.kindName) ? heightOf(entity.kindName) * 1.1 + 0.15 : 1.28;
+      drawHealth(this.pen, body.health / body.most, x * px - left, (y - high) * px - top, px);
+    }
+  }
+
+  /** The place under a pixel of the page, metres. @param {number} clientX @param {number} clientY */
+  placeAt(clientX, clientY) {
+    const { left, top, px, ratio } = this.view;
+    const box = this.canvas.getBoundingClientRect();
+    return { x: ((clientX - box.left) * ratio + left) / px, y: ((clientY - box.top) * ratio + top) / px };
   }
 
   /** Names that would cover each other go one above the other. @param {Standing[]} standing @param {number} left @param {number} top @param {number} px */
@@ -148,8 +197,10 @@ export class Picture {
     const taken = [];
     const ownFirst = [...standing].sort((a, b) => Number(b.own) - Number(a.own) || b.y - a.y);
     for (const { entity, x: east, y: south, own } of ownFirst) {
+      if (entity.name === "") continue;
       const [x, half] = [east * px - left, entity.name.length * size * 0.3];
-      let y = south * px - top - px * 1.32;
+      const hurt = entity.components.Body && entity.components.Body.health < entity.components.Body.most;
+      let y = south * px - top - px * (hurt ? 1.42 : 1.32);
       for (let row = 1; row < MOST_NAME_ROWS && taken.some((one) => Math.abs(one.x - x) < one.half + half && Math.abs(one.y - y) < size); row++) {
         y -= size * 1.1;
       }
@@ -231,9 +282,10 @@ export function drawMinimap(canvas, picture) {
   const me = world.me();
   for (const entity of world.entities) {
     if (entity === me) continue;
-    pen.fillStyle = picture.colour(entity);
+    const creature = CREATURE_COLOURS[entity.kindName];
+    pen.fillStyle = creature ?? picture.colour(entity);
     pen.beginPath();
-    pen.arc((entity.x - here.x + reach) * px, (entity.y - here.y + reach) * px, 3, 0, 7);
+    pen.arc((entity.x - here.x + reach) * px, (entity.y - here.y + reach) * px, creature ? 1.8 : 3, 0, 7);
     pen.fill();
   }
   pen.fillStyle = "#ffffff";

@@ -2,10 +2,10 @@
 
 const KEY = "pangea.settings";
 
-/** @typedef {{borders: boolean, minimap: boolean, names: boolean, unasked: boolean, walked: boolean, zoom: number, character: string}} Settings */
+/** @typedef {{borders: boolean, minimap: boolean, names: boolean, unasked: boolean, walked: boolean, acted: boolean, zoom: number, character: string}} Settings */
 
 /** @type {Settings} */
-const DEFAULTS = { borders: false, minimap: true, names: true, unasked: false, walked: false, zoom: 1, character: "" };
+const DEFAULTS = { borders: false, minimap: true, names: true, unasked: false, walked: false, acted: false, zoom: 1, character: "" };
 
 /** @returns {Settings} */
 function load() {

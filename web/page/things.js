@@ -27,13 +27,15 @@ export class Things {
    * Draws the thing of a tile; its foot stands in the tile's middle.
    * @param {CanvasRenderingContext2D} pen in pixels @param {number} kind @param {number} x tile @param {number} y tile
    * @param {number} left pixel of the tile @param {number} top pixel of the tile
+   * @param {number} [lean] how far it is shaken aside, metres
    */
-  draw(pen, kind, x, y, left, top) {
+  draw(pen, kind, x, y, left, top, lean = 0) {
     const look = Math.floor(chance(x, y, 50) * LOOKS);
     const sprite = this.sprite(kind, look);
     const size = sprite.size * this.px;
     const shift = kind === TILE.TREE ? (chance(x, y, 51) - 0.5) * 0.24 * this.px : 0;
-    pen.drawImage(sprite.picture, left + this.px / 2 + shift - size / 2, top + this.px * 0.62 - sprite.foot * this.px, size, size);
+    const shaken = lean * this.px;
+    pen.drawImage(sprite.picture, left + this.px / 2 + shift + shaken - size / 2, top + this.px * 0.62 - sprite.foot * this.px, size, size);
   }
 
   /** @param {number} kind @param {number} look @returns {Sprite} */

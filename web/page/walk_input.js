@@ -20,7 +20,7 @@ function writes(target) {
  * Listens until the returned function is called.
  * @param {HTMLElement} area where a touch makes the stick
  * @param {(dx: number, dy: number) => void} steer
- * @param {(code: string) => void} press any other key
+ * @param {(code: string, again: boolean) => void} press any other key; `again`: it is held
  * @returns {() => void}
  */
 export function listen(area, steer, press) {
@@ -55,8 +55,9 @@ export function listen(area, steer, press) {
       event.preventDefault();
       held.add(event.code);
       tell();
-    } else if (!event.repeat) {
-      press(event.code);
+    } else {
+      if (event.code === "Space") event.preventDefault();
+      press(event.code, event.repeat);
     }
   }, { signal });
   addEventListener("keyup", (event) => {

@@ -31,6 +31,8 @@ pub struct World {
     pub tick_hz: u32,
     /// How far a player sees, metres.
     pub view_m: u32,
+    /// Whether creatures live there.
+    pub creatures: bool,
     /// Grid or maps.
     pub kind: Kind,
     /// Sorted as written; ids unique.

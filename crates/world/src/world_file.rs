@@ -27,6 +27,7 @@ struct File {
     grace_s: Option<Spanned<i64>>,
     tick_hz: Option<Spanned<i64>>,
     view_m: Option<Spanned<i64>>,
+    creatures: Option<bool>,
     grid: Option<Spanned<FileGrid>>,
     maps: Option<Spanned<FileMaps>>,
     #[serde(default)]
@@ -189,6 +190,7 @@ impl Reader<'_> {
             grace_s: self.or_number("grace_s", &file.grace_s, 30, 0, 3_600)?,
             tick_hz: self.or_number("tick_hz", &file.tick_hz, 20, 1, 60)?,
             view_m: self.or_number("view_m", &file.view_m, 60, 8, 1_000)?,
+            creatures: file.creatures.unwrap_or(true),
             kind,
             factions: Vec::new(),
         };

@@ -11,8 +11,6 @@ use pangea_client::Client;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 
-use crate::flags::TrialJoin;
-
 /// The world of the trial.
 pub(super) const WORLD: &str = "trial";
 /// How long `pangea up` may take to stop before it is killed.
@@ -44,7 +42,12 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    pub(super) async fn start(options: &TrialJoin, pool: u32) -> anyhow::Result<Self> {
+    /// A cluster with one world and so many idle servers; `environment` is for its game servers.
+    pub(super) async fn start(
+        world: &str,
+        pool: u32,
+        environment: &[(&str, String)],
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("no temporary folder")?;
         let capacity = pool * 2 + 2;
         let servers = u16::try_from(capacity).ok().and_then(|count| count.checked_mul(PORTS_PER_SERVER));
@@ -57,22 +60,19 @@ impl Cluster {
              [chat]\nlisten = \"{}\"\n\
              [accounts]\nargon2_memory_kib = 8\nargon2_passes = 1\n\
              [spawner]\nports = \"{}-{}\"\ncapacity = {capacity}\n\
-             [spawner.templates.area]\npool = {pool}\n",
+             [spawner.templates.area]\npool = {pool}\n\
+             [spawner.templates.area.environment]\n{}\n",
             listen(0),
             listen(1),
             listen(2),
             first + 3,
             first + 2 + servers,
+            environment.iter().map(|(key, value)| format!("{key} = {value:?}\n")).collect::<String>(),
             data = folder.path().join("data"),
             worlds = folder.path().join("worlds"),
         );
         std::fs::write(folder.path().join("pangea.toml"), text)?;
         std::fs::create_dir(folder.path().join("worlds"))?;
-        let world = format!(
-            "kind = \"grid\"\nseed = {}\ncapacity = {}\nlayers = 1000\nidle_stop_s = 2\nview_m = 20\n\
-             [grid]\ncell_m = 64\narea_cells = 8\nspawn = {{ x = 256.0, y = 256.0 }}\n",
-            options.seed, options.capacity
-        );
         std::fs::write(folder.path().join(format!("worlds/{WORLD}.toml")), world)?;
         let client = Client::new(&format!("http://{}", listen(0)))?;
         let log = std::fs::File::create(folder.path().join("log"))?;

@@ -43,3 +43,33 @@ fn rss_mb(pid: u32) -> Option<f64> {
     let kib: f64 = line.split_whitespace().next()?.parse().ok()?;
     Some(kib * 1_024.0 / 1e6)
 }
+
+/// CPU time of a process's threads that live, ms, to the nanosecond (proc(5): `schedstat`); a thread that runs
+/// now is counted up to its last interruption.
+pub(super) fn precise_cpu_ms(pid: u32) -> f64 {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return 0.0 };
+    let ns = |thread: fs::DirEntry| -> Option<u64> {
+        fs::read_to_string(thread.path().join("schedstat")).ok()?.split_whitespace().next()?.parse().ok()
+    };
+    threads.flatten().filter_map(ns).sum::<u64>() as f64 / 1e6
+}
+
+/// Lets all threads of a process run on one core only.
+pub(super) fn pin(pid: u32, core: usize) -> std::io::Result<()> {
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))?.flatten() {
+        let tid = thread.file_name().to_str().and_then(|tid| tid.parse().ok());
+        rustix::thread::sched_setaffinity(tid.and_then(rustix::thread::Pid::from_raw), &only(core))?;
+    }
+    Ok(())
+}
+
+/// Lets this thread run on one core only.
+pub(super) fn pin_this_thread(core: usize) -> std::io::Result<()> {
+    Ok(rustix::thread::sched_setaffinity(None, &only(core))?)
+}
+
+fn only(core: usize) -> rustix::thread::CpuSet {
+    let mut set = rustix::thread::CpuSet::new();
+    set.set(core);
+    set
+}
