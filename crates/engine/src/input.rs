@@ -20,7 +20,8 @@ pub trait Input: Replicate {
     }
 }
 
-/// How many inputs of a kind a character may give.
+/// How many inputs of a kind a character may give. What is more is refused (`too_fast`) and never reaches a
+/// system. One in five seconds, two saved up: `per_tick: 0.2 / setup.tick_hz as f32, saved: 2.0`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Allowance {
     /// Gained with each tick.

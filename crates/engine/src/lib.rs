@@ -16,6 +16,43 @@
 //! | [`update`] | what a client is told, within its bytes |
 //! | [`codec`] | an entity as bytes |
 //! | [`rng`] | chance |
+//! | [`testing`] | an area for a game's own tests |
+//! | [`prelude`] | what a game's file begins with |
+//!
+//! A game step by step: `docs/engine.md`. The least of all:
+//!
+//! ```
+//! use pangea_engine::prelude::*;
+//!
+//! #[derive(Component, Replicate, Default)]
+//! struct Steps {
+//!     taken: u32,
+//! }
+//!
+//! fn count(mut walkers: Query<&mut Steps, Changed<Position>>) {
+//!     walkers.iter_mut().for_each(|mut steps| steps.taken += 1);
+//! }
+//!
+//! let game = Game {
+//!     name: "steps",
+//!     land: |_world, _ground| Box::new(|_x: i32, _y: i32| tile::GRASS),
+//!     build: |area, _setup| {
+//!         area.component::<Steps>().walking().system(count);
+//!         area.on_enter(|ecs, who, _why| {
+//!             ecs.entity_mut(who).insert_if_new(Steps::default());
+//!         });
+//!     },
+//! };
+//!
+//! let world = "kind = \"grid\"\n[grid]\ncell_m = 64\narea_cells = 1\nspawn = { x = 9.0, y = 9.0 }";
+//! let mut sim = Sim::of_world(&game, world);
+//! let ada = sim.join("Ada", (9.0, 9.0));
+//! sim.step(1.0);
+//! sim.act(ada, &Walk { dx: 1.0, dy: 0.0 }).expect("taken");
+//! sim.step(1.0);
+//! assert_eq!(sim.place(ada), Some((9.25, 9.0)));
+//! assert_eq!(sim.get::<Steps>(ada).map(|steps| steps.taken), Some(2));
+//! ```
 
 extern crate self as pangea_engine;
 
@@ -24,12 +61,14 @@ pub mod field;
 pub mod input;
 pub mod interest;
 pub mod outbox;
+pub mod prelude;
 pub mod registry;
 pub mod replicate;
 pub mod rng;
 mod shadow;
 pub mod sim;
 pub mod terrain;
+pub mod testing;
 #[cfg(test)]
 mod tests;
 pub mod update;
@@ -67,4 +106,11 @@ pub trait Land: Send + Sync {
     /// The kind of the tile (1 m × 1 m) whose north-west corner is at (x, y) metres;
     /// see [`pangea_world::frames::tile`]. Any coordinates may be asked for.
     fn tile(&self, x: i32, y: i32) -> u8;
+}
+
+/// A small land is one closure.
+impl<F: Fn(i32, i32) -> u8 + Send + Sync> Land for F {
+    fn tile(&self, x: i32, y: i32) -> u8 {
+        self(x, y)
+    }
 }

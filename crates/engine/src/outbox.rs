@@ -64,6 +64,10 @@ impl Outbox {
         self.events.push(Event { to, number, payload: payload.into() });
     }
 
+    pub(crate) fn number_of<T: Replicate>(&self) -> Option<u8> {
+        self.numbers.get(&TypeId::of::<T>()).copied()
+    }
+
     pub(crate) fn take(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }

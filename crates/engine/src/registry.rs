@@ -54,7 +54,8 @@ pub(crate) type LeaveHook = Box<dyn FnMut(&mut World, Entity, Leave) + Send>;
 
 /// An area under construction: a game's `build` fills it.
 pub struct Builder {
-    /// The area's entities and resources; a game may put its own into it.
+    /// The area's entities and resources; a game puts its own resources into it, before the systems that need
+    /// them run.
     pub ecs: World,
     pub(crate) registry: Registry,
     pub(crate) systems: Vec<BoxedSystem>,
@@ -112,18 +113,33 @@ impl Builder {
         self
     }
 
-    /// An input, and how many of it a character may give. Systems find them in [`crate::Inputs`].
+    /// An input, and how many of it a character may give. Systems find them in [`crate::Inputs`], which every
+    /// character has and nothing else.
+    ///
+    /// # Panics
+    /// If two have the same name, or it is the 257th.
     pub fn input<T: Input>(&mut self, allowance: Allowance) -> &mut Self {
-        self.registry.inputs.push(Box::new(TypedInput::<T>::new(allowance, &mut self.ecs)));
+        let place = self.registry.inputs.len();
+        self.input_at::<T>(place, allowance)
+    }
+
+    /// An input with this number; those behind it count one more.
+    pub(crate) fn input_at<T: Input>(&mut self, place: usize, allowance: Allowance) -> &mut Self {
+        let inputs = &mut self.registry.inputs;
+        assert!(inputs.len() < 256, "too many inputs");
+        assert!(inputs.iter().all(|input| input.name() != T::NAME), "«{}» is there twice", T::NAME);
+        inputs.insert(place, Box::new(TypedInput::<T>::new(allowance, &mut self.ecs)));
         self
     }
 
     /// An event for clients; systems send it through [`crate::Outbox`].
     ///
     /// # Panics
-    /// If it is the 257th.
+    /// If two have the same name, or it is the 257th.
     pub fn event<T: Replicate>(&mut self) -> &mut Self {
         let number = u8::try_from(self.registry.events.len()).expect("at most 256 events");
+        let events = &self.registry.events;
+        assert!(events.iter().all(|(name, _)| *name != T::NAME), "«{}» is there twice", T::NAME);
         self.registry.events.push((T::NAME, T::FIELDS));
         self.registry.event_numbers.insert(TypeId::of::<T>(), number);
         self
@@ -137,7 +153,8 @@ impl Builder {
         self
     }
 
-    /// Called when a character has come in, before the next step.
+    /// Called when a character has come in, before the next step. What it brought along from another area is
+    /// on it already: add what is missing with `insert_if_new`, so that nothing is overwritten.
     pub fn on_enter(&mut self, hook: impl FnMut(&mut World, Entity, Enter) + Send + 'static) -> &mut Self {
         self.on_enter.push(Box::new(hook));
         self

@@ -1,6 +1,7 @@
 //! Chance, from the area's seed: the same inputs give the same dice.
 
 use bevy_ecs::prelude::*;
+use pangea_world::space::Ground;
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::Rng as _;
 
@@ -12,6 +13,12 @@ impl Dice {
     /// Dice of a seed.
     pub fn new(seed: u64) -> Self {
         Self(Pcg64Mcg::new(u128::from(seed) << 64 | u128::from(seed ^ 0x9E37_79B9_7F4A_7C15)))
+    }
+
+    /// Dice of one area from one start to the next: neither its neighbours nor its next life roll the same.
+    pub(crate) fn of_area(seed: u64, ground: &Ground, tick: u64) -> Self {
+        let ground = u64::from(crate::replicate::id(&ground.to_string()));
+        Self::new(seed ^ tick ^ ground << 32)
     }
 
     /// 0 ≤ n < `below`; 0 for 0.

@@ -23,7 +23,8 @@ use crate::{Game, Terrain};
 /// Most entities of an area that clients can see.
 pub const MOST_ENTITIES: usize = u16::MAX as usize;
 
-/// Where an entity stands, metres. Clients are told to the centimetre, as cheaply as can be.
+/// Where an entity stands, metres. Clients are told to the centimetre, as cheaply as can be. They see what has
+/// a [`Kind`] and a `Position`; without one of them it is the game's own matter.
 #[derive(Component, Replicate, Debug, Clone, Copy, PartialEq, Default)]
 pub struct Position {
     /// East.
@@ -54,7 +55,8 @@ pub struct Character {
 #[derive(Component, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CharacterIs(pub CharacterId);
 
-/// An entity's number on the wire, valid while it is in this area.
+/// An entity's number on the wire, valid while it is in this area: for inputs and events that name an entity,
+/// not for components, which travel on to areas where the number means another one.
 #[derive(Component, Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Net(pub u16);
 
@@ -119,13 +121,15 @@ pub struct Sim {
     pub(crate) gathering: crate::update::Scratch,
 }
 
-/// Numbers of a character's inputs.
+/// Numbers of a character's inputs, by entity id.
 #[derive(Debug, Clone, Copy, Default)]
 struct Seq {
     /// Highest seen.
     seen: u32,
     /// Highest taken.
     acked: u32,
+    /// Whether it is a character's id: then its server alone gives it back.
+    of_character: bool,
 }
 
 impl fmt::Debug for Sim {
@@ -141,7 +145,7 @@ impl Sim {
         ecs.insert_resource(Clock { tick: setup.tick, hz: setup.tick_hz.max(1) });
         ecs.insert_resource(Extent(setup.extent));
         ecs.insert_resource(Terrain::new((game.land)(setup.world, setup.ground)));
-        ecs.insert_resource(Dice::new(setup.world.seed ^ setup.tick));
+        ecs.insert_resource(Dice::of_area(setup.world.seed, setup.ground, setup.tick));
         let mut builder = Builder::new(ecs);
         builder.component::<Position>().component::<Character>();
         (game.build)(&mut builder, setup);
@@ -238,7 +242,7 @@ impl Sim {
             input.attach(&mut entity);
         }
         let entity = entity.id();
-        self.seqs[usize::from(id)] = Seq::default();
+        self.seqs[usize::from(id)] = Seq { of_character: true, ..Seq::default() };
         let born = self.tick() + 1;
         self.shadows.appear(id, entity, CHARACTER, born);
         self.shadows.hot[usize::from(id)].at = centimetres((x, y));
@@ -257,6 +261,7 @@ impl Sim {
             self.ecs.despawn(entity);
             self.shadows.vanish(id);
         }
+        self.seqs[usize::from(id)] = Seq::default();
         self.resting.push(id);
     }
 
@@ -283,9 +288,15 @@ impl Sim {
         self.seqs.get(usize::from(id)).map_or(0, |seq| seq.acked)
     }
 
+    /// The highest input number that came.
+    pub(crate) fn seen(&self, id: u16) -> u32 {
+        self.seqs.get(usize::from(id)).map_or(0, |seq| seq.seen)
+    }
+
     /// A new connection counts its inputs from 1 again.
     pub fn restart_inputs(&mut self, id: u16) {
-        self.seqs[usize::from(id)] = Seq::default();
+        let seqs = &mut self.seqs[usize::from(id)];
+        *seqs = Seq { of_character: seqs.of_character, ..Seq::default() };
     }
 
     /// Queues an input for the next step. A number that is not higher than the last one is dropped.
@@ -348,12 +359,21 @@ impl Sim {
         }
     }
 
-    /// What systems despawned gives its id back.
+    /// What systems despawned, or took the place of, is not seen any more and gives its id back. A character
+    /// keeps its id until its server takes it out: no other entity may stand behind it meanwhile.
     fn take_out(&mut self) {
         for id in 0..self.shadows.cold.len() {
             let Some(shadow) = &self.shadows.cold[id] else { continue };
-            if self.ecs.get_entity(shadow.entity).is_err() {
-                self.shadows.vanish(id as u16);
+            let of_character = self.seqs[id].of_character;
+            match self.ecs.get_entity_mut(shadow.entity) {
+                Ok(entity) if of_character || entity.contains::<Position>() => continue,
+                Ok(mut entity) => {
+                    entity.remove::<Net>();
+                }
+                Err(_) => {}
+            }
+            self.shadows.vanish(id as u16);
+            if !of_character {
                 self.resting.push(id as u16);
             }
         }

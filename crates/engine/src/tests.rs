@@ -235,7 +235,85 @@ fn an_id_rests_for_a_step() {
     assert_eq!(sim.reserve(), Some(id));
 }
 
+/// A game that despawns a character hides it; no other entity stands behind its id until its server gives it back.
+#[test]
+fn a_despawned_character_keeps_its_id() {
+    let mut sim = sim();
+    let id = character(&mut sim, "Ada", (10.0, 10.0));
+    let entity = sim.entity(id).expect("there");
+    sim.ecs().despawn(entity);
+    for _ in 0..3 {
+        sim.ecs().spawn((Kind(1), Position { x: 9.0, y: 9.0 }));
+        sim.step(1.0);
+    }
+    assert_eq!((sim.entity(id), sim.place(id)), (None, None));
+    assert_eq!(walk(&mut sim, id, 1, 1.0, 0.0), Ok(()), "for nobody");
+    sim.remove(id, Leave::Quit);
+    sim.step(1.0);
+    assert_eq!(sim.reserve(), Some(id));
+}
+
+/// Walk is input 0 for clients that know no schema.
+#[test]
+fn walk_is_input_0_wherever_it_is_declared() {
+    #[derive(Replicate)]
+    struct Jump;
+    impl Input for Jump {}
+    let build = |area: &mut Builder, _: &Setup<'_>| {
+        area.input::<Jump>(Allowance::EACH_TICK).walking();
+    };
+    let mut sim = sim_of(&Game { name: "test", land, build }, 20, 40);
+    let schema: serde_json::Value = serde_json::from_str(sim.schema().0).expect("JSON");
+    assert_eq!(
+        (&schema["inputs"][0]["name"], &schema["inputs"][1]["name"]),
+        (&"Walk".into(), &"Jump".into())
+    );
+    let id = character(&mut sim, "Ada", (10.0, 10.0));
+    assert_eq!(walk(&mut sim, id, 1, 1.0, 0.0), Ok(()));
+    assert_eq!(sim.act(id, &Jump).map_err(|refusal| refusal.code), Ok(()));
+    sim.step(1.0);
+    assert_eq!((sim.place(id), sim.acked(id)), (Some((10.25, 10.0)), 2));
+}
+
+#[test]
+#[should_panic(expected = "«Walk» is there twice")]
+fn an_input_is_declared_once() {
+    let build = |area: &mut Builder, _: &Setup<'_>| {
+        area.walking().walking();
+    };
+    sim_of(&Game { name: "test", land, build }, 20, 40);
+}
+
+#[test]
+fn neighbours_roll_different_dice() {
+    let roll = |x0| {
+        let ground = Ground::Cells(Rect { x0, y0: 0, x1: x0 + 1, y1: 1 });
+        Dice::of_area(7, &ground, 0).below(u32::MAX)
+    };
+    assert_eq!(roll(0), roll(0));
+    assert_ne!(roll(0), roll(1));
+}
+
 // ---- what clients are told ----
+
+/// What has no place is not seen; when it has one again it is a new entity to clients.
+#[test]
+fn who_loses_his_place_is_not_seen() {
+    let mut sim = sim();
+    let id = character(&mut sim, "Ada", (10.0, 10.0));
+    let stone = sim.ecs().spawn((Kind(1), Position { x: 12.0, y: 10.0 })).id();
+    let mut client = Client::default();
+    let mut look = |sim: &mut Sim| {
+        sim.step(1.0);
+        client.gather(sim, (1_000, 1_000), id, 0, ALL);
+        client.seen.len()
+    };
+    assert_eq!(look(&mut sim), 2);
+    sim.ecs().entity_mut(stone).remove::<Position>();
+    assert_eq!(look(&mut sim), 1);
+    sim.ecs().entity_mut(stone).insert(Position { x: 13.0, y: 10.0 });
+    assert_eq!(look(&mut sim), 2);
+}
 
 #[test]
 fn nothing_new_is_nothing_to_send() {

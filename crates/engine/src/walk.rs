@@ -52,9 +52,10 @@ impl Input for Walk {
 pub struct Stunned;
 
 impl Builder {
-    /// Characters walk as their clients say.
+    /// Characters walk as their clients say, in this place among the systems. [`Walk`] is input 0, whatever was
+    /// declared before: clients that know no schema walk too.
     pub fn walking(&mut self) -> &mut Self {
-        self.input::<Walk>(Allowance::EACH_TICK).system(follow)
+        self.input_at::<Walk>(0, Allowance::EACH_TICK).system(follow)
     }
 }
 

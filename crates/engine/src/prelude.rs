@@ -1,0 +1,13 @@
+//! What a game's file begins with: `use pangea_engine::prelude::*;`. The entity component system is
+//! [bevy_ecs](https://docs.rs/bevy_ecs), whose prelude is in here; name `bevy_ecs` among the game's own
+//! dependencies too, for `#[derive(Component)]`.
+
+pub use bevy_ecs::prelude::*;
+pub use pangea_world::frames::tile;
+pub use pangea_world::{Code, Refusal};
+
+pub use crate::walk::{Point, Walk, is_free, nearest_free, walk};
+pub use crate::{
+    Allowance, Builder, CHARACTER, Character, CharacterIs, Clock, Dice, Enter, Extent, Game, Input, Inputs,
+    Kind, Land, Leave, Net, Outbox, Position, Replicate, Setup, Sim, Terrain, To,
+};

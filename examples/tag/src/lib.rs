@@ -1,0 +1,298 @@
+//! Tag. One runner is it; whom it touches is it from then on, and nobody wants to be. Coins lie about, and a
+//! sprint, of which there are few, takes a runner out of reach.
+
+use pangea_engine::prelude::*;
+
+/// How near is touched, metres.
+const REACH_M: f64 = 1.0;
+/// How far one sprint goes, metres.
+const SPRINT_M: f64 = 4.0;
+/// Nobody is tagged so soon after he was it, seconds.
+const SAFE_S: f32 = 3.0;
+/// Coins that lie about at the same time.
+const MOST_COINS: usize = 40;
+/// Who hears of a tag, metres.
+const HEARD_M: f64 = 50.0;
+
+/// What a character is in this game.
+#[derive(Component, Replicate, Debug, Clone, PartialEq, Default)]
+pub struct Runner {
+    /// Coins.
+    pub score: u32,
+    /// Whether he is it.
+    pub it: bool,
+    /// For how long he has been it, seconds: told in halves, at most twice a second.
+    #[replicate(quant = 0.5, rate = 2)]
+    pub it_s: f32,
+    /// How often he has sprinted: his own business.
+    #[replicate(owner)]
+    pub sprints: u32,
+    /// For how long he cannot be tagged, seconds: a client could cheat with it.
+    #[replicate(server)]
+    pub safe_s: f32,
+}
+
+/// Something to pick up.
+#[derive(Component, Replicate, Debug, Clone, PartialEq, Default)]
+pub struct Coin {
+    /// What it adds to the score.
+    pub worth: u32,
+}
+
+/// Input: some metres at once, in a direction at most 1 long.
+#[derive(Replicate, Debug, Clone, Copy, PartialEq)]
+pub struct Sprint {
+    /// East.
+    pub dx: f32,
+    /// South.
+    pub dy: f32,
+}
+
+impl Input for Sprint {
+    fn check(&self) -> Result<(), Refusal> {
+        if self.dx.hypot(self.dy) <= 1.01 {
+            return Ok(());
+        }
+        Refusal::err(Code::BadInput, "a sprint has a direction of two numbers, at most 1 long")
+    }
+}
+
+/// Event: somebody was touched.
+#[derive(Replicate, Debug, Clone, PartialEq)]
+pub struct Tagged {
+    /// Who was it.
+    pub by: String,
+    /// Who is it now.
+    pub who: String,
+}
+
+/// The number of the kind «coin».
+#[derive(Resource, Clone, Copy)]
+struct CoinKind(Kind);
+
+/// The game.
+pub fn game() -> Game {
+    Game { name: "tag", land: |_, _| Box::new(land), build }
+}
+
+/// Grass, and trees to run around.
+fn land(x: i32, y: i32) -> u8 {
+    if x.rem_euclid(9) == 4 && y.rem_euclid(7) == 3 { tile::TREE } else { tile::GRASS }
+}
+
+fn build(area: &mut Builder, setup: &Setup<'_>) {
+    let coin = area.kind("coin");
+    area.ecs.insert_resource(CoinKind(coin));
+    area.component::<Runner>().component::<Coin>().event::<Tagged>();
+    // One sprint in five seconds, two saved up.
+    area.input::<Sprint>(Allowance { per_tick: 0.2 / setup.tick_hz as f32, saved: 2.0 });
+    area.walking().system(sprint).system(age).system(appoint).system(tag).system(scatter).system(collect);
+    area.on_enter(|ecs, who, _why| {
+        ecs.entity_mut(who).insert_if_new(Runner::default());
+    });
+    area.on_leave(move |ecs, who, why| {
+        // Who quits leaves his coins behind, as one; who goes on to another area takes them along.
+        let (Some(runner), Some(position)) = (ecs.get::<Runner>(who), ecs.get::<Position>(who)) else {
+            return;
+        };
+        if why == Leave::Quit && runner.score > 0 {
+            let purse = (coin, *position, Coin { worth: runner.score });
+            ecs.spawn(purse);
+        }
+    });
+}
+
+fn sprint(
+    extent: Res<Extent>,
+    mut terrain: ResMut<Terrain>,
+    mut runners: Query<(&mut Inputs<Sprint>, &mut Position, &mut Runner)>,
+) {
+    for (mut sprints, mut position, mut runner) in &mut runners {
+        if sprints.is_empty() {
+            continue;
+        }
+        for Sprint { dx, dy } in sprints.drain() {
+            let by = (f64::from(dx) * SPRINT_M, f64::from(dy) * SPRINT_M);
+            (position.x, position.y) = walk(&mut terrain, extent.0, position.point(), by);
+            runner.sprints += 1;
+        }
+    }
+}
+
+fn age(clock: Res<Clock>, mut runners: Query<&mut Runner>) {
+    let dt_s = clock.dt_s() as f32;
+    for mut runner in runners.iter_mut().filter(|runner| runner.it || runner.safe_s > 0.0) {
+        runner.safe_s = (runner.safe_s - dt_s).max(0.0);
+        if runner.it {
+            runner.it_s += dt_s;
+        }
+    }
+}
+
+/// If nobody is it, the dice say who is.
+fn appoint(mut dice: ResMut<Dice>, mut runners: Query<&mut Runner>) {
+    if runners.iter().any(|runner| runner.it) {
+        return;
+    }
+    let chosen = dice.below(runners.iter().len() as u32) as usize;
+    if let Some(mut runner) = runners.iter_mut().nth(chosen) {
+        runner.it = true;
+    }
+}
+
+fn tag(
+    mut outbox: ResMut<Outbox>,
+    mut terrain: ResMut<Terrain>,
+    mut runners: Query<(Entity, &Position, &Character, &mut Runner)>,
+) {
+    let Some((it, at)) = runners.iter().find(|(.., runner)| runner.it).map(|(it, at, ..)| (it, at.point()))
+    else {
+        return;
+    };
+    let touched = runners.iter().find(|(who, position, _, runner)| {
+        *who != it && runner.safe_s == 0.0 && distance(position.point(), at) <= REACH_M
+    });
+    let Some(touched) = touched.map(|(who, ..)| who) else { return };
+    let Ok([(_, _, by, mut old), (_, _, who, mut new)]) = runners.get_many_mut([it, touched]) else { return };
+    (old.it, old.safe_s, new.it) = (false, SAFE_S, true);
+    let tagged = Tagged { by: by.name.clone(), who: who.name.clone() };
+    outbox.send(To::Near(at, HEARD_M), &tagged);
+    // The grass is trodden where it happened.
+    terrain.set_tile(at.0.floor() as i32, at.1.floor() as i32, tile::SAND);
+}
+
+/// One coin per step, until there are enough.
+fn scatter(
+    kind: Res<CoinKind>,
+    extent: Res<Extent>,
+    mut terrain: ResMut<Terrain>,
+    mut dice: ResMut<Dice>,
+    coins: Query<(), With<Coin>>,
+    mut commands: Commands,
+) {
+    let Extent(rect) = *extent;
+    let x = dice.between(f64::from(rect.x0), f64::from(rect.x1));
+    let y = dice.between(f64::from(rect.y0), f64::from(rect.y1));
+    if coins.iter().len() < MOST_COINS && is_free(&mut terrain, (x, y)) {
+        let worth = if dice.one_in(10) { 5 } else { 1 };
+        commands.spawn((kind.0, Position { x, y }, Coin { worth }));
+    }
+}
+
+fn collect(
+    mut commands: Commands,
+    coins: Query<(Entity, &Position, &Coin)>,
+    mut runners: Query<(&Position, &mut Runner)>,
+) {
+    for (entity, at, coin) in &coins {
+        let mut near =
+            runners.iter_mut().filter(|(position, _)| distance(position.point(), at.point()) <= REACH_M);
+        if let Some((_, mut runner)) = near.next() {
+            runner.score += coin.worth;
+            commands.entity(entity).despawn();
+        }
+    }
+}
+
+fn distance(a: Point, b: Point) -> f64 {
+    (a.0 - b.0).hypot(a.1 - b.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GREEN: &str = include_str!("../worlds/green.toml");
+
+    fn green() -> Sim {
+        Sim::of_world(&game(), GREEN)
+    }
+
+    fn runner(sim: &Sim, id: u16) -> &Runner {
+        sim.get::<Runner>(id).expect("a runner")
+    }
+
+    /// The runner who is it, and the other one.
+    fn parts(sim: &Sim, a: u16, b: u16) -> (u16, u16) {
+        assert_ne!(runner(sim, a).it, runner(sim, b).it, "one of the two is it");
+        if runner(sim, a).it { (a, b) } else { (b, a) }
+    }
+
+    #[test]
+    fn whoever_is_touched_is_it_and_has_time_to_run() {
+        let mut sim = green();
+        let (ada, bob) = (sim.join("Ada", (20.5, 20.5)), sim.join("Bob", (30.5, 20.5)));
+        sim.step(1.0);
+        let (it, other) = parts(&sim, ada, bob);
+        assert_eq!(sim.events::<Tagged>(), [], "they are far from each other");
+
+        let at = sim.place(other).expect("there");
+        let entity = sim.entity(it).expect("there");
+        sim.ecs().entity_mut(entity).insert(Position { x: at.0 + 0.5, y: at.1 });
+        sim.step(1.0);
+        assert_eq!(parts(&sim, ada, bob), (other, it));
+        let tagged = sim.events::<Tagged>();
+        assert_eq!(tagged.len(), 1);
+        assert_ne!(tagged[0].by, tagged[0].who);
+        assert_eq!(sim.terrain().take_changed().len(), 1, "the grass is trodden");
+        for _ in 0..55 {
+            sim.step(1.0);
+            assert_eq!(parts(&sim, ada, bob), (other, it), "not tagged back at once");
+        }
+        (0..10).for_each(|_| sim.step(1.0));
+        assert_eq!(parts(&sim, ada, bob), (it, other), "who stays is tagged back");
+    }
+
+    #[test]
+    fn two_sprints_are_saved_up_and_trees_stop_them() {
+        let mut sim = green();
+        let ada = sim.join("Ada", (9.5, 10.5));
+        let sprint = Sprint { dx: 1.0, dy: 0.0 };
+        let refused = |sim: &mut Sim, sprint| sim.act(ada, &sprint).map_err(|refusal| refusal.code);
+        assert_eq!(refused(&mut sim, Sprint { dx: f32::NAN, dy: 0.0 }), Err(Code::BadInput));
+        assert_eq!(refused(&mut sim, Sprint { dx: 3.0, dy: 0.0 }), Err(Code::BadInput));
+        assert_eq!(refused(&mut sim, sprint), Ok(()));
+        sim.step(1.0);
+        let (x, y) = sim.place(ada).expect("there");
+        assert!((x - 12.7).abs() < 1e-3 && y == 10.5, "before the tree at 13, not behind it: {x}");
+        assert_eq!(refused(&mut sim, Sprint { dx: -1.0, ..sprint }), Ok(()));
+        assert_eq!(refused(&mut sim, sprint), Err(Code::TooFast));
+        sim.step(1.0);
+        assert_eq!(runner(&sim, ada).sprints, 2);
+    }
+
+    #[test]
+    fn coins_are_found_and_left_behind() {
+        let mut sim = green();
+        let ada = sim.join("Ada", (40.5, 40.5));
+        let kind = sim.ecs().resource::<CoinKind>().0;
+        sim.ecs().spawn((kind, Position { x: 41.0, y: 40.5 }, Coin { worth: 7 }));
+        sim.step(1.0);
+        let score = runner(&sim, ada).score;
+        assert!(score >= 7);
+        sim.remove(ada, Leave::Quit);
+        let worth: Vec<u32> = sim.ecs().query::<&Coin>().iter(sim.ecs()).map(|coin| coin.worth).collect();
+        assert!(worth.contains(&score), "{worth:?}");
+        (0..200).for_each(|_| sim.step(1.0));
+        let coins = sim.ecs().query::<&Coin>().iter(sim.ecs()).len();
+        assert!((MOST_COINS..MOST_COINS + 2).contains(&coins), "no more and no fewer: {coins}");
+    }
+
+    /// What is declared travels: a runner goes to another area with all that he is.
+    #[test]
+    fn a_runner_goes_on_as_he_was() {
+        let (mut here, mut there) = (green(), green());
+        let ada = here.join("Ada", (10.5, 10.5));
+        let entity = here.entity(ada).expect("there");
+        let whole = Runner { score: 9, it: true, it_s: 1.23, sprints: 4, safe_s: 0.7 };
+        here.ecs().entity_mut(entity).insert(whole.clone());
+        let record = here.record(ada).expect("a record");
+        let id = there.reserve().expect("an id");
+        let (who, character) = (
+            *here.get::<CharacterIs>(ada).expect("a character"),
+            Character { name: "Ada".into(), faction: String::new() },
+        );
+        there.spawn(id, who.0, character, (20.5, 20.5), Enter::Handoff, Some(&record)).expect("read");
+        assert_eq!(runner(&there, id), &whole);
+    }
+}
