@@ -1,7 +1,7 @@
 /** What blows look like: flashes, numbers that rise, swings, trees that shake, puffs. @module */
 
 /** How long each is seen, ms. */
-const LASTS_MS = { flash: 160, number: 900, swing: 220, shake: 260, puff: 600 };
+const LASTS_MS = { flash: 160, number: 900, swing: 220, shake: 260, puff: 600, gain: 1_700 };
 
 /**
  * @typedef {object} Effect
@@ -27,6 +27,13 @@ export class Effects {
   add(effect) {
     this.all.push({ ...effect, sinceMs: performance.now() });
     if (this.all.length > MOST) this.all.shift();
+  }
+
+  /** Something gained: it rises over who gained it, the next one below. @param {string} text @param {{x: number, y: number}} at */
+  gain(text, at) {
+    const now = performance.now();
+    const young = this.all.filter(({ kind, sinceMs }) => kind === "gain" && now - sinceMs < 500).length;
+    this.add({ kind: "gain", x: at.x, y: at.y + young * 0.55, text, colour: "#d8f5b8" });
   }
 
   /** @param {number} nowMs */
@@ -55,9 +62,9 @@ export class Effects {
     for (const { kind, x: east, y: south, sinceMs, text, colour, facing } of this.all) {
       const part = Math.min(1, Math.max(0, (nowMs - sinceMs) / LASTS_MS[kind]));
       const [x, y] = [east * px - left, south * px - top];
-      if (kind === "number") {
+      if (kind === "number" || kind === "gain") {
         const size = Math.max(13, px * 0.42);
-        pen.globalAlpha = 1 - part * part;
+        pen.globalAlpha = kind === "gain" ? Math.min(1, 3 - 3 * part) : 1 - part * part;
         pen.font = `700 ${size}px system-ui, sans-serif`;
         pen.textAlign = "center";
         pen.lineWidth = size * 0.22;
