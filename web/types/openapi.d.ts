@@ -122,7 +122,7 @@ export interface paths {
         options?: never;
         head?: never;
         /** Renames a character that is not in the world, or gives it another faction. */
-        patch: operations["character"];
+        patch: operations["change"];
         trace?: never;
     };
     "/api/data/characters/{id}/belongings": {
@@ -185,7 +185,7 @@ export interface paths {
         };
         get?: never;
         /** Sets a character that is not in the world down somewhere in it. */
-        put: operations["location"];
+        put: operations["set_down"];
         post?: never;
         delete?: never;
         options?: never;
@@ -219,7 +219,7 @@ export interface paths {
         };
         get?: never;
         /** Mends a quest, also of a character in the world; it is accepted if it was not. */
-        put: operations["quest"];
+        put: operations["mend_quest"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1384,7 +1384,7 @@ export interface operations {
             };
         };
     };
-    character: {
+    change: {
         parameters: {
             query?: never;
             header?: never;
@@ -1514,7 +1514,7 @@ export interface operations {
             };
         };
     };
-    location: {
+    set_down: {
         parameters: {
             query?: never;
             header?: never;
@@ -1576,7 +1576,7 @@ export interface operations {
             };
         };
     };
-    quest: {
+    mend_quest: {
         parameters: {
             query?: never;
             header?: never;

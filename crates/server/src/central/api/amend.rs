@@ -45,7 +45,7 @@ pub struct CharacterChange {
 #[utoipa::path(patch, path = "/api/data/characters/{id}", tag = "data", security(("operator" = [])),
     params(("id" = String, Path, description = "32 hex digits")), request_body = CharacterChange,
     responses((status = 204), (status = "default", body = Failure)))]
-pub async fn character(
+pub async fn change(
     State(api): State<Shared>,
     _: Operator,
     Path(text): Path<String>,
@@ -92,7 +92,7 @@ pub struct LocationChange {
 #[utoipa::path(put, path = "/api/data/characters/{id}/location", tag = "data", security(("operator" = [])),
     params(("id" = String, Path, description = "32 hex digits")), request_body = LocationChange,
     responses((status = 204), (status = "default", body = Failure)))]
-pub async fn location(
+pub async fn set_down(
     State(api): State<Shared>,
     _: Operator,
     Path(text): Path<String>,
@@ -138,7 +138,7 @@ pub struct QuestChange {
 #[utoipa::path(put, path = "/api/data/characters/{id}/quests/{quest}", tag = "data", security(("operator" = [])),
     params(("id" = String, Path, description = "32 hex digits"), ("quest" = String, Path, description = "The game's name for it")),
     request_body = QuestChange, responses((status = 200, body = DoneData), (status = "default", body = Failure)))]
-pub async fn quest(
+pub async fn mend_quest(
     State(api): State<Shared>,
     _: Operator,
     Path((text, quest)): Path<(String, String)>,
