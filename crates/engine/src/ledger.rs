@@ -259,7 +259,7 @@ impl Own {
         self.operations += 1;
         let id = OpId::new(0, self.operations.to_be_bytes());
         let (asker, by) = match act {
-            Act::Grant { .. } | Act::Seize { .. } => {
+            Act::Grant { .. } | Act::Seize { .. } | Act::QuestSet { .. } => {
                 (Asker::Operator, Writer::Operator { reason: "a test".into() })
             }
             _ => {

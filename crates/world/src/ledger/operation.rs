@@ -351,6 +351,17 @@ pub enum Act {
         /// What passes away.
         gives: Bundle,
     },
+    /// An operator mends a quest: accepted if it was not, and with this step open.
+    QuestSet {
+        /// Whose.
+        of: CharacterId,
+        /// Which.
+        quest: String,
+        /// The step that is open then, from 0.
+        step: u32,
+        /// Whether it has ended; gives no reward.
+        completed: bool,
+    },
 }
 
 impl Act {
@@ -377,7 +388,7 @@ impl Act {
                 visit(&mut a.who);
                 visit(&mut b.who);
             }
-            Grant { .. } | Seize { .. } => {}
+            Grant { .. } | Seize { .. } | QuestSet { .. } => {}
         }
     }
 }
@@ -463,6 +474,7 @@ impl Operation {
             | Fetch { who, storage, .. } => add(&[who.character], Some(Holder::Storage(*storage))),
             Grant { to, .. } => add(&[*to], bank),
             Seize { from, .. } => add(&[*from], bank),
+            QuestSet { of, .. } => add(&[*of], None),
         }
         if let Pick { source, .. } = &self.act {
             touched.source = Some((area, source.number));
@@ -479,13 +491,16 @@ impl Operation {
         if self.id.item(1).is_none() {
             return Refusal::err(Code::BadRequest, "an operation's id ends with two bytes of 0");
         }
-        let operators = matches!(self.act, Grant { .. } | Seize { .. });
+        let operators = matches!(self.act, Grant { .. } | Seize { .. } | QuestSet { .. });
         match &self.by {
             Writer::Operator { reason } if reason.trim().is_empty() || reason.len() > 400 => {
                 return Refusal::err(Code::BadRequest, "an operator names a reason, of at most 400 bytes");
             }
             by if operators != matches!(by, Writer::Operator { .. }) => {
-                return Refusal::err(Code::Forbidden, "operators grant and seize, areas do the rest");
+                return Refusal::err(
+                    Code::Forbidden,
+                    "operators grant, seize and mend quests, areas do the rest",
+                );
             }
             _ => {}
         }
@@ -528,6 +543,7 @@ impl Operation {
                 }
                 Ok(())
             }
+            QuestSet { quest, .. } => check_name(quest),
             QuestAccept { quest, gets, .. } => {
                 check_name(quest)?;
                 check_bundle(gets, false)
@@ -558,6 +574,7 @@ impl Operation {
             Trade { .. } => "trade",
             QuestAccept { .. } => "quest_accept",
             QuestStep { .. } => "quest_step",
+            QuestSet { .. } => "quest_set",
             QuestReward { .. } => "quest_reward",
             Claim { .. } => "claim",
             Reserve { .. } => "reserve",
