@@ -1,7 +1,7 @@
-/** What blows look like: flashes, numbers that rise, swings, trees that shake, puffs. @module */
+/** What blows look like: flashes, numbers that rise, swings, leaps, trees that shake, puffs. @module */
 
 /** How long each is seen, ms. */
-const LASTS_MS = { flash: 160, number: 900, swing: 220, shake: 260, puff: 600, gain: 1_700 };
+const LASTS_MS = { flash: 160, number: 900, swing: 220, shake: 260, puff: 600, gain: 1_700, lunge: 260, hurt: 450 };
 
 /**
  * @typedef {object} Effect
@@ -45,6 +45,21 @@ export class Effects {
   part(kind, id, nowMs) {
     const effect = this.all.findLast((one) => one.kind === kind && one.id === id);
     return effect ? Math.min(1, Math.max(0, (nowMs - effect.sinceMs) / LASTS_MS[kind])) : null;
+  }
+
+  /** How far somebody has leapt at whom it bites, metres. @param {number} id @param {number} nowMs */
+  leap(id, nowMs) {
+    const leap = this.all.findLast((one) => one.kind === "lunge" && one.id === id);
+    if (!leap) return { x: 0, y: 0 };
+    const part = Math.min(1, Math.max(0, (nowMs - leap.sinceMs) / LASTS_MS.lunge));
+    const far = Math.sin(part * Math.PI) * 0.38;
+    return { x: Math.cos(leap.facing ?? 0) * far, y: Math.sin(leap.facing ?? 0) * far };
+  }
+
+  /** How much of a blow one feels oneself, 0 to 1. @param {number} nowMs */
+  pain(nowMs) {
+    const blow = this.all.findLast(({ kind }) => kind === "hurt");
+    return blow ? Math.max(0, 1 - (nowMs - blow.sinceMs) / LASTS_MS.hurt) : 0;
   }
 
   /** How far a tile's thing leans aside now, metres. @param {number} x @param {number} y @param {number} nowMs */

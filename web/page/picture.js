@@ -102,7 +102,7 @@ export class Picture {
     if (settings.borders) this.drawBorders(left, top, px);
     if (settings.names) this.drawNames(standing, left, top, px);
     this.drawMarks(standing, left, top, px, nowMs);
-    this.drawVignette();
+    this.drawVignette(nowMs);
     this.drawnMs = nowMs;
   }
 
@@ -176,7 +176,8 @@ export class Picture {
     const { pen } = this;
     const { entity, own } = one;
     const pose = this.poses.of(entity, one, nowMs);
-    const [x, y] = [one.x * px - left, one.y * px - top];
+    const leap = this.effects.leap(entity.id, nowMs);
+    const [x, y] = [(one.x + leap.x) * px - left, (one.y + leap.y) * px - top];
     if (isThing(entity.kindName)) {
       const icon = this.icons(entity.components.Heap?.item)?.icon ?? "📦";
       drawLying(pen, entity, one, x, y, px, nowMs, { icon, near: entity === this.forHands, prey: this.preyOf(entity) });
@@ -302,13 +303,22 @@ export class Picture {
     pen.restore();
   }
 
-  drawVignette() {
+  /** The edges are darker; red after a blow, and all is grey to who lies on the ground. @param {number} nowMs */
+  drawVignette(nowMs) {
     const { pen, canvas } = this;
     const { width, height } = canvas;
     const far = Math.hypot(width, height) / 2;
     const shade = pen.createRadialGradient(width / 2, height / 2, far * 0.55, width / 2, height / 2, far);
-    shade.addColorStop(0, "#0a121a00");
-    shade.addColorStop(1, "#0a121a78");
+    const down = this.world.me()?.components.Body?.health === 0;
+    if (down) {
+      pen.globalCompositeOperation = "saturation";
+      pen.fillStyle = "#808080";
+      pen.fillRect(0, 0, width, height);
+      pen.globalCompositeOperation = "source-over";
+    }
+    const pain = this.effects.pain(nowMs);
+    shade.addColorStop(0, pain > 0 ? "#b0202000" : "#0a121a00");
+    shade.addColorStop(1, pain > 0 ? `rgb(176 32 32 / ${0.3 + 0.4 * pain})` : down ? "#0a121ad0" : "#0a121a78");
     pen.fillStyle = shade;
     pen.fillRect(0, 0, width, height);
   }
