@@ -191,6 +191,7 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(status::keys))
         .routes(routes!(data::character))
         .routes(routes!(data::quests))
+        .routes(routes!(data::record))
         .routes(routes!(data::by_name))
         .routes(routes!(ledger::belongings))
         .routes(routes!(ledger::grant))
