@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::time::Duration;
 
 use pangea_client::{Client, EnterOptions, Event, Game};
@@ -145,8 +146,9 @@ impl Drop for Node {
 
 /// The first of so many free ports, below those that the system gives to outgoing connections.
 fn free_stretch(count: u16) -> u16 {
-    let begin = 12_000 + (std::process::id() % 400) as u16 * 50;
-    let mut firsts = (begin..32_000).step_by(50);
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let begin = 12_000 + (std::process::id() % 190) as u16 * 100 + TAKEN.fetch_add(50, Relaxed);
+    let mut firsts = (begin..32_000).step_by(100);
     let free = |first: u16| (first..first + count).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok());
     firsts.find(|first| free(*first)).expect("free ports")
 }
