@@ -323,9 +323,9 @@ impl Area {
         }
         let (epoch, in_world, enter, entity) = (here.epoch, here.in_world, here.enter, here.entity);
         let (x, y) = self.sim.place(entity).unwrap_or(here.eyes);
-        // What was done before it leaves counts.
-        self.ask_ledger();
         let record = self.sim.remove(entity, why(code));
+        // What was done before it leaves counts, and what its leave did.
+        self.ask_ledger();
         let character_id = character.to_vec();
         // Before the control task knows: what it says of this character from then on comes after.
         self.tell(if in_world {
@@ -354,7 +354,7 @@ impl Area {
         if let Some(slot) = here.client {
             self.close(slot, code, reason);
         }
-        self.ledger.forget(character, here.epoch);
+        self.ledger.forget(self.sim.ledger(), character, here.epoch);
     }
 
     /// Those whose grace time is over leave; wishes that nobody answered are forgotten.
@@ -515,5 +515,31 @@ fn why(code: u16) -> Leave {
         close::MOVED => Leave::Handoff,
         close::STOPPING => Leave::Stop,
         _ => Leave::Quit,
+    }
+}
+
+#[cfg(test)]
+impl Here {
+    /// One that is among the entities, without a client.
+    pub fn inside(doc: CharacterDoc, epoch: u64) -> Self {
+        Self {
+            doc,
+            epoch,
+            enter: EnterId::default(),
+            entity: 0,
+            in_world: true,
+            eyes: (0.0, 0.0),
+            client: None,
+            leaves_at_ms: None,
+            frozen: None,
+            commit_again_ms: 0,
+            kicked: None,
+            told: None,
+            record: Vec::new(),
+            recorded: (0, 0),
+            wish: None,
+            portal: None,
+            resume: [0; 16],
+        }
     }
 }
