@@ -10,7 +10,7 @@
 import assert from "node:assert/strict";
 
 import {
-  TIMEOUT_MS, button, hear, inWorld, newPage, place, register, run, runAll, shot, standStill, step, url, walkTo,
+  button, hear, inWorld, newPage, place, register, run, runAll, shot, standStill, step, url, walkTo,
 } from "./support.mjs";
 
 const key = process.env.PANGEA_OPERATOR_KEY;
@@ -121,6 +121,11 @@ async function walkToEntity(page, id, metres) {
   await standStill(page);
 }
 
+/** Walks to a place. */
+async function walkToPlace(page, at) {
+  await walkTo(page, at, ([x, y]) => Math.hypot(window.pangea.me().x - x, window.pangea.me().y - y) < 1.5, [at.x, at.y]);
+}
+
 /** A slot of the bag by the name of what is in it. */
 const slotWith = (page, title) => page.locator("#bag-grid").getByRole("button", { name: new RegExp(`^${title}(,|$)`) }).first();
 
@@ -128,20 +133,29 @@ const titleOf = (page, name) => page.evaluate((name) => {
   return window.pangea.world.schema.tables.items.find((item) => item.name === name).title;
 }, name);
 
-/** A click on where somebody is drawn. */
-async function clickOn(page, name) {
-  const at = await page.evaluate((name) => {
+/** Goods of which there are none are not there. */
+const without = (goods) => Object.fromEntries(Object.entries(goods).filter(([, count]) => count > 0));
+
+/** Until the trade is so. @param {(trading: any) => boolean} condition */
+const trading = (page, condition) => page.waitForFunction(
+  `(${condition})(window.pangea.me()?.components.Trading ?? {})`,
+);
+
+/** Where somebody is drawn, in pixels of the page. */
+async function spotOf(page, name) {
+  return page.evaluate((name) => {
     const { picture } = window.pangea.game;
     const entity = window.pangea.entities().find((one) => one.name === name);
     const { left, top, px, ratio } = picture.view;
     const box = picture.canvas.getBoundingClientRect();
     return { x: box.left + (entity.x * px - left) / ratio, y: box.top + ((entity.y - 0.4) * px - top) / ratio };
   }, name);
-  await page.mouse.click(at.x, at.y);
 }
 
 let first;
 let second;
+/** Where both began. */
+let home;
 
 await runAll(async () => {
   await step("two players are in the Wilds, side by side", async () => {
@@ -161,7 +175,27 @@ await runAll(async () => {
       [{ id: who.id }] = await page.evaluate(() => window.pangea.api.characters());
       await page.waitForFunction(() => window.pangea.me()?.components.Bag);
     }
-    assert.equal((await place(first)).area, (await place(second)).area);
+    home = await place(first);
+    assert.equal(home.area, (await place(second)).area);
+  });
+
+  await step("somebody has a quest to give: talk, and take it on", async () => {
+    const mara = await (await first.waitForFunction(() => {
+      const { people } = window.pangea.world.schema.tables;
+      return window.pangea.entities().find((one) => people[one.components.Person?.who]?.name === "Mara")?.id;
+    })).jsonValue();
+    await walkToEntity(first, mara, 1.2);
+    await shot(first, "20-people");
+    await press(first, "e");
+    const talk = first.locator("#talk-window");
+    await talk.getByRole("heading", { name: "Mara, forester" }).waitFor();
+    await shot(first, "21-talk");
+    await talk.getByRole("button", { name: "Accept: Wood for the fire" }).click();
+    await first.getByRole("list", { name: "Open quests" }).getByText("Bring Mara 6 wood").waitFor();
+    await talk.getByRole("button", { name: "Goodbye" }).click();
+    await talk.waitFor({ state: "hidden" });
+    const { quests } = await operator(`characters/${ada.id}/belongings`);
+    assert.deepEqual(quests.map(({ id, step, completed }) => [id, step, completed]), [["firewood", 0, false]]);
   });
 
   await step("a felled tree gives wood, which is durable", async () => {
@@ -171,7 +205,113 @@ await runAll(async () => {
     assert.ok(goods.wood >= 1);
     await press(first, "i");
     await slotWith(first, await titleOf(first, "wood")).click();
-    await shot(first, "20-bag");
+    await shot(first, "22-bag");
     await press(first, "i");
+  });
+
+  await step("a club is made of it, held in the hand, and seen by the other", async () => {
+    while ((await settled(first, ada)).goods.wood < 5) await fell(first, TREE);
+    const before = await settled(first, ada);
+    await press(first, "c");
+    await shot(first, "23-make");
+    await button(first, "Make Club").click();
+    await has(first, "club", 1);
+    const after = await settled(first, ada);
+    assert.equal(after.goods.wood ?? 0, before.goods.wood - 4);
+    await first.getByRole("tab", { name: "Bag" }).click();
+    await slotWith(first, "Club").click();
+    await button(first, "Put on").click();
+    await first.getByRole("button", { name: "Hand: Club" }).waitFor();
+    await press(first, "i");
+    await second.waitForFunction((name) => {
+      const other = window.pangea.entities().find((one) => one.name === name);
+      const { items } = window.pangea.world.schema.tables;
+      return items[other?.components.Gear?.hand - 1]?.name === "club";
+    }, ada.character);
+    await settled(first, ada);
+  });
+
+  await step("what one drops the other takes, with a finger", async () => {
+    const mine = await settled(first, ada);
+    const his = await settled(second, bob);
+    await press(first, "i");
+    await slotWith(first, "Wood").click();
+    await first.getByRole("button", { name: /^Drop( one)?$/ }).click();
+    const heap = await (await second.waitForFunction(() => window.pangea.entities().find((one) => one.kindName === "heap")?.id)).jsonValue();
+    await first.getByRole("button", { name: "Close the bag" }).click();
+    await walkToEntity(second, heap, 1.6);
+    await shot(second, "23b-heap-phone");
+    await second.getByRole("button", { name: "Take" }).tap();
+    await has(second, "wood", (his.goods.wood ?? 0) + 1);
+    await second.waitForFunction((heap) => !window.pangea.world.entities.get(heap), heap);
+    assert.equal((await settled(second, bob)).goods.wood, (his.goods.wood ?? 0) + 1);
+    assert.equal((await settled(first, ada)).goods.wood ?? 0, mine.goods.wood - 1);
+  });
+
+  await step("wood enough: the quest is done, its reward is there, and the log says so", async () => {
+    let before = await settled(first, ada);
+    while ((before.goods.wood ?? 0) < 8) {
+      await fell(first, TREE);
+      before = await settled(first, ada);
+    }
+    await press(first, "l");
+    await first.locator("#quest-list").getByText("6 of 6").waitFor();
+    await shot(first, "24-quests");
+    await press(first, "l");
+    await walkToPlace(first, home);
+    const mara = await (await first.waitForFunction(() => {
+      const { people } = window.pangea.world.schema.tables;
+      return window.pangea.entities().find((one) => people[one.components.Person?.who]?.name === "Mara")?.id;
+    })).jsonValue();
+    await walkToEntity(first, mara, 1.2);
+    await shot(first, "25-back");
+    await press(first, "e");
+    await first.locator("#talk-window").getByRole("button", { name: /^Wood for the fire/ }).click();
+    await first.getByText("Wood for the fire is done.").waitFor();
+    await first.waitForFunction((coins) => window.pangea.me().components.Bag.coins === coins + 20, before.coins);
+    const after = await settled(first, ada);
+    const bread = (before.goods.bread ?? 0) + 2;
+    assert.deepEqual(after, { goods: without({ ...before.goods, wood: before.goods.wood - 6, bread }), coins: before.coins + 20 });
+    const { quests } = await operator(`characters/${ada.id}/belongings`);
+    assert.ok(quests.some(({ id, completed }) => id === "firewood" && completed));
+    await press(first, "Escape");
+  });
+
+  await step("two trade: an offer that changes is agreed to anew, and exactly it changes hands", async () => {
+    await operator(`characters/${bob.id}/grant`, { reason: "pocket money", coins: [{ currency: "coin", amount: 30 }] });
+    await second.waitForFunction(() => window.pangea.me().components.Bag.coins >= 30);
+    await walkToPlace(second, home);
+    const other = await second.evaluate((name) => window.pangea.entities().find((one) => one.name === name).id, ada.character);
+    await walkToEntity(second, other, 2);
+    const [mine, his] = [await settled(first, ada), await settled(second, bob)];
+    const spot = await spotOf(second, ada.character);
+    await second.touchscreen.tap(spot.x, spot.y);
+    await button(second, `Trade with ${ada.character}`).tap();
+    await first.getByText(`${bob.character} wants to trade with you.`).waitFor();
+    await shot(first, "26-asked");
+    await button(first, "Trade").click();
+    for (const page of [first, second]) await page.locator("#trade-window").waitFor();
+    await slotWith(first, "Wood").click();
+    await second.getByLabel("Coins", { exact: true }).fill("9");
+    await second.getByLabel("Coins", { exact: true }).blur();
+    await trading(first, ({ their_coins, my_slots }) => their_coins === 9 && my_slots.length === 1);
+    await button(first, "Agree").click();
+    await trading(second, ({ they_agree }) => they_agree);
+    await second.getByLabel("Coins", { exact: true }).fill("7");
+    await second.getByLabel("Coins", { exact: true }).blur();
+    await trading(first, ({ their_coins, i_agree }) => their_coins === 7 && !i_agree);
+    await shot(first, "27-trade");
+    await shot(second, "28-trade-phone");
+    await button(second, "Agree").tap();
+    await trading(first, ({ they_agree }) => they_agree);
+    await button(first, "Agree").click();
+    for (const page of [first, second]) await page.getByText("is done.").first().waitFor();
+    for (const page of [first, second]) await page.locator("#trade-window").waitFor({ state: "hidden" });
+    await shot(first, "29-traded");
+    const [now, then] = [await settled(first, ada), await settled(second, bob)];
+    const wood = mine.goods.wood - (now.goods.wood ?? 0);
+    assert.ok(wood > 0);
+    assert.deepEqual(now, { goods: without({ ...mine.goods, wood: mine.goods.wood - wood }), coins: mine.coins + 7 });
+    assert.deepEqual(then, { goods: { ...his.goods, wood: (his.goods.wood ?? 0) + wood }, coins: his.coins - 7 });
   });
 });

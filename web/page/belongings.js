@@ -17,6 +17,8 @@ import { closeWindow, isOpen } from "./windows.js";
 
 /** A taking that is asked again sooner than this is the same press, ms. */
 const TAKE_MS = 350;
+/** A heap that has not come by then does not come, ms. */
+const HEAP_MS = 5_000;
 /** How near to a player a click means him, metres. */
 const CLICK_M = 0.9;
 
@@ -34,6 +36,8 @@ export class Belongings {
     this.quests = new Quests(world, tables, toast);
     this.talk = new Talk(world, tables);
     this.takenMs = 0;
+    /** A heap that was asked for, and how many of its kind there were. @type {{item: number, count: number, had: number, untilMs: number} | null} */
+    this.heap = null;
     this.showsRecipes = false;
     $("show-bag").onclick = () => this.toggleBag(false);
     $("show-quests").onclick = () => this.toggleQuests();
@@ -65,7 +69,10 @@ export class Belongings {
   }
 
   look() {
-    if (this.bag.look() && isOpen("bag-window")) this.drawRecipes();
+    if (this.bag.look()) {
+      if (isOpen("bag-window")) this.drawRecipes();
+      this.seeHeap();
+    }
     this.quests.look();
     this.trade.look();
     this.talk.look();
@@ -132,6 +139,8 @@ export class Belongings {
     this.takenMs = now;
     if (entity.kindName === "person") this.talk.begin(entity);
     else this.world.act("Take", { target: entity.id });
+    const { Heap } = entity.components;
+    if (Heap) this.heap = { item: Heap.item, count: Heap.count, had: this.bag.counts.get(Heap.item) ?? 0, untilMs: now + HEAP_MS };
     return true;
   }
 
@@ -183,6 +192,15 @@ export class Belongings {
   mark(entity) {
     const { Person } = entity.components;
     return Person ? markOf(Person.who, Person.mark, this.world.me()?.components.QuestLog, this.tables) : "";
+  }
+
+  /** What lay on the ground is no gain of the world, and nobody tells of it but the bag. */
+  seeHeap() {
+    const { heap } = this;
+    if (heap && performance.now() > heap.untilMs) this.heap = null;
+    if (!this.heap || !heap || (this.bag.counts.get(heap.item) ?? 0) < heap.had + heap.count) return;
+    this.heap = null;
+    this.heardGot(heap);
   }
 
   /** @param {Record<string, any>} got */

@@ -12,7 +12,7 @@
  * @property {number} head radius @property {number} neck how far the head is above the back
  */
 
-/** @type {Record<string, Look>} */
+/** In the order of the game's species. @type {Record<string, Look>} */
 const LOOKS = {
   rabbit: { long: 0.2, leg: 0.1, thick: 0.14, coat: "#a58c6f", belly: "#d9c9b2", dark: "#6f5a45", head: 0.115, neck: 0.07 },
   deer: { long: 0.46, leg: 0.5, thick: 0.2, coat: "#a86f3f", belly: "#d8b48a", dark: "#5a3a22", head: 0.13, neck: 0.36 },
@@ -27,6 +27,11 @@ export const CREATURE_COLOURS = { rabbit: "#e2d3bb", deer: "#dca36c", boar: "#b0
 export function heightOf(kind) {
   const look = LOOKS[kind];
   return look ? look.leg + look.thick * 2 + Math.max(0, look.neck) + look.head + (kind === "deer" ? 0.25 : 0) : 1.1;
+}
+
+/** The kind with the number that the game gives its species; empty for another. @param {number} number */
+export function speciesOf(number) {
+  return Object.keys(LOOKS)[number] ?? "";
 }
 
 /** @param {string} kind */

@@ -16,12 +16,13 @@
  *
  * @typedef {{item: number, count: number}} Stack
  * @typedef {{gets: [number, number], gives: [number, number][]}} Recipe
- * @typedef {{text: string, count: number, who?: number}} Step
+ * @typedef {{text: string, count: number, who?: number | null}} Step
  * @typedef {{name: string, title: string, giver: number, steps: Step[], reward: {items: [number, number][], coins: number}}} Quest
  */
 
-/** Slots that a bag shows at least, if the game does not say how many it has. */
+/** Slots that a bag shows at least, and at most if the game does not say how many it has. */
 const LEAST_SLOTS = 30;
+const MOST_SLOTS = 240;
 /** The places where something is worn, in the order of `TakeOff`. */
 export const PLACES = /** @type {const} */ (["hand", "head", "body", "feet"]);
 /** @type {Item} */
@@ -55,7 +56,13 @@ export class Tables {
 
   /** @param {number} who */
   person(who) {
-    return this.people[who]?.title ?? "Somebody";
+    return this.people[who]?.name ?? "Somebody";
+  }
+
+  /** «Mara, forester» @param {number} who */
+  personWithTitle(who) {
+    const title = this.people[who]?.title;
+    return title ? `${this.person(who)}, ${title.toLowerCase()}` : this.person(who);
   }
 }
 
@@ -68,10 +75,12 @@ export function stacksOf(bag) {
   return new Map(slots.map((/** @type {number} */ slot, /** @type {number} */ n) => [slot, { item: items[n] ?? -1, count: counts[n] ?? 0 }]));
 }
 
-/** How many slots are shown. @param {Map<number, Stack>} stacks @param {Tables} tables @param {number} across slots in a row */
+/** How many slots are shown: whole rows, the last one empty. @param {Map<number, Stack>} stacks @param {Tables} tables @param {number} across slots in a row */
 export function slotsShown(stacks, tables, across) {
-  const most = Math.max(tables.slots || LEAST_SLOTS, ...[...stacks.keys()].map((slot) => slot + 1));
-  return Math.ceil(most / across) * across;
+  const most = tables.slots || MOST_SLOTS;
+  const used = Math.max(0, ...[...stacks.keys()].map((slot) => slot + 1));
+  const rows = Math.ceil(used / across) + 1;
+  return Math.max(used, Math.min(most, Math.max(LEAST_SLOTS, rows * across)));
 }
 
 /** How many of each there are, by item. @param {Map<number, Stack>} stacks @returns {Map<number, number>} */
@@ -114,7 +123,7 @@ export function linesOf(item) {
   const worn = { hand: "Held in the hand", head: "Worn on the head", body: "Worn on the body", feet: "Worn on the feet" };
   return [
     worn[/** @type {keyof typeof worn} */ (item.place)],
-    item.damage ? `Damage +${item.damage}` : "",
+    item.damage ? `Damage ${item.damage}` : "",
     item.armour ? `Armour ${item.armour}` : "",
     item.heals ? `Eating it heals ${item.heals}` : "",
     item.stack > 1 ? `Up to ${item.stack} on a stack` : "",
@@ -155,26 +164,30 @@ export function rewardOf(quest, tables) {
   return items.join(" · ");
 }
 
+/** Marks of persons that the game gives: who deals in goods. */
+const DEALS = 2;
+
 /**
- * The sign over a person: «!» he has a quest that one does not know yet, «?» an open step leads to him.
+ * The sign over a person: «?» an open step ends with him now, «!» he has a quest that one does not know yet,
+ * a coin: he deals in goods.
  * @param {number} who @param {number} mark what the game says by itself @param {Values | undefined} log @param {Tables} tables
  */
 export function markOf(who, mark, log, tables) {
-  const open = openQuests(log, tables);
-  if (open.some(({ quest, step }) => tables.quests[quest]?.steps[step]?.who === who)) return "?";
+  const ready = openQuests(log, tables).filter(({ count, of }) => of === 1 || count >= of);
+  if (ready.some(({ quest, step }) => tables.quests[quest]?.steps[step]?.who === who)) return "?";
   const known = new Set([...(log?.quests ?? []), ...(log?.done ?? [])]);
   if (tables.quests.some(({ giver }, quest) => giver === who && !known.has(quest))) return "!";
-  return mark > 0 && !tables.quests.some(({ giver }) => giver === who) ? "…" : "";
+  return mark === DEALS ? "🪙" : "";
 }
 
 /** Words for a «no» that came without them. @type {Record<string, string>} */
 const WORDS = {
   no_room: "Your bag is full.", not_enough: "You do not have enough of it.", not_owner: "That is not yours.",
   source_spent: "There is nothing left to take.", unknown_item: "That is not there any more.",
-  too_far: "That is too far away.", out_of_reach: "That is too far away.", dead: "Not while you lie on the ground.",
+  too_far: "That is too far away.", gone: "There is nothing to take.", stunned: "Not now.", busy: "Wait until what you have begun is done.",
   quest_order: "That is not what is asked of you now.", amount_invalid: "That amount is not possible.",
   storage_busy: "The world is very busy; try again.", bad_input: "That cannot be done.", stale_epoch: "You have just moved; try again.",
-  void: "The offer has changed meanwhile: look again.", walked_away: "You are too far apart now.", ended: "It was ended.",
+  old_version: "The offer has changed meanwhile: look again.", ended: "It was ended.",
 };
 
 /** A «no» as a sentence. @param {string} code @param {string} [text] */

@@ -4,7 +4,7 @@
  */
 
 import { CHUNK_TILES, TILE } from "../lib/frames.js";
-import { CREATURE_COLOURS, drawCreature, heightOf, isCreature } from "./creatures.js";
+import { CREATURE_COLOURS, drawCreature, heightOf, isCreature, speciesOf } from "./creatures.js";
 import { safeColour } from "./dom.js";
 import { Effects, drawHealth } from "./effects.js";
 import { wornOf } from "./goods.js";
@@ -212,7 +212,7 @@ export class Picture {
   /** Which creature it was. @param {Entity} entity */
   preyOf(entity) {
     const of = entity.components.Loot?.of;
-    return of === undefined ? "" : this.world.entities.known.schema.kinds[of] ?? "";
+    return of === undefined ? "" : speciesOf(of);
   }
 
   /** Night, and the lanterns of the characters. @param {Standing[]} standing @param {number} left @param {number} top @param {number} px */
@@ -272,7 +272,7 @@ export class Picture {
       const mark = this.marks(entity);
       if (mark === "") continue;
       const up = (settings.names ? 1.95 : 1.5) + Math.sin(nowMs / 350) * 0.06;
-      drawName(this.pen, mark, mark === "…" ? "#cfd8e0" : "#ffd75e", x * px - left, (y - up) * px - top, px * 0.8);
+      drawName(this.pen, mark, "#ffd75e", x * px - left, (y - up) * px - top, px * 0.8);
     }
   }
 

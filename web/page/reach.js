@@ -5,6 +5,8 @@
 
 /** How far one reaches, metres; the server says the last word. */
 export const REACH_M = 2;
+/** And how far one speaks. */
+const TALK_M = 3.5;
 const TAKEN = ["corpse", "heap", "herb", "chest"];
 
 /** Whether it is a thing, not somebody. @param {string} kind */
@@ -42,11 +44,12 @@ export function sentenceOf(entity, tables) {
  */
 export function nearestForHands(entities, from, within = REACH_M) {
   let best;
-  let least = within;
+  let least = Infinity;
   for (const entity of entities) {
     if (!isForHands(entity)) continue;
     const far = Math.hypot(entity.x - from.x, entity.y - from.y);
-    if (far <= least) [best, least] = [entity, far];
+    const most = entity.kindName === "person" && within === REACH_M ? TALK_M : within;
+    if (far <= most && far < least) [best, least] = [entity, far];
   }
   return best;
 }

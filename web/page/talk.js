@@ -10,7 +10,7 @@ import { closeWindow, isOpen, openWindow, setUpWindow } from "./windows.js";
 /** Farther away nobody is heard, metres. */
 const HEARD_M = 5;
 /** An answer that brings no more words ends the talk, ms. */
-const LAST_WORD_MS = 1_200;
+const LAST_WORD_MS = 700;
 
 export class Talk {
   /** @param {World} world @param {() => Tables} tables */
@@ -36,7 +36,7 @@ export class Talk {
     if (!text) return closeWindow("talk-window");
     this.target = who;
     const person = this.world.entities.get(who)?.components.Person;
-    $("talk-title").textContent = person ? this.tables().person(person.who) : "Somebody";
+    $("talk-title").textContent = person ? this.tables().personWithTitle(person.who) : "Somebody";
     $("talk-text").textContent = text;
     const answers = choices.length > 0 ? choices : [];
     $("talk-choices").replaceChildren(...answers.map((/** @type {string} */ choice, /** @type {number} */ n) => {

@@ -72,10 +72,7 @@ export class Trade {
   }
 
   accept() {
-    const name = this.trading?.with;
-    const other = [...this.world.entities].find((entity) => entity.name === name && entity !== this.world.me());
-    if (other) this.world.act("Trade", { target: other.id });
-    else this.toast("That is too far away.", true);
+    if (this.trading) this.world.act("Trade", { target: this.trading.target });
   }
 
   look() {

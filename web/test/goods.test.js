@@ -9,7 +9,7 @@ import { withSlot } from "../page/trade.js";
 const item = (/** @type {string} */ name, more = {}) => ({ name, title: name, icon: "*", stack: 20, place: "", price: 1, use: "", ...more });
 const tables = new Tables({
   items: [item("wood"), item("axe", { stack: 1, place: "hand", damage: 4 }), item("meat", { use: "eat", heals: 9 })],
-  people: [{ name: "mira", title: "Mira" }, { name: "olin", title: "Olin" }],
+  people: [{ name: "Mira", title: "Forester" }, { name: "Olin", title: "Trader" }],
   quests: [
     { name: "hearth", title: "Hearth", giver: 0, steps: [{ text: "Bring wood", count: 5 }, { text: "See Olin", count: 1, who: 1 }], reward: { items: [[1, 1]], coins: 3 } },
     { name: "late", title: "Late", giver: 1, steps: [{ text: "Wait", count: 1 }], reward: { items: [], coins: 0 } },
@@ -18,12 +18,13 @@ const tables = new Tables({
 });
 const bag = { slots: [0, 2, 33], items: [0, 2, 0], counts: [4, 1, 1], coins: 7, pending: 0 };
 
-test("a bag is read by slots, and shows whole rows up to the last used one", () => {
+test("a bag is read by slots, and shows a row more than is used", () => {
   const stacks = stacksOf(bag);
   assert.deepEqual(stacks.get(2), { item: 2, count: 1 });
   assert.deepEqual([...countsOf(stacks)], [[0, 5], [2, 1]]);
-  assert.equal(slotsShown(stacks, tables, 6), 36);
-  assert.equal(slotsShown(new Map(), new Tables({ slots: 20 }), 6), 24);
+  assert.equal(slotsShown(stacks, tables, 6), 42);
+  assert.equal(slotsShown(new Map(), tables, 6), 30);
+  assert.equal(slotsShown(new Map(), new Tables({ slots: 20 }), 6), 20, "no more than the game has");
   assert.equal(freeSlot(stacks, 36), 1);
   assert.equal(freeSlot(stacks, 1), -1);
   assert.equal(stacksOf(undefined).size, 0);
@@ -47,7 +48,7 @@ test("an item says what it is for", () => {
   assert.equal(useOf(tables.item(1)), "Put on");
   assert.equal(useOf(tables.item(2)), "Eat");
   assert.equal(useOf(tables.item(0)), "");
-  assert.deepEqual(linesOf(tables.item(1)), ["Held in the hand", "Damage +4", "Worth 1 coin"]);
+  assert.deepEqual(linesOf(tables.item(1)), ["Held in the hand", "Damage 4", "Worth 1 coin"]);
   assert.equal(tables.item(99).title, "Something", "an item that the tables do not know is still shown");
   assert.deepEqual(wornOf({ hand: 2, head: 0, body: 0, feet: 1 }).map(({ item }) => item), [1, null, null, 0]);
 });
@@ -59,7 +60,9 @@ test("quests show the open step, and who is to be seen bears a sign", () => {
   assert.equal(markOf(0, 1, log, tables), "", "a quest that one has is not offered");
   assert.equal(markOf(1, 1, log, tables), "!");
   assert.equal(markOf(1, 1, { ...log, steps: [1] }, tables), "?");
-  assert.equal(markOf(1, 1, { quests: [], steps: [], counts: [], done: [0, 1] }, tables), "");
+  assert.equal(markOf(1, 2, { quests: [], steps: [], counts: [], done: [0, 1] }, tables), "🪙");
+  assert.equal(markOf(0, 1, { quests: [], steps: [], counts: [], done: [0, 1] }, tables), "");
+  assert.equal(tables.personWithTitle(1), "Olin, trader");
 });
 
 test("an offer changes by slots and keeps its coins", () => {

@@ -33,3 +33,10 @@ async fn a_person_walks_in_the_browser() {
     let cluster = Cluster::start(&[]).await;
     play("walk.mjs", &cluster).await;
 }
+
+/// J.1-J.4, M5: gather, make, wear, drop, take, talk, a quest, and two pages that trade.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_people_trade_in_the_browser() {
+    let cluster = Cluster::start(&[]).await;
+    play("goods.mjs", &cluster).await;
+}
