@@ -18,6 +18,8 @@ assert.ok(key, "the operator's key is in PANGEA_OPERATOR_KEY");
 const ada = { account: `Ada ${run}`, character: `Ada ${run}` };
 const bob = { account: `Bob ${run}`, character: `Bob ${run}` };
 const TREE = 17;
+/** Where the Wilds begin, metres. */
+const SPAWN = { x: 200, y: 300 };
 
 // ---- what the page and central say ----------------------------------------------------------------------
 
@@ -121,6 +123,16 @@ async function walkToEntity(page, id, metres) {
   await standStill(page);
 }
 
+/** Walks to a person; who is not in view stands where the world begins. */
+async function walkToPerson(page, name) {
+  const seen = (name) => {
+    const { people } = window.pangea.world.schema.tables;
+    return window.pangea.entities().find((one) => people[one.components.Person?.who]?.name === name)?.id;
+  };
+  if (!await page.evaluate(seen, name)) await walkTo(page, SPAWN, seen, name);
+  await walkToEntity(page, await page.evaluate(seen, name), 1.2);
+}
+
 /** Walks to a place. */
 async function walkToPlace(page, at) {
   await walkTo(page, at, ([x, y]) => Math.hypot(window.pangea.me().x - x, window.pangea.me().y - y) < 1.5, [at.x, at.y]);
@@ -180,11 +192,7 @@ await runAll(async () => {
   });
 
   await step("somebody has a quest to give: talk, and take it on", async () => {
-    const mara = await (await first.waitForFunction(() => {
-      const { people } = window.pangea.world.schema.tables;
-      return window.pangea.entities().find((one) => people[one.components.Person?.who]?.name === "Mara")?.id;
-    })).jsonValue();
-    await walkToEntity(first, mara, 1.2);
+    await walkToPerson(first, "Mara");
     await shot(first, "20-people");
     await press(first, "e");
     const talk = first.locator("#talk-window");
@@ -258,12 +266,7 @@ await runAll(async () => {
     await first.locator("#quest-list").getByText("6 of 6").waitFor();
     await shot(first, "24-quests");
     await press(first, "l");
-    await walkToPlace(first, home);
-    const mara = await (await first.waitForFunction(() => {
-      const { people } = window.pangea.world.schema.tables;
-      return window.pangea.entities().find((one) => people[one.components.Person?.who]?.name === "Mara")?.id;
-    })).jsonValue();
-    await walkToEntity(first, mara, 1.2);
+    await walkToPerson(first, "Mara");
     await shot(first, "25-back");
     await press(first, "e");
     await first.locator("#talk-window").getByRole("button", { name: /^Wood for the fire/ }).click();
@@ -280,7 +283,7 @@ await runAll(async () => {
   await step("two trade: an offer that changes is agreed to anew, and exactly it changes hands", async () => {
     await operator(`characters/${bob.id}/grant`, { reason: "pocket money", coins: [{ currency: "coin", amount: 30 }] });
     await second.waitForFunction(() => window.pangea.me().components.Bag.coins >= 30);
-    await walkToPlace(second, home);
+    await walkToPlace(second, await place(first));
     const other = await second.evaluate((name) => window.pangea.entities().find((one) => one.name === name).id, ada.character);
     await walkToEntity(second, other, 2);
     const [mine, his] = [await settled(first, ada), await settled(second, bob)];
