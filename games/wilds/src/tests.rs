@@ -32,7 +32,7 @@ impl Land for Flat {
 const FLAT: Game = Game { name: "flat", land: |_, _| Box::new(Flat), build: crate::build };
 const EXTENT: Rect = Rect { x0: 0, y0: 0, x1: 512, y1: 512 };
 /// Events in the order in which the game declares them.
-const EVENTS: [&str; 4] = ["Hit", "Died", "Missed", "Gathered"];
+const EVENTS: [&str; 6] = ["Told", "Got", "Hit", "Died", "Missed", "Gathered"];
 
 struct Try {
     sim: Sim,
@@ -49,7 +49,9 @@ impl Try {
         let ground = Ground::Cells(Rect { x0: 0, y0: 0, x1: 8, y1: 8 });
         let setup =
             Setup { world: &world, ground: &ground, extent: EXTENT, tick_hz: 20, view_m: 60, tick: 0 };
-        Self { sim: Sim::new(&FLAT, &setup), seq: 0, heard: Vec::new() }
+        let mut sim = Sim::new(&FLAT, &setup);
+        sim.own_ledger();
+        Self { sim, seq: 0, heard: Vec::new() }
     }
 
     fn empty() -> Self {
