@@ -2,13 +2,15 @@
 
 use bevy_ecs::prelude::*;
 use pangea_engine::outbox::Event;
-use pangea_engine::replicate::{put_message, take_message};
+use pangea_engine::replicate::take_message;
 use pangea_engine::walk::Stunned;
 use pangea_engine::*;
 use pangea_world::frames::tile;
 use pangea_world::id::CharacterId;
 use pangea_world::space::{Ground, Rect};
 use pangea_world::world_file;
+
+mod goods;
 
 use crate::attack::{Attack, Missed};
 use crate::gather::{Gather, Gathered};
@@ -36,7 +38,6 @@ const EVENTS: [&str; 6] = ["Told", "Got", "Hit", "Died", "Missed", "Gathered"];
 
 struct Try {
     sim: Sim,
-    seq: u32,
     heard: Vec<Event>,
 }
 
@@ -51,7 +52,7 @@ impl Try {
             Setup { world: &world, ground: &ground, extent: EXTENT, tick_hz: 20, view_m: 60, tick: 0 };
         let mut sim = Sim::new(&FLAT, &setup);
         sim.own_ledger();
-        Self { sim, seq: 0, heard: Vec::new() }
+        Self { sim, heard: Vec::new() }
     }
 
     fn empty() -> Self {
@@ -92,20 +93,17 @@ impl Try {
         self.sim.ecs().get::<Net>(entity).expect("it has a number").0
     }
 
-    fn give<T: Input>(&mut self, who: u16, kind: u8, input: &T) {
-        let mut payload = Vec::new();
-        put_message(input, &mut payload);
-        self.seq += 1;
-        let _ = self.sim.input(who, self.seq, kind, &payload);
+    fn give<T: Input>(&mut self, who: u16, input: &T) {
+        let _ = self.sim.act(who, input);
     }
 
     fn attack(&mut self, who: u16, target: u16, tick: u64) {
-        self.give(who, 1, &Attack { target, tick });
+        self.give(who, &Attack { target, tick });
         self.step(1);
     }
 
     fn gather(&mut self, who: u16, x: i32, y: i32) {
-        self.give(who, 2, &Gather { x, y });
+        self.give(who, &Gather { x, y });
     }
 
     fn told<T: Replicate>(&self) -> Vec<T> {
@@ -347,7 +345,7 @@ fn the_same_seed_and_the_same_inputs_give_the_same_life() {
         let ada = game.character((256.0, 256.0));
         for tick in 0..1_200u32 {
             let turn = f64::from(tick / 40) * 2.4;
-            game.give(ada, 0, &Walk { dx: turn.cos() as f32, dy: turn.sin() as f32 });
+            game.give(ada, &Walk { dx: turn.cos() as f32, dy: turn.sin() as f32 });
             game.step(1);
         }
         (game.awake(), game.heard.len())
