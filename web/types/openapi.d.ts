@@ -227,6 +227,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/data/characters/{id}/record": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A character's record. */
+        get: operations["record"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/data/characters/{id}/seize": {
         parameters: {
             query?: never;
@@ -270,6 +287,23 @@ export interface paths {
         };
         /** Follows the journal's chain of hashes over a part of it. */
         get: operations["check"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data/money": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How much money there is: of each currency the bank's and everybody else's, which are 0 together. */
+        get: operations["all_money"];
         put?: never;
         post?: never;
         delete?: never;
@@ -661,6 +695,21 @@ export interface components {
              */
             password: string;
         };
+        /** @description A record that could not be read. */
+        DamagedData: {
+            /**
+             * Format: int64
+             * @description The character's epoch then.
+             */
+            epoch: number;
+            /** @description In hex. */
+            record: string;
+            /**
+             * Format: int64
+             * @description When, ms since 1970.
+             */
+            time_ms: number;
+        };
         /** @description An operation that was done. */
         DoneData: {
             /** @description Its id: a repeat with it gets this answer again. */
@@ -944,6 +993,13 @@ export interface components {
             /** @description Sorted by id. */
             quests: components["schemas"]["QuestData"][];
         };
+        /** @description What a character is beside its place, as its game server wrote it last. */
+        RecordData: {
+            /** @description Records that a game server could not read, newest first, at most 16; the character began anew. */
+            damaged: components["schemas"]["DamagedData"][];
+            /** @description The engine's record, in hex; none before its first leave. */
+            record?: string | null;
+        };
         /** @description A refresh token, to be exchanged. */
         RefreshWish: {
             /** @description The newest one; each is good once. */
@@ -1084,6 +1140,26 @@ export interface components {
             version: string;
             /** @description Names of the worlds. */
             worlds: string[];
+        };
+        /** @description All money of one currency. */
+        SumData: {
+            /**
+             * Format: int64
+             * @description The bank's: what it gave out stands here below 0.
+             */
+            bank: number;
+            /** @description The game's name for it. */
+            currency: string;
+            /**
+             * Format: int64
+             * @description Of all characters together; with the bank's it is 0.
+             */
+            held: number;
+        };
+        /** @description All money. */
+        SumsData: {
+            /** @description Sorted by currency. */
+            currencies: components["schemas"]["SumData"][];
         };
         /** @description A login. */
         TokensAnswer: {
@@ -1612,6 +1688,36 @@ export interface operations {
             };
         };
     };
+    record: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordData"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     seize: {
         parameters: {
             query?: never;
@@ -1696,6 +1802,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CheckedData"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    all_money: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SumsData"];
                 };
             };
             default: {

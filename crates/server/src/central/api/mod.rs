@@ -204,6 +204,7 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(amend::mend_quest))
         .routes(routes!(amend::ban))
         .routes(routes!(data::quests))
+        .routes(routes!(data::record))
         .routes(routes!(data::by_name))
         .routes(routes!(ledger::belongings))
         .routes(routes!(ledger::grant))
@@ -211,6 +212,7 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(ledger::of_character))
         .routes(routes!(ledger::of_item))
         .routes(routes!(ledger::check))
+        .routes(routes!(ledger::all_money))
         .routes(routes!(data::servers))
         .routes(routes!(data::credential))
 }
