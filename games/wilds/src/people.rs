@@ -160,10 +160,11 @@ fn mark(n: usize) -> u8 {
     if PEOPLE[n].deals { 2 } else { u8::from(QUESTS.iter().any(|quest| usize::from(quest.giver) == n)) }
 }
 
-/// Who stands on this ground, and where: around the spawn, and around a place that another area has.
+/// Who stands on this ground, and where: around the place where the first faction's newcomers appear, and around a place that another area has.
 fn posts(setup: &Setup<'_>) -> Vec<(Person, Point)> {
     let mut posts = Vec::new();
-    let Ok(near) = setup.world.spawn(None) else { return posts };
+    let first = setup.world.factions.first().map(|faction| faction.id.as_str());
+    let Ok(near) = setup.world.spawn(first) else { return posts };
     let far = far_post(setup.world, &near);
     for (n, one) in PEOPLE.iter().enumerate() {
         let post = if one.far { &far } else { &near };
@@ -253,7 +254,7 @@ fn say(
     let mut choices = Vec::new();
     let mut texts = Vec::new();
     let person = &PEOPLE[usize::from(one.who).min(PEOPLE.len() - 1)];
-    let mut text = format!("{}, {}: {}", person.name, person.title.to_lowercase(), person.greets);
+    let mut text = person.greets.to_owned();
     let Some(sheet) = ledger.sheet(character) else { return choices };
     for (n, quest) in QUESTS.iter().enumerate() {
         match quest.open(sheet) {
