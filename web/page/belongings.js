@@ -5,7 +5,7 @@ import { $, make } from "./dom.js";
 import { Tables, markOf, noWords } from "./goods.js";
 import { showRecipes } from "./making.js";
 import { Quests } from "./quests.js";
-import { nearestForHands, sentenceOf } from "./reach.js";
+import { REACH_M, nearestForHands, sentenceOf } from "./reach.js";
 import { Talk } from "./talk.js";
 import { Trade } from "./trade.js";
 import { closeWindow, isOpen } from "./windows.js";
@@ -99,7 +99,8 @@ export class Belongings {
   }
 
   openBag(recipes = false) {
-    if (innerWidth < 700) for (const id of ["quest-window", "talk-window"]) closeWindow(id);
+    closeWindow("talk-window");
+    if (innerWidth < 700) closeWindow("quest-window");
     this.bag.open();
     this.turnTo(recipes);
   }
@@ -124,15 +125,19 @@ export class Belongings {
     if (this.showsRecipes) showRecipes(this.world, this.tables, this.bag.counts);
   }
 
-  /** What the hands would do now. @returns {{entity: Entity, text: string} | null} */
-  before() {
+  /**
+   * What the hands would do now.
+   * @param {boolean} atWork a tree or a rock is in reach: who stands farther off is not meant
+   * @returns {{entity: Entity, text: string} | null}
+   */
+  before(atWork) {
     const here = this.world.here();
-    const entity = here && this.has ? nearestForHands(this.world.entities, here) : undefined;
+    const entity = here && this.has ? nearestForHands(this.world.entities, here, atWork ? REACH_M * 0.75 : undefined) : undefined;
     return entity ? { entity, text: sentenceOf(entity, this.tables) } : null;
   }
 
-  /** Takes what lies near, or talks to who stands there. @returns {boolean} whether there was anything */
-  useHands(entity = this.before()?.entity) {
+  /** Takes what lies near, or talks to who stands there. @param {Entity | undefined} entity @returns {boolean} whether there was anything */
+  useHands(entity) {
     if (!entity) return false;
     const now = performance.now();
     if (now - this.takenMs < TAKE_MS) return true;

@@ -168,7 +168,8 @@ export class Game {
   /** What lies near, else the tree or rock. @param {boolean} [again] the key is held */
   useHands(again = false) {
     if (this.deeds.isDown) return;
-    if (again || !this.belongings.useHands()) this.deeds.gather();
+    const tile = this.deeds.tileBefore();
+    if (again || !this.belongings.useHands(this.belongings.before(tile !== null)?.entity)) this.deeds.gather(tile);
   }
 
   /** @param {() => void} deed */
@@ -303,8 +304,8 @@ export class Game {
 
   /** What E does now, or the button on a touch screen. */
   showNear() {
-    const before = this.deeds.isDown ? null : this.belongings.before();
-    const tree = before || this.deeds.isDown ? null : this.deeds.tileBefore();
+    const tree = this.deeds.isDown ? null : this.deeds.tileBefore();
+    const before = this.deeds.isDown ? null : this.belongings.before(tree !== null);
     const text = before?.text ?? "";
     $("show-bag").hidden = $("show-quests").hidden = !this.belongings.has;
     $("near").hidden = text === "" || !$("deeds").hidden;
