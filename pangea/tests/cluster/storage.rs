@@ -2,15 +2,26 @@
 
 use http::Method;
 use pangea_client::{EnterOptions, Event};
+use pangea_server::store;
 use pangea_world::Code;
+use pangea_world::id::{CharacterId, OpId};
 use serde_json::Value;
 
-use crate::support::{Cluster, event};
+use crate::support::{Cluster, event, request};
 
 /// What `/api/status` says of the storage.
 async fn storage(cluster: &Cluster) -> String {
     let status: Value = cluster.client().call(Method::GET, "/api/status", None).await.unwrap();
     status["storage"].as_str().unwrap().to_owned()
+}
+
+/// An operator gives this character coins, as this operation; the answer's status and body.
+async fn give(cluster: &Cluster, to: CharacterId, op: OpId) -> (u16, String) {
+    let key = std::fs::read_to_string(cluster.data().join("keys/operator.key")).expect("a key");
+    let path = format!("/api/data/characters/{to}/grant");
+    let body =
+        format!(r#"{{"reason":"a full disk","op":"{op}","coins":[{{"currency":"gold","amount":5}}]}}"#);
+    request(&cluster.url, Method::POST, &path, key.trim(), Some(&body)).await.expect("an answer")
 }
 
 /// A program that a test cannot do without.
@@ -20,7 +31,8 @@ fn needs(program: &str, argument: &str) {
     assert!(found, "this test needs the program «{program}», and the right to use it");
 }
 
-/// The disk runs full: writes are refused, who is inside plays on, and with room it goes on by itself.
+/// The disk runs full: writes are refused (an operation of the ledger too, which is done once when there is
+/// room), who is inside plays on, and with room it goes on by itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_refuses_writes_until_there_is_room() {
     needs("unshare", "--version");
@@ -51,11 +63,30 @@ async fn a_full_disk_refuses_writes_until_there_is_room() {
     assert_eq!(refused.code, Code::StorageBusy, "{refused}");
     assert!(kept.len() > 5, "some were written before");
     assert_eq!(storage(&cluster).await, "full");
+    let mut gifts = 0;
+    let unpaid = loop {
+        let op = OpId::new(store::now_ms() as u64, u64::to_be_bytes(gifts));
+        match give(&cluster, character, op).await {
+            (200, _) => gifts += 1,
+            (_, text) => {
+                assert!(text.contains("storage_busy"), "{text}");
+                break op;
+            }
+        }
+        assert!(gifts < 20_000, "the ledger needs no room");
+    };
     game.move_towards(1.0, 0.0).await;
     event(&mut game, "play goes on", |event, _| matches!(event, Event::Updated { .. }).then_some(())).await;
     let pid = cluster.pid();
     std::fs::remove_file(&ballast).unwrap();
     cluster.until("there is room again", || async { storage(&cluster).await == "ok" }).await;
+    for repeat in [r#""repeat":false"#, r#""repeat":true"#] {
+        let (status, text) = give(&cluster, character, unpaid).await;
+        assert!(status == 200 && text.contains(repeat), "{status} {text}");
+    }
+    let path = format!("/api/data/characters/{character}/belongings");
+    let has = cluster.operator(Method::GET, &path).await.expect("it is read");
+    assert_eq!(has["money"][0]["amount"].as_u64(), Some((gifts + 1) * 5));
     let (late, late_character) = cluster.player("Afterwards", "wilds", None).await;
     late.enter(late_character, EnterOptions::default()).await.expect("it goes on").leave().await;
     assert_eq!(cluster.pid(), pid);

@@ -86,13 +86,7 @@ pub async fn create(connection: &mut AnyConnection, new: &New, most: u32) -> Res
         let text = format!("this account has {count} characters, and may have {most}");
         return Err(Refusal::new(Code::CharacterLimit, text).into());
     }
-    let taken = sqlx::query("SELECT 1 FROM character WHERE name_key = $1 AND deleted IS NULL")
-        .bind(new.name.key.clone())
-        .fetch_optional(&mut *connection)
-        .await?;
-    if taken.is_some() {
-        return Err(Refusal::new(Code::NameTaken, "that name, or one that looks like it, is taken").into());
-    }
+    refuse_taken(connection, &new.name, None).await?;
     let created = now_ms();
     sqlx::query("INSERT INTO character (id, account, world, name, name_key, faction, created) VALUES ($1, $2, $3, $4, $5, $6, $7)")
         .bind(new.id.to_vec())
@@ -211,6 +205,54 @@ pub async fn delete(
         .bind(character.to_vec())
         .execute(connection)
         .await?;
+    Ok(())
+}
+
+/// Gives a character another name, or another faction (empty: none), while nobody owns it.
+///
+/// # Errors
+/// `name_taken`; `character_in_world` while an area owns it.
+pub async fn change(
+    connection: &mut AnyConnection,
+    character: CharacterId,
+    name: Option<&Name>,
+    faction: Option<&str>,
+) -> Result<(), Error> {
+    let known = get(&mut *connection, character).await?;
+    if let Some(name) = name {
+        refuse_taken(connection, name, Some(character)).await?;
+    }
+    let faction = faction.map_or(known.faction, |faction| (!faction.is_empty()).then(|| faction.to_owned()));
+    let done = sqlx::query(
+        "UPDATE character SET name = COALESCE($1, name), name_key = COALESCE($2, name_key), faction = $3 \
+         WHERE id = $4 AND owner IS NULL AND deleted IS NULL",
+    )
+    .bind(name.map(|name| name.shown.clone()))
+    .bind(name.map(|name| name.key.clone()))
+    .bind(faction)
+    .bind(character.to_vec())
+    .execute(connection)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Err(Refusal::new(Code::CharacterInWorld, "this character is in the world").into());
+    }
+    Ok(())
+}
+
+/// Refuses a name that another living character has.
+async fn refuse_taken(
+    connection: &mut AnyConnection,
+    name: &Name,
+    but: Option<CharacterId>,
+) -> Result<(), Error> {
+    let taken = sqlx::query("SELECT id FROM character WHERE name_key = $1 AND deleted IS NULL")
+        .bind(name.key.clone())
+        .fetch_optional(connection)
+        .await?;
+    let by = taken.map(|row| id(&row, 0)).transpose()?.map(CharacterId);
+    if by.is_some() && by != but {
+        return Err(Refusal::new(Code::NameTaken, "that name, or one that looks like it, is taken").into());
+    }
     Ok(())
 }
 

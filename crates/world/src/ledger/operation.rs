@@ -334,6 +334,17 @@ pub enum Act {
         /// What passes away.
         gives: Bundle,
     },
+    /// An operator mends a quest: accepted if it was not, and with this step open.
+    QuestSet {
+        /// Whose.
+        of: CharacterId,
+        /// Which.
+        quest: String,
+        /// The step that is open then, from 0.
+        step: u32,
+        /// Whether it has ended; gives no reward.
+        completed: bool,
+    },
 }
 
 /// Who asks for an operation.
@@ -416,6 +427,7 @@ impl Operation {
             | Fetch { who, storage, .. } => add(&[who.character], Some(Holder::Storage(*storage))),
             Grant { to, .. } => add(&[*to], bank),
             Seize { from, .. } => add(&[*from], bank),
+            QuestSet { of, .. } => add(&[*of], None),
         }
         if let Pick { source, .. } = &self.act {
             touched.source = Some((area, source.number));
@@ -432,13 +444,16 @@ impl Operation {
         if self.id.item(1).is_none() {
             return Refusal::err(Code::BadRequest, "an operation's id ends with two bytes of 0");
         }
-        let operators = matches!(self.act, Grant { .. } | Seize { .. });
+        let operators = matches!(self.act, Grant { .. } | Seize { .. } | QuestSet { .. });
         match &self.by {
             Writer::Operator { reason } if reason.trim().is_empty() || reason.len() > 400 => {
                 return Refusal::err(Code::BadRequest, "an operator names a reason, of at most 400 bytes");
             }
             by if operators != matches!(by, Writer::Operator { .. }) => {
-                return Refusal::err(Code::Forbidden, "operators grant and seize, areas do the rest");
+                return Refusal::err(
+                    Code::Forbidden,
+                    "operators grant, seize and mend quests, areas do the rest",
+                );
             }
             _ => {}
         }
@@ -481,7 +496,7 @@ impl Operation {
                 }
                 Ok(())
             }
-            QuestAccept { quest, .. } | QuestStep { quest, .. } => check_name(quest),
+            QuestAccept { quest, .. } | QuestStep { quest, .. } | QuestSet { quest, .. } => check_name(quest),
             QuestReward { quest, gets, .. } => {
                 check_name(quest)?;
                 check_bundle(gets, false)
@@ -507,6 +522,7 @@ impl Operation {
             Trade { .. } => "trade",
             QuestAccept { .. } => "quest_accept",
             QuestStep { .. } => "quest_step",
+            QuestSet { .. } => "quest_set",
             QuestReward { .. } => "quest_reward",
             Claim { .. } => "claim",
             Reserve { .. } => "reserve",

@@ -162,10 +162,7 @@ impl Turn<'_> {
                 if self.standing(who.character, quest).is_some() {
                     return Refusal::err(Code::QuestOrder, "this quest was accepted before");
                 }
-                let sheet = self.book.sheet(Holder::Character(who.character));
-                if sheet.is_some_and(|sheet| sheet.quests.len() >= MOST_QUESTS) {
-                    return Refusal::err(Code::NoRoom, "as many quests as a character may have");
-                }
+                self.room_for_quest(who.character)?;
                 self.book.set_quest(who.character, quest, 0, false);
                 Ok(())
             }
@@ -213,6 +210,14 @@ impl Turn<'_> {
             Act::Seize { from, gives } => {
                 let holder = self.anybody(*from)?;
                 self.unmake(holder, gives)
+            }
+            Act::QuestSet { of, quest, step, completed } => {
+                self.anybody(*of)?;
+                if self.standing(*of, quest).is_none() {
+                    self.room_for_quest(*of)?;
+                }
+                self.book.set_quest(*of, quest, *step, *completed);
+                Ok(())
             }
         }
     }
@@ -452,6 +457,14 @@ impl Turn<'_> {
 
     fn standing(&self, character: CharacterId, quest: &str) -> Option<Standing> {
         self.book.sheet(Holder::Character(character))?.quests.get(quest).copied()
+    }
+
+    fn room_for_quest(&self, character: CharacterId) -> Result<(), Refusal> {
+        let sheet = self.book.sheet(Holder::Character(character));
+        if sheet.is_some_and(|sheet| sheet.quests.len() >= MOST_QUESTS) {
+            return Refusal::err(Code::NoRoom, "as many quests as a character may have");
+        }
+        Ok(())
     }
 
     fn open_step(&self, character: CharacterId, quest: &str, step: u32) -> Result<(), Refusal> {

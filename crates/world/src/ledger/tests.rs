@@ -46,7 +46,9 @@ impl Scene {
     fn operation(&mut self, act: Act) -> Operation {
         self.next += 1;
         let by = match act {
-            Act::Grant { .. } | Act::Seize { .. } => Writer::Operator { reason: "a test".into() },
+            Act::Grant { .. } | Act::Seize { .. } | Act::QuestSet { .. } => {
+                Writer::Operator { reason: "a test".into() }
+            }
             _ => Writer::Area { area: AREA, epoch: 3, incarnation: 2 },
         };
         Operation { id: OpId::new(NOW, self.next.to_be_bytes()), by, act }
@@ -256,6 +258,21 @@ fn a_quest_goes_step_by_step_and_rewards_once() {
     assert_eq!(scene.code(step(1)), Some(Code::QuestOrder));
     assert_eq!(scene.code(accept), Some(Code::QuestOrder));
     assert_eq!(scene.gold(1), 30);
+}
+
+#[test]
+fn an_operator_mends_a_quest_and_an_area_may_not() {
+    let mut scene = Scene::new();
+    let set = |step, completed| Act::QuestSet { of: hero(1), quest: "wolves".into(), step, completed };
+    let step = |n| Act::QuestStep { who: who(1), quest: "wolves".into(), step: n };
+    scene.act(set(2, false)).expect("accepted, with the third step open");
+    assert_eq!(scene.code(step(0)), Some(Code::QuestOrder));
+    assert_eq!(scene.code(step(2)), None);
+    scene.act(set(0, true)).expect("ended");
+    assert_eq!(scene.code(step(0)), Some(Code::QuestOrder));
+    let by = Writer::Area { area: AREA, epoch: 3, incarnation: 2 };
+    let operation = Operation { by, ..scene.operation(set(0, false)) };
+    assert_eq!(operation.check().map_err(|refusal| refusal.code), Err(Code::Forbidden));
 }
 
 #[test]
