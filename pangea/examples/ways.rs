@@ -81,7 +81,7 @@ fn cpu_s() -> anyhow::Result<f64> {
     let mut most = 0.0f64;
     for entry in std::fs::read_dir("/proc")?.flatten() {
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        if !line.split(|byte| *byte == 0).nth(1).is_some_and(|word| word == b"area") {
+        if line.split(|byte| *byte == 0).nth(1).is_none_or(|word| word != b"area") {
             continue;
         }
         let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
