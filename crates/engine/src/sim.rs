@@ -13,6 +13,7 @@ use pangea_world::world as world_of;
 
 use crate::field::Malformed;
 use crate::interest::{Grid, Seen};
+use crate::ledger::Ledger;
 use crate::outbox::{Event, Outbox};
 use crate::registry::{Builder, CHARACTER, Enter, EnterHook, Kind, Leave, LeaveHook, Registry};
 use crate::rng::Dice;
@@ -145,6 +146,7 @@ impl Sim {
         ecs.insert_resource(Clock { tick: setup.tick, hz: setup.tick_hz.max(1) });
         ecs.insert_resource(Extent(setup.extent));
         ecs.insert_resource(Terrain::new((game.land)(setup.world, setup.ground)));
+        ecs.insert_resource(Ledger::default());
         ecs.insert_resource(Dice::of_area(setup.world.seed, setup.ground, setup.tick));
         let mut builder = Builder::new(ecs);
         builder.component::<Position>().component::<Character>();
@@ -190,6 +192,11 @@ impl Sim {
     /// The land, for its tiles.
     pub fn terrain(&mut self) -> &mut Terrain {
         self.ecs.resource_mut::<Terrain>().into_inner()
+    }
+
+    /// What is asked of the ledger, and what is known of it.
+    pub fn ledger(&mut self) -> &mut Ledger {
+        self.ecs.resource_mut::<Ledger>().into_inner()
     }
 
     /// Entities and resources, for what is not a step: tests, commands of an operator.
@@ -246,6 +253,7 @@ impl Sim {
         let born = self.tick() + 1;
         self.shadows.appear(id, entity, CHARACTER, born);
         self.shadows.hot[usize::from(id)].at = centimetres((x, y));
+        self.ledger().came(who);
         for hook in &mut self.on_enter {
             hook(&mut self.ecs, entity, why);
         }
@@ -323,6 +331,7 @@ impl Sim {
         self.ecs.resource_mut::<Clock>().tick += 1;
         let tick = self.tick();
         self.terrain().now = tick;
+        self.ledger().turn();
         for system in &mut self.systems {
             // A system that fails to run is one whose declared resource is missing: a mistake of the game.
             if let Err(error) = system.run((), &mut self.ecs) {

@@ -620,3 +620,23 @@ fn the_schema_says_what_clients_may_see() {
     assert_eq!(take_varint(&mut from), Ok(5));
     assert_eq!(u8::kind(), "u8");
 }
+
+#[test]
+fn constant_tables_come_with_the_schema() {
+    fn build(area: &mut Builder, _: &Setup<'_>) {
+        area.table("items", serde_json::json!([{ "name": "wood" }]));
+    }
+    let (with, without) = (sim_of(&Game { name: "test", land, build }, 20, 40), sim());
+    let schema: serde_json::Value = serde_json::from_str(with.schema().0).expect("JSON");
+    assert_eq!(schema["tables"]["items"][0]["name"], "wood");
+    assert!(!without.schema().0.contains("tables"));
+}
+
+#[test]
+#[should_panic(expected = "more than 65536")]
+fn a_table_is_not_larger_than_clients_take() {
+    fn build(area: &mut Builder, _: &Setup<'_>) {
+        area.table("items", serde_json::json!("x".repeat(65_536)));
+    }
+    sim_of(&Game { name: "test", land, build }, 20, 40);
+}

@@ -573,6 +573,13 @@ pub struct Granted {
     /// Whether players ask before they follow a prompt (G3), or connect at once.
     #[prost(bool, tag = "13")]
     pub prompt: bool,
+    /// What lies on its ground: [`crate::ledger::Sheet`] as JSON. Empty if `resumed`, as the next one.
+    #[prost(bytes = "vec", tag = "20")]
+    pub lies: Vec<u8>,
+    /// Its sources that are spent, those with the highest lives, at most 32,768: number and life, 8 bytes each,
+    /// big-endian.
+    #[prost(bytes = "vec", tag = "21")]
+    pub spent: Vec<u8>,
 }
 
 /// One public key.

@@ -323,7 +323,7 @@ impl Area {
         if let Some(slot) = here.client {
             self.close(slot, code, reason);
         }
-        self.ledger.forget(character, here.epoch);
+        self.ledger.forget(self.sim.ledger(), character, here.epoch);
     }
 
     /// Those whose grace time is over leave; wishes that nobody answered are forgotten.
@@ -433,5 +433,29 @@ impl Area {
         self.clients[slot] = Some(client);
         self.new_slots.push(slot);
         slot
+    }
+}
+
+#[cfg(test)]
+impl Here {
+    /// One that is among the entities, without a client.
+    pub fn inside(doc: CharacterDoc, epoch: u64) -> Self {
+        Self {
+            doc,
+            epoch,
+            enter: EnterId::default(),
+            entity: 0,
+            in_world: true,
+            eyes: (0.0, 0.0),
+            client: None,
+            leaves_at_ms: None,
+            frozen: None,
+            commit_again_ms: 0,
+            kicked: None,
+            told: None,
+            wish: None,
+            portal: None,
+            resume: [0; 16],
+        }
     }
 }

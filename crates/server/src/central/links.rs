@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, SessionId};
+use pangea_world::ledger::Holder;
 use pangea_world::messages::{
     Admitted, AreaReady, Body, GoOn, GoOnReply, Granted, Heartbeat, Lease, Places, Register, SaveArea,
     ServerExited, ServerInfo, SpawnerHello, Stopped, WebTransport,
@@ -378,6 +379,7 @@ async fn register_area(
         certificate: register.certificate.clone(),
         webtransport: register.webtransport.clone().filter(is_webtransport),
     };
+    let (lies, spent) = if resumed { Default::default() } else { goods_of(core, area).await? };
     let restoring = state.is_some();
     let always_on = {
         let mut all = core.state();
@@ -433,6 +435,8 @@ async fn register_area(
         resumed,
         always_on,
         prompt: core.config.central.prompt,
+        lies,
+        spent,
     }))?;
     if register.ready {
         peers::arrived(core, area);
@@ -440,6 +444,14 @@ async fn register_area(
         peers::tell_all(core, area);
     }
     Ok(area)
+}
+
+/// What lies on the ground of an area, and which of its sources are spent, as [`Granted`] carries them.
+async fn goods_of(core: &Core, area: AreaId) -> Result<(Vec<u8>, Vec<u8>), Refusal> {
+    let mut reader = core.store.reader().await?;
+    let lies = store::ledger::sheet(&mut reader, Holder::Ground(area)).await?;
+    let spent = store::ledger::spent(&mut reader, area).await?;
+    Ok((serde_json::to_vec(&lies).unwrap_or_default(), spent))
 }
 
 fn on_ready(core: &Core, area: AreaId, server: ServerId, ready: &AreaReady) {
