@@ -243,6 +243,13 @@ impl Sim {
         let mut read = Ok(());
         if let Some(mut record) = record {
             read = self.registry.take_entity(&mut entity, &mut record).map(drop);
+            if read.is_ok() && !record.is_empty() {
+                read = Err(Malformed);
+            }
+        }
+        if read.is_err() {
+            entity.despawn();
+            entity = self.ecs.spawn(());
         }
         entity.insert((Net(id), CHARACTER, CharacterIs(who), character, Position { x, y }));
         for input in &self.registry.inputs {
@@ -260,20 +267,25 @@ impl Sim {
         read
     }
 
-    /// Takes a character out, or gives a reserved id back; the id rests until the next step is over.
-    pub fn remove(&mut self, id: u16, why: Leave) {
+    /// Takes a character out, or gives a reserved id back; the id rests until the next step is over. What is
+    /// returned is its record, as the hooks left it.
+    pub fn remove(&mut self, id: u16, why: Leave) -> Option<Vec<u8>> {
+        let mut record = None;
         if let Some(entity) = self.entity(id) {
             for hook in &mut self.on_leave {
                 hook(&mut self.ecs, entity, why);
             }
+            record = self.record(id);
             self.ecs.despawn(entity);
             self.shadows.vanish(id);
         }
         self.seqs[usize::from(id)] = Seq::default();
         self.resting.push(id);
+        record
     }
 
-    /// An entity as bytes, with everything that travels; see [`crate::codec`].
+    /// An entity as bytes, with everything that travels; of a character all but its place and who it is. See
+    /// [`crate::codec`].
     pub fn record(&self, id: u16) -> Option<Vec<u8>> {
         let mut record = Vec::new();
         self.registry.put_entity(&self.ecs, self.entity(id)?, &mut record).then_some(record)

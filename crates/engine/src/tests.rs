@@ -444,7 +444,7 @@ proptest! {
                     (Act::Stone(x, y), _) => {
                         sim.ecs().spawn((Kind(1), Position { x, y }));
                     }
-                    (Act::Remove(_), Some(who)) => sim.remove(there.swap_remove(who).id, Leave::Quit),
+                    (Act::Remove(_), Some(who)) => drop(sim.remove(there.swap_remove(who).id, Leave::Quit)),
                     (Act::Heal(_, health), Some(who)) => {
                         let entity = sim.entity(there[who].id).expect("there");
                         let new = Body { health, ..Body::default() };
@@ -560,6 +560,11 @@ fn a_cut_record_is_refused_and_the_character_is_new() {
         assert_eq!(read, Err(Malformed), "cut at {cut}");
         assert_eq!(sim.place(id), Some((5.0, 5.0)));
     }
+    let id = sim.reserve().expect("an id");
+    let ada = Character { name: "Ada".into(), faction: String::new() };
+    let longer = [&record[..], &[0]].concat();
+    let read = sim.spawn(id, CharacterId([2; 16]), ada, (5.0, 5.0), Enter::Restore, Some(&longer));
+    assert_eq!(read, Err(Malformed), "with something behind it");
 }
 
 /// The same inputs and seed give the same area.

@@ -130,5 +130,6 @@ pub fn announcement_of(admit: &Admit) -> Result<Announcement, Refusal> {
         epoch: admit.epoch,
         granted: admit.granted,
         wait_ms: admit.wait_ms,
+        record: admit.record.clone(),
     })
 }

@@ -23,7 +23,8 @@ use super::state::{Chat, PeerAddress, Phase, Seat, Server, Spawner, Taken, serve
 use super::wish::{EnterWish, Progress};
 use super::{handoff, peers, running};
 use crate::link::{self, Accepted, Event};
-use crate::store::{self, ownership};
+use crate::store;
+use crate::store::ownership::{self, Ground};
 use crate::{clock, random};
 
 /// The key that a role of this name must have; no other role than these three may open a link.
@@ -295,7 +296,8 @@ async fn area_message(core: &Arc<Core>, sender: &link::Sender, server: ServerId,
         Body::Admitted(admitted) => on_admitted(core, &admitted),
         Body::Arrived(message) => handoff::arrived(core, area, &message),
         Body::NoShow(at) => handoff::no_show(core, area, &at).await,
-        Body::Places(places) => on_places(core, area, &places),
+        Body::Places(places) => on_places(core, area, places),
+        Body::Damaged(at) => handoff::damaged(core, area, &at).await,
         Body::Abort(at) => handoff::abort(core, area, &at).await,
         Body::GoOn(wish) => drop(tokio::spawn(go_on(core.clone(), sender.clone(), area, wish))),
         Body::SaveArea(save) => save_area(core, area, server, save).await,
@@ -495,19 +497,20 @@ fn on_admitted(core: &Core, admitted: &Admitted) {
     }
 }
 
-/// Positions are written beside everything else: nobody waits for them.
-fn on_places(core: &Arc<Core>, area: AreaId, places: &Places) {
-    let Some(map) = handoff::place_map(core, area) else { return };
-    let standing = |left: &pangea_world::messages::Left| {
+/// Places and records are written beside everything else: nobody waits for them.
+fn on_places(core: &Arc<Core>, area: AreaId, places: Places) {
+    let ground = handoff::place_map(core, area).map_or(Ground::Nowhere, Ground::On);
+    let standing = |left: pangea_world::messages::Left| {
         let character = CharacterId::from_bytes(&left.character).ok()?;
-        Some(ownership::Standing { character, epoch: left.epoch, x: left.x, y: left.y })
+        let record = handoff::record_of(character, left.record);
+        Some(ownership::Standing { character, epoch: left.epoch, x: left.x, y: left.y, record })
     };
-    let places: Vec<ownership::Standing> = places.places.iter().filter_map(standing).collect();
+    let places: Vec<ownership::Standing> = places.places.into_iter().filter_map(standing).collect();
     let core = core.clone();
     tokio::spawn(async move {
         let written = core.store.write(move |tx| {
-            let (map, places) = (map.clone(), places.clone());
-            Box::pin(async move { ownership::save_places(tx, area, map.as_deref(), &places).await })
+            let (ground, places) = (ground.clone(), places.clone());
+            Box::pin(async move { ownership::save_places(tx, area, &ground, &places).await })
         });
         if let Err(refusal) = written.await {
             tracing::warn!(%refusal, "a batch of places was not written; the next one will be");
@@ -634,6 +637,8 @@ fn go_on_want(core: &Core, area: AreaId, wish: &GoOn) -> Result<Want, Refusal> {
         world: Some(world),
         map: (!wish.map.is_empty()).then(|| wish.map.clone()),
         layer: wish.layer_plus_one.checked_sub(1).map(|layer| layer as u16),
+        rule: (!wish.rule.is_empty()).then(|| wish.rule.clone()),
+        friend: (!wish.friend.is_empty()).then(|| wish.friend.clone()),
         ..EnterWish::default()
     };
     Ok(Want {

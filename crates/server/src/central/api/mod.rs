@@ -204,6 +204,7 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(amend::mend_quest))
         .routes(routes!(amend::ban))
         .routes(routes!(data::quests))
+        .routes(routes!(data::record))
         .routes(routes!(data::by_name))
         .routes(routes!(ledger::belongings))
         .routes(routes!(ledger::grant))
