@@ -108,7 +108,7 @@ async fn tiles(game: &mut Game, (x, y): (f64, f64)) -> BTreeMap<(i32, i32), u8> 
     let side = CHUNK_TILES as i32;
     let (cx, cy) = ((x as i32).div_euclid(side), (y as i32).div_euclid(side));
     let mut found = BTreeMap::new();
-    for (cx, cy) in [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)].map(|(dx, dy)| (cx + dx, cy + dy)) {
+    for (cx, cy) in (0..9).map(|n| (cx + n % 3 - 1, cy + n / 3 - 1)) {
         game.ask_tiles(cx, cy).await;
         let all = event(game, "the tiles", |event, _| match event {
             Event::Tiles { cx: x, cy: y, tiles } if (*x, *y) == (cx, cy) => Some(tiles.clone()),
@@ -143,7 +143,7 @@ fn tree(tiles: &BTreeMap<(i32, i32), u8>, from: (f64, f64)) -> ((i32, i32), (f64
     });
     let mut reached: Vec<_> = stands.filter(|(_, at)| clear(*at)).collect();
     reached.sort_by(|a, b| far(a.1, from).total_cmp(&far(b.1, from)));
-    *reached.first().expect("a tree near the spawn")
+    *reached.first().expect("a tree that one can walk to")
 }
 
 async fn kill_area(cluster: &Cluster, area: &str) {
