@@ -290,7 +290,8 @@ await runAll(async () => {
   await step("two trade: an offer that changes is agreed to anew, and exactly it changes hands", async () => {
     await operator(`characters/${bob.id}/grant`, { reason: "pocket money", coins: [{ currency: "coin", amount: 30 }] });
     await second.waitForFunction(() => window.pangea.me().components.Bag.coins >= 30);
-    await walkToPlace(second, await place(first));
+    await walkToPlace(first, home);
+    await walkToPlace(second, home);
     const other = await second.evaluate((name) => window.pangea.entities().find((one) => one.name === name).id, ada.character);
     await walkToEntity(second, other, 2);
     const [mine, his] = [await settled(first, ada), await settled(second, bob)];

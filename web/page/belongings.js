@@ -155,12 +155,14 @@ export class Belongings {
     const here = this.world.here();
     if (!here || !this.has) return false;
     const hands = nearestForHands(this.world.entities, { x: at.x, y: at.y + 0.25 }, CLICK_M);
-    if (hands) {
+    const player = this.playerAt({ x: at.x, y: at.y + 0.5 });
+    // Of two who stand close together the nearer one is meant.
+    const isHands = hands && (!player || Math.abs(hands.x - at.x) < Math.abs(player.x - at.x));
+    if (isHands) {
       if (nearestForHands([hands], here)) this.useHands(hands);
       else this.toast("That is too far away: go nearer.");
       return true;
     }
-    const player = this.playerAt({ x: at.x, y: at.y + 0.5 });
     if (player) this.openMenu(player, click);
     return player !== undefined;
   }

@@ -959,6 +959,7 @@ export interface components {
             took_ms: number;
             /** @description Where to connect: `ws://…` or `wss://…`. */
             url: string;
+            webtransport?: components["schemas"]["WebTransportOffer"] | null;
         };
         /** @description How a quest stands afterwards. */
         QuestChange: {
@@ -1173,6 +1174,13 @@ export interface components {
             account: components["schemas"]["AccountInfo"];
             /** @description Exchange it at `/api/refresh` when the access token's time is over. */
             refresh_token: string;
+        };
+        /** @description How a server is reached by WebTransport. */
+        WebTransportOffer: {
+            /** @description SHA-256 of the certificates that may be met there, hex; none if any client believes them. */
+            certificate_hashes: string[];
+            /** @description Where to connect: `https://…`. */
+            url: string;
         };
         /** @description One persistent place with its own rules. */
         WorldAnswer: {

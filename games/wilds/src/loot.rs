@@ -98,11 +98,14 @@ type Taker<'a> = (Entity, &'a CharacterIs, &'a Position, &'a mut Inputs<Take>, H
 /// Something that can be taken.
 type Thing<'a> = (Entity, &'a Net, &'a Position, Option<&'a mut Source>, Option<&'a HeapIs>);
 
+/// Whether something can be taken.
+type CanBeTaken = Or<(With<Source>, With<HeapIs>)>;
+
 fn take(
     clock: Res<Clock>,
     mut asking: Asking<'_>,
     mut characters: Query<Taker<'_>, IsCharacter>,
-    mut things: Query<Thing<'_>, Or<(With<Source>, With<HeapIs>)>>,
+    mut things: Query<Thing<'_>, CanBeTaken>,
 ) {
     for (by, CharacterIs(character), at, mut inputs, stunned) in &mut characters {
         for Take { target } in inputs.drain() {

@@ -334,7 +334,7 @@ fn act(choice: Choice, character: CharacterId) -> Option<Act> {
         Choice::Leave => return None,
         Choice::End(quest, step) => return QUESTS[quest].end(character, step),
         Choice::Accept(quest) => {
-            let Some(quest) = QUESTS.get(quest) else { return None };
+            let quest = QUESTS.get(quest)?;
             Act::QuestAccept { who, quest: quest.name.to_owned(), gets: bundle(quest.brings, 0) }
         }
         Choice::Buy(name) => {
