@@ -134,7 +134,7 @@ async function walkToPerson(page, name) {
   };
   // As text, so that it is the same function in the page.
   const isSeen = `Boolean((${seen})(${JSON.stringify(name)}))`;
-  if (!await page.evaluate(isSeen)) await walkTo(page, SPAWN, isSeen);
+  if (!await page.evaluate(isSeen)) await walkTo(page, SPAWN, seen, name);
   await walkToEntity(page, await page.evaluate(`(${seen})(${JSON.stringify(name)}).id`), 1.2);
 }
 
@@ -153,10 +153,11 @@ const titleOf = (page, name) => page.evaluate((name) => {
 /** Goods of which there are none are not there. */
 const without = (goods) => Object.fromEntries(Object.entries(goods).filter(([, count]) => count > 0));
 
-/** Until the trade is so. @param {(trading: any) => boolean} condition */
-const trading = (page, condition) => page.waitForFunction(
-  `(${condition})(window.pangea.me()?.components.Trading ?? {})`,
-);
+/** Until the page shows these fields of the trade. */
+const trading = (page, wish) => page.waitForFunction((wish) => {
+  const now = window.pangea.me()?.components.Trading ?? {};
+  return Object.entries(wish).every(([field, value]) => JSON.stringify(now[field]) === JSON.stringify(value));
+}, wish);
 
 /** Where somebody is drawn, in pixels of the page. */
 async function spotOf(page, name) {
@@ -303,18 +304,18 @@ await runAll(async () => {
     await button(first, "Trade").click();
     for (const page of [first, second]) await page.locator("#trade-window").waitFor();
     await slotWith(first, "Wood").click();
-    await second.getByLabel("Coins", { exact: true }).fill("9");
-    await second.getByLabel("Coins", { exact: true }).blur();
-    await trading(first, ({ their_coins, my_slots }) => their_coins === 9 && my_slots.length === 1);
+    await second.getByRole("spinbutton", { name: "Coins" }).fill("9");
+    await second.getByRole("spinbutton", { name: "Coins" }).blur();
+    await trading(first, { their_coins: 9, my_counts: [mine.goods.wood] });
     await button(first, "Agree").click();
-    await trading(second, ({ they_agree }) => they_agree);
-    await second.getByLabel("Coins", { exact: true }).fill("7");
-    await second.getByLabel("Coins", { exact: true }).blur();
-    await trading(first, ({ their_coins, i_agree }) => their_coins === 7 && !i_agree);
+    await trading(second, { they_agree: true });
+    await second.getByRole("spinbutton", { name: "Coins" }).fill("7");
+    await second.getByRole("spinbutton", { name: "Coins" }).blur();
+    await trading(first, { their_coins: 7, i_agree: false });
     await shot(first, "27-trade");
     await shot(second, "28-trade-phone");
     await button(second, "Agree").tap();
-    await trading(first, ({ they_agree }) => they_agree);
+    await trading(first, { they_agree: true });
     await button(first, "Agree").click();
     for (const page of [first, second]) await page.getByText("is done.").first().waitFor();
     for (const page of [first, second]) await page.locator("#trade-window").waitFor({ state: "hidden" });

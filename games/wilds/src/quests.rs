@@ -193,7 +193,8 @@ pub fn bundle(items: &[(&str, u32)], coins: i64) -> Bundle {
 
 fn table() -> Value {
     let row = |quest: &Quest| {
-        let step = |step: &Step| json!({ "text": step.text, "count": step.task.count(), "who": step.task.person() });
+        let step =
+            |step: &Step| json!({ "text": step.text, "count": step.task.count(), "who": step.task.person() });
         let item = |(name, count): &(&str, u32)| json!([number(name), count]);
         json!({
             "name": quest.name, "title": quest.title, "giver": quest.giver,
