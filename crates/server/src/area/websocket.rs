@@ -13,6 +13,9 @@ const CLOSE: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
 
+/// So many bytes of room are kept for the next frames: some inputs.
+const KEPT: usize = 256;
+
 /// What a client sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
@@ -66,7 +69,9 @@ impl Reader {
             let payload: Vec<u8> = self.bytes[begin..end].iter().enumerate().map(unmask).collect();
             self.at = end;
             if self.at == self.bytes.len() {
-                (self.bytes, self.at) = (Vec::new(), 0);
+                self.bytes.clear();
+                self.bytes.shrink_to(KEPT);
+                self.at = 0;
             }
             if let Some(frame) = self.frame(first & 0x80 != 0, first & 0x0f, payload)? {
                 return Ok(Some(frame));
@@ -144,9 +149,18 @@ fn wrong<T>(what: &str) -> Result<T, Refusal> {
     Refusal::err(Code::Protocol, format!("WebSocket: {what}"))
 }
 
-/// Appends the head of a server's binary frame.
-pub fn put_binary_head(out: &mut BytesMut, length: usize) {
-    put_head(out, BINARY, length);
+/// Most bytes of a server's head.
+pub const MOST_HEAD: usize = 10;
+
+/// Writes the head of a server's binary frame so that it ends where `room`, [`MOST_HEAD`] bytes, ends; says where
+/// it begins.
+pub fn put_binary_head_before(room: &mut [u8], length: usize) -> usize {
+    let mut head = [0; MOST_HEAD];
+    let mut unused = &mut head[..];
+    put_head(&mut unused, BINARY, length);
+    let begin = unused.len();
+    room[begin..].copy_from_slice(&head[..MOST_HEAD - begin]);
+    begin
 }
 
 /// Appends a whole binary frame.
@@ -167,7 +181,7 @@ pub fn put_close(out: &mut BytesMut, code: u16) {
     out.put_u16(code);
 }
 
-fn put_head(out: &mut BytesMut, kind: u8, length: usize) {
+fn put_head(out: &mut impl BufMut, kind: u8, length: usize) {
     out.put_u8(0x80 | kind);
     match length {
         0..126 => out.put_u8(length as u8),
