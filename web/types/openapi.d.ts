@@ -73,6 +73,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/data/accounts/{id}/ban": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Bans an account, or lifts its ban; its login ends and its character leaves the world at once. */
+        put: operations["ban"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/data/characters": {
         parameters: {
             query?: never;
@@ -104,7 +121,8 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /** Renames a character that is not in the world, or gives it another faction. */
+        patch: operations["change"];
         trace?: never;
     };
     "/api/data/characters/{id}/belongings": {
@@ -158,6 +176,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/data/characters/{id}/location": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets a character that is not in the world down somewhere in it. */
+        put: operations["set_down"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/data/characters/{id}/quests": {
         parameters: {
             query?: never;
@@ -167,6 +202,40 @@ export interface paths {
         };
         /** A character's quests. */
         get: operations["quests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data/characters/{id}/quests/{quest}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Mends a quest, also of a character in the world; it is accepted if it was not. */
+        put: operations["mend_quest"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data/characters/{id}/record": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A character's record. */
+        get: operations["record"];
         put?: never;
         post?: never;
         delete?: never;
@@ -464,6 +533,16 @@ export interface components {
             /** @description As shown. */
             name: string;
         };
+        /** @description Until when an account is kept out. */
+        Ban: {
+            /** @description Why, for the audit log. */
+            reason: string;
+            /**
+             * Format: int64
+             * @description ms since 1970; 0 lifts the ban.
+             */
+            until_ms: number;
+        };
         /** @description What a character has. */
         BelongingsData: {
             /** @description Sorted by slot. */
@@ -502,6 +581,15 @@ export interface components {
             place?: components["schemas"]["PlaceAnswer"] | null;
             /** @description In which world it lives. */
             world: string;
+        };
+        /** @description What becomes of a character; what is not named stays. */
+        CharacterChange: {
+            /** @description A faction of its world; empty: none. */
+            faction?: string | null;
+            /** @description A new name, by the rules for names. */
+            name?: string | null;
+            /** @description Why, for the audit log. */
+            reason: string;
         };
         /** @description A character, with what its own player does not need. */
         CharacterData: {
@@ -589,6 +677,21 @@ export interface components {
              * @example three blue herons
              */
             password: string;
+        };
+        /** @description A record that could not be read. */
+        DamagedData: {
+            /**
+             * Format: int64
+             * @description The character's epoch then.
+             */
+            epoch: number;
+            /** @description In hex. */
+            record: string;
+            /**
+             * Format: int64
+             * @description When, ms since 1970.
+             */
+            time_ms: number;
         };
         /** @description An operation that was done. */
         DoneData: {
@@ -744,6 +847,23 @@ export interface components {
              */
             most: number;
         };
+        /** @description Where a character is set down. */
+        LocationChange: {
+            /** @description The map; none: the spawn's. A grid has none. */
+            map?: string | null;
+            /** @description Why, for the audit log. */
+            reason: string;
+            /**
+             * Format: double
+             * @description Metres, grows east.
+             */
+            x: number;
+            /**
+             * Format: double
+             * @description Metres, grows south.
+             */
+            y: number;
+        };
         /** @description One map of a maps world. */
         MapAnswer: {
             /**
@@ -823,6 +943,20 @@ export interface components {
             /** @description Where to connect: `ws://…` or `wss://…`. */
             url: string;
         };
+        /** @description How a quest stands afterwards. */
+        QuestChange: {
+            /** @description Whether it has ended; no reward is given. */
+            completed?: boolean;
+            /** @description The operation's id from an earlier answer, to ask again without doing it twice; 32 hex digits. */
+            op?: string | null;
+            /** @description Why, for the journal. */
+            reason: string;
+            /**
+             * Format: int32
+             * @description The step that is open, from 0.
+             */
+            step: number;
+        };
         /** @description One character's standing in one quest. */
         QuestData: {
             /** @description Whether the last step is done. */
@@ -841,6 +975,13 @@ export interface components {
         QuestsData: {
             /** @description Sorted by id. */
             quests: components["schemas"]["QuestData"][];
+        };
+        /** @description What a character is beside its place, as its game server wrote it last. */
+        RecordData: {
+            /** @description Records that a game server could not read, newest first, at most 16; the character began anew. */
+            damaged: components["schemas"]["DamagedData"][];
+            /** @description The engine's record, in hex; none before its first leave. */
+            record?: string | null;
         };
         /** @description A refresh token, to be exchanged. */
         RefreshWish: {
@@ -1190,6 +1331,38 @@ export interface operations {
             };
         };
     };
+    ban: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Ban"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     by_name: {
         parameters: {
             query?: never;
@@ -1239,6 +1412,38 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["CharacterData"];
                 };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CharacterChange"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: {
                 headers: {
@@ -1348,6 +1553,38 @@ export interface operations {
             };
         };
     };
+    set_down: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LocationChange"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     quests: {
         parameters: {
             query?: never;
@@ -1366,6 +1603,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["QuestsData"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    mend_quest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+                /** @description The game's name for it */
+                quest: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QuestChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoneData"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    record: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordData"];
                 };
             };
             default: {

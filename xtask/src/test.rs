@@ -36,7 +36,7 @@ const FAST: [Step; 3] = [
     ("unit tests", || cargo(&["test", "--workspace", "--lib", "--bins"])),
 ];
 
-const ALL: [Step; 8] = [
+const ALL: [Step; 9] = [
     ("tools", tools),
     ("format", || cargo(&["fmt", "--all", "--check"])),
     ("node modules", node_modules),
@@ -44,6 +44,7 @@ const ALL: [Step; 8] = [
     ("lints", || cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])),
     ("generated code", || crate::codegen::run(true)),
     ("page and library", || in_folder("web", "npm", &["test", "--silent"])),
+    ("benchmarks' own tests", || in_folder("bench/colyseus", "node", &["--test"])),
     ("tests", || cargo(&["test", "--workspace", "--no-fail-fast"])),
 ];
 

@@ -152,6 +152,12 @@ impl Client {
         Self { login: Arc::new(Mutex::new(Some(login))), ..self.clone() }
     }
 
+    /// The same client, that plays only games of this schema (its hash, [`crate::Schema::hash`]): another one is
+    /// refused when it connects, with `version_mismatch`, instead of being misread.
+    pub fn playing_only(&self, schema: u64) -> Self {
+        Self { dialer: self.dialer.clone().playing_only(schema), ..self.clone() }
+    }
+
     /// Makes an account and logs it in.
     ///
     /// # Errors

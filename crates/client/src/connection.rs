@@ -7,13 +7,13 @@ use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::Uri;
 use pangea_world::frames::{ClientMessage, Entry, ServerMessage, read_server_frame};
-use pangea_world::{GAME_PROTOCOL_VERSION, Refusal};
+use pangea_world::{Code, GAME_PROTOCOL_VERSION, Refusal};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use crate::dial::{Dialer, Stream};
-use crate::{Error, View};
+use crate::{Error, Schema, View};
 
 /// From the upgrade to Welcome.
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
@@ -100,7 +100,7 @@ impl Connection {
                 connection
                     .send(&ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, schema: 0, entry })
                     .await?;
-                connection.welcome().await?;
+                connection.welcome(dialer.schema()).await?;
             }
             First::Plain(ticket) => {
                 let first = serde_json::json!({ "ticket": ticket }).to_string();
@@ -110,9 +110,18 @@ impl Connection {
         Ok(connection)
     }
 
-    async fn welcome(&mut self) -> Result<(), Error> {
+    async fn welcome(&mut self, wanted: Option<u64>) -> Result<(), Error> {
         match self.next().await {
-            Said::Message(ServerMessage::Welcome(_)) => Ok(()),
+            Said::Message(ServerMessage::Welcome(welcome))
+                if wanted.is_none_or(|hash| hash == welcome.schema) =>
+            {
+                Ok(())
+            }
+            Said::Message(ServerMessage::Welcome(welcome)) => {
+                let text =
+                    format!("the game's schema is {:016x}, this client was made for another", welcome.schema);
+                Err(Error::Refused(Refusal::new(Code::VersionMismatch, text)))
+            }
             Said::Message(ServerMessage::Refused(refusal)) => Err(Error::Refused(refusal)),
             Said::Closed(code) => {
                 let code = code.map_or_else(String::new, |code| format!(" with {code}"));
@@ -182,6 +191,13 @@ impl Connection {
                 self.epoch = *epoch;
             }
             ServerMessage::Switch { .. } => self.steering = false,
+            ServerMessage::Schema { hash, text } => match Schema::read(*hash, text) {
+                Ok(schema) => self.view.learn(schema),
+                Err(refusal) => {
+                    self.refusal = Some(refusal);
+                    return Said::Closed(None);
+                }
+            },
             ServerMessage::Refused(refusal) => self.refusal = Some(refusal.clone()),
             _ => {}
         }

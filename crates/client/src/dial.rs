@@ -30,11 +30,21 @@ pub(crate) enum Stream {
 #[derive(Debug, Clone)]
 pub(crate) struct Dialer {
     trust: Arc<RwLock<Trust>>,
+    /// The one schema that this client can play.
+    schema: Option<u64>,
 }
 
 impl Dialer {
     pub(crate) fn new(trust: Trust) -> Self {
-        Self { trust: Arc::new(RwLock::new(trust)) }
+        Self { trust: Arc::new(RwLock::new(trust)), schema: None }
+    }
+
+    pub(crate) fn playing_only(self, schema: u64) -> Self {
+        Self { schema: Some(schema), ..self }
+    }
+
+    pub(crate) fn schema(&self) -> Option<u64> {
+        self.schema
     }
 
     pub(crate) fn pin(&self, sha256: [u8; 32]) {

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use pangea_world::frames::{ClientMessage, Entry, ServerMessage, close};
 use pangea_world::id::CharacterId;
 use pangea_world::{Code, Refusal};
+use serde::Serialize;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
@@ -19,7 +20,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::connection::{Connection, First, Said, Traffic};
 use crate::enter::{EnterOptions, Prepared};
 use crate::view::Entity;
-use crate::{Client, Error, View};
+use crate::{Client, Error, Values, View};
 
 /// How long a server may take to close after a leave.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -72,12 +73,12 @@ pub enum Event {
     Pong(u32),
     /// What the game's components, inputs and events are, as JSON (docs/protocol.md).
     Schema(String),
-    /// Something happened, as the schema says.
+    /// Something happened in the game.
     Game {
-        /// Which of the schema's events.
-        number: u8,
-        /// Its fields.
-        payload: Bytes,
+        /// What, as the game calls it.
+        name: String,
+        /// By the names of its fields; `serde_json::from_value` makes a type of it.
+        values: Values,
     },
     /// A tile is another one now.
     Tile {
@@ -214,15 +215,33 @@ impl Game {
     pub async fn move_towards(&mut self, dx: f32, dy: f32) {
         let length = dx.hypot(dy);
         let (dx, dy) = if length > 1.0 { (dx / length, dy / length) } else { (dx, dy) };
-        if !self.is_steering() {
-            return;
+        if self.is_steering() {
+            let seq = self.next_input();
+            self.say(ClientMessage::walk(seq, dx, dy)).await;
         }
+    }
+
+    /// Gives one of the game's inputs, by its name; `values` is a struct or a map of its fields. Dropped while
+    /// nothing is steered.
+    ///
+    /// # Errors
+    /// `protocol` if the game has no such input, the values do not fit it, or nothing is known of the game yet.
+    pub async fn act(&mut self, name: &str, values: &impl Serialize) -> Result<(), Error> {
+        let unknown = || Refusal::new(Code::Protocol, "the server has not said yet what its game is");
+        let (kind, payload) = self.view().schema().ok_or_else(unknown)?.input(name, values)?;
+        if self.is_steering() {
+            let seq = self.next_input();
+            self.say(ClientMessage::Input { seq, kind, payload }).await;
+        }
+        Ok(())
+    }
+
+    fn next_input(&mut self) -> u32 {
         self.seq = self.seq.wrapping_add(1);
         if self.inputs.len() < MEASURED_INPUTS {
             self.inputs.push_back((self.seq, Instant::now()));
         }
-        let seq = self.seq;
-        self.say(ClientMessage::walk(seq, dx, dy)).await;
+        self.seq
     }
 
     /// Asks for the tiles of a chunk; they come as [`Event::Tiles`].
@@ -233,7 +252,8 @@ impl Game {
     /// Asks to go on to another world, map or layer (G1); what is `None` central chooses.
     pub async fn go_on(&mut self, world: Option<&str>, map: Option<&str>, layer: Option<u16>) {
         let text = |wish: Option<&str>| wish.unwrap_or_default().to_owned();
-        self.say(ClientMessage::GoOn { world: text(world), map: text(map), layer }).await;
+        let (rule, friend) = (String::new(), String::new());
+        self.say(ClientMessage::GoOn { world: text(world), map: text(map), layer, rule, friend }).await;
     }
 
     /// Asks for a pong; gives the number that it will carry.
@@ -401,7 +421,11 @@ impl Game {
             ServerMessage::Notice { code, text } => Event::Notice { code, text },
             ServerMessage::Pong { nonce } => Event::Pong(nonce),
             ServerMessage::Schema { text, .. } => Event::Schema(text),
-            ServerMessage::Event { number, payload } => Event::Game { number, payload },
+            ServerMessage::Event { number, payload } => {
+                let told = self.view().schema().map(|schema| schema.event(number, &payload));
+                let Some(Ok((name, values))) = told else { return };
+                Event::Game { name: name.to_owned(), values }
+            }
             ServerMessage::Tile { x, y, kind } => Event::Tile { x, y, kind },
             ServerMessage::Pace { percent } => Event::Pace(percent),
             ServerMessage::Follow { url, ticket, plain, prompt } => {

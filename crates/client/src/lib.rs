@@ -7,6 +7,7 @@
 //! | [`game`] | plays: input, what is in view, moves between servers, lost connections |
 //! | [`connection`] | one game socket |
 //! | [`view`] | what one connection sees |
+//! | [`schema`] | what it is made of: components, inputs and events by name |
 //! | [`trust`] | which certificates are believed |
 //!
 //! A [`Game`] runs no task of its own while it plays: call [`Game::next_event`], which may be dropped at any
@@ -18,6 +19,7 @@ mod dial;
 pub mod enter;
 pub mod error;
 pub mod game;
+pub mod schema;
 pub mod trust;
 pub mod view;
 
@@ -25,5 +27,6 @@ pub use client::{Account, Character, Client};
 pub use enter::{EnterOptions, Prepared, Progress};
 pub use error::Error;
 pub use game::{Event, Game};
+pub use schema::{Schema, Values};
 pub use trust::Trust;
 pub use view::{Entity, View};

@@ -1,9 +1,13 @@
 //! What one connection sees: applies updates to a table of entities.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use pangea_world::Refusal;
 use pangea_world::frames::{Component, KnownList, Update, Welcome, component, read_character};
+use serde::de::DeserializeOwned;
+
+use crate::schema::{Schema, Values};
 
 /// Something in view.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -18,15 +22,23 @@ pub struct Entity {
     pub name: String,
     /// Its faction's id, or empty.
     pub faction: String,
+    /// The game's own components, by their numbers in the schema.
+    pub components: BTreeMap<u8, Values>,
 }
 
 impl Entity {
-    fn apply(&mut self, components: Vec<Component>) -> Result<(), Refusal> {
+    fn apply(&mut self, components: Vec<Component>, schema: Option<&Schema>) -> Result<(), Refusal> {
         for told in components {
-            if let (component::CHARACTER, Some(fields)) = (told.number, told.fields) {
+            let Some(fields) = told.fields else {
+                self.components.remove(&told.number);
+                continue;
+            };
+            if told.number == component::CHARACTER {
                 let (name, faction) = read_character(&fields)?;
                 self.name = name.unwrap_or(std::mem::take(&mut self.name));
                 self.faction = faction.unwrap_or(std::mem::take(&mut self.faction));
+            } else if let Some(schema) = schema {
+                schema.apply(told.number, &fields, self.components.entry(told.number).or_default())?;
             }
         }
         Ok(())
@@ -46,6 +58,7 @@ pub struct View {
     pub tick_hz: u8,
     /// Highest input number that the server applied.
     pub acked: u32,
+    schema: Option<Arc<Schema>>,
     entities: HashMap<u16, Entity>,
     known: KnownList,
 }
@@ -59,6 +72,7 @@ impl View {
             tick: welcome.tick as u32,
             tick_hz: welcome.tick_hz,
             acked: welcome.acked,
+            schema: None,
             entities: HashMap::new(),
             known: KnownList::default(),
         }
@@ -74,11 +88,37 @@ impl View {
         self.entities.get(&self.me)
     }
 
+    /// What entities are made of; `None` before the server has said it.
+    pub fn schema(&self) -> Option<&Schema> {
+        self.schema.as_deref()
+    }
+
+    pub(crate) fn learn(&mut self, schema: Schema) {
+        self.schema = Some(Arc::new(schema));
+    }
+
+    /// The kind of an entity by its name, e.g. `wolf`.
+    pub fn kind_of(&self, entity: u16) -> Option<&str> {
+        let kind = self.entities.get(&entity)?.kind;
+        Some(self.schema()?.kinds.get(usize::from(kind))?.as_str())
+    }
+
+    /// An entity's component as a type of one's own (`#[derive(Deserialize)]`, fields by their names; give
+    /// `#[serde(default)]` to those of others' eyes). `None` if the entity has no such component, or it does
+    /// not fit the type.
+    pub fn component<T: DeserializeOwned>(&self, entity: u16, name: &str) -> Option<T> {
+        let entity = self.entities.get(&entity)?;
+        let schema = self.schema()?;
+        let (_, values) = entity.components.iter().find(|(n, _)| schema.component(**n) == Some(name))?;
+        T::deserialize(values).ok()
+    }
+
     /// Applies an update: first who left, then who came, then who moved and what changed.
     ///
     /// # Errors
     /// `protocol` if it does not follow from the one before.
     pub fn apply(&mut self, mut update: Update) -> Result<(), Refusal> {
+        let schema = self.schema.clone();
         self.known.resolve(&mut update)?;
         self.tick = update.tick;
         self.acked = update.acked;
@@ -90,7 +130,7 @@ impl View {
         }
         for new in update.entered {
             let mut entity = Entity { kind: new.kind, x_cm: new.x, y_cm: new.y, ..Entity::default() };
-            entity.apply(new.components)?;
+            entity.apply(new.components, schema.as_deref())?;
             self.entities.insert(new.id, entity);
         }
         for (id, dx, dy) in update.moved {
@@ -107,7 +147,7 @@ impl View {
         }
         for (id, components) in update.changed {
             if let Some(entity) = self.entities.get_mut(&id) {
-                entity.apply(components)?;
+                entity.apply(components, schema.as_deref())?;
             }
         }
         Ok(())

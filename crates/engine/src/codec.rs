@@ -12,12 +12,17 @@ use bevy_ecs::prelude::*;
 
 use crate::field::{Field, Malformed, put_varint, take_bytes, take_varint};
 use crate::registry::{Kind, Registry};
+use crate::sim::CharacterIs;
 
 /// Format of an entity's record.
 const FORMAT: u8 = 1;
 
 /// Most components of one entity.
 const MOST: usize = 256;
+
+/// Components of every area, declared first, that a character does not carry along: its place and who it is,
+/// which its server knows.
+const OF_THE_AREA: usize = 2;
 
 /// What this program does not understand of an entity.
 #[derive(Component, Debug, Clone, Default, PartialEq, Eq)]
@@ -42,7 +47,8 @@ impl Registry {
         (*kind).to_owned().put(out);
         let foreign = entity.get::<Foreign>().map_or(&[][..], |foreign| &foreign.0);
         let (mut body, mut bytes, mut count) = (Vec::new(), Vec::new(), 0u64);
-        for part in &self.parts {
+        let skipped = if entity.contains::<CharacterIs>() { OF_THE_AREA } else { 0 };
+        for part in self.parts.iter().skip(skipped) {
             bytes.clear();
             if !part.put_whole(entity, &mut bytes) {
                 continue;

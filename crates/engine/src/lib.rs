@@ -11,6 +11,7 @@
 //! | [`sim`] | the entities of one area, their inputs, and the step |
 //! | [`input`] | what clients ask for: typed, checked, limited |
 //! | [`outbox`] | what systems want told |
+//! | [`ledger`] | goods, money and quest steps |
 //! | [`terrain`], [`walk`] | the land of one area; one step over it |
 //! | [`interest`] | who sees whom |
 //! | [`update`] | what a client is told, within its bytes |
@@ -60,6 +61,7 @@ pub mod codec;
 pub mod field;
 pub mod input;
 pub mod interest;
+pub mod ledger;
 pub mod outbox;
 pub mod prelude;
 pub mod registry;
@@ -78,6 +80,7 @@ pub mod walk;
 pub use bevy_ecs;
 pub use field::{Field, Malformed};
 pub use input::{Allowance, Input, Inputs};
+pub use ledger::Ledger;
 pub use outbox::{Outbox, To};
 pub use pangea_engine_derive::Replicate;
 pub use registry::{Builder, CHARACTER, Enter, Kind, Leave};

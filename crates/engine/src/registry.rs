@@ -18,6 +18,9 @@ use crate::shadow::{Part, TypedPart};
 /// Most kinds of components; their numbers have seven bits.
 const MOST_COMPONENTS: usize = 127;
 
+/// Most bytes of all constant tables together, as JSON.
+const MOST_TABLES: usize = 64 << 10;
+
 /// Why an entity appears in an area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Enter {
@@ -70,6 +73,7 @@ pub(crate) struct Registry {
     pub inputs: Vec<Box<dyn InputKind>>,
     pub events: Vec<(&'static str, &'static [FieldInfo])>,
     pub event_numbers: HashMap<TypeId, u8>,
+    pub tables: serde_json::Map<String, Value>,
 }
 
 impl fmt::Debug for Builder {
@@ -86,6 +90,7 @@ impl Builder {
             inputs: Vec::new(),
             events: Vec::new(),
             event_numbers: HashMap::new(),
+            tables: serde_json::Map::new(),
         };
         Self { ecs, registry, systems: Vec::new(), on_enter: Vec::new(), on_leave: Vec::new() }
     }
@@ -145,6 +150,19 @@ impl Builder {
         self
     }
 
+    /// A constant table of the game that clients get with the schema, under `tables`: what things are called,
+    /// what they cost.
+    ///
+    /// # Panics
+    /// If it is there already, or all tables together are larger than 64 KiB.
+    pub fn table(&mut self, name: &str, table: Value) -> &mut Self {
+        let tables = &mut self.registry.tables;
+        assert!(tables.insert(name.to_owned(), table).is_none(), "the table «{name}» is there twice");
+        let bytes = serde_json::to_vec(tables).map_or(0, |text| text.len());
+        assert!(bytes <= MOST_TABLES, "the tables have {bytes} bytes, more than {MOST_TABLES}");
+        self
+    }
+
     /// A system that runs in each step, after all that were added before it.
     pub fn system<M>(&mut self, system: impl IntoSystem<(), (), M>) -> &mut Self {
         let mut system: BoxedSystem = Box::new(IntoSystem::into_system(system));
@@ -183,8 +201,11 @@ impl Registry {
         let event =
             |(name, fields): &(&str, &'static [FieldInfo])| json!({ "name": name, "fields": shown(fields) });
         let events: Vec<Value> = self.events.iter().map(event).collect();
-        let schema =
+        let mut schema =
             json!({ "kinds": self.kinds, "components": components, "inputs": inputs, "events": events });
+        if !self.tables.is_empty() {
+            schema["tables"] = Value::Object(self.tables.clone());
+        }
         let text = schema.to_string();
         let hash = text.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3)

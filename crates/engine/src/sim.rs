@@ -13,6 +13,7 @@ use pangea_world::world as world_of;
 
 use crate::field::Malformed;
 use crate::interest::{Grid, Seen};
+use crate::ledger::Ledger;
 use crate::outbox::{Event, Outbox};
 use crate::registry::{Builder, CHARACTER, Enter, EnterHook, Kind, Leave, LeaveHook, Registry};
 use crate::rng::Dice;
@@ -145,6 +146,7 @@ impl Sim {
         ecs.insert_resource(Clock { tick: setup.tick, hz: setup.tick_hz.max(1) });
         ecs.insert_resource(Extent(setup.extent));
         ecs.insert_resource(Terrain::new((game.land)(setup.world, setup.ground)));
+        ecs.insert_resource(Ledger::default());
         ecs.insert_resource(Dice::of_area(setup.world.seed, setup.ground, setup.tick));
         let mut builder = Builder::new(ecs);
         builder.component::<Position>().component::<Character>();
@@ -192,6 +194,11 @@ impl Sim {
         self.ecs.resource_mut::<Terrain>().into_inner()
     }
 
+    /// What is asked of the ledger, and what is known of it.
+    pub fn ledger(&mut self) -> &mut Ledger {
+        self.ecs.resource_mut::<Ledger>().into_inner()
+    }
+
     /// Entities and resources, for what is not a step: tests, commands of an operator.
     pub fn ecs(&mut self) -> &mut World {
         &mut self.ecs
@@ -236,6 +243,13 @@ impl Sim {
         let mut read = Ok(());
         if let Some(mut record) = record {
             read = self.registry.take_entity(&mut entity, &mut record).map(drop);
+            if read.is_ok() && !record.is_empty() {
+                read = Err(Malformed);
+            }
+        }
+        if read.is_err() {
+            entity.despawn();
+            entity = self.ecs.spawn(());
         }
         entity.insert((Net(id), CHARACTER, CharacterIs(who), character, Position { x, y }));
         for input in &self.registry.inputs {
@@ -245,26 +259,32 @@ impl Sim {
         self.seqs[usize::from(id)] = Seq { of_character: true, ..Seq::default() };
         let born = self.tick() + 1;
         self.shadows.appear(id, entity, CHARACTER, born);
+        self.ledger().came(who);
         for hook in &mut self.on_enter {
             hook(&mut self.ecs, entity, why);
         }
         read
     }
 
-    /// Takes a character out, or gives a reserved id back; the id rests until the next step is over.
-    pub fn remove(&mut self, id: u16, why: Leave) {
+    /// Takes a character out, or gives a reserved id back; the id rests until the next step is over. What is
+    /// returned is its record, as the hooks left it.
+    pub fn remove(&mut self, id: u16, why: Leave) -> Option<Vec<u8>> {
+        let mut record = None;
         if let Some(entity) = self.entity(id) {
             for hook in &mut self.on_leave {
                 hook(&mut self.ecs, entity, why);
             }
+            record = self.record(id);
             self.ecs.despawn(entity);
             self.shadows.vanish(id);
         }
         self.seqs[usize::from(id)] = Seq::default();
         self.resting.push(id);
+        record
     }
 
-    /// An entity as bytes, with everything that travels; see [`crate::codec`].
+    /// An entity as bytes, with everything that travels; of a character all but its place and who it is. See
+    /// [`crate::codec`].
     pub fn record(&self, id: u16) -> Option<Vec<u8>> {
         let mut record = Vec::new();
         self.registry.put_entity(&self.ecs, self.entity(id)?, &mut record).then_some(record)
@@ -327,6 +347,7 @@ impl Sim {
         self.ecs.resource_mut::<Clock>().tick += 1;
         let tick = self.tick();
         self.terrain().now = tick;
+        self.ledger().turn();
         for system in &mut self.systems {
             // A system that fails to run is one whose declared resource is missing: a mistake of the game.
             if let Err(error) = system.run((), &mut self.ecs) {

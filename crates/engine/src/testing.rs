@@ -3,11 +3,12 @@
 use bevy_ecs::prelude::Component;
 use pangea_world::id::CharacterId;
 use pangea_world::layout::{extent_m, ground_at};
+use pangea_world::ledger::Act;
 use pangea_world::{Refusal, world_file};
 
 use crate::replicate::{put_message, take_message};
 use crate::walk::Point;
-use crate::{Character, Enter, Game, Input, Outbox, Replicate, Setup, Sim};
+use crate::{Character, CharacterIs, Enter, Game, Input, Outbox, Replicate, Setup, Sim};
 
 impl Sim {
     /// The area in which newcomers to a world appear, as an area server makes it at its first start.
@@ -20,7 +21,35 @@ impl Sim {
         let ground = ground_at(&world, &spawn).expect("a spawn is somewhere");
         let extent = extent_m(&world, &ground).expect("a ground has an extent");
         let (tick_hz, view_m) = (world.tick_hz, world.view_m);
-        Self::new(game, &Setup { world: &world, ground: &ground, extent, tick_hz, view_m, tick: 0 })
+        let mut sim =
+            Self::new(game, &Setup { world: &world, ground: &ground, extent, tick_hz, view_m, tick: 0 });
+        sim.own_ledger();
+        sim
+    }
+
+    /// From now on a ledger of its own, by the same rules as central's, decides in memory before each step
+    /// what was asked in the one before.
+    pub fn own_ledger(&mut self) {
+        self.ledger().decide_alone();
+    }
+
+    /// What an operator would do to what somebody has: [`Act::Grant`] or [`Act::Seize`], at once.
+    ///
+    /// # Errors
+    /// As the ledger's rules say.
+    ///
+    /// # Panics
+    /// If the ledger is not this area's own.
+    pub fn operate(&mut self, act: Act) -> Result<(), Refusal> {
+        self.ledger().operate(act)
+    }
+
+    /// Which of central's characters an entity is.
+    ///
+    /// # Panics
+    /// If it is none.
+    pub fn character(&self, id: u16) -> CharacterId {
+        self.get::<CharacterIs>(id).expect("a character").0
     }
 
     /// A new player's character, on the nearest free place; its id.

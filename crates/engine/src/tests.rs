@@ -486,7 +486,7 @@ proptest! {
                     (Act::Stone(x, y), _) => {
                         sim.ecs().spawn((Kind(1), Position { x, y }));
                     }
-                    (Act::Remove(_), Some(who)) => sim.remove(there.swap_remove(who).id, Leave::Quit),
+                    (Act::Remove(_), Some(who)) => drop(sim.remove(there.swap_remove(who).id, Leave::Quit)),
                     (Act::Heal(_, health), Some(who)) => {
                         let entity = sim.entity(there[who].id).expect("there");
                         let new = Body { health, ..Body::default() };
@@ -609,6 +609,11 @@ fn a_cut_record_is_refused_and_the_character_is_new() {
         assert_eq!(read, Err(Malformed), "cut at {cut}");
         assert_eq!(sim.place(id), Some((5.0, 5.0)));
     }
+    let id = sim.reserve().expect("an id");
+    let ada = Character { name: "Ada".into(), faction: String::new() };
+    let longer = [&record[..], &[0]].concat();
+    let read = sim.spawn(id, CharacterId([2; 16]), ada, (5.0, 5.0), Enter::Restore, Some(&longer));
+    assert_eq!(read, Err(Malformed), "with something behind it");
 }
 
 /// The same inputs and seed give the same area.
@@ -668,4 +673,24 @@ fn the_schema_says_what_clients_may_see() {
     let mut from = &[5u8][..];
     assert_eq!(take_varint(&mut from), Ok(5));
     assert_eq!(u8::kind(), "u8");
+}
+
+#[test]
+fn constant_tables_come_with_the_schema() {
+    fn build(area: &mut Builder, _: &Setup<'_>) {
+        area.table("items", serde_json::json!([{ "name": "wood" }]));
+    }
+    let (with, without) = (sim_of(&Game { name: "test", land, build }, 20, 40), sim());
+    let schema: serde_json::Value = serde_json::from_str(with.schema().0).expect("JSON");
+    assert_eq!(schema["tables"]["items"][0]["name"], "wood");
+    assert!(!without.schema().0.contains("tables"));
+}
+
+#[test]
+#[should_panic(expected = "more than 65536")]
+fn a_table_is_not_larger_than_clients_take() {
+    fn build(area: &mut Builder, _: &Setup<'_>) {
+        area.table("items", serde_json::json!("x".repeat(65_536)));
+    }
+    sim_of(&Game { name: "test", land, build }, 20, 40);
 }

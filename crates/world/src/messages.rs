@@ -14,6 +14,9 @@ pub const MAX_UNACKED: usize = 16_384;
 /// Most operations of one [`LedgerOps`].
 pub const MAX_LEDGER_OPS: usize = 256;
 
+/// Most bytes of a character's record; a longer one is not written, and the one before it stays.
+pub const MAX_RECORD_BYTES: usize = 32 << 10;
+
 /// Most bytes of one envelope.
 pub const MAX_ENVELOPE_BYTES: usize = 4 << 20;
 
@@ -29,12 +32,12 @@ pub struct Envelope {
     /// What is said; none for a bare acknowledgement.
     #[prost(
         oneof = "Body",
-        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 50, 51, 52, 53, 60, 61, 62, 63, 64"
+        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 50, 51, 52, 53, 60, 61, 62, 63, 64"
     )]
     pub body: Option<Body>,
 }
 
-/// Every message of every link. Tags 3-7 handshake, 10-23 area → central, 30-44 central → area,
+/// Every message of every link. Tags 3-7 handshake, 10-24 area → central, 30-44 central → area,
 /// 50-53 spawner → central, 60-64 central → spawner.
 #[derive(Clone, PartialEq, Oneof)]
 pub enum Body {
@@ -96,6 +99,9 @@ pub enum Body {
     /// Operations for the ledger, to be decided in this order.
     #[prost(message, tag = "23")]
     LedgerOps(LedgerOps),
+    /// A character's record could not be read here: it is put aside, for an operator to look at.
+    #[prost(message, tag = "24")]
+    Damaged(CharacterAt),
 
     /// The area is yours at this epoch; load it (M6).
     #[prost(message, tag = "30")]
@@ -117,7 +123,7 @@ pub enum Body {
     FactionSync(FactionSync),
     /// The character is yours: steer it (only after a handoff; an enter grants with [`Admit`]).
     #[prost(message, tag = "36")]
-    Grant(CharacterAt),
+    Grant(Grant),
     /// Your client is connected at the target: freeze the character and send [`Body::Commit`].
     #[prost(message, tag = "37")]
     Seal(Seal),
@@ -301,12 +307,29 @@ pub struct CharacterAt {
     /// Who.
     #[prost(bytes = "vec", tag = "1")]
     pub character: Vec<u8>,
-    /// Under which epoch (of Aborted and Grant: the new one).
+    /// Under which epoch (of Aborted: the new one).
     #[prost(uint64, tag = "2")]
     pub epoch: u64,
     /// The enter or transfer that this belongs to, 16 bytes.
     #[prost(bytes = "vec", tag = "3")]
     pub transfer: Vec<u8>,
+}
+
+/// A character that went over in a handoff.
+#[derive(Clone, PartialEq, Message)]
+pub struct Grant {
+    /// Who.
+    #[prost(bytes = "vec", tag = "1")]
+    pub character: Vec<u8>,
+    /// Under which epoch it is owned from now on.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    /// Its handoff, 16 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub transfer: Vec<u8>,
+    /// Its record, as the owner before wrote it; empty: it has none.
+    #[prost(bytes = "vec", tag = "4")]
+    pub record: Vec<u8>,
 }
 
 /// The area serves players.
@@ -377,12 +400,15 @@ pub struct Left {
     /// Where it stood, metres.
     #[prost(double, tag = "4")]
     pub y: f64,
+    /// The engine's record of it, at most [`MAX_RECORD_BYTES`]; empty: as it was written last.
+    #[prost(bytes = "vec", tag = "5")]
+    pub record: Vec<u8>,
 }
 
-/// Where characters stand, one batch per area and second.
+/// Where characters stand, and what they are; at most a few batches per area and second.
 #[derive(Clone, PartialEq, Message)]
 pub struct Places {
-    /// Only those that moved since the last batch.
+    /// Only those that moved, or are another, since the last batch; the record of one at most every few seconds.
     #[prost(message, repeated, tag = "1")]
     pub places: Vec<Left>,
 }
@@ -399,6 +425,9 @@ pub struct Commit {
     /// The owner's epoch.
     #[prost(uint64, tag = "3")]
     pub epoch: u64,
+    /// The engine's record of it, at most [`MAX_RECORD_BYTES`]; empty: as it was written last.
+    #[prost(bytes = "vec", tag = "4")]
+    pub record: Vec<u8>,
 }
 
 /// A player's wish from inside the game.
@@ -434,6 +463,12 @@ pub struct GoOn {
     /// A portal: the client connects by itself, without asking its player.
     #[prost(bool, tag = "10")]
     pub portal: bool,
+    /// A rule that the world must have; empty: any.
+    #[prost(string, tag = "11")]
+    pub rule: String,
+    /// Name of a character to be beside; empty: nobody.
+    #[prost(string, tag = "12")]
+    pub friend: String,
 }
 
 /// The area's state for its next start.
@@ -556,6 +591,13 @@ pub struct Granted {
     /// Whether players ask before they follow a prompt (G3), or connect at once.
     #[prost(bool, tag = "13")]
     pub prompt: bool,
+    /// What lies on its ground: [`crate::ledger::Sheet`] as JSON. Empty if `resumed`, as the next one.
+    #[prost(bytes = "vec", tag = "20")]
+    pub lies: Vec<u8>,
+    /// Its sources that are spent, those with the highest lives, at most 32,768: number and life, 8 bytes each,
+    /// big-endian.
+    #[prost(bytes = "vec", tag = "21")]
+    pub spent: Vec<u8>,
 }
 
 /// One public key.
@@ -612,6 +654,9 @@ pub struct Admit {
     /// What it has: [`crate::ledger::Sheet`] as JSON. Empty in a handoff: [`Body::Belongings`] tells it then.
     #[prost(bytes = "vec", tag = "7")]
     pub belongings: Vec<u8>,
+    /// Its record, as its last owner wrote it; empty: it has none, or [`Body::Grant`] brings it.
+    #[prost(bytes = "vec", tag = "8")]
+    pub record: Vec<u8>,
 }
 
 /// Let a character go.

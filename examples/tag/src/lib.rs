@@ -92,12 +92,11 @@ fn build(area: &mut Builder, setup: &Setup<'_>) {
     });
     area.on_leave(move |ecs, who, why| {
         // Who quits leaves his coins behind, as one; who goes on to another area takes them along.
-        let (Some(runner), Some(position)) = (ecs.get::<Runner>(who), ecs.get::<Position>(who)) else {
-            return;
-        };
-        if why == Leave::Quit && runner.score > 0 {
-            let purse = (coin, *position, Coin { worth: runner.score });
-            ecs.spawn(purse);
+        let Some(at) = ecs.get::<Position>(who).copied() else { return };
+        let Some(mut runner) = ecs.get_mut::<Runner>(who).filter(|_| why == Leave::Quit) else { return };
+        let worth = std::mem::take(&mut runner.score);
+        if worth > 0 {
+            ecs.spawn((coin, at, Coin { worth }));
         }
     });
 }
@@ -212,6 +211,13 @@ mod tests {
         sim.get::<Runner>(id).expect("a runner")
     }
 
+    fn come_in(sim: &mut Sim, record: &[u8]) -> u16 {
+        let id = sim.reserve().expect("an id");
+        let ada = Character { name: "Ada".into(), faction: String::new() };
+        sim.spawn(id, Default::default(), ada, (20.5, 20.5), Enter::Handoff, Some(record)).expect("read");
+        id
+    }
+
     /// The runner who is it, and the other one.
     fn parts(sim: &Sim, a: u16, b: u16) -> (u16, u16) {
         assert_ne!(runner(sim, a).it, runner(sim, b).it, "one of the two is it");
@@ -270,9 +276,12 @@ mod tests {
         sim.step(1.0);
         let score = runner(&sim, ada).score;
         assert!(score >= 7);
-        sim.remove(ada, Leave::Quit);
+        let record = sim.remove(ada, Leave::Quit).expect("a record");
         let worth: Vec<u32> = sim.ecs().query::<&Coin>().iter(sim.ecs()).map(|coin| coin.worth).collect();
         assert!(worth.contains(&score), "{worth:?}");
+        let back = come_in(&mut sim, &record);
+        assert_eq!(runner(&sim, back).score, 0, "nobody has them twice");
+        sim.remove(back, Leave::Stop);
         (0..200).for_each(|_| sim.step(1.0));
         let coins = sim.ecs().query::<&Coin>().iter(sim.ecs()).len();
         assert!((MOST_COINS..MOST_COINS + 2).contains(&coins), "no more and no fewer: {coins}");
@@ -287,12 +296,7 @@ mod tests {
         let whole = Runner { score: 9, it: true, it_s: 1.23, sprints: 4, safe_s: 0.7 };
         here.ecs().entity_mut(entity).insert(whole.clone());
         let record = here.record(ada).expect("a record");
-        let id = there.reserve().expect("an id");
-        let (who, character) = (
-            *here.get::<CharacterIs>(ada).expect("a character"),
-            Character { name: "Ada".into(), faction: String::new() },
-        );
-        there.spawn(id, who.0, character, (20.5, 20.5), Enter::Handoff, Some(&record)).expect("read");
+        let id = come_in(&mut there, &record);
         assert_eq!(runner(&there, id), &whole);
     }
 }

@@ -52,7 +52,7 @@ struct Plan {
     pin: bool,
 }
 
-/// Runs `pangea trial field`; fails if a player was dropped or two knew different things.
+/// Runs `pangea trial field`; fails if a player was dropped or does not know what it should.
 ///
 /// # Errors
 /// If the cluster does not start, or Ctrl-C was pressed.
@@ -185,7 +185,7 @@ async fn play(
 ) -> anyhow::Result<Outcome> {
     let (orders, ordered) = mpsc::channel();
     let stopped = Stopped(Arc::default());
-    let swarm = Swarm::new(plan.players, plan.seconds, plan.seed, ordered, stopped.0.clone())?;
+    let swarm = Swarm::new(plan.players, plan.seconds, plan.seed, plan.view_m, ordered, stopped.0.clone())?;
     let pin = plan.pin;
     let mut playing = tokio::task::spawn_blocking(move || {
         if pin {

@@ -262,7 +262,19 @@ async fn bad_operations_are_refused_and_operators_give_and_take() {
         (server.operation(8, pay(-1)), "amount_invalid"),
         (server.operation(9, pay(i64::MAX)), "amount_invalid"),
         (server.operation(10, pay(2)), "not_enough"),
-        (server.operation(11, Act::QuestStep { who: who(1), quest: "none".into(), step: 0 }), "quest_order"),
+        (
+            server.operation(
+                11,
+                Act::QuestStep {
+                    who: who(1),
+                    quest: "none".into(),
+                    step: 0,
+                    gives: Bundle::default(),
+                    gets: Bundle::default(),
+                },
+            ),
+            "quest_order",
+        ),
         (
             server.operation(12, Act::Grant { to: hero(1), gets: Bundle::coins([Coins::new("gold", 1)]) }),
             "forbidden",

@@ -28,6 +28,8 @@ pub struct Announcement {
     pub granted: bool,
     /// How long it is waited for, ms.
     pub wait_ms: u64,
+    /// If it is owned already: what its last owner wrote of it; empty: it is new.
+    pub record: Vec<u8>,
 }
 
 /// One character that is announced or inside.
@@ -49,6 +51,8 @@ pub struct Seat {
     pub expected: Option<(EnterId, u64)>,
     enter: EnterId,
     wait_ms: u64,
+    /// Goes to the loop with the one who shows the ticket.
+    record: Vec<u8>,
     resume: Option<[u8; 16]>,
 }
 
@@ -117,6 +121,7 @@ impl Admissions {
             seat.granted |= new.granted;
             (seat.epoch, seat.session, seat.enter, seat.wait_ms) =
                 (new.epoch, new.session, new.enter, new.wait_ms);
+            seat.record = new.record;
             if seat.inside {
                 seat.doc.quests = new.doc.quests;
             } else {
@@ -136,6 +141,7 @@ impl Admissions {
             expected: Some((new.enter, until)),
             enter: new.enter,
             wait_ms: new.wait_ms,
+            record: new.record,
             resume: None,
             doc: new.doc,
         };
@@ -269,6 +275,7 @@ impl Seat {
             resume,
             resumed,
             wait_ms: self.wait_ms,
+            record: if resumed { Vec::new() } else { std::mem::take(&mut self.record) },
         }
     }
 }
@@ -302,6 +309,7 @@ pub(crate) mod tests {
             epoch: 4,
             granted: true,
             wait_ms: 30_000,
+            record: Vec::new(),
         }
     }
 

@@ -4,7 +4,7 @@
 use pangea_engine::Enter;
 use pangea_world::frames::{ServerMessage, close};
 use pangea_world::id::{CharacterId, TransferId};
-use pangea_world::messages::{Body, CharacterAt, Commit, GoOn, GoOnReply, Kick, Seal};
+use pangea_world::messages::{Body, CharacterAt, Commit, GoOn, GoOnReply, Grant, Kick, Seal};
 use pangea_world::{Code, Refusal};
 
 use super::here::{Area, Here};
@@ -36,16 +36,17 @@ impl Area {
     }
 
     /// The character is ours: it comes among the entities and may be steered.
-    pub fn on_grant(&mut self, at: &CharacterAt) {
+    pub fn on_grant(&mut self, at: Grant) {
         let Some((id, here)) = self.find(&at.character) else {
             // Its client never came, or went before: nobody is here to own.
-            let at = at.clone();
-            return self.tell(Body::NoShow(at));
+            let Grant { character, epoch, transfer, .. } = at;
+            return self.tell(Body::NoShow(CharacterAt { character, epoch, transfer }));
         };
         if at.epoch < here.epoch || here.in_world {
             return;
         }
         here.epoch = at.epoch;
+        here.record = at.record;
         let client = here.client;
         self.bring_in(id, Enter::Handoff);
         self.say(client, &ServerMessage::Steer { epoch: at.epoch });
@@ -65,7 +66,13 @@ impl Area {
         here.commit_again_ms = now_ms + COMMIT_AGAIN_MS;
         let epoch = here.epoch;
         self.ask_ledger();
-        self.tell(Body::Commit(Commit { transfer: transfer.to_vec(), character: id.to_vec(), epoch }));
+        let record = self.record_of(id);
+        self.tell(Body::Commit(Commit {
+            transfer: transfer.to_vec(),
+            character: id.to_vec(),
+            epoch,
+            record,
+        }));
     }
 
     /// It plays at the target now.
@@ -115,14 +122,18 @@ impl Area {
         for (id, here) in self.here.iter_mut().filter(|(_, here)| here.commit_again_ms <= now_ms) {
             if let Some(transfer) = here.frozen {
                 here.commit_again_ms = now_ms + COMMIT_AGAIN_MS;
-                commits.push(Commit {
-                    transfer: transfer.to_vec(),
-                    character: id.to_vec(),
-                    epoch: here.epoch,
-                });
+                commits.push((*id, transfer, here.epoch));
             }
         }
-        commits.into_iter().for_each(|commit| self.tell(Body::Commit(commit)));
+        for (id, transfer, epoch) in commits {
+            let record = self.record_of(id);
+            self.tell(Body::Commit(Commit {
+                transfer: transfer.to_vec(),
+                character: id.to_vec(),
+                epoch,
+                record,
+            }));
+        }
     }
 
     /// A player wishes to go on; `to` is the wish without who asks.

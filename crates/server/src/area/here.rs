@@ -3,8 +3,9 @@
 //! what their clients say.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash as _, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use pangea_engine::sim::centimetres;
 use pangea_engine::walk::SPEED_M_S;
@@ -12,7 +13,7 @@ use pangea_engine::{Character, Enter, Leave, Sim};
 use pangea_world::character::CharacterDoc;
 use pangea_world::frames::{ServerMessage, Welcome, close};
 use pangea_world::id::{CharacterId, EnterId, TransferId};
-use pangea_world::messages::{Body, CharacterAt, Left, Places};
+use pangea_world::messages::{Body, CharacterAt, Left, MAX_RECORD_BYTES, Places};
 use pangea_world::space::Rect;
 use pangea_world::{Code, GAME_PROTOCOL_VERSION, Refusal};
 
@@ -22,6 +23,12 @@ use super::mailbox::{Entrance, FromLoop, Gauges, Guest, Tell};
 
 /// How long one that only sees is kept without its client: where it is steered, it is not lost.
 const ONLY_SEES_GRACE_MS: u64 = 2_000;
+
+/// How often a character's record is written at most while it stays, ms: a kill costs no more.
+const RECORD_EVERY_MS: u64 = 3_000;
+
+/// From how many bytes of records on a further batch of places begins.
+const BATCH_BYTES: usize = 1 << 20;
 
 /// Most messages for central that wait for room on the link.
 const MOST_UNTOLD: usize = 65_536;
@@ -76,6 +83,10 @@ pub struct Here {
     pub kicked: Option<Refusal>,
     /// The place that central was told last, centimetres.
     pub told: Option<(i32, i32)>,
+    /// What its last owner wrote of it, until it comes in; empty: it is new.
+    pub record: Vec<u8>,
+    /// Hash of the record that central was told last, and when that is looked at again, ms of the clock.
+    pub recorded: (u64, u64),
     /// Its wish to go on: request, when it is forgotten (ms of the clock), whether a portal made it.
     pub wish: Option<(u64, u64, bool)>,
     /// The portal in which it stands.
@@ -192,6 +203,9 @@ impl Area {
             (here.epoch, here.enter, here.resume) = (guest.epoch, guest.enter, guest.resume);
             here.leaves_at_ms = (!here.in_world).then(|| self.now_ms + guest.wait_ms.max(1_000));
             here.doc.quests = guest.doc.quests.clone();
+            if guest.granted {
+                here.record = guest.record.clone();
+            }
             let entity = here.entity;
             if !guest.resumed {
                 here.wish = None;
@@ -218,6 +232,8 @@ impl Area {
                 commit_again_ms: 0,
                 kicked: None,
                 told: None,
+                record: guest.record.clone(),
+                recorded: (0, 0),
                 wish: None,
                 portal: self.portal_at(eyes),
                 resume: guest.resume,
@@ -240,9 +256,18 @@ impl Area {
         }
         let faction = here.doc.faction.clone().unwrap_or_default();
         let look = Character { name: here.doc.name.clone(), faction };
-        let read = self.sim.spawn(here.entity, character, look, here.eyes, why, None);
+        let (entity, epoch, enter) = (here.entity, here.epoch, here.enter);
+        let record = std::mem::take(&mut here.record);
+        let brought = (!record.is_empty()).then_some(record.as_slice());
+        let read = self.sim.spawn(entity, character, look, here.eyes, why, brought);
+        let begins_as = self.sim.record(entity).as_deref().map_or(0, hash);
+        here.recorded = (begins_as, self.now_ms + RECORD_EVERY_MS);
         if read.is_err() {
-            tracing::error!(%character, "what it had could not be read; it is as a new one");
+            let bytes = record.len();
+            tracing::error!(%character, epoch, bytes, "a character's record cannot be read: it is as a new one");
+            // Before anything is written over it.
+            let (character, transfer) = (character.to_vec(), enter.to_vec());
+            self.tell(Body::Damaged(CharacterAt { character, epoch, transfer }));
         }
     }
 
@@ -274,6 +299,10 @@ impl Area {
         if hash != known {
             let schema = ServerMessage::Schema { hash, text: text.to_owned() };
             self.say(client, &schema);
+        }
+        let pace = self.gauges.pace.load(Relaxed);
+        if (1..100).contains(&pace) {
+            self.say(client, &ServerMessage::Pace { percent: pace as u8 });
         }
     }
 
@@ -311,34 +340,40 @@ impl Area {
             here.kicked = Some(reason.unwrap_or_else(|| Refusal::new(Code::SessionEnded, "you have left")));
             return;
         }
-        let (epoch, in_world, enter) = (here.epoch, here.in_world, here.enter);
-        let place = self.sim.place(here.entity).unwrap_or(here.eyes);
-        // What was done before it leaves counts.
+        let (epoch, in_world, enter, entity) = (here.epoch, here.in_world, here.enter, here.entity);
+        let (x, y) = self.sim.place(entity).unwrap_or(here.eyes);
+        let record = self.sim.remove(entity, why(code));
+        // What was done before it leaves counts, and what its leave did.
         self.ask_ledger();
+        let character_id = character.to_vec();
         // Before the control task knows: what it says of this character from then on comes after.
         self.tell(if in_world {
-            Body::Left(Left { character: character.to_vec(), epoch, x: place.0, y: place.1 })
+            let record = bounded(character, record);
+            Body::Left(Left { character: character_id, epoch, x, y, record })
         } else {
-            Body::NoShow(CharacterAt { character: character.to_vec(), epoch, transfer: enter.to_vec() })
+            let transfer = enter.to_vec();
+            Body::NoShow(CharacterAt { character: character_id, epoch, transfer })
         });
-        self.drop_character(character, code, reason);
+        self.forget(character, code, reason);
     }
 
     /// The character is not here any more; central knows.
     pub fn drop_character(&mut self, character: CharacterId, code: u16, reason: Option<Refusal>) {
+        if let Some(here) = self.here.get(&character) {
+            self.sim.remove(here.entity, why(code));
+            self.forget(character, code, reason);
+        }
+    }
+
+    /// It is not among the entities any more.
+    fn forget(&mut self, character: CharacterId, code: u16, reason: Option<Refusal>) {
         let Some(here) = self.here.remove(&character) else { return };
-        let why = match code {
-            close::MOVED => Leave::Handoff,
-            close::STOPPING => Leave::Stop,
-            _ => Leave::Quit,
-        };
-        self.sim.remove(here.entity, why);
         // Before its client knows: who comes back at once must not be found here still.
         self.report(FromLoop::Gone { character, epoch: here.epoch });
         if let Some(slot) = here.client {
             self.close(slot, code, reason);
         }
-        self.ledger.forget(character, here.epoch);
+        self.ledger.forget(self.sim.ledger(), character, here.epoch);
     }
 
     /// Those whose grace time is over leave; wishes that nobody answered are forgotten.
@@ -370,27 +405,37 @@ impl Area {
 
     // ---- telling ----
 
-    /// Tells central where those stand that moved since it was told last.
+    /// Tells central of those that moved, or are another, since it was told last.
     pub fn tell_places(&mut self) {
         if !self.nothing_waits() {
             return;
         }
-        let mut places = Vec::new();
+        let mut batches = Vec::new();
+        let (mut places, mut bytes) = (Vec::new(), 0);
         for (character, here) in self.here.iter_mut().filter(|(_, here)| here.in_world) {
-            let Some(place) = self.sim.place(here.entity) else { continue };
-            let now = centimetres(place);
-            if here.told.replace(now) != Some(now) {
-                places.push(Left {
-                    character: character.to_vec(),
-                    epoch: here.epoch,
-                    x: place.0,
-                    y: place.1,
-                });
+            let Some((x, y)) = self.sim.place(here.entity) else { continue };
+            let now = centimetres((x, y));
+            let moved = here.told.replace(now) != Some(now);
+            let record = here.changed_record(&self.sim, *character, self.now_ms);
+            if moved || !record.is_empty() {
+                bytes += record.len();
+                places.push(Left { character: character.to_vec(), epoch: here.epoch, x, y, record });
+            }
+            if bytes >= BATCH_BYTES {
+                batches.push(std::mem::take(&mut places));
+                bytes = 0;
             }
         }
-        if !places.is_empty() {
+        batches.push(places);
+        for places in batches.into_iter().filter(|places| !places.is_empty()) {
             self.tell(Body::Places(Places { places }));
         }
+    }
+
+    /// A character's record as central takes it; empty: there is none that can be written.
+    pub fn record_of(&self, character: CharacterId) -> Vec<u8> {
+        let record = self.here.get(&character).and_then(|here| self.sim.record(here.entity));
+        bounded(character, record)
     }
 
     /// Tells central, in order; what the link has no room for waits here.
@@ -448,5 +493,72 @@ impl Area {
         self.clients[slot] = Some(client);
         self.new_slots.push(slot);
         slot
+    }
+}
+
+impl Here {
+    /// Its record, if it is time to look and it is another than central was told; else empty.
+    fn changed_record(&mut self, sim: &Sim, character: CharacterId, now_ms: u64) -> Vec<u8> {
+        let (told, look_ms) = self.recorded;
+        // A frozen one's record went with its commit.
+        if look_ms > now_ms || self.frozen.is_some() {
+            return Vec::new();
+        }
+        let Some(record) = sim.record(self.entity) else { return Vec::new() };
+        let now = hash(&record);
+        self.recorded = (now, now_ms + RECORD_EVERY_MS);
+        if now == told { Vec::new() } else { bounded(character, Some(record)) }
+    }
+}
+
+/// Tells two records of a character apart.
+fn hash(record: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    record.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// One that is too long is not written: the one before it stays.
+fn bounded(character: CharacterId, record: Option<Vec<u8>>) -> Vec<u8> {
+    let record = record.unwrap_or_default();
+    if record.len() <= MAX_RECORD_BYTES {
+        return record;
+    }
+    let bytes = record.len();
+    tracing::error!(%character, bytes, "a character's record is too long; the one before it is kept");
+    Vec::new()
+}
+
+fn why(code: u16) -> Leave {
+    match code {
+        close::MOVED => Leave::Handoff,
+        close::STOPPING => Leave::Stop,
+        _ => Leave::Quit,
+    }
+}
+
+#[cfg(test)]
+impl Here {
+    /// One that is among the entities, without a client.
+    pub fn inside(doc: CharacterDoc, epoch: u64) -> Self {
+        Self {
+            doc,
+            epoch,
+            enter: EnterId::default(),
+            entity: 0,
+            in_world: true,
+            eyes: (0.0, 0.0),
+            client: None,
+            leaves_at_ms: None,
+            frozen: None,
+            commit_again_ms: 0,
+            kicked: None,
+            told: None,
+            record: Vec::new(),
+            recorded: (0, 0),
+            wish: None,
+            portal: None,
+            resume: [0; 16],
+        }
     }
 }

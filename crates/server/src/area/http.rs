@@ -113,7 +113,15 @@ async fn what(request: Request<Incoming>) -> Result<What, Refusal> {
     Ok(match path.as_str() {
         "/admit" => {
             let AdmitBody { enter, character, session, epoch, granted, wait_ms } = read(&body)?;
-            What::Admit(Box::new(Announcement { enter, doc: character, session, epoch, granted, wait_ms }))
+            What::Admit(Box::new(Announcement {
+                enter,
+                doc: character,
+                session,
+                epoch,
+                granted,
+                wait_ms,
+                record: Vec::new(),
+            }))
         }
         "/announce" => What::Announce(Box::new(read::<AnnounceBody>(&body)?.character)),
         _ => What::Drain(read::<DrainBody>(&body)?.text),

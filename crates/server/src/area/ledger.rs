@@ -1,25 +1,22 @@
-//! The loop's side of the ledger: what is asked of central, and what characters have.
+//! The loop's side of the ledger: what the game asks of central, and what it is told.
 //!
-//! [`Area::submit`] never waits: the operation is sent with the tick and kept until central has decided it.
-//! A lost answer, a new central, a full queue: the same operation is asked again under the same id, and
-//! central gives the first answer. Nothing is shown to a player as done before its answer is here. Only a
-//! process that ends forgets what it asked; then what was durable is, and nobody was told otherwise.
+//! The game asks in its step ([`pangea_engine::ledger`]); after it the asks are sent and kept until central has
+//! decided them. A lost answer, a new central, a full queue: the same operation is asked again under the same
+//! id, and central gives the first answer. Nothing is shown to a player as done before its answer is here.
+//! Only a process that ends forgets what it asked; then what was durable is, and nobody was told otherwise.
 
 use std::collections::{BTreeMap, HashMap};
 
+use anyhow::Context as _;
+use pangea_engine::Ledger as Goods;
+use pangea_engine::ledger::Ask;
 use pangea_world::id::{AreaId, CharacterId, OpId};
-use pangea_world::ledger::{Act, Changes, Holder, Operation, Sheet, Writer};
-use pangea_world::messages::{Belongings, Body, LedgerOp, LedgerOps, LedgerResults, MAX_LEDGER_OPS};
+use pangea_world::ledger::{Act, Changes, Operation, Sheet, Writer};
+use pangea_world::messages::{Belongings, Body, Granted, LedgerOp, LedgerOps, LedgerResults, MAX_LEDGER_OPS};
 use pangea_world::{Code, Refusal};
 
 use super::here::Area;
 use crate::{clock, random};
-
-/// Most operations that wait for their answers; a further one is refused with `storage_busy`.
-pub const MOST_PENDING: usize = 4_096;
-
-/// Most answers that nobody has taken; the oldest is forgotten.
-const MOST_ANSWERED: usize = 4_096;
 
 /// Most characters whose belongings are known.
 const MOST_SHEETS: usize = 8_192;
@@ -30,36 +27,28 @@ const AGAIN_MS: u64 = 5_000;
 /// When an operation that central had no room for is asked again, ms.
 const BUSY_MS: u64 = 500;
 
-/// What became of an operation of ours.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answered {
-    /// What was asked.
-    pub operation: Operation,
-    /// The rows after it, or why not; either way it is decided for good.
-    pub result: Result<Changes, Refusal>,
-}
-
 #[derive(Debug)]
 struct Pending {
+    ask: Ask,
     operation: Operation,
     bytes: Vec<u8>,
     /// When it is (next) asked, ms of the clock.
     ask_ms: u64,
 }
 
-/// What the loop knows of the ledger.
+/// What waits for central. What is known of goods is the game's: [`pangea_engine::Ledger`].
 #[derive(Debug)]
 pub struct Ledger {
     area: AreaId,
     incarnation: u64,
-    /// In the order in which they were submitted.
+    /// In the order in which they were asked; as many as the game may have undecided.
     pending: BTreeMap<u64, Pending>,
     numbers: HashMap<OpId, u64>,
     last: u64,
     /// The earliest of all `ask_ms`.
     next_ask_ms: u64,
-    sheets: HashMap<CharacterId, (u64, Sheet)>,
-    answered: Vec<Answered>,
+    /// Under which epoch a character's belongings were told.
+    epochs: HashMap<CharacterId, u64>,
 }
 
 impl Ledger {
@@ -72,19 +61,8 @@ impl Ledger {
             numbers: HashMap::new(),
             last: 0,
             next_ask_ms: u64::MAX,
-            sheets: HashMap::new(),
-            answered: Vec::new(),
+            epochs: HashMap::new(),
         }
-    }
-
-    /// What a character of ours has, as far as it is durable.
-    pub fn sheet(&self, character: CharacterId) -> Option<&Sheet> {
-        self.sheets.get(&character).map(|(_, sheet)| sheet)
-    }
-
-    /// What was decided since this was asked last, in order.
-    pub fn take_answered(&mut self) -> Vec<Answered> {
-        std::mem::take(&mut self.answered)
     }
 
     /// How many operations wait for their answers.
@@ -93,48 +71,36 @@ impl Ledger {
     }
 
     /// The character is not here any more.
-    pub fn forget(&mut self, character: CharacterId, epoch: u64) {
-        if self.sheets.get(&character).is_some_and(|(known, _)| *known <= epoch) {
-            self.sheets.remove(&character);
-        }
-    }
-
-    fn show(&mut self, character: CharacterId, epoch: u64, sheet: Sheet) {
-        let older = self.sheets.get(&character).is_none_or(|(known, _)| *known <= epoch);
-        if older && (self.sheets.len() < MOST_SHEETS || self.sheets.contains_key(&character)) {
-            self.sheets.insert(character, (epoch, sheet));
+    pub fn forget(&mut self, goods: &mut Goods, character: CharacterId, epoch: u64) {
+        if self.epochs.get(&character).is_some_and(|known| *known <= epoch) {
+            self.epochs.remove(&character);
+            goods.forget(character);
         }
     }
 }
 
-impl Area {
-    /// Asks central to do this; the answer comes with [`Ledger::take_answered`].
-    ///
-    /// # Errors
-    /// `storage_busy` if too much waits already: central is away or too slow. Otherwise what can never be done.
-    pub fn submit(&mut self, act: Act) -> Result<OpId, Refusal> {
-        if self.ledger.pending.len() >= MOST_PENDING {
-            return Refusal::err(
-                Code::StorageBusy,
-                "too many things wait to be written; try again in a moment",
-            );
-        }
-        let id = OpId::new(clock::unix_ms(), random::bytes());
-        let (area, incarnation) = (self.ledger.area, self.ledger.incarnation);
-        let by = Writer::Area { area, epoch: self.settings.epoch, incarnation };
-        let operation = Operation { id, by, act };
-        operation.check()?;
-        let bytes = serde_json::to_vec(&operation).unwrap_or_default();
-        let ledger = &mut self.ledger;
-        ledger.last += 1;
-        ledger.numbers.insert(id, ledger.last);
-        ledger.pending.insert(ledger.last, Pending { operation, bytes, ask_ms: 0 });
-        ledger.next_ask_ms = 0;
-        Ok(id)
-    }
+/// What lies on the granted area's ground, and which of its sources are spent.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn goods_of(granted: &Granted) -> anyhow::Result<(Sheet, Vec<(u64, u64)>)> {
+    let lies = match granted.lies.as_slice() {
+        [] => Sheet::default(),
+        bytes => serde_json::from_slice(bytes).context("what lies on the ground")?,
+    };
+    let (pairs, rest) = granted.spent.as_chunks::<16>();
+    anyhow::ensure!(rest.is_empty(), "the spent sources are cut short");
+    let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+    Ok((lies, pairs.iter().map(|pair| (number(&pair[..8]), number(&pair[8..]))).collect()))
+}
 
-    /// Sends what is to be asked, once a tick; nothing while the link takes no more.
+impl Area {
+    /// Takes what the game asked and sends what is to be asked, once a tick; nothing while the link takes no
+    /// more.
     pub fn ask_ledger(&mut self) {
+        for (ask, act) in self.sim.ledger().take_asked() {
+            self.submit(ask, act);
+        }
         let now_ms = self.now_ms;
         if self.ledger.next_ask_ms > now_ms || !self.nothing_waits() {
             return;
@@ -149,6 +115,32 @@ impl Area {
         for ops in ops.chunks(MAX_LEDGER_OPS) {
             self.tell(Body::LedgerOps(LedgerOps { ops: ops.to_vec() }));
         }
+    }
+
+    /// Keeps an ask for central under the epochs of today; what can never be done is answered at once.
+    fn submit(&mut self, ask: Ask, mut act: Act) {
+        let mut gone = false;
+        act.each_who(|who| match self.here.get(&who.character) {
+            Some(here) if here.in_world => who.epoch = here.epoch,
+            _ => gone = true,
+        });
+        let id = OpId::new(clock::unix_ms(), random::bytes());
+        let (area, incarnation) = (self.ledger.area, self.ledger.incarnation);
+        let by = Writer::Area { area, epoch: self.settings.epoch, incarnation };
+        let operation = Operation { id, by, act };
+        let allowed = match gone {
+            true => Refusal::err(Code::StaleEpoch, "the character is not here any more"),
+            false => operation.check(),
+        };
+        if let Err(refusal) = allowed {
+            return self.sim.ledger().decided(ask, &operation.act, Err(refusal));
+        }
+        let bytes = serde_json::to_vec(&operation).unwrap_or_default();
+        let ledger = &mut self.ledger;
+        ledger.last += 1;
+        ledger.numbers.insert(id, ledger.last);
+        ledger.pending.insert(ledger.last, Pending { ask, operation, bytes, ask_ms: 0 });
+        ledger.next_ask_ms = 0;
     }
 
     /// Central may have forgotten us: everything that has no answer is asked again.
@@ -175,23 +167,13 @@ impl Area {
                 }
                 continue;
             }
-            let Some(Pending { operation, .. }) = ledger.pending.remove(&number) else { continue };
+            let Some(Pending { ask, operation, .. }) = ledger.pending.remove(&number) else { continue };
             ledger.numbers.remove(&operation.id);
-            let result = match code {
+            let outcome = match code {
                 None => Ok(serde_json::from_str::<Changes>(&result.text).unwrap_or_default()),
                 Some(code) => Err(Refusal::new(code, result.text)),
             };
-            if let Ok(changes) = &result {
-                for character in operation.touches().characters {
-                    if let Some((_, sheet)) = ledger.sheets.get_mut(&character) {
-                        sheet.apply(Holder::Character(character), changes);
-                    }
-                }
-            }
-            if ledger.answered.len() >= MOST_ANSWERED {
-                ledger.answered.remove(0);
-            }
-            ledger.answered.push(Answered { operation, result });
+            self.sim.ledger().decided(ask, &operation.act, outcome);
         }
     }
 
@@ -199,29 +181,47 @@ impl Area {
     pub fn on_belongings(&mut self, belongings: &Belongings) {
         let sheet = serde_json::from_slice(&belongings.sheet);
         match (CharacterId::from_bytes(&belongings.character), sheet) {
-            (Ok(character), Ok(sheet)) => self.ledger.show(character, belongings.epoch, sheet),
+            (Ok(character), Ok(sheet)) => self.show(character, belongings.epoch, sheet),
             _ => tracing::warn!("what a character has cannot be read"),
         }
     }
+
+    fn show(&mut self, character: CharacterId, epoch: u64, sheet: Sheet) {
+        let epochs = &mut self.ledger.epochs;
+        let newer = epochs.get(&character).is_none_or(|known| *known <= epoch);
+        if newer && (epochs.len() < MOST_SHEETS || epochs.contains_key(&character)) {
+            epochs.insert(character, epoch);
+            self.sim.ledger().show(character, sheet);
+        }
+    }
+}
+
+/// The area's clock never starts before a life that is spent: the game takes lives from it.
+pub fn newest_life(spent: &[(u64, u64)]) -> u64 {
+    spent.iter().map(|(_, life)| *life).max().unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use pangea_engine::ledger::{Answer, MOST_UNDECIDED, who};
     use pangea_engine::{Setup, Sim};
-    use pangea_world::ledger::{Coins, Stack, Who};
+    use pangea_world::id::ItemId;
+    use pangea_world::ledger::book::Money;
+    use pangea_world::ledger::{Coins, Holder, Stack};
     use pangea_world::messages::LedgerResult;
     use pangea_world::space::Rect;
 
-    use super::super::here::Settings;
+    use super::super::admission::tests::doc;
+    use super::super::here::{Here, Settings};
     use super::super::mailbox::Gauges;
     use super::super::tests::{ISLES, flat};
     use super::*;
 
     const HERO: CharacterId = CharacterId([1; 16]);
 
-    /// An area, and what it tells central.
+    /// An area with one who is inside under epoch 3, and what it tells central.
     fn area() -> (Area, Arc<Mutex<Vec<LedgerOp>>>) {
         let told = Arc::new(Mutex::new(Vec::new()));
         let heard = told.clone();
@@ -250,78 +250,89 @@ mod tests {
         let sim = Sim::new(&flat(), &setup);
         let control = tokio::sync::mpsc::channel(8).0;
         let ledger = Ledger::new(AreaId([2; 16]), 7);
-        (Area::new(settings, sim, Arc::<Gauges>::default(), tell, control, ledger), told)
+        let mut area = Area::new(settings, sim, Arc::<Gauges>::default(), tell, control, ledger);
+        let here = Here::inside(pangea_world::character::CharacterDoc { id: HERO, ..doc(1) }, 3);
+        area.here.insert(HERO, here);
+        (area, told)
     }
 
     fn pay() -> Act {
-        let who = Who { character: HERO, epoch: 3 };
-        Act::Pay { who, to: CharacterId([9; 16]), coins: Coins::new("gold", 5) }
+        Act::Pay { who: who(HERO), to: CharacterId([9; 16]), coins: Coins::new("gold", 5) }
     }
 
-    fn answer(area: &mut Area, id: OpId, code: &str, text: &str) {
+    fn answer(area: &mut Area, id: &[u8], code: &str, text: &str) {
         let result = LedgerResult { id: id.to_vec(), code: code.into(), text: text.into() };
         area.on_ledger_results(LedgerResults { results: vec![result] });
+    }
+
+    /// What the game is told with the next step.
+    fn answers(area: &mut Area) -> Vec<(Ask, Option<Code>)> {
+        area.sim.step(1.0);
+        let told = |answer: &Answer| (answer.ask, answer.outcome.as_ref().err().map(|refusal| refusal.code));
+        area.sim.ledger().answers().iter().map(told).collect()
     }
 
     #[test]
     fn an_operation_is_asked_until_it_is_decided() {
         let (mut area, told) = area();
         let take = || std::mem::take(&mut *told.lock().expect("a lock"));
-        let id = area.submit(pay()).expect("submitted");
+        let ask = area.sim.ledger().ask(pay());
         area.ask_ledger();
         let first = take();
         assert_eq!(first.len(), 1);
+        let operation: Operation = serde_json::from_slice(&first[0].operation).expect("an operation");
+        assert!(matches!(operation.act, Act::Pay { who, .. } if who.epoch == 3), "{operation:?}");
         area.ask_ledger();
         assert!(take().is_empty(), "it waits for its answer");
         area.on_reconnected(4);
         area.ask_ledger();
         assert_eq!(take(), first, "the same bytes");
-        answer(&mut area, id, "storage_busy", "full");
+        answer(&mut area, &first[0].id, "storage_busy", "full");
         area.ask_ledger();
-        assert!(take().is_empty() && area.ledger.take_answered().is_empty());
+        assert!(take().is_empty() && answers(&mut area).is_empty());
         area.now_ms += BUSY_MS;
         area.ask_ledger();
         assert_eq!(take(), first);
         area.now_ms += AGAIN_MS;
         area.ask_ledger();
         assert_eq!(take(), first, "its answer may be lost");
-        answer(&mut area, id, "not_enough", "not enough «gold»");
-        answer(&mut area, id, "", "{}");
-        let answered = area.ledger.take_answered();
-        assert_eq!(answered.len(), 1, "a repeated answer is none");
-        assert_eq!(answered[0].result.as_ref().map_err(|refusal| refusal.code), Err(Code::NotEnough));
+        answer(&mut area, &first[0].id, "not_enough", "not enough «gold»");
+        answer(&mut area, &first[0].id, "", "{}");
+        assert_eq!(answers(&mut area), [(ask, Some(Code::NotEnough))], "a repeated answer is none");
         area.now_ms += AGAIN_MS;
         area.ask_ledger();
         assert!(take().is_empty());
     }
 
     #[test]
-    fn what_has_no_answer_is_bounded() {
+    fn what_has_no_answer_is_bounded_and_what_cannot_be_is_refused_at_once() {
         let (mut area, told) = area();
-        for _ in 0..MOST_PENDING {
-            area.submit(pay()).expect("submitted");
+        for _ in 0..MOST_UNDECIDED {
+            area.sim.ledger().ask(pay());
         }
-        let refused = area.submit(pay()).map_err(|refusal| refusal.code);
-        assert_eq!(refused, Err(Code::StorageBusy));
-        let bad = Act::Pay { who: Who { character: HERO, epoch: 3 }, to: HERO, coins: Coins::new("gold", 5) };
+        let more = area.sim.ledger().ask(pay());
         area.ask_ledger();
+        assert_eq!(told.lock().expect("a lock").len(), MOST_UNDECIDED);
+        assert_eq!(answers(&mut area), [(more, Some(Code::StorageBusy))]);
         let first = told.lock().expect("a lock")[0].id.clone();
-        answer(&mut area, OpId::from_bytes(&first).expect("an id"), "", "{}");
-        assert_eq!(area.submit(bad).map_err(|refusal| refusal.code), Err(Code::BadRequest));
-        area.submit(pay()).expect("there is room again");
+        answer(&mut area, &first, "", "{}");
+        assert_eq!(answers(&mut area), [(Ask(1), None)]);
+        let bad = Act::Pay { who: who(HERO), to: HERO, coins: Coins::new("gold", 5) };
+        let bad = area.sim.ledger().ask(bad);
+        area.ask_ledger();
+        let stranger = Act::Pay { who: who(CharacterId([8; 16])), to: HERO, coins: Coins::new("gold", 5) };
+        let stranger = area.sim.ledger().ask(stranger);
+        area.ask_ledger();
+        let refused = [(bad, Some(Code::BadRequest)), (stranger, Some(Code::StaleEpoch))];
+        assert_eq!(answers(&mut area), refused);
+        assert_eq!(told.lock().expect("a lock").len(), MOST_UNDECIDED, "central never heard of them");
     }
 
     #[test]
     fn belongings_follow_the_answers() {
-        let (mut area, _told) = area();
+        let (mut area, told) = area();
         let mut sheet = Sheet::default();
-        let stack = Stack {
-            id: pangea_world::id::ItemId([5; 16]),
-            template: "wood".into(),
-            quantity: 3,
-            most: 10,
-            version: 0,
-        };
+        let stack = Stack { id: ItemId([5; 16]), template: "wood".into(), quantity: 3, most: 10, version: 0 };
         sheet.stacks.insert(2, stack);
         let show = |epoch: u64, sheet: &Sheet| Belongings {
             character: HERO.to_vec(),
@@ -330,20 +341,36 @@ mod tests {
         };
         area.on_belongings(&show(3, &sheet));
         area.on_belongings(&show(2, &Sheet::default()));
-        assert_eq!(area.ledger.sheet(HERO), Some(&sheet), "not what an earlier owner was told");
-        let id = area.submit(pay()).expect("submitted");
+        assert_eq!(area.sim.ledger().sheet(HERO), Some(&sheet), "not what an earlier owner was told");
+        area.sim.ledger().ask(pay());
+        area.ask_ledger();
         let holder = Holder::Character(HERO);
         let mut changes = Changes::default();
         changes.slots.push((holder, 2, None));
-        changes.money.push((
-            holder,
-            "gold".into(),
-            pangea_world::ledger::book::Money { amount: 8, version: 0 },
-        ));
-        answer(&mut area, id, "", &serde_json::to_string(&changes).expect("JSON"));
-        let now = area.ledger.sheet(HERO).expect("a sheet");
+        changes.money.push((holder, "gold".into(), Money { amount: 8, version: 0 }));
+        let id = told.lock().expect("a lock")[0].id.clone();
+        answer(&mut area, &id, "", &serde_json::to_string(&changes).expect("JSON"));
+        let now = area.sim.ledger().sheet(HERO).expect("a sheet");
         assert_eq!((now.count("wood"), now.amount("gold")), (0, 8));
-        area.ledger.forget(HERO, 3);
-        assert_eq!(area.ledger.sheet(HERO), None);
+        area.sim.step(1.0);
+        assert!(area.sim.ledger().changed().contains(&HERO));
+        let Area { ledger, sim, .. } = &mut area;
+        ledger.forget(sim.ledger(), HERO, 3);
+        assert_eq!(area.sim.ledger().sheet(HERO), None);
+    }
+
+    #[test]
+    fn the_ground_and_the_spent_sources_come_with_the_grant() {
+        let mut lies = Sheet::default();
+        let stack = Stack { id: ItemId([5; 16]), template: "wood".into(), quantity: 3, most: 10, version: 0 };
+        lies.stacks.insert(70_000, stack);
+        let spent = [7u64, 900, 8, 1_000].map(u64::to_be_bytes).concat();
+        let granted = Granted { lies: serde_json::to_vec(&lies).expect("JSON"), spent, ..Granted::default() };
+        let (read, spent) = goods_of(&granted).expect("readable");
+        assert_eq!((read, spent.as_slice()), (lies, &[(7, 900), (8, 1_000)][..]));
+        assert_eq!(newest_life(&spent), 1_000);
+        assert!(goods_of(&Granted { spent: vec![0; 17], ..Granted::default() }).is_err());
+        assert!(goods_of(&Granted { lies: b"[".to_vec(), ..Granted::default() }).is_err());
+        assert_eq!(goods_of(&Granted::default()).expect("nothing"), (Sheet::default(), vec![]));
     }
 }

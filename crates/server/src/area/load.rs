@@ -18,7 +18,7 @@ use super::admission::Announcement;
 use super::clock::{Clock, Lease};
 use super::here::{Area, Settings};
 use super::identity::Identity;
-use super::ledger::Ledger;
+use super::ledger::{self, Ledger};
 use super::mailbox::{FromLoop, Gauges, MOST_TO_LOOP, Tell, ToLoop};
 use super::saved::Saved;
 use super::tick::Loop;
@@ -70,11 +70,14 @@ pub fn load(
     };
     let restored = saved.is_some();
     let Saved { tick, tiles } = saved.unwrap_or_default();
+    let (lies, spent) = ledger::goods_of(granted)?;
+    let tick = tick.max(ledger::newest_life(&spent));
     let mut sim = Sim::new(
         game,
         &Setup { world: &world, ground: &ground, extent, tick_hz: world.tick_hz, view_m: world.view_m, tick },
     );
     sim.terrain().restore(tiles);
+    sim.ledger().begin(lies, spent);
     let portals = match (&world.kind, &ground) {
         (Kind::Maps(maps), Ground::Map(map)) => maps.map(map)?.portals.clone(),
         _ => Vec::new(),
@@ -127,5 +130,6 @@ pub fn announcement_of(admit: &Admit) -> Result<Announcement, Refusal> {
         epoch: admit.epoch,
         granted: admit.granted,
         wait_ms: admit.wait_ms,
+        record: admit.record.clone(),
     })
 }

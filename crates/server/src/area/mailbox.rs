@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use pangea_world::Refusal;
 use pangea_world::character::CharacterDoc;
 use pangea_world::id::{CharacterId, EnterId};
-use pangea_world::messages::{Belongings, Body, CharacterAt, GoOnReply, Kick, LedgerResults, Seal};
+use pangea_world::messages::{Belongings, Body, CharacterAt, GoOnReply, Grant, Kick, LedgerResults, Seal};
 
 use super::socket::Socket;
 
@@ -30,7 +30,7 @@ pub enum ToLoop {
     /// Let the character go now.
     Kick(Kick),
     /// The character is ours: it may be steered.
-    Grant(CharacterAt),
+    Grant(Grant),
     /// Freeze it and commit.
     Seal(Seal),
     /// It went over.
@@ -91,6 +91,8 @@ pub struct Guest {
     pub resumed: bool,
     /// How long one that is not granted is kept without its client, ms.
     pub wait_ms: u64,
+    /// What its last owner wrote of it; empty: it is new, or here already.
+    pub record: Vec<u8>,
 }
 
 /// From the loop.

@@ -161,7 +161,7 @@ impl Loop {
                 ToLoop::Enter(entrance) => area.enter(*entrance),
                 ToLoop::Withdraw(at) => area.on_withdraw(&at),
                 ToLoop::Kick(kick) => area.on_kick(&kick),
-                ToLoop::Grant(at) => area.on_grant(&at),
+                ToLoop::Grant(at) => area.on_grant(at),
                 ToLoop::Seal(seal) => area.on_seal(&seal),
                 ToLoop::Committed(at) => area.on_committed(&at),
                 ToLoop::Aborted(at) => area.on_aborted(&at),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use pangea_world::id::{AreaId, CharacterId, EnterId, TransferId};
 use pangea_world::ledger::{Holder, Sheet};
-use pangea_world::messages::{Arrived, Body, CharacterAt, Commit, Kick, Left, Seal};
+use pangea_world::messages::{Arrived, Body, CharacterAt, Commit, Grant, Kick, Left, MAX_RECORD_BYTES, Seal};
 use pangea_world::ownership::{Change, Owned};
 use pangea_world::space::Place;
 use pangea_world::{Code, Refusal};
@@ -143,7 +143,7 @@ pub async fn no_show(core: &Arc<Core>, area: AreaId, at: &CharacterAt) {
     };
     // Another connection of it may be here, or a newer enter under the same epoch.
     if !inside {
-        release(core, area, id, at.epoch, None).await;
+        release(core, area, id, at.epoch, None, None).await;
     }
     let mut state = core.state();
     let enter = state.enters.iter().find(|(_, enter)| enter.run == run).map(|(id, _)| *id);
@@ -156,7 +156,8 @@ pub async fn no_show(core: &Arc<Core>, area: AreaId, at: &CharacterAt) {
 /// A character has left: its place is written and it goes back to the store; or on to a third-party server.
 pub async fn left(core: &Arc<Core>, area: AreaId, left: &Left) {
     let Some((id, _)) = ids(&left.character, &[0; 16]) else { return };
-    release(core, area, id, left.epoch, Some((left.x, left.y))).await;
+    let record = record_of(id, left.record.clone());
+    release(core, area, id, left.epoch, Some((left.x, left.y)), record).await;
     let mut state = core.state();
     let hold = Duration::from_secs(core.config.central.seat_hold_s + core.config.central.start_timeout_s);
     if let Some(seat) = state.areas.get_mut(&area).and_then(|entry| entry.seats.get_mut(&id)) {
@@ -174,8 +175,43 @@ pub async fn left(core: &Arc<Core>, area: AreaId, left: &Left) {
     core.changed.notify_waiters();
 }
 
-/// Gives a character back to the store, where it stood. On a lobby map its place is not its location (G4).
-async fn release(core: &Arc<Core>, area: AreaId, id: CharacterId, epoch: u64, stood: Option<(f64, f64)>) {
+/// A record as an area server sent it; `None`: the one before stays.
+pub fn record_of(character: CharacterId, record: Vec<u8>) -> Option<Vec<u8>> {
+    if record.len() > MAX_RECORD_BYTES {
+        tracing::error!(%character, bytes = record.len(), "a record is too long; the one before it is kept");
+        return None;
+    }
+    (!record.is_empty()).then_some(record)
+}
+
+/// Its owner could not read a character's record: what it has is kept, before anything is written over it.
+pub async fn damaged(core: &Core, area: AreaId, at: &CharacterAt) {
+    let Ok(id) = CharacterId::from_bytes(&at.character) else { return };
+    let epoch = at.epoch;
+    let kept = core
+        .store
+        .write(move |tx| Box::pin(async move { character::put_record_aside(tx, id, (area, epoch)).await }));
+    match kept.await {
+        Ok(true) => {
+            tracing::error!(character = %id, %area, epoch, "a record could not be read; it is in «damaged_record»");
+        }
+        Ok(false) => tracing::warn!(character = %id, %area, epoch, "there is no such record to put aside"),
+        Err(refusal) => {
+            tracing::error!(character = %id, %refusal, "a record that could not be read is not put aside");
+        }
+    }
+}
+
+/// Gives a character back to the store, where it stood and as it was. On a lobby map its place is not its
+/// location (G4).
+async fn release(
+    core: &Arc<Core>,
+    area: AreaId,
+    id: CharacterId,
+    epoch: u64,
+    stood: Option<(f64, f64)>,
+    record: Option<Vec<u8>>,
+) {
     let world = core.state().areas.get(&area).map(|entry| entry.name.world.clone());
     let place = world.zip(place_map(core, area)).zip(stood);
     let place = place.map(|((world, map), (x, y))| Place { world, map, x, y });
@@ -189,7 +225,7 @@ async fn release(core: &Arc<Core>, area: AreaId, id: CharacterId, epoch: u64, st
     let seen = Owned { owner: Some(area), epoch, last: None };
     let change = Change::Release { from: area, epoch };
     let swap = match Swap::new(id, TransferId(random::bytes()), &change, seen, place) {
-        Ok(swap) => swap,
+        Ok(swap) => swap.with_record(record),
         Err(refusal) => return tracing::error!(character = %id, %refusal, "a leave was not possible"),
     };
     let on = plain.clone().map(|(run, transfer)| (TransferId(run.0), transfer.to, transfer.place));
@@ -273,16 +309,17 @@ pub async fn commit(core: &Arc<Core>, from: AreaId, message: &Commit) {
         transfer.filter(target).map(|t| (t.to, t.place.clone()))
     };
     let is_location = prepared.as_ref().is_some_and(|(to, _)| place_map(core, *to).is_some());
-    let target = prepared.clone();
+    let (target, record) = (prepared.clone(), record_of(id, message.record.clone()));
     let result = core
         .store
         .write(move |tx| {
-            let target = target.clone();
+            let (target, record) = (target.clone(), record.clone());
             Box::pin(async move {
                 let row = ownership::owned::<AreaId>(tx, id.0).await?;
                 // This very commit was applied, and its answer was lost.
                 if row.last == Some(transfer_id) && row.owner != Some(from) {
-                    return Ok(Outcome::Committed(row.owner, row.epoch));
+                    let record = character::record(tx, id).await?;
+                    return Ok(Outcome::Committed(row.owner, row.epoch, record));
                 }
                 let Some((to, place)) = &target else {
                     let change = Change::Abort { from, epoch };
@@ -291,20 +328,19 @@ pub async fn commit(core: &Arc<Core>, from: AreaId, message: &Commit) {
                 };
                 let change = Change::Commit { from, epoch, to: *to };
                 let changed = ownership::change_owner(tx, id.0, transfer_id, &change).await?;
-                if is_location {
-                    character::put_with_owner(tx, id, (*to, changed.row.epoch), place).await?;
-                }
-                Ok::<_, Error>(Outcome::Committed(Some(*to), changed.row.epoch))
+                let (owner, place) = ((*to, changed.row.epoch), is_location.then_some(place));
+                let record = character::put_with_owner(tx, id, owner, place, record).await?;
+                Ok::<_, Error>(Outcome::Committed(Some(*to), changed.row.epoch, record))
             })
         })
         .await;
     let at = |epoch| CharacterAt { character: id.to_vec(), epoch, transfer: run.to_vec() };
     core.state().transfers.remove(&run);
     let answer = match result {
-        Ok(Outcome::Committed(to, epoch)) => {
+        Ok(Outcome::Committed(to, epoch, record)) => {
             if let Some(to) = to {
                 show(core, to, id, epoch).await;
-                take_over(core, to, id, epoch, run);
+                take_over(core, to, id, epoch, run, record);
             }
             free_seat(core, from, id, None);
             Body::Committed(at(epoch))
@@ -337,7 +373,7 @@ async fn show(core: &Core, area: AreaId, id: CharacterId, epoch: u64) {
 }
 
 enum Outcome {
-    Committed(Option<AreaId>, u64),
+    Committed(Option<AreaId>, u64, Option<Vec<u8>>),
     Aborted(u64),
 }
 
@@ -384,14 +420,15 @@ pub fn expire_transfers(core: &Core) {
     }
 }
 
-fn take_over(core: &Core, to: AreaId, id: CharacterId, epoch: u64, run: EnterId) {
+fn take_over(core: &Core, to: AreaId, id: CharacterId, epoch: u64, run: EnterId, record: Option<Vec<u8>>) {
     let mut state = core.state();
     let Some(entry) = state.areas.get_mut(&to) else { return };
     if let Some(seat) = entry.seats.get_mut(&id) {
         (seat.taken, seat.epoch) = (Taken::Inside, epoch);
     }
     if let Some(sender) = entry.server.as_ref().and_then(|server| server.sender.as_ref()) {
-        let grant = CharacterAt { character: id.to_vec(), epoch, transfer: run.to_vec() };
+        let record = record.unwrap_or_default();
+        let grant = Grant { character: id.to_vec(), epoch, transfer: run.to_vec(), record };
         let _ = sender.send(Body::Grant(grant));
     }
 }
@@ -422,7 +459,7 @@ pub async fn left_behind(core: &Arc<Core>, area: AreaId) {
     let moves: Vec<(CharacterId, u64)> =
         core.state().transfers.values().filter(plain).map(|t| (t.character, t.epoch)).collect();
     for (id, epoch) in moves {
-        release(core, area, id, epoch, None).await;
+        release(core, area, id, epoch, None, None).await;
     }
 }
 
@@ -449,7 +486,7 @@ pub async fn players_changed(core: &Arc<Core>, area: AreaId, listed: &[Character
         gone
     };
     for (id, epoch) in gone {
-        release(core, area, id, epoch, None).await;
+        release(core, area, id, epoch, None, None).await;
         free_seat(core, area, id, None);
     }
 }

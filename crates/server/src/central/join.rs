@@ -15,7 +15,6 @@ use pangea_world::ledger::Holder;
 use pangea_world::messages::{Admit, Body, FactionSync};
 use pangea_world::ownership::{Change, Owned};
 use pangea_world::placement::{self, Placement, Wish};
-use pangea_world::quest::Quest;
 use pangea_world::space::{AreaName, Ground, Place};
 use pangea_world::ticket::{Claims, LIFE_S, audience};
 use pangea_world::world::{Kind, World};
@@ -26,6 +25,7 @@ use super::core::Core;
 use super::state::{Phase, Seat, Taken, Transfer, Waiting};
 use super::wish::{EnterWish, Prepared, Progress};
 use super::{handoff, running};
+use crate::store::character::Joining;
 use crate::store::ownership::{self, Swap};
 use crate::store::{Connection, Error, Quick, character, enter};
 use crate::{clock, link, random, store};
@@ -105,7 +105,7 @@ pub async fn join(
     let mut tries = 0;
     loop {
         handoff::has_left(core, want.character).await;
-        let (found, quests) = read(core, want).await?;
+        let Joining { character: found, quests, record } = read(core, want).await?;
         let place = choose_place(core, want, &found)?;
         let doc = CharacterDoc {
             id: found.id,
@@ -119,7 +119,7 @@ pub async fn join(
         if want.from.is_some_and(|(from, _)| from == area) {
             return Refusal::err(Code::BadRequest, "you are there already");
         }
-        match prepare(core, want, &found, &doc, area, progress).await {
+        match prepare(core, want, (&found, record), &doc, area, progress).await {
             Ok(mut prepared) => {
                 prepared.took_ms = began.elapsed().as_secs_f64() * 1e3;
                 return Ok(prepared);
@@ -144,10 +144,10 @@ pub async fn join(
     }
 }
 
-/// Who: the character and its quests.
-async fn read(core: &Core, want: &Want) -> Result<(character::Character, Vec<Quest>), Refusal> {
+/// Who: the character, its quests, its record.
+async fn read(core: &Core, want: &Want) -> Result<Joining, Refusal> {
     let mut reader = core.store.reader().await?;
-    Ok(character::get_own_with_quests(&mut reader, want.account, want.character).await?)
+    Ok(character::joining(&mut reader, want.account, want.character).await?)
 }
 
 /// Where (G4, G5): where the wish says, else the last location, else the faction's spawn, else the world's.
@@ -346,7 +346,7 @@ async fn friends_layer(
 async fn prepare(
     core: &Arc<Core>,
     want: &Want,
-    found: &character::Character,
+    (found, record): (&character::Character, Option<Vec<u8>>),
     doc: &CharacterDoc,
     area: AreaId,
     progress: &watch::Sender<Progress>,
@@ -354,8 +354,8 @@ async fn prepare(
     let server = running::ensure_running(core, area, Some(progress)).await?;
     progress.send_replace(Progress::Syncing);
     let own = server.sender.is_some();
-    let epoch = match want.from {
-        None => own_it(core, want, found, doc, area).await?,
+    let (epoch, record) = match want.from {
+        None => own_it(core, want, found, record, doc, area).await?,
         Some((from, epoch)) => {
             let until = Instant::now() + Duration::from_secs(core.config.central.seat_hold_s);
             let (character, place) = (want.character, doc.place.clone());
@@ -363,12 +363,12 @@ async fn prepare(
                 Transfer { character, from, epoch, to: area, place, plain: !own, sealed: false, until };
             core.state().transfers.insert(want.run, transfer);
             // A plain move is a leave and then an enter: two changes of owner.
-            if own { epoch + 1 } else { epoch + 2 }
+            (if own { epoch + 1 } else { epoch + 2 }, None)
         }
     };
     hold_seat(core, want, area, epoch)?;
     if let Some(sender) = &server.sender {
-        admit(core, want, doc, area, epoch, sender).await?;
+        admit(core, want, doc, area, (epoch, record), sender).await?;
     }
     let now_s = clock::unix_s();
     let claims = Claims {
@@ -411,14 +411,16 @@ fn hold_seat(core: &Core, want: &Want, area: AreaId, epoch: u64) -> Result<(), R
     Ok(())
 }
 
-/// Makes the area the character's owner: one transaction, which also notes the enter.
+/// Makes the area the character's owner: one transaction, which also notes the enter. The answer is its epoch,
+/// and the record that it begins with: the last that was written under an earlier one.
 async fn own_it(
     core: &Arc<Core>,
     want: &Want,
     found: &character::Character,
+    record: Option<Vec<u8>>,
     doc: &CharacterDoc,
     area: AreaId,
-) -> Result<u64, Refusal> {
+) -> Result<(u64, Option<Vec<u8>>), Refusal> {
     let keep = match found.owner {
         Some(owner) => handoff::let_go(core, want.character, owner, found.epoch, area).await?,
         None => false,
@@ -444,7 +446,8 @@ async fn own_it(
         None => {
             let stands = moves.then(|| place.clone());
             let swap = Swap::new(id, transfers[1], &grant, seen.clone(), stands)?;
-            Some(Quick { note: noted.clone(), answer: swap.epoch(), swap })
+            // Nobody wrote it since: only an owner does, and none was between.
+            Some(Quick { note: noted.clone(), answer: (swap.epoch(), record), swap })
         }
         Some(_) => None,
     };
@@ -460,7 +463,7 @@ async fn own_it(
                     Some(_) if keep => {
                         let row = ownership::owned::<AreaId>(tx, id.0).await?;
                         if row.owner == Some(area) {
-                            return Ok(row.epoch);
+                            return Ok((row.epoch, character::record(tx, id).await?));
                         }
                     }
                     Some(from) => give_up(tx, id, transfers[0], from).await?,
@@ -473,7 +476,7 @@ async fn own_it(
                     character::put(tx, id, &place).await?;
                 }
                 let changed = ownership::change_owner_seen(tx, id.0, transfers[1], &grant, &seen).await?;
-                Ok::<u64, Error>(changed.row.epoch)
+                Ok::<_, Error>((changed.row.epoch, character::record(tx, id).await?))
             })
         })
         .await
@@ -499,7 +502,7 @@ async fn admit(
     want: &Want,
     doc: &CharacterDoc,
     area: AreaId,
-    epoch: u64,
+    (epoch, record): (u64, Option<Vec<u8>>),
     sender: &link::Sender,
 ) -> Result<(), Refusal> {
     // Read only now: until the character was this area's, another one might have changed it.
@@ -530,6 +533,7 @@ async fn admit(
         granted: want.from.is_none(),
         wait_ms: core.config.central.seat_hold_s * 1_000,
         belongings,
+        record: record.unwrap_or_default(),
     }))?;
     let answer = tokio::time::timeout(ADMIT_TIMEOUT, answer).await;
     core.state().admits.remove(&want.run);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, SessionId};
+use pangea_world::ledger::Holder;
 use pangea_world::messages::{
     Admitted, AreaReady, Body, GoOn, GoOnReply, Granted, Heartbeat, Lease, Places, Register, SaveArea,
     ServerExited, ServerInfo, SpawnerHello, Stopped,
@@ -22,7 +23,8 @@ use super::state::{Chat, PeerAddress, Phase, Seat, Server, Spawner, Taken, serve
 use super::wish::{EnterWish, Progress};
 use super::{handoff, peers, running};
 use crate::link::{self, Accepted, Event};
-use crate::store::{self, ownership};
+use crate::store;
+use crate::store::ownership::{self, Ground};
 use crate::{clock, random};
 
 /// The key that a role of this name must have; no other role than these three may open a link.
@@ -293,7 +295,8 @@ async fn area_message(core: &Arc<Core>, sender: &link::Sender, server: ServerId,
         Body::Admitted(admitted) => on_admitted(core, &admitted),
         Body::Arrived(message) => handoff::arrived(core, area, &message),
         Body::NoShow(at) => handoff::no_show(core, area, &at).await,
-        Body::Places(places) => on_places(core, area, &places),
+        Body::Places(places) => on_places(core, area, places),
+        Body::Damaged(at) => handoff::damaged(core, area, &at).await,
         Body::Abort(at) => handoff::abort(core, area, &at).await,
         Body::GoOn(wish) => drop(tokio::spawn(go_on(core.clone(), sender.clone(), area, wish))),
         Body::SaveArea(save) => save_area(core, area, server, save).await,
@@ -359,6 +362,7 @@ async fn register_area(
         tls: register.tls,
         certificate: register.certificate.clone(),
     };
+    let (lies, spent) = if resumed { Default::default() } else { goods_of(core, area).await? };
     let restoring = state.is_some();
     let always_on = {
         let mut all = core.state();
@@ -414,6 +418,8 @@ async fn register_area(
         resumed,
         always_on,
         prompt: core.config.central.prompt,
+        lies,
+        spent,
     }))?;
     if register.ready {
         peers::arrived(core, area);
@@ -421,6 +427,14 @@ async fn register_area(
         peers::tell_all(core, area);
     }
     Ok(area)
+}
+
+/// What lies on the ground of an area, and which of its sources are spent, as [`Granted`] carries them.
+async fn goods_of(core: &Core, area: AreaId) -> Result<(Vec<u8>, Vec<u8>), Refusal> {
+    let mut reader = core.store.reader().await?;
+    let lies = store::ledger::sheet(&mut reader, Holder::Ground(area)).await?;
+    let spent = store::ledger::spent(&mut reader, area).await?;
+    Ok((serde_json::to_vec(&lies).unwrap_or_default(), spent))
 }
 
 fn on_ready(core: &Core, area: AreaId, server: ServerId, ready: &AreaReady) {
@@ -464,19 +478,20 @@ fn on_admitted(core: &Core, admitted: &Admitted) {
     }
 }
 
-/// Positions are written beside everything else: nobody waits for them.
-fn on_places(core: &Arc<Core>, area: AreaId, places: &Places) {
-    let Some(map) = handoff::place_map(core, area) else { return };
-    let standing = |left: &pangea_world::messages::Left| {
+/// Places and records are written beside everything else: nobody waits for them.
+fn on_places(core: &Arc<Core>, area: AreaId, places: Places) {
+    let ground = handoff::place_map(core, area).map_or(Ground::Nowhere, Ground::On);
+    let standing = |left: pangea_world::messages::Left| {
         let character = CharacterId::from_bytes(&left.character).ok()?;
-        Some(ownership::Standing { character, epoch: left.epoch, x: left.x, y: left.y })
+        let record = handoff::record_of(character, left.record);
+        Some(ownership::Standing { character, epoch: left.epoch, x: left.x, y: left.y, record })
     };
-    let places: Vec<ownership::Standing> = places.places.iter().filter_map(standing).collect();
+    let places: Vec<ownership::Standing> = places.places.into_iter().filter_map(standing).collect();
     let core = core.clone();
     tokio::spawn(async move {
         let written = core.store.write(move |tx| {
-            let (map, places) = (map.clone(), places.clone());
-            Box::pin(async move { ownership::save_places(tx, area, map.as_deref(), &places).await })
+            let (ground, places) = (ground.clone(), places.clone());
+            Box::pin(async move { ownership::save_places(tx, area, &ground, &places).await })
         });
         if let Err(refusal) = written.await {
             tracing::warn!(%refusal, "a batch of places was not written; the next one will be");
@@ -599,6 +614,8 @@ fn go_on_want(core: &Core, area: AreaId, wish: &GoOn) -> Result<Want, Refusal> {
         world: Some(world),
         map: (!wish.map.is_empty()).then(|| wish.map.clone()),
         layer: wish.layer_plus_one.checked_sub(1).map(|layer| layer as u16),
+        rule: (!wish.rule.is_empty()).then(|| wish.rule.clone()),
+        friend: (!wish.friend.is_empty()).then(|| wish.friend.clone()),
         ..EnterWish::default()
     };
     Ok(Want {

@@ -86,13 +86,7 @@ pub async fn create(connection: &mut AnyConnection, new: &New, most: u32) -> Res
         let text = format!("this account has {count} characters, and may have {most}");
         return Err(Refusal::new(Code::CharacterLimit, text).into());
     }
-    let taken = sqlx::query("SELECT 1 FROM character WHERE name_key = $1 AND deleted IS NULL")
-        .bind(new.name.key.clone())
-        .fetch_optional(&mut *connection)
-        .await?;
-    if taken.is_some() {
-        return Err(Refusal::new(Code::NameTaken, "that name, or one that looks like it, is taken").into());
-    }
+    refuse_taken(connection, &new.name, None).await?;
     let created = now_ms();
     sqlx::query("INSERT INTO character (id, account, world, name, name_key, faction, created) VALUES ($1, $2, $3, $4, $5, $6, $7)")
         .bind(new.id.to_vec())
@@ -131,32 +125,82 @@ pub async fn get_own(
     if found.account == account { Ok(found) } else { Err(unknown()) }
 }
 
-/// The same with its quests, sorted by id, in one statement: a join needs both.
+/// What a join must know of a character.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Joining {
+    /// Its row.
+    pub character: Character,
+    /// Sorted by id.
+    pub quests: Vec<Quest>,
+    /// The engine's record of it, if one was written.
+    pub record: Option<Vec<u8>>,
+}
+
+/// The same with its quests and its record, in one statement: a join needs all of them.
 ///
 /// # Errors
 /// `unknown_character`, also for another account's.
-pub async fn get_own_with_quests(
+pub async fn joining(
     connection: &mut AnyConnection,
     account: AccountId,
     character: CharacterId,
-) -> Result<(Character, Vec<Quest>), Error> {
+) -> Result<Joining, Error> {
     let rows = sqlx::query(
         "SELECT c.id, c.account, c.world, c.name, c.faction, c.created, c.owner, c.epoch, c.map, c.x, c.y, \
-         c.place_known, q.id, q.step, q.completed FROM character c LEFT JOIN quest q ON q.character = c.id \
+         c.place_known, q.id, q.step, q.completed, c.record FROM character c LEFT JOIN quest q ON q.character = c.id \
          WHERE c.id = $1 AND c.account = $2 AND c.deleted IS NULL ORDER BY q.id",
     )
     .bind(character.to_vec())
     .bind(account.to_vec())
     .fetch_all(connection)
     .await?;
-    let found = read(rows.first().ok_or_else(unknown)?)?;
+    let first = rows.first().ok_or_else(unknown)?;
+    let (character, record) = (read(first)?, first.try_get(15)?);
     let mut quests = Vec::new();
     for row in &rows {
         if let Some(id) = row.try_get::<Option<String>, _>(12)? {
             quests.push(quest::standing(id, row.try_get(13)?, row.try_get(14)?));
         }
     }
-    Ok((found, quests))
+    Ok(Joining { character, quests, record })
+}
+
+/// The engine's record of a character, if one was written.
+///
+/// # Errors
+/// If the database fails.
+pub async fn record(
+    connection: &mut AnyConnection,
+    character: CharacterId,
+) -> Result<Option<Vec<u8>>, Error> {
+    let row = sqlx::query("SELECT record FROM character WHERE id = $1")
+        .bind(character.to_vec())
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?.flatten())
+}
+
+/// Keeps a copy of the record that its owner, at that epoch, could not read; false if there is none, or
+/// another owns the character.
+///
+/// # Errors
+/// If the database fails.
+pub async fn put_record_aside(
+    connection: &mut AnyConnection,
+    character: CharacterId,
+    owner: (AreaId, u64),
+) -> Result<bool, Error> {
+    let done = sqlx::query(
+        "INSERT INTO damaged_record (character, epoch, time, record) SELECT id, epoch, $1, record FROM character \
+         WHERE id = $2 AND owner = $3 AND epoch = $4 AND record IS NOT NULL ON CONFLICT DO NOTHING",
+    )
+    .bind(now_ms())
+    .bind(character.to_vec())
+    .bind(owner.0.to_vec())
+    .bind(owner.1 as i64)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// The character that is known by this name, by its key.
@@ -214,6 +258,54 @@ pub async fn delete(
     Ok(())
 }
 
+/// Gives a character another name, or another faction (empty: none), while nobody owns it.
+///
+/// # Errors
+/// `name_taken`; `character_in_world` while an area owns it.
+pub async fn change(
+    connection: &mut AnyConnection,
+    character: CharacterId,
+    name: Option<&Name>,
+    faction: Option<&str>,
+) -> Result<(), Error> {
+    let known = get(&mut *connection, character).await?;
+    if let Some(name) = name {
+        refuse_taken(connection, name, Some(character)).await?;
+    }
+    let faction = faction.map_or(known.faction, |faction| (!faction.is_empty()).then(|| faction.to_owned()));
+    let done = sqlx::query(
+        "UPDATE character SET name = COALESCE($1, name), name_key = COALESCE($2, name_key), faction = $3 \
+         WHERE id = $4 AND owner IS NULL AND deleted IS NULL",
+    )
+    .bind(name.map(|name| name.shown.clone()))
+    .bind(name.map(|name| name.key.clone()))
+    .bind(faction)
+    .bind(character.to_vec())
+    .execute(connection)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Err(Refusal::new(Code::CharacterInWorld, "this character is in the world").into());
+    }
+    Ok(())
+}
+
+/// Refuses a name that another living character has.
+async fn refuse_taken(
+    connection: &mut AnyConnection,
+    name: &Name,
+    but: Option<CharacterId>,
+) -> Result<(), Error> {
+    let taken = sqlx::query("SELECT id FROM character WHERE name_key = $1 AND deleted IS NULL")
+        .bind(name.key.clone())
+        .fetch_optional(connection)
+        .await?;
+    let by = taken.map(|row| id(&row, 0)).transpose()?.map(CharacterId);
+    if by.is_some() && by != but {
+        return Err(Refusal::new(Code::NameTaken, "that name, or one that looks like it, is taken").into());
+    }
+    Ok(())
+}
+
 /// Sets a character down somewhere while nobody owns it (a warp to another map or world's spawn).
 ///
 /// # Errors
@@ -237,8 +329,9 @@ pub async fn put(connection: &mut AnyConnection, character: CharacterId, place: 
     Ok(())
 }
 
-/// Sets a character down on the ground of the area that has just become its owner, at that epoch: the
-/// arriving half of a handoff, in the same transaction as its Commit.
+/// The arriving half of a handoff, in the same transaction as its Commit: the area that has just become a
+/// character's owner, at that epoch, gets it as the one before wrote it (`None`: as it wrote it last), on its
+/// own ground (`None`: a lobby, where it has no location). The answer is the record that it begins with.
 ///
 /// # Errors
 /// `stale_epoch` if the area does not own it at that epoch.
@@ -246,24 +339,64 @@ pub async fn put_with_owner(
     connection: &mut AnyConnection,
     character: CharacterId,
     owner: (AreaId, u64),
-    place: &Place,
-) -> Result<(), Error> {
-    let done = sqlx::query(
-        "UPDATE character SET world = $1, map = $2, x = $3, y = $4, place_known = 1, place_time = $5 \
-         WHERE id = $6 AND owner = $7 AND epoch = $8",
-    )
-    .bind(place.world.clone())
-    .bind(place.map.clone())
-    .bind(place.x)
-    .bind(place.y)
-    .bind(now_ms())
-    .bind(character.to_vec())
-    .bind(owner.0.to_vec())
-    .bind(owner.1 as i64)
-    .execute(connection)
-    .await?;
-    if done.rows_affected() == 0 {
-        return Err(Refusal::new(Code::StaleEpoch, "another area owns the character").into());
+    place: Option<&Place>,
+    record: Option<Vec<u8>>,
+) -> Result<Option<Vec<u8>>, Error> {
+    let fence = |query: Query| {
+        let query = query.bind(record).bind(character.to_vec()).bind(owner.0.to_vec());
+        query.bind(owner.1 as i64)
+    };
+    let query = match place {
+        Some(place) => fence(sqlx::query(
+            "UPDATE character SET record = COALESCE($1, record), world = $5, map = $6, x = $7, y = $8, \
+             place_known = 1, place_time = $9 WHERE id = $2 AND owner = $3 AND epoch = $4 RETURNING record",
+        ))
+        .bind(place.world.clone())
+        .bind(place.map.clone())
+        .bind(place.x)
+        .bind(place.y)
+        .bind(now_ms()),
+        None => fence(sqlx::query(
+            "UPDATE character SET record = COALESCE($1, record) WHERE id = $2 AND owner = $3 AND epoch = $4 \
+             RETURNING record",
+        )),
+    };
+    match query.fetch_optional(connection).await? {
+        Some(row) => Ok(row.try_get(0)?),
+        None => Err(Refusal::new(Code::StaleEpoch, "another area owns the character").into()),
     }
-    Ok(())
 }
+
+/// A record that was put aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aside {
+    /// Of the owner who could not read it.
+    pub epoch: u64,
+    /// When, ms since 1970.
+    pub time: i64,
+    /// As it was.
+    pub record: Vec<u8>,
+}
+
+/// The records of a character that could not be read, newest first, at most 16.
+///
+/// # Errors
+/// If the database fails.
+pub async fn records_aside(
+    connection: &mut AnyConnection,
+    character: CharacterId,
+) -> Result<Vec<Aside>, Error> {
+    let rows = sqlx::query(
+        "SELECT epoch, time, record FROM damaged_record WHERE character = $1 ORDER BY epoch DESC LIMIT 16",
+    )
+    .bind(character.to_vec())
+    .fetch_all(connection)
+    .await?;
+    let aside = |row: &AnyRow| {
+        let epoch = row.try_get::<i64, _>(0)? as u64;
+        Ok(Aside { epoch, time: row.try_get(1)?, record: row.try_get(2)? })
+    };
+    rows.iter().map(aside).collect()
+}
+
+type Query = sqlx::query::Query<'static, sqlx::Any, sqlx::any::AnyArguments>;

@@ -4,8 +4,11 @@ use anyhow::{Context, bail};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor, Row};
 
 /// One text per version, in order; a released one is never changed.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_start.sql"), include_str!("migrations/0002_ledger.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_start.sql"),
+    include_str!("migrations/0002_ledger.sql"),
+    include_str!("migrations/0003_record.sql"),
+];
 
 /// What was found after the migrations ran.
 #[derive(Debug)]

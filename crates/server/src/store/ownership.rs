@@ -172,6 +172,8 @@ pub struct Swap {
     transfer: TransferId,
     /// Where it stands from then on; `None`: where it stood.
     place: Option<Place>,
+    /// Its record from then on; `None`: the one before.
+    record: Option<Vec<u8>>,
 }
 
 impl Swap {
@@ -190,7 +192,12 @@ impl Swap {
             Decision::Apply(next) => next,
             Decision::Repeat => seen.clone(),
         };
-        Ok(Self { character, seen, next, transfer, place })
+        Ok(Self { character, seen, next, transfer, place, record: None })
+    }
+
+    /// The same with the character's record from then on, by the word of its owner.
+    pub fn with_record(self, record: Option<Vec<u8>>) -> Self {
+        Self { record, ..self }
     }
 
     /// The row's epoch when it is done.
@@ -223,7 +230,8 @@ pub async fn swap_all(connection: &mut AnyConnection, swaps: &[&Swap]) -> Result
                 .bind(place.and_then(|place| place.map.clone()))
                 .bind(place.map_or(0.0, |place| place.x))
                 .bind(place.map_or(0.0, |place| place.y))
-                .bind(now);
+                .bind(now)
+                .bind(swap.record.clone());
         }
         if query.execute(&mut *connection).await?.rows_affected() != swaps.len() as u64 {
             return Ok(false);
@@ -236,7 +244,8 @@ pub async fn swap_all(connection: &mut AnyConnection, swaps: &[&Swap]) -> Result
 static SWAP: LazyLock<Vec<String>> = LazyLock::new(|| {
     let sql = |rows: String| {
         format!(
-            "WITH swap (id, owner, epoch, next_owner, next_epoch, transfer, stands, world, map, x, y, time) \
+            "WITH swap (id, owner, epoch, next_owner, next_epoch, transfer, stands, world, map, x, y, time, \
+             record) \
              AS (VALUES {rows}) \
              UPDATE character SET owner = swap.next_owner, epoch = swap.next_epoch, \
              last_transfer = swap.transfer, \
@@ -245,17 +254,18 @@ static SWAP: LazyLock<Vec<String>> = LazyLock::new(|| {
              x = CASE swap.stands WHEN 1 THEN swap.x ELSE character.x END, \
              y = CASE swap.stands WHEN 1 THEN swap.y ELSE character.y END, \
              place_known = CASE swap.stands WHEN 1 THEN 1 ELSE character.place_known END, \
-             place_time = CASE swap.stands WHEN 1 THEN swap.time ELSE character.place_time END \
+             place_time = CASE swap.stands WHEN 1 THEN swap.time ELSE character.place_time END, \
+             record = COALESCE(swap.record, character.record) \
              FROM swap WHERE character.id = swap.id AND character.epoch = swap.epoch \
              AND character.owner IS NOT DISTINCT FROM swap.owner \
              AND character.last_transfer IS DISTINCT FROM swap.transfer AND character.deleted IS NULL"
         )
     };
-    piece_rows(12).map(sql).collect()
+    piece_rows(13).map(sql).collect()
 });
 
-/// Where a character stands, by the word of the area that owns it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// Where a character stands and what it is, by the word of the area that owns it.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Standing {
     /// Who.
     pub character: CharacterId,
@@ -265,34 +275,55 @@ pub struct Standing {
     pub x: f64,
     /// Metres.
     pub y: f64,
+    /// Its record; `None`: the one before.
+    pub record: Option<Vec<u8>>,
 }
 
-/// Writes where characters stand on this area's ground; `map` is its map, `None` on a grid. Those that the
-/// area does not own at that epoch are left as they are, and come back.
+/// What a place in an area is worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ground {
+    /// It is a location, on this map; `None` on a grid.
+    On(Option<String>),
+    /// It is none: a lobby.
+    Nowhere,
+}
+
+/// Writes where characters stand on this area's ground, and what they are. Those that the area does not own at
+/// that epoch are left as they are, and come back.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn save_places(
     connection: &mut AnyConnection,
     area: AreaId,
-    map: Option<&str>,
+    ground: &Ground,
     places: &[Standing],
 ) -> Result<Vec<CharacterId>, Error> {
     let mut stale = Vec::new();
     for place in places {
-        let done = sqlx::query(
-            "UPDATE character SET map = $1, x = $2, y = $3, place_known = 1, place_time = $4 \
-             WHERE id = $5 AND owner = $6 AND epoch = $7",
-        )
-        .bind(map.map(str::to_owned))
-        .bind(place.x)
-        .bind(place.y)
-        .bind(now_ms())
-        .bind(place.character.to_vec())
-        .bind(area.to_vec())
-        .bind(place.epoch as i64)
-        .execute(&mut *connection)
-        .await?;
+        let query = match (ground, &place.record) {
+            (Ground::On(map), record) => sqlx::query(
+                "UPDATE character SET record = COALESCE($1, record), map = $5, x = $6, y = $7, place_known = 1, \
+                 place_time = $8 WHERE id = $2 AND owner = $3 AND epoch = $4",
+            )
+            .bind(record.clone())
+            .bind(place.character.to_vec())
+            .bind(area.to_vec())
+            .bind(place.epoch as i64)
+            .bind(map.clone())
+            .bind(place.x)
+            .bind(place.y)
+            .bind(now_ms()),
+            (Ground::Nowhere, Some(record)) => {
+                sqlx::query("UPDATE character SET record = $1 WHERE id = $2 AND owner = $3 AND epoch = $4")
+                    .bind(record.clone())
+                    .bind(place.character.to_vec())
+                    .bind(area.to_vec())
+                    .bind(place.epoch as i64)
+            }
+            (Ground::Nowhere, None) => continue,
+        };
+        let done = query.execute(&mut *connection).await?;
         if done.rows_affected() == 0 {
             stale.push(place.character);
         }

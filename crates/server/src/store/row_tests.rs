@@ -5,7 +5,7 @@ use pangea_world::ownership::{Change, Owned};
 use pangea_world::space::{AreaName, Place};
 
 use super::audit::Note;
-use super::ownership::{Standing, Swap, change_owner, owned, save_area_state, save_places, swap_all};
+use super::ownership::{Ground, Standing, Swap, change_owner, owned, save_area_state, save_places, swap_all};
 use super::tests::fresh;
 use super::*;
 
@@ -94,8 +94,11 @@ async fn only_the_owner_at_its_epoch_says_where_a_character_stands() {
     let (_folder, store, first, second) = peopled().await;
     change(&store, 1, Change::Grant { to: first }).await.expect("granted");
     let save = async |area: AreaId, epoch: u64, x: f64| {
-        let places = [Standing { character: HERO, epoch, x, y: 7.5 }];
-        write!(store, |connection| save_places(connection, area, None, &places).await).expect("written")
+        write!(store, |connection| {
+            let places = [Standing { character: HERO, epoch, x, y: 7.5, record: None }];
+            save_places(connection, area, &Ground::On(None), &places).await
+        })
+        .expect("written")
     };
     assert!(save(first, 1, 5.25).await.is_empty());
     assert_eq!(save(second, 1, 100.0).await, [HERO]);
@@ -107,7 +110,7 @@ async fn only_the_owner_at_its_epoch_says_where_a_character_stands() {
     assert_eq!((found.place, found.owner, found.epoch), (Some(place(5.25)), Some(second), 2));
     let stale = write!(store, |connection| {
         let far = Place { world: "wilds".into(), map: None, x: 9.0, y: 9.0 };
-        character::put_with_owner(connection, HERO, (first, 1), &far).await
+        character::put_with_owner(connection, HERO, (first, 1), Some(&far), None).await
     });
     assert_eq!(stale.map_err(|refusal| refusal.code), Err(Code::StaleEpoch));
     let held = write!(store, |connection| {
@@ -115,6 +118,72 @@ async fn only_the_owner_at_its_epoch_says_where_a_character_stands() {
         character::put(connection, HERO, &far).await
     });
     assert_eq!(held.map_err(|refusal| refusal.code), Err(Code::CharacterInWorld));
+}
+
+/// Places, leave, handoff, and what is put aside: each under the owner's epoch or not at all; what the next
+/// owner begins with is what the one before wrote last.
+#[tokio::test]
+async fn only_the_owner_at_its_epoch_says_what_a_character_is() {
+    let (_folder, store, first, second) = peopled().await;
+    let record = async || {
+        let mut reader = store.reader().await.expect("a reader");
+        let joining = character::joining(&mut reader, ADA, HERO).await.expect("a row");
+        assert_eq!(joining.record, character::record(&mut reader, HERO).await.expect("a row"));
+        joining.record.map(|bytes| bytes[0])
+    };
+    let save = async |area: AreaId, epoch: u64, lobby: bool, byte: u8| {
+        write!(store, |connection| {
+            let record = (byte > 0).then(|| vec![byte]);
+            let places = [Standing { character: HERO, epoch, x: 1.0, y: 1.0, record }];
+            let ground = if lobby { Ground::Nowhere } else { Ground::On(None) };
+            save_places(connection, area, &ground, &places).await
+        })
+        .expect("written")
+        .is_empty()
+    };
+    let take_over = async |owner: (AreaId, u64), byte: Option<u8>| {
+        let record = write!(store, |connection| {
+            character::put_with_owner(connection, HERO, owner, None, byte.map(|byte| vec![byte])).await
+        });
+        record.map(|record| record.map(|bytes| bytes[0])).map_err(|refusal| refusal.code)
+    };
+    let aside = async |owner: (AreaId, u64)| {
+        write!(store, |connection| character::put_record_aside(connection, HERO, owner).await).expect("asked")
+    };
+    change(&store, 1, Change::Grant { to: first }).await.expect("granted");
+    assert_eq!(record().await, None);
+    assert!(!aside((first, 1)).await, "there is none");
+    assert!(save(first, 1, false, 10).await && save(first, 1, false, 0).await);
+    assert_eq!(record().await, Some(10), "as it was");
+    assert!(save(first, 1, true, 11).await, "a lobby is no place, but what it is counts");
+    assert!(!save(first, 0, false, 99).await && !save(second, 1, true, 99).await);
+    change(&store, 2, Change::Commit { from: first, epoch: 1, to: second }).await.expect("handed on");
+    assert_eq!(take_over((first, 1), Some(99)).await, Err(Code::StaleEpoch));
+    assert_eq!(take_over((second, 2), None).await, Ok(Some(11)));
+    assert_eq!(take_over((second, 2), Some(12)).await, Ok(Some(12)));
+    assert!(!save(first, 1, false, 99).await, "a late write of the old owner");
+    let leave = async |from: AreaId, epoch: u64, byte: u8| {
+        let seen = Owned { owner: Some(from), epoch, last: None };
+        let change = Change::Release { from, epoch };
+        let swap = Swap::new(HERO, TransferId([byte; 16]), &change, seen, None).expect("it fits what he saw");
+        let swap = swap.with_record(Some(vec![byte]));
+        let (swap, store) = (std::sync::Arc::new(swap), &store);
+        let done = store.write(move |connection| {
+            let swap = swap.clone();
+            Box::pin(async move { swap_all(connection, &[&swap]).await })
+        });
+        done.await.expect("written")
+    };
+    assert!(!leave(first, 1, 99).await);
+    assert_eq!(record().await, Some(12));
+    assert!(!aside((first, 1)).await && aside((second, 2)).await);
+    assert!(!aside((second, 2)).await, "once");
+    assert!(leave(second, 2, 13).await);
+    assert!(!save(second, 2, false, 99).await && !leave(second, 2, 99).await);
+    assert_eq!(record().await, Some(13));
+    let kept = character::records_aside(&mut store.reader().await.expect("a reader"), HERO).await;
+    let kept: Vec<_> = kept.expect("rows").into_iter().map(|aside| (aside.epoch, aside.record)).collect();
+    assert_eq!(kept, [(2, vec![12])]);
 }
 
 /// Enters and leaves that are written in few statements: whoever does not stand as he was seen is judged alone,

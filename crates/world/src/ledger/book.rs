@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::operation::{Holder, MOST_ON_GROUND, MOST_STACKS};
+use super::operation::{FIRST_WORN, Holder, MOST_STACKS};
 use crate::id::{AreaId, CharacterId, ItemId};
 
 /// One stack: all of one template, in one slot of one holder.
@@ -205,7 +205,7 @@ impl Book {
 
     /// The lowest free slot; `None`: there is no room.
     pub fn free_slot(&self, holder: Holder) -> Option<u32> {
-        let most = if matches!(holder, Holder::Ground(_)) { MOST_ON_GROUND } else { MOST_STACKS };
+        let most = if matches!(holder, Holder::Character(_)) { FIRST_WORN } else { MOST_STACKS };
         let Some(Sheet { stacks, .. }) = self.sheets.get(&holder) else { return Some(0) };
         let next = stacks.last_key_value().map_or(0, |(slot, _)| slot + 1);
         let gap = || stacks.keys().zip(0..).find(|(slot, n)| *slot != n).map(|(_, n)| n);

@@ -9,8 +9,10 @@ use crate::{Code, Refusal};
 
 /// Most stacks of one character or storage.
 pub const MOST_STACKS: u32 = 256;
+/// From this slot on only [`Act::Arrange`] puts something: what a character wears is there.
+pub const FIRST_WORN: u32 = 240;
 /// Most stacks that lie on the ground of one area.
-pub const MOST_ON_GROUND: u32 = 4_096;
+pub const MOST_ON_GROUND: usize = 4_096;
 /// Most goods, parts or coins that one side of an operation names.
 pub const MOST_NAMED: usize = 16;
 /// Most bytes of a template's, a currency's or a quest's name.
@@ -210,6 +212,9 @@ pub enum Act {
         who: Who,
         /// Of which stack.
         part: Part,
+        /// Where: the game numbers its places. It lies in this slot of the ground, or in the next free one.
+        #[serde(default)]
+        spot: u32,
     },
     /// Uses up.
     Consume {
@@ -258,6 +263,9 @@ pub enum Act {
         who: Who,
         /// The game's name for it.
         quest: String,
+        /// What comes along with it.
+        #[serde(default, skip_serializing_if = "Bundle::is_empty")]
+        gets: Bundle,
     },
     /// Does the open step of a quest; the next one is open then.
     QuestStep {
@@ -267,6 +275,12 @@ pub enum Act {
         quest: String,
         /// The step that is done, from 0: must be the open one.
         step: u32,
+        /// What it takes.
+        #[serde(default, skip_serializing_if = "Bundle::is_empty")]
+        gives: Bundle,
+        /// What it gives.
+        #[serde(default, skip_serializing_if = "Bundle::is_empty")]
+        gets: Bundle,
     },
     /// Completes a quest and gives its reward, once.
     QuestReward {
@@ -276,6 +290,9 @@ pub enum Act {
         quest: String,
         /// The open step, with which it ends.
         step: u32,
+        /// What that step takes.
+        #[serde(default, skip_serializing_if = "Bundle::is_empty")]
+        gives: Bundle,
         /// What it gives.
         gets: Bundle,
     },
@@ -334,6 +351,46 @@ pub enum Act {
         /// What passes away.
         gives: Bundle,
     },
+    /// An operator mends a quest: accepted if it was not, and with this step open.
+    QuestSet {
+        /// Whose.
+        of: CharacterId,
+        /// Which.
+        quest: String,
+        /// The step that is open then, from 0.
+        step: u32,
+        /// Whether it has ended; gives no reward.
+        completed: bool,
+    },
+}
+
+impl Act {
+    /// Everybody under an epoch that it names: one, or the two of a trade.
+    pub fn each_who(&mut self, mut visit: impl FnMut(&mut Who)) {
+        use Act::*;
+        match self {
+            Pick { who, .. }
+            | Take { who, .. }
+            | Drop { who, .. }
+            | Consume { who, .. }
+            | Exchange { who, .. }
+            | Arrange { who, .. }
+            | Pay { who, .. }
+            | QuestAccept { who, .. }
+            | QuestStep { who, .. }
+            | QuestReward { who, .. }
+            | Claim { who, .. }
+            | Reserve { who, .. }
+            | Release { who, .. }
+            | Put { who, .. }
+            | Fetch { who, .. } => visit(who),
+            Trade { a, b } => {
+                visit(&mut a.who);
+                visit(&mut b.who);
+            }
+            Grant { .. } | Seize { .. } | QuestSet { .. } => {}
+        }
+    }
 }
 
 /// Who asks for an operation.
@@ -400,13 +457,14 @@ impl Operation {
         };
         let bank = Some(Holder::Bank);
         match &self.act {
-            Pick { who, .. } | Consume { who, .. } | Exchange { who, .. } | QuestReward { who, .. } => {
-                add(&[who.character], bank)
-            }
+            Pick { who, .. }
+            | Consume { who, .. }
+            | Exchange { who, .. }
+            | QuestAccept { who, .. }
+            | QuestStep { who, .. }
+            | QuestReward { who, .. } => add(&[who.character], bank),
             Take { who, .. } | Drop { who, .. } => add(&[who.character], Some(Holder::Ground(area))),
-            Arrange { who, .. } | QuestAccept { who, .. } | QuestStep { who, .. } => {
-                add(&[who.character], None)
-            }
+            Arrange { who, .. } => add(&[who.character], None),
             Pay { who, to, .. } => add(&[who.character, *to], None),
             Trade { a, b } => add(&[a.who.character, b.who.character], None),
             Claim { who, storage }
@@ -416,6 +474,7 @@ impl Operation {
             | Fetch { who, storage, .. } => add(&[who.character], Some(Holder::Storage(*storage))),
             Grant { to, .. } => add(&[*to], bank),
             Seize { from, .. } => add(&[*from], bank),
+            QuestSet { of, .. } => add(&[*of], None),
         }
         if let Pick { source, .. } = &self.act {
             touched.source = Some((area, source.number));
@@ -432,13 +491,16 @@ impl Operation {
         if self.id.item(1).is_none() {
             return Refusal::err(Code::BadRequest, "an operation's id ends with two bytes of 0");
         }
-        let operators = matches!(self.act, Grant { .. } | Seize { .. });
+        let operators = matches!(self.act, Grant { .. } | Seize { .. } | QuestSet { .. });
         match &self.by {
             Writer::Operator { reason } if reason.trim().is_empty() || reason.len() > 400 => {
                 return Refusal::err(Code::BadRequest, "an operator names a reason, of at most 400 bytes");
             }
             by if operators != matches!(by, Writer::Operator { .. }) => {
-                return Refusal::err(Code::Forbidden, "operators grant and seize, areas do the rest");
+                return Refusal::err(
+                    Code::Forbidden,
+                    "operators grant, seize and mend quests, areas do the rest",
+                );
             }
             _ => {}
         }
@@ -481,9 +543,14 @@ impl Operation {
                 }
                 Ok(())
             }
-            QuestAccept { quest, .. } | QuestStep { quest, .. } => check_name(quest),
-            QuestReward { quest, gets, .. } => {
+            QuestSet { quest, .. } => check_name(quest),
+            QuestAccept { quest, gets, .. } => {
                 check_name(quest)?;
+                check_bundle(gets, false)
+            }
+            QuestStep { quest, gives, gets, .. } | QuestReward { quest, gives, gets, .. } => {
+                check_name(quest)?;
+                check_bundle(gives, false)?;
                 check_bundle(gets, false)
             }
             Reserve { for_ms, .. } if !(1..=MOST_RESERVE_MS).contains(for_ms) => {
@@ -507,6 +574,7 @@ impl Operation {
             Trade { .. } => "trade",
             QuestAccept { .. } => "quest_accept",
             QuestStep { .. } => "quest_step",
+            QuestSet { .. } => "quest_set",
             QuestReward { .. } => "quest_reward",
             Claim { .. } => "claim",
             Reserve { .. } => "reserve",

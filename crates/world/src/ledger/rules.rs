@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::book::{Book, Changes, Chest, Sheet, Stack, Standing};
 use super::operation::{
-    Act, Asker, Bundle, Coins, Goods, Holder, MOST_CURRENCIES, MOST_MONEY, MOST_QUESTS, OLDEST_MS, Operation,
-    Part, Side, Who, Writer,
+    Act, Asker, Bundle, Coins, Goods, Holder, MOST_CURRENCIES, MOST_MONEY, MOST_ON_GROUND, MOST_QUESTS,
+    OLDEST_MS, Operation, Part, Side, Who, Writer,
 };
 use crate::id::{AreaId, CharacterId, OpId, ServerId, StorageId};
 use crate::{Code, Refusal};
@@ -134,9 +134,9 @@ impl Turn<'_> {
                 let holder = self.own(who)?;
                 self.shift(self.ground(), holder, part)
             }
-            Act::Drop { who, part } => {
+            Act::Drop { who, part, spot } => {
                 let holder = self.own(who)?;
-                self.lay_down(holder, part)
+                self.lay_down(holder, part, *spot)
             }
             Act::Consume { who, gives } => {
                 let holder = self.own(who)?;
@@ -157,29 +157,28 @@ impl Turn<'_> {
                 self.pay(holder, to, coins)
             }
             Act::Trade { a, b } => self.trade(a, b),
-            Act::QuestAccept { who, quest } => {
-                self.own(who)?;
+            Act::QuestAccept { who, quest, gets } => {
+                let holder = self.own(who)?;
                 if self.standing(who.character, quest).is_some() {
                     return Refusal::err(Code::QuestOrder, "this quest was accepted before");
                 }
-                let sheet = self.book.sheet(Holder::Character(who.character));
-                if sheet.is_some_and(|sheet| sheet.quests.len() >= MOST_QUESTS) {
-                    return Refusal::err(Code::NoRoom, "as many quests as a character may have");
-                }
+                self.room_for_quest(who.character)?;
                 self.book.set_quest(who.character, quest, 0, false);
-                Ok(())
+                self.make(holder, gets)
             }
-            Act::QuestStep { who, quest, step } => {
-                self.own(who)?;
+            Act::QuestStep { who, quest, step, gives, gets } => {
+                let holder = self.own(who)?;
                 self.open_step(who.character, quest, *step)?;
                 let next = step.checked_add(1).ok_or_else(too_much)?;
                 self.book.set_quest(who.character, quest, next, false);
-                Ok(())
+                self.unmake(holder, gives)?;
+                self.make(holder, gets)
             }
-            Act::QuestReward { who, quest, step, gets } => {
+            Act::QuestReward { who, quest, step, gives, gets } => {
                 let holder = self.own(who)?;
                 self.open_step(who.character, quest, *step)?;
                 self.book.set_quest(who.character, quest, *step, true);
+                self.unmake(holder, gives)?;
                 self.make(holder, gets)
             }
             Act::Claim { who, storage } => {
@@ -213,6 +212,14 @@ impl Turn<'_> {
             Act::Seize { from, gives } => {
                 let holder = self.anybody(*from)?;
                 self.unmake(holder, gives)
+            }
+            Act::QuestSet { of, quest, step, completed } => {
+                self.anybody(*of)?;
+                if self.standing(*of, quest).is_none() {
+                    self.room_for_quest(*of)?;
+                }
+                self.book.set_quest(*of, quest, *step, *completed);
+                Ok(())
             }
         }
     }
@@ -295,11 +302,16 @@ impl Turn<'_> {
         self.part_to(from, slot, stack, part.quantity, to, free)
     }
 
-    /// On the ground nothing is heaped up: each part lies alone.
-    fn lay_down(&mut self, from: Holder, part: &Part) -> Result<(), Refusal> {
+    /// On the ground nothing is heaped up: each part lies alone, where it was laid.
+    fn lay_down(&mut self, from: Holder, part: &Part, spot: u32) -> Result<(), Refusal> {
         let (slot, stack) = self.find(from, part)?;
         let to = self.ground();
-        let free = self.free_slot(to)?;
+        let lies = self.book.sheet(to).map(|sheet| &sheet.stacks);
+        if lies.is_some_and(|lies| lies.len() >= MOST_ON_GROUND) {
+            return Refusal::err(Code::NoRoom, "too much lies on the ground here");
+        }
+        let is_free = |spot: &u32| lies.is_none_or(|lies| !lies.contains_key(spot));
+        let free = (spot..=u32::MAX).chain(0..spot).find(is_free).unwrap_or(spot);
         self.part_to(from, slot, stack, part.quantity, to, free)
     }
 
@@ -452,6 +464,14 @@ impl Turn<'_> {
 
     fn standing(&self, character: CharacterId, quest: &str) -> Option<Standing> {
         self.book.sheet(Holder::Character(character))?.quests.get(quest).copied()
+    }
+
+    fn room_for_quest(&self, character: CharacterId) -> Result<(), Refusal> {
+        let sheet = self.book.sheet(Holder::Character(character));
+        if sheet.is_some_and(|sheet| sheet.quests.len() >= MOST_QUESTS) {
+            return Refusal::err(Code::NoRoom, "as many quests as a character may have");
+        }
+        Ok(())
     }
 
     fn open_step(&self, character: CharacterId, quest: &str, step: u32) -> Result<(), Refusal> {

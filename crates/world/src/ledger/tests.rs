@@ -46,7 +46,9 @@ impl Scene {
     fn operation(&mut self, act: Act) -> Operation {
         self.next += 1;
         let by = match act {
-            Act::Grant { .. } | Act::Seize { .. } => Writer::Operator { reason: "a test".into() },
+            Act::Grant { .. } | Act::Seize { .. } | Act::QuestSet { .. } => {
+                Writer::Operator { reason: "a test".into() }
+            }
             _ => Writer::Area { area: AREA, epoch: 3, incarnation: 2 },
         };
         Operation { id: OpId::new(NOW, self.next.to_be_bytes()), by, act }
@@ -131,16 +133,28 @@ fn a_stale_writer_changes_nothing() {
         let acts = [
             Act::Pick { who: old, source: Source { number: 1, life: 1 }, gets: gives.clone() },
             Act::Take { who: old, part },
-            Act::Drop { who: old, part },
+            Act::Drop { who: old, part, spot: 0 },
             Act::Consume { who: old, gives: gives.clone() },
             Act::Exchange { who: old, gives: gives.clone(), gets: gives.clone() },
             Act::Arrange { who: old, part, to_slot: 9 },
             Act::Pay { who: old, to: hero(2), coins: Coins::new("gold", 1) },
             Act::Trade { a: side(old), b: side(who(2)) },
             Act::Trade { a: side(who(2)), b: side(old) },
-            Act::QuestAccept { who: old, quest: "q".into() },
-            Act::QuestStep { who: old, quest: "q".into(), step: 0 },
-            Act::QuestReward { who: old, quest: "q".into(), step: 0, gets: gives.clone() },
+            Act::QuestAccept { who: old, quest: "q".into(), gets: Bundle::default() },
+            Act::QuestStep {
+                who: old,
+                quest: "q".into(),
+                step: 0,
+                gives: Bundle::default(),
+                gets: Bundle::default(),
+            },
+            Act::QuestReward {
+                who: old,
+                quest: "q".into(),
+                step: 0,
+                gives: Bundle::default(),
+                gets: gives.clone(),
+            },
             Act::Claim { who: old, storage },
             Act::Reserve { who: old, storage, for_ms: 1 },
             Act::Release { who: old, storage },
@@ -203,9 +217,9 @@ fn stacks_fill_up_and_slots_run_out() {
     assert_eq!(quantities(&scene), [(1, 8), (2, 9)]);
     scene.act(grant(13)).expect("the gap is used first");
     assert_eq!(quantities(&scene), [(0, 10), (1, 10), (2, 10)]);
-    assert_eq!(scene.code(grant(10 * 253 + 1)), Some(Code::NoRoom));
+    assert_eq!(scene.code(grant(10 * 237 + 1)), Some(Code::NoRoom));
     assert_eq!(scene.has(1, "arrow"), 30, "not even a part of it was made");
-    assert_eq!(scene.code(grant(10 * 253)), None);
+    assert_eq!(scene.code(grant(10 * 237)), None);
 }
 
 #[test]
@@ -240,10 +254,22 @@ fn a_trade_is_whole_or_not_at_all() {
 #[test]
 fn a_quest_goes_step_by_step_and_rewards_once() {
     let mut scene = Scene::new();
-    let step = |n| Act::QuestStep { who: who(1), quest: "wolves".into(), step: n };
+    let step = |n| Act::QuestStep {
+        who: who(1),
+        quest: "wolves".into(),
+        step: n,
+        gives: Bundle::default(),
+        gets: Bundle::default(),
+    };
     let gets = Bundle::coins([Coins::new("gold", 30)]);
-    let reward = |n| Act::QuestReward { who: who(1), quest: "wolves".into(), step: n, gets: gets.clone() };
-    let accept = Act::QuestAccept { who: who(1), quest: "wolves".into() };
+    let reward = |n| Act::QuestReward {
+        who: who(1),
+        quest: "wolves".into(),
+        step: n,
+        gives: Bundle::default(),
+        gets: gets.clone(),
+    };
+    let accept = Act::QuestAccept { who: who(1), quest: "wolves".into(), gets: Bundle::default() };
     assert_eq!(scene.code(step(0)), Some(Code::QuestOrder));
     assert_eq!(scene.code(accept.clone()), None);
     assert_eq!(scene.code(accept.clone()), Some(Code::QuestOrder));
@@ -256,6 +282,27 @@ fn a_quest_goes_step_by_step_and_rewards_once() {
     assert_eq!(scene.code(step(1)), Some(Code::QuestOrder));
     assert_eq!(scene.code(accept), Some(Code::QuestOrder));
     assert_eq!(scene.gold(1), 30);
+}
+
+#[test]
+fn an_operator_mends_a_quest_and_an_area_may_not() {
+    let mut scene = Scene::new();
+    let set = |step, completed| Act::QuestSet { of: hero(1), quest: "wolves".into(), step, completed };
+    let step = |n| Act::QuestStep {
+        who: who(1),
+        quest: "wolves".into(),
+        step: n,
+        gives: Bundle::default(),
+        gets: Bundle::default(),
+    };
+    scene.act(set(2, false)).expect("accepted, with the third step open");
+    assert_eq!(scene.code(step(0)), Some(Code::QuestOrder));
+    assert_eq!(scene.code(step(2)), None);
+    scene.act(set(0, true)).expect("ended");
+    assert_eq!(scene.code(step(0)), Some(Code::QuestOrder));
+    let by = Writer::Area { area: AREA, epoch: 3, incarnation: 2 };
+    let operation = Operation { by, ..scene.operation(set(0, false)) };
+    assert_eq!(operation.check().map_err(|refusal| refusal.code), Err(Code::Forbidden));
 }
 
 #[test]
@@ -366,7 +413,7 @@ fn some_act(scene: &Scene, [kind, a, b, which, amount]: [u8; 5]) -> Act {
     match kind % 13 {
         0 => Act::Pick { who, source: Source { number: b.into(), life: which.into() }, gets: bundle },
         1 => Act::Take { who, part: chosen(which) },
-        2 => Act::Drop { who, part: chosen(which) },
+        2 => Act::Drop { who, part: chosen(which), spot: u32::MAX - u32::from(b % 3) },
         3 => Act::Consume { who, gives: Bundle { coins: vec![coins], ..bundle } },
         4 => Act::Exchange { who, gives: bundle, gets: Bundle::coins([coins]) },
         5 => Act::Arrange { who, part: chosen(which), to_slot: (b % 12).into() },
@@ -448,4 +495,50 @@ proptest! {
             prop_assert_eq!(owing.count(), 0);
         }
     }
+}
+
+#[test]
+fn what_is_laid_down_lies_where_it_was_laid_and_no_full_bag_puts_things_on() {
+    let mut scene = Scene::new();
+    scene.give(1, "wood", 3);
+    let item = scene.item(Holder::Character(hero(1)), "wood");
+    for _ in 0..3 {
+        let part = Part { item, quantity: 1 };
+        assert_eq!(scene.code(Act::Drop { who: who(1), part, spot: u32::MAX }), None);
+    }
+    let lies: Vec<u32> =
+        scene.book.sheet(Holder::Ground(AREA)).expect("a ground").stacks.keys().copied().collect();
+    assert_eq!(lies, [0, 1, u32::MAX], "in the next free place");
+    let sword = |n: u64| Goods { template: format!("sword{n}"), quantity: 1, most: 1 };
+    for n in 0..u64::from(FIRST_WORN) {
+        assert_eq!(scene.code(Act::Grant { to: hero(2), gets: Bundle::goods([sword(n)]) }), None);
+    }
+    let worn = Part { item: scene.item(Holder::Character(hero(2)), "sword7"), quantity: 1 };
+    let full = Act::Grant { to: hero(2), gets: Bundle::goods([sword(999)]) };
+    assert_eq!(scene.code(full.clone()), Some(Code::NoRoom));
+    assert_eq!(scene.code(Act::Arrange { who: who(2), part: worn, to_slot: FIRST_WORN + 3 }), None);
+    assert_eq!((scene.code(full.clone()), scene.code(full)), (None, Some(Code::NoRoom)));
+}
+
+#[test]
+fn a_quest_step_takes_and_gives_in_one_go() {
+    let mut scene = Scene::new();
+    let letter = || Bundle::goods([Goods::new("letter", 1)]);
+    let accept = Act::QuestAccept { who: who(1), quest: "q".into(), gets: letter() };
+    let step = || Act::QuestStep {
+        who: who(1),
+        quest: "q".into(),
+        step: 0,
+        gives: letter(),
+        gets: Bundle::default(),
+    };
+    assert_eq!((scene.code(accept.clone()), scene.code(accept)), (None, Some(Code::QuestOrder)));
+    assert_eq!(scene.has(1, "letter"), 1);
+    scene.act(Act::Consume { who: who(1), gives: letter() }).expect("thrown away");
+    assert_eq!(scene.code(step()), Some(Code::NotEnough));
+    let standing =
+        |scene: &Scene| scene.book.sheet(Holder::Character(hero(1))).expect("a sheet").quests["q"].step;
+    assert_eq!(standing(&scene), 0, "the step is open still");
+    scene.give(1, "letter", 1);
+    assert_eq!((scene.code(step()), scene.has(1, "letter"), standing(&scene)), (None, 0, 1));
 }

@@ -17,6 +17,9 @@ pub(super) struct Report {
     players: u32,
     seed: u64,
     seconds: f64,
+    /// Side of the land, and how far each sees, metres.
+    side_m: u32,
+    view_m: u32,
     /// Others that a player knows, mean over players and time.
     visible_mean: f64,
     /// Ticks of the area per second of this machine's time.
@@ -33,8 +36,10 @@ pub(super) struct Report {
     input_to_seen_ms_p99: f64,
     disconnects: u64,
     inputs_refused: u64,
-    /// Things that at least two of the watching players knew in the end, and about which they did not agree.
+    /// Things that at least two of the watching players knew in the end; whom each of them had to know or may
+    /// have; and what of both was wrong.
     shared_compared: usize,
+    pairs_compared: usize,
     shared_different: usize,
     driver_core_share: f64,
     /// The players took too much of their core: the figures say nothing.
@@ -56,7 +61,7 @@ impl Report {
         }
         let different = &outcome.probe.differences;
         if !different.is_empty() {
-            broken.push(format!("players know different things: {}", different.join("; ")));
+            broken.push(format!("players do not know what they should: {}", different.join("; ")));
         }
         let per_client_tick = |outcome: &Outcome| {
             outcome.cpu_ms * 1e3 / f64::from(outcome.ticks.max(1)) / f64::from(plan.players)
@@ -69,6 +74,8 @@ impl Report {
             players: plan.players,
             seed: plan.seed,
             seconds: round(outcome.seconds),
+            side_m: plan.side_m,
+            view_m: plan.view_m,
             visible_mean: round(outcome.known as f64 / outcome.updates.max(1) as f64),
             tick_hz: round(f64::from(outcome.ticks) / outcome.seconds.max(1e-3)),
             tick_cpu_ms_mean: round(outcome.cpu_ms / f64::from(outcome.ticks.max(1))),
@@ -83,6 +90,7 @@ impl Report {
             disconnects: outcome.disconnects,
             inputs_refused: outcome.refused,
             shared_compared: outcome.probe.shared,
+            pairs_compared: outcome.probe.pairs,
             shared_different: outcome.probe.differences.len(),
             driver_core_share: round(driver_share),
             void: driver_share > MOST_DRIVER_SHARE,
@@ -132,7 +140,10 @@ impl Report {
             row(
                 "compared",
                 format!("{}", self.shared_compared),
-                &format!("things that two or more see, {} different", self.shared_different),
+                &format!(
+                    "things that two or more see, {} pairs near each other, {} wrong",
+                    self.pairs_compared, self.shared_different
+                ),
             ),
             row("driver", format!("{:.0} %", self.driver_core_share * 100.0), "of its core"),
         ];

@@ -85,6 +85,7 @@ pub(super) struct Swarm {
     expected: usize,
     seconds: u64,
     seed: u64,
+    view_m: u32,
     orders: Receiver<Order>,
     stopped: Arc<AtomicBool>,
     epoll: rustix::fd::OwnedFd,
@@ -109,6 +110,7 @@ impl Swarm {
         expected: u32,
         seconds: u64,
         seed: u64,
+        view_m: u32,
         orders: Receiver<Order>,
         stopped: Arc<AtomicBool>,
     ) -> anyhow::Result<Self> {
@@ -116,6 +118,7 @@ impl Swarm {
             expected: expected as usize,
             seconds,
             seed,
+            view_m,
             orders,
             stopped,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
@@ -286,7 +289,8 @@ impl Swarm {
             Phase::Settling { quiet_us, since_us }
                 if now_us >= quiet_us + QUIET_US || now_us >= since_us + MOST_QUIET_US =>
             {
-                self.out.probe = compare(self.players.iter().filter_map(|player| player.view.as_ref()));
+                let views: Vec<_> = self.players.iter().filter_map(|player| player.view.as_ref()).collect();
+                self.out.probe = compare(&views, self.view_m);
                 return Ok(Some(std::mem::take(&mut self.out)));
             }
             _ => {}

@@ -3,6 +3,7 @@
 mod life;
 mod owner;
 mod play;
+mod record;
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -17,7 +18,9 @@ use pangea_world::frames::{
     read_server_frame, tile,
 };
 use pangea_world::id::{AreaId, EnterId, ServerId, SessionId};
-use pangea_world::messages::{Admit, Body, CharacterAt, GoOnReply, Granted, Kick, Lease, Seal, TicketKey};
+use pangea_world::messages::{
+    Admit, Body, CharacterAt, GoOnReply, Grant, Granted, Kick, Lease, Seal, TicketKey,
+};
 use pangea_world::role_key::RoleKey;
 use pangea_world::ticket::{Claims, Credential, Signer};
 use pangea_world::{Code, GAME_PROTOCOL_VERSION};
@@ -98,7 +101,11 @@ impl Scene {
     }
 
     async fn with(world_toml: &str, state: Vec<u8>) -> Scene {
-        let mut scene = Self::idle().await;
+        Self::idle().await.granted(world_toml, state).await
+    }
+
+    async fn granted(self, world_toml: &str, state: Vec<u8>) -> Scene {
+        let mut scene = self;
         scene.say_event(Event::Up { resumed: false }).await;
         let register = scene.hear(|body| if let Body::Register(r) = body { Some(r) } else { None }).await;
         assert_eq!((register.port, register.incarnation, register.ready), (scene.port.into(), 0, false));
@@ -112,6 +119,10 @@ impl Scene {
     }
 
     async fn idle_with(tls: Option<Tls>, limits: Limits) -> Scene {
+        Self::idle_as(flat(), tls, limits).await
+    }
+
+    async fn idle_as(game: Game, tls: Option<Tls>, limits: Limits) -> Scene {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
         let port = listener.local_addr().expect("its address").port();
         let (central, mut events) = mpsc::channel(64);
@@ -138,7 +149,7 @@ impl Scene {
                 let _ = stopped.await;
             };
             super::serve(
-                flat(),
+                game,
                 &start,
                 AreaId([3; 16]),
                 listener,
@@ -185,6 +196,18 @@ impl Scene {
     }
 
     async fn admit(&mut self, doc: CharacterDoc, enter: u8, epoch: u64, granted: bool) -> Option<Code> {
+        self.admit_as(doc, enter, epoch, granted, Vec::new()).await
+    }
+
+    /// The same, with what its last owner wrote of it.
+    async fn admit_as(
+        &mut self,
+        doc: CharacterDoc,
+        enter: u8,
+        epoch: u64,
+        granted: bool,
+        record: Vec<u8>,
+    ) -> Option<Code> {
         let session = SessionId(doc.id.0);
         self.say(Body::Admit(Admit {
             enter: vec![enter; 16],
@@ -194,6 +217,7 @@ impl Scene {
             granted,
             wait_ms: 30_000,
             belongings: Vec::new(),
+            record,
         }))
         .await;
         let admitted = self.hear(|body| if let Body::Admitted(a) = body { Some(a) } else { None }).await;

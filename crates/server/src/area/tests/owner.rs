@@ -79,8 +79,12 @@ async fn the_handoffs_target_shows_first_and_steers_when_granted() {
     player.say(&ClientMessage::Ping { nonce: 7 }).await;
     player.find(|message| (message == ServerMessage::Pong { nonce: 7 }).then_some(())).await;
     let at_epoch = |epoch| CharacterAt { character: vec![1; 16], transfer: vec![1; 16], epoch };
-    scene.say(Body::Grant(at_epoch(3))).await;
-    scene.say(Body::Grant(at_epoch(4))).await;
+    let grant = |epoch| {
+        let (character, transfer) = (vec![1; 16], vec![1; 16]);
+        Body::Grant(Grant { character, transfer, epoch, record: Vec::new() })
+    };
+    scene.say(grant(3)).await;
+    scene.say(grant(4)).await;
     player.find(|message| (message == ServerMessage::Steer { epoch: 4 }).then_some(())).await;
     let update = player.update().await;
     assert_eq!(update.entered.first().map(|entered| (entered.id, entered.x)), Some((me, 3_000)));

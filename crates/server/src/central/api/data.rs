@@ -181,6 +181,46 @@ pub async fn quests(
     Ok(Json(QuestsData { quests }))
 }
 
+/// What a character is beside its place, as its game server wrote it last.
+#[derive(Serialize, ToSchema)]
+pub struct RecordData {
+    /// The engine's record, in hex; none before its first leave.
+    record: Option<String>,
+    /// Records that a game server could not read, newest first, at most 16; the character began anew.
+    damaged: Vec<DamagedData>,
+}
+
+/// A record that could not be read.
+#[derive(Serialize, ToSchema)]
+pub struct DamagedData {
+    /// The character's epoch then.
+    epoch: u64,
+    /// When, ms since 1970.
+    time_ms: i64,
+    /// In hex.
+    record: String,
+}
+
+/// A character's record.
+#[utoipa::path(get, path = "/api/data/characters/{id}/record", tag = "data", security(("operator" = [])),
+    params(("id" = String, Path, description = "32 hex digits")),
+    responses((status = 200, body = RecordData), (status = "default", body = Failure)))]
+pub async fn record(
+    State(api): State<Shared>,
+    _: Operator,
+    Path(text): Path<String>,
+) -> Answer<Json<RecordData>> {
+    let mut reader = api.store.reader().await?;
+    let found = character::get(&mut reader, id(&text)?).await?.id;
+    let record = character::record(&mut reader, found).await?.map(|record| hex(&record));
+    let damaged = character::records_aside(&mut reader, found)
+        .await?
+        .into_iter()
+        .map(|aside| DamagedData { epoch: aside.epoch, time_ms: aside.time, record: hex(&aside.record) })
+        .collect();
+    Ok(Json(RecordData { record, damaged }))
+}
+
 /// Every game server that a spawner lists.
 #[derive(Serialize, ToSchema)]
 pub struct ServersData {

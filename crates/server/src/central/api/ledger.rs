@@ -161,12 +161,6 @@ pub async fn seize(
 }
 
 async fn operate(api: &Shared, wish: BundleWish, act: impl FnOnce(Bundle) -> Act) -> Answer<Json<DoneData>> {
-    let op = match &wish.op {
-        None => OpId::new(clock::unix_ms(), random::bytes()),
-        Some(text) => {
-            text.parse().map_err(|_| Refusal::new(Code::BadRequest, "an operation's id is 32 hex digits"))?
-        }
-    };
     let goods = wish.goods.into_iter().map(|goods| Goods {
         template: goods.template,
         quantity: goods.quantity,
@@ -174,7 +168,21 @@ async fn operate(api: &Shared, wish: BundleWish, act: impl FnOnce(Bundle) -> Act
     });
     let coins = wish.coins.into_iter().map(|coins| Coins { currency: coins.currency, amount: coins.amount });
     let bundle = Bundle { goods: goods.collect(), coins: coins.collect() };
-    let operation = Operation { id: op, by: Writer::Operator { reason: wish.reason }, act: act(bundle) };
+    order(api, wish.op.as_deref(), wish.reason, act(bundle)).await
+}
+
+/// Has an operator's act done; `op` is the id of an earlier try.
+///
+/// # Errors
+/// As the ledger refuses it.
+pub async fn order(api: &Shared, op: Option<&str>, reason: String, act: Act) -> Answer<Json<DoneData>> {
+    let op = match op {
+        None => OpId::new(clock::unix_ms(), random::bytes()),
+        Some(text) => {
+            text.parse().map_err(|_| Refusal::new(Code::BadRequest, "an operation's id is 32 hex digits"))?
+        }
+    };
+    let operation = Operation { id: op, by: Writer::Operator { reason }, act };
     let answer = api.core.ledger.ask(Order::new(Asker::Operator, operation)).await?;
     answer.result()?;
     Ok(Json(DoneData { op: op.to_string(), repeat: answer.repeat }))

@@ -13,6 +13,7 @@
 //! | [`status`] | what runs, the public ticket keys |
 //! | [`data`] | characters and quests for operators and services |
 //! | [`ledger`] | goods, money and the journal for operators |
+//! | [`amend`] | what operators change of characters, quests, accounts |
 //! | [`pages`] | the files of `web/` |
 //! | [`guard`], [`limit`], [`password`], [`login`], [`answer`] | what every request passes |
 //! | [`serve`] | sockets, TLS, deadlines |
@@ -22,6 +23,7 @@ use std::sync::{Arc, OnceLock};
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
+use pangea_world::id::AccountId;
 use pangea_world::world::World;
 use pangea_world::{Code, Refusal};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -33,8 +35,10 @@ use super::core::Core;
 use crate::address::Block;
 use crate::config::Config;
 use crate::store::Store;
+use crate::store::audit::{self, Note};
 
 pub mod account;
+pub mod amend;
 pub mod answer;
 pub mod character;
 pub mod data;
@@ -103,16 +107,22 @@ impl Api {
         Ok(self.core.world(name)?)
     }
 
-    /// Ends a login from outside of the API (a ban, an operator): its tokens are dead at once.
+    /// Keeps an account out until then (ms since 1970), or lets it in again: its tokens are dead at once.
     ///
     /// # Errors
-    /// If the write failed.
-    pub async fn ban(&self, account: pangea_world::id::AccountId, until_ms: i64) -> Result<(), Refusal> {
+    /// `not_found`; if the write failed.
+    pub async fn ban(&self, account: AccountId, until_ms: i64, why: String) -> Result<(), Refusal> {
         let ended = self
             .store
             .write(move |connection| {
+                let (target, detail) = (account.to_string(), format!("{why}: until {until_ms}"));
                 Box::pin(async move {
                     crate::store::account::ban(connection, account, until_ms).await?;
+                    let note = Note { actor: "operator", action: "ban", target: &target, detail: &detail };
+                    audit::append(connection, note).await?;
+                    if until_ms <= crate::store::now_ms() {
+                        return Ok(None);
+                    }
                     crate::store::session::end_of(connection, account, "banned").await
                 })
             })
@@ -189,8 +199,12 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(enter::attach, enter::cancel))
         .routes(routes!(status::status))
         .routes(routes!(status::keys))
-        .routes(routes!(data::character))
+        .routes(routes!(data::character, amend::change))
+        .routes(routes!(amend::set_down))
+        .routes(routes!(amend::mend_quest))
+        .routes(routes!(amend::ban))
         .routes(routes!(data::quests))
+        .routes(routes!(data::record))
         .routes(routes!(data::by_name))
         .routes(routes!(ledger::belongings))
         .routes(routes!(ledger::grant))

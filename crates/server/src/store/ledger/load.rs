@@ -105,6 +105,31 @@ pub async fn sheet(reader: &mut AnyConnection, holder: Holder) -> Result<Sheet, 
     Ok(sheet)
 }
 
+/// Most spent sources that an area is told of as it begins.
+const MOST_SPENT: i64 = 32_768;
+
+/// The sources of an area that are spent, those with the highest lives first: number and life, 8 bytes each,
+/// big-endian.
+///
+/// # Errors
+/// If the database fails.
+pub async fn spent(reader: &mut AnyConnection, area: AreaId) -> Result<Vec<u8>, Error> {
+    let rows =
+        sqlx::query("SELECT id, life FROM source WHERE id BETWEEN $1 AND $2 ORDER BY life DESC LIMIT $3")
+            .bind(source_key((area, 0)))
+            .bind(source_key((area, u64::MAX)))
+            .bind(MOST_SPENT)
+            .fetch_all(reader)
+            .await?;
+    let mut spent = Vec::with_capacity(rows.len() * 16);
+    for row in rows {
+        let key: Vec<u8> = row.try_get(0)?;
+        spent.extend_from_slice(key.get(16..24).unwrap_or(&[0; 8]));
+        spent.extend_from_slice(&row.try_get::<i64, _>(1)?.to_be_bytes());
+    }
+    Ok(spent)
+}
+
 async fn sheets(
     tx: &mut AnyConnection,
     holders: &[Holder],

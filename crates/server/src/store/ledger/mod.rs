@@ -33,7 +33,7 @@ mod tests;
 
 use self::journal::{Chain, Entry};
 
-pub use self::load::sheet;
+pub use self::load::{sheet, spent};
 
 /// From how many rows on memory is emptied before a commit.
 const MOST_ROWS: usize = 500_000;

@@ -153,7 +153,7 @@ async fn what_is_in_memory_is_what_is_in_the_tables() {
         pick(1, 1, 1),
         pick(1, 2, 1),
         grant(1, 100),
-        Act::QuestAccept { who: who(1), quest: "q".into() },
+        Act::QuestAccept { who: who(1), quest: "q".into(), gets: Bundle::default() },
         Act::Grant { to: hero(1), gets: sword },
     ];
     assert_eq!(commit(acts).await, [None; 5]);
@@ -161,14 +161,26 @@ async fn what_is_in_memory_is_what_is_in_the_tables() {
     // Wood and sword change places, the other wood goes to the ground and to somebody else, the first is split.
     let acts = vec![
         Act::Arrange { who: who(1), part: part(first, 5), to_slot: 2 },
-        Act::Drop { who: who(1), part: part(second, 1) },
+        Act::Drop { who: who(1), part: part(second, 1), spot: 70_000 },
         Act::Take { who: who(2), part: part(second, 1) },
         Act::Arrange { who: who(1), part: part(first, 2), to_slot: 7 },
-        Act::Drop { who: who(1), part: part(id(9, 1), 1) },
+        Act::Drop { who: who(1), part: part(id(9, 1), 1), spot: u32::MAX },
         Act::Pay { who: who(1), to: hero(2), coins: Coins::new("gold", 40) },
         Act::Pay { who: who(1), to: hero(3), coins: Coins::new("gold", 61) },
-        Act::QuestStep { who: who(1), quest: "q".into(), step: 0 },
-        Act::QuestStep { who: who(1), quest: "q".into(), step: 0 },
+        Act::QuestStep {
+            who: who(1),
+            quest: "q".into(),
+            step: 0,
+            gives: Bundle::default(),
+            gets: Bundle::default(),
+        },
+        Act::QuestStep {
+            who: who(1),
+            quest: "q".into(),
+            step: 0,
+            gives: Bundle::default(),
+            gets: Bundle::default(),
+        },
     ];
     let (done, few, late) = (None, Some(Code::NotEnough), Some(Code::QuestOrder));
     assert_eq!(commit(acts).await, [done, done, done, done, done, done, few, done, late]);
@@ -180,6 +192,7 @@ async fn what_is_in_memory_is_what_is_in_the_tables() {
             who: who(1),
             quest: "q".into(),
             step: 1,
+            gives: Bundle::default(),
             gets: Bundle::coins([Coins::new("gold", 9)]),
         },
         Act::Consume { who: who(2), gives: Bundle::goods([Goods::new("wood", 3)]) },

@@ -123,15 +123,21 @@ async fn a_ban_cuts_a_login_and_keeps_out() {
     let server = start().await;
     let made = server.post("/api/register", json!({"name": "Eve", "password": PASSWORD})).await.ok(201);
     let tokens = Tokens::of(&made);
-    let account = made["account"]["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
+    let ban = async |until_ms: i64| {
+        let path = format!("/api/data/accounts/{}/ban", made["account"]["id"].as_str().expect("an id"));
+        let body = json!({"reason": "cheating", "until_ms": until_ms});
+        server.call("PUT", &path, Some(&operators::key(&server)), Some(body)).await
+    };
     server.call("GET", "/api/session", Some(&tokens.access), None).await.ok(200);
-    server.api.ban(account, crate::store::now_ms() + 7_200_000).await.expect("the account is there");
+    ban(crate::store::now_ms() + 7_200_000).await.ok(204);
     let cut = server.call("GET", "/api/session", Some(&tokens.access), None).await;
     assert_eq!(cut.refused(), (401, "session_ended".into()));
     let login = server.post("/api/login", json!({"name": "Eve", "password": PASSWORD})).await;
     assert_eq!(login.refused(), (403, "banned".into()));
-    server.api.ban(account, 0).await.expect("the account is there");
-    server.login("Eve").await;
+    ban(0).await.ok(204);
+    let eve = server.login("Eve").await;
+    ban(0).await.ok(204);
+    server.call("GET", "/api/session", Some(&eve.access), None).await.ok(200);
 }
 
 #[tokio::test]

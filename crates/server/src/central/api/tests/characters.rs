@@ -90,54 +90,12 @@ async fn an_account_has_a_bounded_number_of_characters() {
 
 #[tokio::test]
 async fn a_character_in_the_world_is_not_deleted() {
-    use pangea_world::id::{AreaId, CharacterId, TransferId};
-    use pangea_world::ownership::Change;
     let server = start().await;
     let ada = server.register("Ada").await;
     let id = server.character(&ada.access, "Lovelace").await;
-    let character: CharacterId = id.parse().expect("an id");
-    server
-        .store
-        .write(move |connection| {
-            Box::pin(async move {
-                let name = pangea_world::space::AreaName {
-                    world: "wilds".into(),
-                    ground: "0,0..8,8".parse()?,
-                    layer: 0,
-                };
-                let area = crate::store::area::find_or_make(connection, &name, AreaId([7; 16])).await?;
-                let change = Change::Grant { to: area.id };
-                crate::store::ownership::change_owner(connection, character.0, TransferId([1; 16]), &change)
-                    .await
-            })
-        })
-        .await
-        .expect("it is granted");
+    operators::in_world(&server, id.parse().expect("an id")).await;
     let reply = server.call("DELETE", &format!("/api/characters/{id}"), Some(&ada.access), None).await;
     assert_eq!(reply.refused(), (409, "character_in_world".into()));
     let listed = server.call("GET", "/api/characters", Some(&ada.access), None).await.ok(200);
     assert_eq!(listed["characters"][0]["in_world"], true);
-}
-
-#[tokio::test]
-async fn operators_read_characters_and_quests_with_their_key() {
-    let server = start().await;
-    let ada = server.register("Ada").await;
-    let id = server.character(&ada.access, "Lovelace").await;
-    let path = server.data.path().join("keys/operator.key");
-    let key = std::fs::read_to_string(&path).expect("it was made").trim().to_owned();
-    let data = server.call("GET", &format!("/api/data/characters/{id}"), Some(&key), None).await.ok(200);
-    assert_eq!(
-        (&data["name"], &data["epoch"], &data["owner"]),
-        (&json!("Lovelace"), &json!(0), &Value::Null)
-    );
-    let quests =
-        server.call("GET", &format!("/api/data/characters/{id}/quests"), Some(&key), None).await.ok(200);
-    assert_eq!(quests["quests"][0]["id"], "first-steps");
-    assert_eq!(quests["quests"][0]["completed"], false);
-    use std::os::unix::fs::PermissionsExt;
-    assert_eq!(std::fs::metadata(&path).expect("it is there").permissions().mode() & 0o777, 0o600);
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("rights");
-    let error = data::OperatorKey::open(server.data.path()).expect_err("others may read it").to_string();
-    assert!(error.contains("chmod 600"), "{error}");
 }

@@ -17,6 +17,7 @@ use super::*;
 mod accounts;
 mod bad_input;
 mod characters;
+mod operators;
 mod serving;
 
 struct Server {

@@ -1,0 +1,342 @@
+//! Goods, money and quest steps as a game sees them. The ledger itself is central's: what is asked here is
+//! done when its answer is here, and no sooner.
+//!
+//! A game asks ([`Ledger::ask`]) and shows the thing as pending; some steps later the answer is among
+//! [`Ledger::answers`], and what characters and the ground have ([`Ledger::sheet`], [`Ledger::ground`]) is as
+//! it is after it. In a game's tests the same rules decide in memory, between two steps
+//! ([`crate::Sim::own_ledger`]).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use bevy_ecs::prelude::*;
+use pangea_world::id::{AreaId, CharacterId, OpId, ServerId};
+use pangea_world::ledger::{
+    Act, AreaFence, Asker, Book, Changes, CharacterFence, Fences, Holder, Operation, Sheet, Who, Writer,
+    decide,
+};
+use pangea_world::{Code, Refusal};
+
+/// Most asks that wait for their answers; a further one is refused with `storage_busy`.
+pub const MOST_UNDECIDED: usize = 4_096;
+
+/// Most sources whose spent lives are known; beyond it those with the lowest lives are forgotten.
+pub const MOST_SPENT: usize = 65_536;
+
+/// Number of an ask, in this life of the area.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ask(pub u64);
+
+/// What became of an ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Which.
+    pub ask: Ask,
+    /// Done and durable, or why not; then nothing has changed.
+    pub outcome: Result<(), Refusal>,
+}
+
+/// What an area knows of the ledger, and what it asks of it.
+#[derive(Resource, Debug, Default)]
+pub struct Ledger {
+    last: u64,
+    undecided: usize,
+    /// In order, until the area server takes them.
+    asked: Vec<(Ask, Act)>,
+    /// Of this step.
+    answers: Vec<Answer>,
+    /// Of the next one.
+    coming: Vec<Answer>,
+    sheets: HashMap<CharacterId, Sheet>,
+    changed: News,
+    coming_changed: News,
+    ground: Sheet,
+    spent: BTreeMap<u64, u64>,
+    own: Option<Box<Own>>,
+}
+
+/// What is new.
+#[derive(Debug, Default)]
+struct News {
+    characters: BTreeSet<CharacterId>,
+    ground: bool,
+}
+
+/// A character as an act names it; the area server fills in its epoch.
+pub fn who(character: CharacterId) -> Who {
+    Who { character, epoch: 0 }
+}
+
+impl Ledger {
+    // ---- the game ----
+
+    /// Asks for this; it is done, or refused, when the answer is here. What is asked as a character leaves
+    /// ([`crate::Builder::on_leave`]) comes too late.
+    pub fn ask(&mut self, act: Act) -> Ask {
+        self.last += 1;
+        let ask = Ask(self.last);
+        if self.undecided >= MOST_UNDECIDED {
+            let text = "too many things wait to be written; try again in a moment";
+            self.coming.push(Answer { ask, outcome: Refusal::err(Code::StorageBusy, text) });
+        } else {
+            self.undecided += 1;
+            self.asked.push((ask, act));
+        }
+        ask
+    }
+
+    /// What was decided since the last step, in order: each ask once.
+    pub fn answers(&self) -> &[Answer] {
+        &self.answers
+    }
+
+    /// What a character of this area has, as far as it is durable; `None` while that is not known.
+    pub fn sheet(&self, character: CharacterId) -> Option<&Sheet> {
+        self.sheets.get(&character)
+    }
+
+    /// Whose sheets changed since the last step, whoever did it.
+    pub fn changed(&self) -> &BTreeSet<CharacterId> {
+        &self.changed.characters
+    }
+
+    /// What lies on the ground of the area. The slot is the spot at which it was dropped.
+    pub fn ground(&self) -> &Sheet {
+        &self.ground
+    }
+
+    /// Whether something else lies there than in the last step.
+    pub fn ground_changed(&self) -> bool {
+        self.changed.ground
+    }
+
+    /// The last life of a source that is spent; 0: none, or one that is long past. A game takes lives from
+    /// [`crate::Clock::tick`]: the area's clock never starts before the newest life that was spent.
+    pub fn spent(&self, source: u64) -> u64 {
+        self.spent.get(&source).copied().unwrap_or(0)
+    }
+
+    /// All spent lives that are known, by source: number and life.
+    pub fn all_spent(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.spent.iter().map(|(number, life)| (*number, *life))
+    }
+
+    // ---- the area server ----
+
+    /// What was asked and nobody has taken, in order.
+    pub fn take_asked(&mut self) -> Vec<(Ask, Act)> {
+        std::mem::take(&mut self.asked)
+    }
+
+    /// An ask is decided for good; with the next step the game knows.
+    pub fn decided(&mut self, ask: Ask, act: &Act, outcome: Result<Changes, Refusal>) {
+        self.undecided = self.undecided.saturating_sub(1);
+        if let Ok(changes) = &outcome {
+            if let Act::Pick { source, .. } = act {
+                self.spend([(source.number, source.life)]);
+            }
+            self.apply(changes);
+        }
+        self.coming.push(Answer { ask, outcome: outcome.map(drop) });
+    }
+
+    /// What a character has.
+    pub fn show(&mut self, character: CharacterId, sheet: Sheet) {
+        self.sheets.insert(character, sheet);
+        self.coming_changed.characters.insert(character);
+    }
+
+    /// The character is not here any more.
+    pub fn forget(&mut self, character: CharacterId) {
+        self.sheets.remove(&character);
+    }
+
+    /// What lies on the ground, and which sources are spent, as an area begins.
+    pub fn begin(&mut self, ground: Sheet, spent: impl IntoIterator<Item = (u64, u64)>) {
+        self.ground = ground;
+        self.coming_changed.ground = true;
+        self.spend(spent);
+    }
+
+    /// How many asks have no answer yet.
+    pub fn undecided(&self) -> usize {
+        self.undecided
+    }
+
+    fn apply(&mut self, changes: &Changes) {
+        let slots = changes.slots.iter().map(|(holder, ..)| *holder);
+        let money = changes.money.iter().map(|(holder, ..)| *holder);
+        let quests = changes.quests.iter().map(|(character, ..)| Holder::Character(*character));
+        let holders: BTreeSet<Holder> = slots.chain(money).chain(quests).collect();
+        for holder in holders {
+            match holder {
+                Holder::Character(character) => {
+                    if let Some(sheet) = self.sheets.get_mut(&character) {
+                        sheet.apply(holder, changes);
+                        self.coming_changed.characters.insert(character);
+                    }
+                }
+                Holder::Ground(_) => {
+                    self.ground.apply(holder, changes);
+                    self.coming_changed.ground = true;
+                }
+                Holder::Storage(_) | Holder::Bank => {}
+            }
+        }
+    }
+
+    fn spend(&mut self, spent: impl IntoIterator<Item = (u64, u64)>) {
+        for (number, life) in spent {
+            let known = self.spent.entry(number).or_default();
+            *known = life.max(*known);
+        }
+        if self.spent.len() > MOST_SPENT {
+            let mut lives: Vec<u64> = self.spent.values().copied().collect();
+            let (_, oldest_kept, _) = lives.select_nth_unstable(MOST_SPENT / 4);
+            let oldest_kept = *oldest_kept;
+            self.spent.retain(|_, life| *life > oldest_kept);
+        }
+    }
+
+    // ---- the step ----
+
+    /// Before a step: what came since the last one is this one's.
+    pub(crate) fn turn(&mut self) {
+        if let Some(mut own) = self.own.take() {
+            for (ask, act) in self.take_asked() {
+                let outcome = own.decide(act.clone());
+                self.decided(ask, &act, outcome);
+            }
+            self.own = Some(own);
+        }
+        self.answers = std::mem::take(&mut self.coming);
+        self.changed = std::mem::take(&mut self.coming_changed);
+    }
+
+    // ---- tests ----
+
+    pub(crate) fn decide_alone(&mut self) {
+        self.own = Some(Box::default());
+    }
+
+    /// A character came in: an own ledger knows what it has.
+    pub(crate) fn came(&mut self, character: CharacterId) {
+        if let Some(own) = &mut self.own {
+            let fence = CharacterFence { owner: Some(AreaId::default()), epoch: 0 };
+            own.fences.characters.insert(character, fence);
+            let sheet = own.book.sheet(Holder::Character(character)).cloned().unwrap_or_default();
+            self.show(character, sheet);
+        }
+    }
+
+    /// As an operator would: at once.
+    pub(crate) fn operate(&mut self, act: Act) -> Result<(), Refusal> {
+        let own = self.own.as_mut().expect("an own ledger");
+        let changes = own.decide(act)?;
+        self.apply(&changes);
+        Ok(())
+    }
+}
+
+/// The ledger of a test: one area, and every character that ever came in.
+#[derive(Debug)]
+struct Own {
+    book: Book,
+    fences: Fences,
+    operations: u64,
+}
+
+impl Default for Own {
+    fn default() -> Self {
+        let mut fences = Fences::default();
+        let owner = AreaFence { owner: Some(ServerId::default()), epoch: 0, incarnation: 0 };
+        fences.areas.insert(AreaId::default(), owner);
+        Self { book: Book::default(), fences, operations: 0 }
+    }
+}
+
+impl Own {
+    fn decide(&mut self, act: Act) -> Result<Changes, Refusal> {
+        self.operations += 1;
+        let id = OpId::new(0, self.operations.to_be_bytes());
+        let (asker, by) = match act {
+            Act::Grant { .. } | Act::Seize { .. } | Act::QuestSet { .. } => {
+                (Asker::Operator, Writer::Operator { reason: "a test".into() })
+            }
+            _ => {
+                let area = AreaId::default();
+                (Asker::Server(ServerId::default()), Writer::Area { area, epoch: 0, incarnation: 0 })
+            }
+        };
+        decide(&mut self.book, &self.fences, asker, &Operation { id, by, act }, 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pangea_world::ledger::{Bundle, Coins, Goods, Source};
+
+    use super::*;
+    use crate::{Game, Sim};
+
+    const WORLD: &str = "kind = \"grid\"\n[grid]\ncell_m = 64\narea_cells = 1\nspawn = { x = 9.0, y = 9.0 }";
+
+    fn sim() -> (Sim, CharacterId) {
+        let game = Game { name: "t", land: |_, _| Box::new(|_, _| 0), build: |_, _| {} };
+        let mut sim = Sim::of_world(&game, WORLD);
+        let ada = sim.join("Ada", (9.0, 9.0));
+        let ada = sim.character(ada);
+        (sim, ada)
+    }
+
+    fn pick(ada: CharacterId, life: u64) -> Act {
+        let gets = Bundle::goods([Goods::new("wood", 3)]);
+        Act::Pick { who: who(ada), source: Source { number: 7, life }, gets }
+    }
+
+    fn codes(sim: &mut Sim) -> Vec<(Ask, Option<Code>)> {
+        let told = |answer: &Answer| (answer.ask, answer.outcome.as_ref().err().map(|refusal| refusal.code));
+        sim.ledger().answers().iter().map(told).collect()
+    }
+
+    #[test]
+    fn what_is_asked_in_one_step_is_answered_in_the_next_by_the_real_rules() {
+        let (mut sim, ada) = sim();
+        sim.step(1.0);
+        assert!(sim.ledger().changed().contains(&ada), "what she has is known");
+        let (one, two) = (sim.ledger().ask(pick(ada, 4)), sim.ledger().ask(pick(ada, 4)));
+        assert_eq!(sim.ledger().sheet(ada).map(|sheet| sheet.count("wood")), Some(0), "not before");
+        sim.step(1.0);
+        assert_eq!(codes(&mut sim), [(one, None), (two, Some(Code::SourceSpent))]);
+        assert_eq!(sim.ledger().sheet(ada).map(|sheet| sheet.count("wood")), Some(3));
+        assert_eq!((sim.ledger().spent(7), sim.ledger().spent(8)), (4, 0));
+        sim.step(1.0);
+        assert!(sim.ledger().answers().is_empty() && sim.ledger().changed().is_empty());
+        let grant = Act::Grant { to: ada, gets: Bundle::coins([Coins::new("coin", 9)]) };
+        sim.operate(grant).expect("granted");
+        sim.step(1.0);
+        assert!(sim.ledger().changed().contains(&ada));
+        assert_eq!(sim.ledger().sheet(ada).map(|sheet| sheet.amount("coin")), Some(9));
+    }
+
+    #[test]
+    fn what_lies_on_the_ground_is_known_with_its_spot() {
+        let (mut sim, ada) = sim();
+        sim.ledger().ask(pick(ada, 1));
+        sim.step(1.0);
+        let item = sim.ledger().sheet(ada).expect("a sheet").stacks[&0].id;
+        let part = pangea_world::ledger::Part { item, quantity: 2 };
+        sim.ledger().ask(Act::Drop { who: who(ada), part, spot: 81 });
+        sim.step(1.0);
+        assert!(sim.ledger().ground_changed());
+        assert_eq!(sim.ledger().ground().stacks[&81].quantity, 2);
+        assert_eq!(sim.ledger().sheet(ada).map(|sheet| sheet.count("wood")), Some(1));
+    }
+
+    #[test]
+    fn the_oldest_spent_lives_are_forgotten() {
+        let mut ledger = Ledger::default();
+        ledger.begin(Sheet::default(), (0..MOST_SPENT as u64 + 1).map(|n| (n, n + 1)));
+        assert!(ledger.all_spent().count() <= MOST_SPENT);
+        assert_eq!((ledger.spent(3), ledger.spent(MOST_SPENT as u64)), (0, MOST_SPENT as u64 + 1));
+    }
+}
