@@ -61,7 +61,9 @@ impl Meadow {
         });
         let players = players.collect();
         let mut meadow = Self { sim, players, budget, tick: 0, out: BytesMut::new() };
-        (0..3).for_each(|_| drop(meadow.tick()));
+        for _ in 0..3 {
+            meadow.tick();
+        }
         meadow
     }
 
@@ -69,7 +71,8 @@ impl Meadow {
     fn step(&mut self) {
         self.tick += 1;
         for (n, (id, _)) in self.players.iter().enumerate() {
-            let towards = n as f32 + if self.tick / 40 % 2 == 0 { 0.0 } else { std::f32::consts::PI };
+            let towards =
+                n as f32 + if (self.tick / 40).is_multiple_of(2) { 0.0 } else { std::f32::consts::PI };
             let mut payload = Vec::with_capacity(8);
             put_message(&Walk { dx: towards.cos(), dy: towards.sin() }, &mut payload);
             let _ = self.sim.input(*id, self.tick, 0, &payload);
