@@ -1,4 +1,4 @@
-//! One connected client as the loop keeps it: its socket, what it was told, and its limits.
+//! One connected client as the loop keeps it: its line, what it was told, and its limits.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use pangea_world::Refusal;
 use pangea_world::frames::ServerMessage;
 use pangea_world::id::CharacterId;
 
-use super::socket::Socket;
+use super::line::{Line, Reader};
 use super::websocket;
 
 /// Most bytes of messages that wait for a client that does not read.
@@ -23,13 +23,16 @@ const LINGER_MS: u64 = 1_000;
 /// Most chunks that a client may wait for, and per second.
 pub const MOST_CHUNKS: usize = 64;
 
+/// Most bytes of a frame's head.
+const MOST_HEAD: usize = 10;
+
 /// One client.
 #[derive(Debug)]
 pub struct Client {
     /// Its bytes.
-    pub socket: Socket,
+    pub line: Line,
     /// Its frames.
-    pub reader: websocket::Reader,
+    pub reader: Reader,
     /// Who it plays.
     pub character: CharacterId,
     /// What it was told.
@@ -52,10 +55,10 @@ pub struct Client {
 
 impl Client {
     /// One who just came in.
-    pub fn new(socket: Socket, character: CharacterId, messages_per_second: u32) -> Self {
+    pub fn new(line: Line, character: CharacterId, messages_per_second: u32) -> Self {
         Self {
-            socket,
-            reader: websocket::Reader::default(),
+            reader: line.reader(),
+            line,
             character,
             view: View::default(),
             chunks: std::collections::VecDeque::new(),
@@ -81,7 +84,7 @@ impl Client {
 
     /// Whether it has not read what it was sent: then it gets no updates.
     pub fn is_behind(&self) -> bool {
-        self.socket.is_behind()
+        self.line.is_behind()
     }
 
     /// Queues a message for its next frame.
@@ -140,12 +143,7 @@ impl Client {
             self.say(&ServerMessage::Refused(refusal));
         }
         self.send_queued();
-        let mut frame = BytesMut::new();
-        websocket::put_close(&mut frame, code);
-        self.socket.send(&frame);
-        if !self.socket.is_behind() {
-            self.socket.finish();
-        }
+        self.line.close(code);
         self.closing_until_ms = Some(now_ms + LINGER_MS);
     }
 
@@ -156,16 +154,21 @@ impl Client {
         update: impl FnOnce(&mut View, &mut BytesMut),
     ) -> Range<usize> {
         let room = out.len();
-        out.put_bytes(0, websocket::MOST_HEAD);
+        out.put_bytes(0, MOST_HEAD);
         let payload = out.len();
         out.extend_from_slice(&self.messages);
         update(&mut self.view, out);
-        let begin = match out.len() - payload {
-            0 => {
-                out.truncate(room);
-                room
-            }
-            length => websocket::put_binary_head_before(&mut out[room..payload], length) + room,
+        let end = out.len();
+        let begin = if end == payload {
+            out.truncate(room);
+            room
+        } else {
+            // Its length is known only now: it is written behind, and moved before.
+            self.line.put_head(out, end - payload);
+            let begin = payload - (out.len() - end);
+            out.copy_within(end.., begin);
+            out.truncate(end);
+            begin
         };
         out.extend_from_slice(&self.frames);
         if !self.messages.is_empty() || !self.frames.is_empty() {
@@ -174,13 +177,20 @@ impl Client {
         begin..out.len()
     }
 
+    /// What was sent over a session goes out, with all that was sent over others; a socket's has gone.
+    pub fn ring(&mut self) {
+        if let Some(session) = self.line.session() {
+            session.ring();
+        }
+    }
+
     /// Tries to send what waits. `Err` with the close code if the connection is over: broken (`None`) or
     /// too slow.
     pub fn flush(&mut self, now_ms: u64) -> Result<(), Option<u16>> {
-        if !self.socket.flush() {
+        if !self.line.flush() {
             return Err(None);
         }
-        if !self.socket.is_behind() {
+        if !self.line.is_behind() {
             self.behind_since_ms = None;
             return Ok(());
         }
@@ -192,11 +202,12 @@ impl Client {
         Ok(())
     }
 
-    fn send_queued(&mut self) {
+    /// Sends all that is queued.
+    pub fn send_queued(&mut self) {
         let mut out = BytesMut::new();
         let frames = self.put_frames(&mut out, |_, _| {});
         if !frames.is_empty() {
-            self.socket.send(&out[frames]);
+            self.line.send(&out[frames]);
         }
     }
 }
@@ -206,6 +217,7 @@ mod tests {
     use std::io::Read;
     use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
+    use super::super::socket::Socket;
     use super::*;
 
     fn pair() -> (Client, TcpStream) {
@@ -213,10 +225,8 @@ mod tests {
         let there = TcpStream::connect(listener.local_addr().expect("its address")).expect("connected");
         let (here, _) = listener.accept().expect("accepted");
         here.set_nonblocking(true).expect("set");
-        (
-            Client::new(Socket::new(here, None, crate::address::Held::default()), CharacterId([1; 16]), 100),
-            there,
-        )
+        let line = Line::WebSocket(Socket::new(here, None, crate::address::Held::default()));
+        (Client::new(line, CharacterId([1; 16]), 100), there)
     }
 
     fn big() -> ServerMessage {

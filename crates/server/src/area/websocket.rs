@@ -149,18 +149,9 @@ fn wrong<T>(what: &str) -> Result<T, Refusal> {
     Refusal::err(Code::Protocol, format!("WebSocket: {what}"))
 }
 
-/// Most bytes of a server's head.
-pub const MOST_HEAD: usize = 10;
-
-/// Writes the head of a server's binary frame so that it ends where `room`, [`MOST_HEAD`] bytes, ends; says where
-/// it begins.
-pub fn put_binary_head_before(room: &mut [u8], length: usize) -> usize {
-    let mut head = [0; MOST_HEAD];
-    let mut unused = &mut head[..];
-    put_head(&mut unused, BINARY, length);
-    let begin = unused.len();
-    room[begin..].copy_from_slice(&head[..MOST_HEAD - begin]);
-    begin
+/// Appends the head of a server's binary frame.
+pub fn put_binary_head(out: &mut BytesMut, length: usize) {
+    put_head(out, BINARY, length);
 }
 
 /// Appends a whole binary frame.
@@ -181,7 +172,7 @@ pub fn put_close(out: &mut BytesMut, code: u16) {
     out.put_u16(code);
 }
 
-fn put_head(out: &mut impl BufMut, kind: u8, length: usize) {
+fn put_head(out: &mut BytesMut, kind: u8, length: usize) {
     out.put_u8(0x80 | kind);
     match length {
         0..126 => out.put_u8(length as u8),
