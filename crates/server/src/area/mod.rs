@@ -12,7 +12,7 @@
 //! | `here`, `inbox`, `handoff` | the characters: come and go, what clients say, change of owner |
 //! | `ledger` | what is asked of the ledger, what characters have |
 //! | `client`, `socket`, `websocket` | one connection |
-//! | `saved` | the area's state between two lives |
+//! | `save` | checkpoints |
 //! | `chat_link` | the link to chat |
 
 mod admission;
@@ -33,7 +33,7 @@ mod load;
 mod mailbox;
 mod pace;
 mod pending;
-mod saved;
+mod save;
 mod socket;
 mod status;
 mod telling;
