@@ -141,6 +141,8 @@ export class Connection extends Line {
     this.known = new Known();
     if (schema) this.known.schema = schema;
     this.playhead = new Playhead(20);
+    /** How fast the area's time runs, percent of real time. */
+    this.pace = 100;
     this.heardMs = now();
     this.updateMs = NaN;
     /** Nothing was heard for long; one more look, and it is given up. */
@@ -186,6 +188,7 @@ export class Connection extends Line {
       this.steering = message.steering;
       this.playhead = new Playhead(message.tickHz || 20);
       this.known.tick = message.tick;
+      this.pace = 100;
     } else if (message.type === "schema") {
       this.known.schema = Schema.read(message.hash, message.text);
     } else if (message.type === "update") {
@@ -194,6 +197,9 @@ export class Connection extends Line {
       this.steering = true;
     } else if (message.type === "switch") {
       this.moved = true;
+    } else if (message.type === "pace") {
+      this.pace = Math.min(100, Math.max(10, message.percent));
+      this.playhead.pace(this.pace, this.now());
     } else if (message.type === "refused") {
       this.refusal = new Refusal(message.code, message.text);
     }

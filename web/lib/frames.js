@@ -48,7 +48,7 @@ export const TILE = Object.freeze({
  * @typedef {{type: "hello", version: number, schema: bigint, ticket: string} | {type: "hello", version: number, schema: bigint, resume: Uint8Array}} Hello  schema: hash of the one it has, or 0
  * @typedef {{type: "input", seq: number, kind: number, payload: Uint8Array}} Input  as the schema says
  * @typedef {{type: "askTiles", cx: number, cy: number}} AskTiles
- * @typedef {{type: "goOn", world: string, map: string, layer: number | null}} GoOn
+ * @typedef {{type: "goOn", world: string, map: string, layer: number | null, rule: string, friend: string}} GoOn
  * @typedef {{type: "leave"}} Leave
  * @typedef {{type: "ping", nonce: number}} Ping
  * @typedef {Hello | Input | AskTiles | GoOn | Leave | Ping} ClientMessage
@@ -264,7 +264,7 @@ function readClientMessage(kind, r) {
     }
     case 0x02: return { type: "input", seq: r.u32(), kind: r.u8(), payload: r.rest() };
     case 0x03: return { type: "askTiles", cx: r.i32(), cy: r.i32() };
-    case 0x04: return { type: "goOn", world: r.string(), map: r.string(), layer: r.bool() ? r.u16() : null };
+    case 0x04: return { type: "goOn", world: r.string(), map: r.string(), layer: r.bool() ? r.u16() : null, rule: r.string(), friend: r.string() };
     case 0x05: return { type: "leave" };
     case 0x06: return { type: "ping", nonce: r.u32() };
     default: throw new Refusal("protocol", `a client does not send messages of type ${kind}`);
@@ -316,6 +316,8 @@ function putClient(out, m) {
         w.string(m.map);
         w.bool(m.layer !== null);
         if (m.layer !== null) w.u16(m.layer);
+        w.string(m.rule);
+        w.string(m.friend);
       });
     case "leave": return message(out, 0x05, () => {});
     case "ping": return message(out, 0x06, (w) => w.u32(m.nonce));

@@ -15,6 +15,7 @@ const MOST_CORRECTION = 0.15;
 export class Playhead {
   /** @param {number} tickHz */
   constructor(tickHz) {
+    this.tickHz = tickHz;
     this.ticksPerMs = tickHz / 1000;
     /** The newest tick heard of, and when. */
     this.newest = 0;
@@ -39,6 +40,16 @@ export class Playhead {
       this.tick = tick - DELAY_TICKS;
       this.movedMs = nowMs;
     }
+  }
+
+  /** The area's time runs at another speed from now on. @param {number} percent of real time @param {number} nowMs */
+  pace(percent, nowMs) {
+    if (!Number.isNaN(this.tick)) {
+      this.advance(nowMs);
+      this.newest += (nowMs - this.heardMs) * this.ticksPerMs;
+      this.heardMs = nowMs;
+    }
+    this.ticksPerMs = (this.tickHz / 1000) * (percent / 100);
   }
 
   /** Moves on to now. @param {number} nowMs @returns {number} the moment to show, ticks */

@@ -9,7 +9,7 @@ import { Reader, Writer, malformed } from "./bytes.js";
 /**
  * @typedef {{n: number, name: string, type: string, quant?: number, owner?: boolean}} Field
  * @typedef {{name: string, fields: Field[]}} Struct
- * @typedef {{kinds: string[], components: Struct[], inputs: Struct[], events: Struct[]}} Description
+ * @typedef {{kinds: string[], components: Struct[], inputs: Struct[], events: Struct[], tables?: Record<string, any>}} Description
  * @typedef {Record<string, any>} Values  by the names of the fields
  */
 
@@ -22,6 +22,8 @@ export class Schema {
     this.components = description.components;
     this.inputs = description.inputs;
     this.events = description.events;
+    /** What the game tells once and for all, by name: its items, its recipes. @type {Record<string, any>} */
+    this.tables = description.tables ?? {};
   }
 
   /** @param {bigint} hash @param {string} text JSON, as the server sends it */

@@ -42,7 +42,8 @@ export class Steering {
   step(live, land) {
     const { welcome } = live;
     if (!welcome) return;
-    this.tickMs = 1000 / (welcome.tickHz || 20);
+    // An area that runs slower takes its inputs slower, and each leads as far as ever.
+    this.tickMs = (1000 / (welcome.tickHz || 20)) * (100 / live.pace);
     const now = this.now();
     if (now < this.nextMs - 2) return;
     this.nextMs = Math.max(this.nextMs + this.tickMs, now + this.tickMs / 2);

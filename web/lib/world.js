@@ -123,10 +123,11 @@ export class World extends Emitter {
     return seq;
   }
 
-  /** Asks to go on; the answer comes as `progress`, then `follow` or `refused`. @param {{world?: string, map?: string, layer?: number}} [to] */
+  /** Asks to go on; the answer comes as `progress`, then `follow` or `refused`. @param {{world?: string, map?: string, layer?: number, rule?: string, friend?: string}} [to] */
   goOn(to = {}) {
     if (this.live) {
-      this.live.send({ type: "goOn", world: to.world ?? "", map: to.map ?? "", layer: to.layer ?? null });
+      const { world = "", map = "", layer = null, rule = "", friend = "" } = to;
+      this.live.send({ type: "goOn", world, map, layer, rule, friend });
     } else if (this.plain) {
       this.enter({ character: this.character, ...to }).catch((refusal) => this.emit("refused", refusal));
     }

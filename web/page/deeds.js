@@ -149,10 +149,12 @@ export class Deeds {
     const colour = struck === me ? "#ff8d7d" : by === me?.id ? "#ffe9a8" : "#d7dee4";
     effects.add({ kind: "number", x: at.x, y: at.y, text: `−${damage}`, colour });
     const attacker = this.world.entities.get(by);
-    if (attacker && attacker !== me && !isCreature(attacker.kindName)) {
+    if (attacker && attacker !== me) {
       const from = attacker.at(this.moment());
-      effects.add({ kind: "swing", id: by, ...from, facing: Math.atan2(at.y - from.y, at.x - from.x) });
+      const kind = isCreature(attacker.kindName) ? "lunge" : "swing";
+      effects.add({ kind, id: by, ...from, facing: Math.atan2(at.y - from.y, at.x - from.x) });
     }
+    if (struck === me) effects.add({ kind: "hurt", x: at.x, y: at.y });
   }
 
   /** @param {Record<string, any>} death */

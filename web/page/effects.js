@@ -1,7 +1,7 @@
-/** What blows look like: flashes, numbers that rise, swings, trees that shake, puffs. @module */
+/** What blows look like: flashes, numbers that rise, swings, leaps, trees that shake, puffs. @module */
 
 /** How long each is seen, ms. */
-const LASTS_MS = { flash: 160, number: 900, swing: 220, shake: 260, puff: 600 };
+const LASTS_MS = { flash: 160, number: 900, swing: 220, shake: 260, puff: 600, gain: 1_700, lunge: 260, hurt: 450 };
 
 /**
  * @typedef {object} Effect
@@ -29,6 +29,13 @@ export class Effects {
     if (this.all.length > MOST) this.all.shift();
   }
 
+  /** Something gained: it rises over who gained it, the next one below. @param {string} text @param {{x: number, y: number}} at */
+  gain(text, at) {
+    const now = performance.now();
+    const young = this.all.filter(({ kind, sinceMs }) => kind === "gain" && now - sinceMs < 500).length;
+    this.add({ kind: "gain", x: at.x, y: at.y + young * 0.55, text, colour: "#d8f5b8" });
+  }
+
   /** @param {number} nowMs */
   forgetOld(nowMs) {
     this.all = this.all.filter((effect) => nowMs - effect.sinceMs < LASTS_MS[effect.kind]);
@@ -38,6 +45,21 @@ export class Effects {
   part(kind, id, nowMs) {
     const effect = this.all.findLast((one) => one.kind === kind && one.id === id);
     return effect ? Math.min(1, Math.max(0, (nowMs - effect.sinceMs) / LASTS_MS[kind])) : null;
+  }
+
+  /** How far somebody has leapt at whom it bites, metres. @param {number} id @param {number} nowMs */
+  leap(id, nowMs) {
+    const leap = this.all.findLast((one) => one.kind === "lunge" && one.id === id);
+    if (!leap) return { x: 0, y: 0 };
+    const part = Math.min(1, Math.max(0, (nowMs - leap.sinceMs) / LASTS_MS.lunge));
+    const far = Math.sin(part * Math.PI) * 0.38;
+    return { x: Math.cos(leap.facing ?? 0) * far, y: Math.sin(leap.facing ?? 0) * far };
+  }
+
+  /** How much of a blow one feels oneself, 0 to 1. @param {number} nowMs */
+  pain(nowMs) {
+    const blow = this.all.findLast(({ kind }) => kind === "hurt");
+    return blow ? Math.max(0, 1 - (nowMs - blow.sinceMs) / LASTS_MS.hurt) : 0;
   }
 
   /** How far a tile's thing leans aside now, metres. @param {number} x @param {number} y @param {number} nowMs */
@@ -55,9 +77,9 @@ export class Effects {
     for (const { kind, x: east, y: south, sinceMs, text, colour, facing } of this.all) {
       const part = Math.min(1, Math.max(0, (nowMs - sinceMs) / LASTS_MS[kind]));
       const [x, y] = [east * px - left, south * px - top];
-      if (kind === "number") {
+      if (kind === "number" || kind === "gain") {
         const size = Math.max(13, px * 0.42);
-        pen.globalAlpha = 1 - part * part;
+        pen.globalAlpha = kind === "gain" ? Math.min(1, 3 - 3 * part) : 1 - part * part;
         pen.font = `700 ${size}px system-ui, sans-serif`;
         pen.textAlign = "center";
         pen.lineWidth = size * 0.22;

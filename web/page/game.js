@@ -1,7 +1,7 @@
 /** The screen in the world: picture, status, dialogs, and what the world tells. @module */
 
 import { $, canvas, dialog, input, make, sentenceOf, showError, showScreen } from "./dom.js";
-import { isCreature } from "./creatures.js";
+import { Belongings } from "./belongings.js";
 import { Deeds } from "./deeds.js";
 import { Picture, drawMinimap } from "./picture.js";
 import { showPlaces } from "./places.js";
@@ -9,6 +9,7 @@ import { sentence } from "./progress.js";
 import { change, settings } from "./settings.js";
 import { hourName, hourOf } from "./sky.js";
 import { listen } from "./walk_input.js";
+import { closeAll, closeNewest } from "./windows.js";
 
 /** @import { Api } from "../lib/api.js" */
 /** @import { WorldInfo } from "../lib/http_types.js" */
@@ -34,6 +35,7 @@ export class Game {
     this.leave = leave;
     this.picture = new Picture(canvas("picture"), world);
     this.deeds = new Deeds(world, this.picture, (text, bad) => this.toast(text, bad));
+    this.belongings = new Belongings(world, this.picture, (text, bad) => this.toast(text, bad));
     /** @type {WorldInfo[]} */
     this.worlds = [];
     this.shown = false;
@@ -86,6 +88,7 @@ export class Game {
     this.deaf?.();
     clearInterval(this.countdown);
     for (const id of ["go-on-dialog", "follow-dialog", "help-dialog"]) dialog(id).close();
+    closeAll();
     $("toasts").replaceChildren();
   }
 
@@ -113,10 +116,11 @@ export class Game {
       box.addEventListener("close", () => { if (this.shown) canvas("picture").focus(); });
     }
     canvas("picture").addEventListener("click", (event) => {
-      this.act(() => this.deeds.pointAt(this.picture.placeAt(event.clientX, event.clientY)));
+      const at = this.picture.placeAt(event.clientX, event.clientY);
+      this.act(() => { if (!this.belongings.pointAt(at, event)) this.deeds.pointAt(at); });
     });
     $("strike").onclick = () => this.act(() => this.deeds.strike());
-    $("gather").onclick = () => this.act(() => this.deeds.gather());
+    $("gather").onclick = () => this.act(() => this.useHands());
     canvas("picture").addEventListener("wheel", (event) => {
       event.preventDefault();
       this.zoom(event.deltaY < 0 ? 1.1 : 1 / 1.1);
@@ -145,8 +149,11 @@ export class Game {
   press(code, again = false) {
     if (document.querySelector("dialog[open]")) return;
     if (code === "Space" || code === "KeyF") this.act(() => this.deeds.strike());
-    if (code === "KeyE") this.act(() => this.deeds.gather());
+    // A held key strokes on, but takes only what is there when it is pressed.
+    if (code === "KeyE") this.act(() => this.useHands(again));
     if (again) return;
+    if (code === "Escape") closeNewest();
+    if (this.belongings.press(code)) return;
     if (code === "KeyB") this.toggleBorders();
     if (code === "KeyG") this.openGoOn();
     if (code === "KeyH") this.openHelp();
@@ -156,6 +163,12 @@ export class Game {
     }
     if (code === "Equal" || code === "NumpadAdd") this.zoom(1.2);
     if (code === "Minus" || code === "NumpadSubtract") this.zoom(1 / 1.2);
+  }
+
+  /** What lies near, else the tree or rock. @param {boolean} [again] the key is held */
+  useHands(again = false) {
+    if (this.deeds.isDown) return;
+    if (again || !this.belongings.useHands()) this.deeds.gather();
   }
 
   /** @param {() => void} deed */
@@ -288,6 +301,18 @@ export class Game {
     return Number(layer) > 0 ? `${where}, layer ${layer}` : where;
   }
 
+  /** What E does now, or the button on a touch screen. */
+  showNear() {
+    const before = this.deeds.isDown ? null : this.belongings.before();
+    const tree = before || this.deeds.isDown ? null : this.deeds.tileBefore();
+    const text = before?.text ?? "";
+    $("show-bag").hidden = $("show-quests").hidden = !this.belongings.has;
+    $("near").hidden = text === "" || !$("deeds").hidden;
+    $("near-text").textContent = text;
+    $("gather").textContent = before ? text.split(" ")[0] : "Gather";
+    $("gather").classList.toggle("primary", Boolean(before ?? tree));
+  }
+
   showHud() {
     const { world } = this;
     const here = world.here();
@@ -303,8 +328,8 @@ export class Game {
     }
     if (this.deeds.isDown) world.steer(0, 0);
     this.hintDeeds();
-    const creatures = [...world.entities].filter(({ kindName }) => isCreature(kindName)).length;
-    const others = Math.max(0, world.entities.size - 1 - creatures);
+    this.showNear();
+    const others = Math.max(0, [...world.entities].filter(({ kind }) => kind === 0).length - 1);
     const seen = others === 1 ? "1 other in view" : `${others} others in view`;
     const ping = Number.isNaN(world.rttMs) ? "" : ` · ${Math.round(world.rttMs)} ms`;
     // The tick says something only to who looks at servers and their borders.

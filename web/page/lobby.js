@@ -83,7 +83,6 @@ export class Lobby {
       : `${chosen.name} begins in ${title}${faction ? ` with ${faction.title}` : ""}.`;
     showPlaces($("enter-places"), this.api, this.worlds, {
       verb: "Enter there",
-      fromOutside: true,
       start: { world: chosen.place?.world ?? chosen.world, ...this.wish },
       go: (to) => {
         this.wish = to;

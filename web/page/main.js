@@ -70,4 +70,4 @@ if (api.session) void lobby.show();
 else showSignIn();
 
 /** For tests and for the curious. */
-Object.assign(window, { pangea: { world, api, me: () => world.me(), entities: () => [...world.entities] } });
+Object.assign(window, { pangea: { world, api, game, me: () => world.me(), entities: () => [...world.entities] } });

@@ -1,8 +1,15 @@
-/** Characters: a cloak in the faction's colour, a head, a walk, a name. @module */
+/** Characters: a cloak in the faction's colour, a head, a walk, a name, what they wear. @module */
+
+import { iconPicture } from "./icons.js";
 
 /**
  * How a character stands and walks.
  * @typedef {{x: number, y: number, facing: number, stride: number, walking: number, seenMs: number}} Pose
+ */
+
+/**
+ * What a character wears: signs for hand and head, colours for body and feet.
+ * @typedef {{hand?: string, head?: string, body?: string, feet?: string}} Worn
  */
 
 /** Poses by entity, advanced once per picture. */
@@ -42,9 +49,9 @@ export class Poses {
 /**
  * @param {CanvasRenderingContext2D} pen in pixels @param {Pose} pose @param {string} colour
  * @param {number} left pixel of its foot @param {number} top @param {number} px pixels per metre @param {boolean} own
- * @param {boolean} [lies] on the ground
+ * @param {boolean} [lies] on the ground @param {Worn} [worn] @param {number | null} [swing] how much of a stroke is over, 0 to 1
  */
-export function drawPerson(pen, pose, colour, left, top, px, own, lies = false) {
+export function drawPerson(pen, pose, colour, left, top, px, own, lies = false, worn = {}, swing = null) {
   const bob = Math.abs(Math.sin(pose.stride * Math.PI)) * 0.07 * pose.walking;
   const sway = Math.sin(pose.stride * Math.PI) * 0.09 * pose.walking;
   pen.save();
@@ -65,14 +72,18 @@ export function drawPerson(pen, pose, colour, left, top, px, own, lies = false) 
     pen.translate(0.35, -0.12);
     pen.rotate(-1.45);
   }
-  pen.fillStyle = "#2b2a2e";
+  pen.fillStyle = worn.feet ?? "#2b2a2e";
+  const foot = worn.feet ? 0.125 : 0.1;
   for (const side of [-1, 1]) {
     pen.beginPath();
-    pen.ellipse(side * 0.12, -0.02 - Math.max(0, side * sway), 0.1, 0.07, 0, 0, 7);
+    pen.ellipse(side * 0.12, -0.02 - Math.max(0, side * sway), foot, foot * 0.7, 0, 0, 7);
     pen.fill();
   }
   pen.translate(0, -bob);
   pen.rotate(sway * 0.35);
+  // What is in the hand is behind who walks away.
+  const away = Math.sin(pose.facing) < -0.3;
+  if (worn.hand && away) drawHand(pen, pose, worn.hand, swing);
   // The cloak, lit from the north-west.
   const lean = Math.cos(pose.facing) * 0.05 * pose.walking;
   const cloak = new Path2D();
@@ -91,6 +102,7 @@ export function drawPerson(pen, pose, colour, left, top, px, own, lies = false) 
   pen.strokeStyle = "#0b121a80";
   pen.lineWidth = 0.035;
   pen.stroke(cloak);
+  if (worn.body) drawArmour(pen, worn.body, lean);
   // Head and hair; the face looks where it walks.
   const [fx, fy] = [Math.cos(pose.facing) * 0.09, Math.sin(pose.facing) * 0.05];
   pen.fillStyle = "#3a2a20";
@@ -109,7 +121,42 @@ export function drawPerson(pen, pose, colour, left, top, px, own, lies = false) 
       pen.fill();
     }
   }
+  if (worn.head) pen.drawImage(iconPicture(worn.head), lean + fx * 0.5 - 0.27, -1.3 + fy, 0.54, 0.54);
+  if (worn.hand && !away) drawHand(pen, pose, worn.hand, swing);
   pen.restore();
+}
+
+/** @param {CanvasRenderingContext2D} pen @param {Pose} pose @param {string} icon @param {number | null} swing */
+function drawHand(pen, pose, icon, swing) {
+  const side = Math.cos(pose.facing) < 0 ? -1 : 1;
+  const turn = swing === null ? Math.sin(pose.stride * Math.PI) * 0.12 * pose.walking : -0.9 + 2 * swing;
+  pen.save();
+  pen.translate(side * 0.3, -0.34);
+  pen.scale(side, 1);
+  pen.rotate(turn);
+  pen.drawImage(iconPicture(icon), -0.12, -0.42, 0.52, 0.52);
+  pen.fillStyle = "#e7bd98";
+  pen.beginPath();
+  pen.arc(0, 0, 0.075, 0, 7);
+  pen.fill();
+  pen.restore();
+}
+
+/** @param {CanvasRenderingContext2D} pen @param {string} colour @param {number} lean */
+function drawArmour(pen, colour, lean) {
+  pen.fillStyle = colour;
+  pen.strokeStyle = "#0b121a80";
+  pen.lineWidth = 0.03;
+  pen.beginPath();
+  pen.moveTo(lean - 0.17, -0.64);
+  pen.quadraticCurveTo(lean, -0.56, lean + 0.17, -0.64);
+  pen.quadraticCurveTo(0.27, -0.44, 0.24, -0.2);
+  pen.quadraticCurveTo(0, -0.1, -0.24, -0.2);
+  pen.quadraticCurveTo(-0.27, -0.44, lean - 0.17, -0.64);
+  pen.fill();
+  pen.stroke();
+  pen.fillStyle = "#0000003a";
+  pen.fillRect(-0.25, -0.25, 0.5, 0.05);
 }
 
 /** @param {CanvasRenderingContext2D} pen @param {string} name @param {string} colour @param {number} left @param {number} top @param {number} size px */

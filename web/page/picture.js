@@ -7,17 +7,23 @@ import { CHUNK_TILES, TILE } from "../lib/frames.js";
 import { CREATURE_COLOURS, drawCreature, heightOf, isCreature } from "./creatures.js";
 import { safeColour } from "./dom.js";
 import { Effects, drawHealth } from "./effects.js";
+import { wornOf } from "./goods.js";
 import { Ground } from "./ground.js";
+import { drawLying } from "./lying.js";
 import { Poses, drawName, drawPerson } from "./people.js";
+import { isThing, nearestForHands } from "./reach.js";
 import { settings } from "./settings.js";
 import { Night, darkness, hourOf } from "./sky.js";
 import { Things, drawPortal } from "./things.js";
 
 /** @import { World } from "../lib/world.js" */
 /** @import { Entity } from "../lib/entities.js" */
+/** @import { Item } from "./goods.js" */
+/** @import { Worn } from "./people.js" */
 
-/** Tiles across the shorter side of the window at zoom 1. */
-const TILES_ACROSS = 22;
+/** Tiles across the shorter side of the window at zoom 1; fewer on a phone. */
+const TILES_ACROSS = { wide: 22, phone: 15 };
+const PHONE_PX = 560;
 /** How fast the camera follows, per millisecond. */
 const FOLLOW = 0.012;
 /** Most names one above the other; more cover each other. */
@@ -39,6 +45,14 @@ export class Picture {
     this.poses = new Poses();
     this.effects = new Effects();
     this.night = new Night();
+    /** The sign over somebody; empty: none. @type {(entity: Entity) => string} */
+    this.marks = () => "";
+    /** What an item looks like. @type {(item: number) => Item | null} */
+    this.icons = () => null;
+    /** What a person is called. @type {(who: number) => string} */
+    this.titles = () => "";
+    /** What the hands would take now. @type {Entity | undefined} */
+    this.forHands = undefined;
     /** The moment of the others that the last picture showed. */
     this.shownTick = NaN;
     /** What the last picture showed: pixels of its corner, and per metre. */
@@ -63,7 +77,9 @@ export class Picture {
     const ratio = Math.min(2, window.devicePixelRatio || 1);
     const [width, height] = [Math.round(canvas.clientWidth * ratio), Math.round(canvas.clientHeight * ratio)];
     if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
-    const px = Math.max(10, (Math.min(width, height) / TILES_ACROSS) * settings.zoom);
+    const side = Math.min(width, height);
+    const across = side / ratio <= PHONE_PX ? TILES_ACROSS.phone : TILES_ACROSS.wide;
+    const px = Math.max(10, (side / across) * settings.zoom);
     this.things.scale(px);
     this.reach = Math.hypot(width, height) / px / 2;
     const standing = this.standing();
@@ -76,6 +92,8 @@ export class Picture {
     const top = Math.round(this.camera.y * px - height / 2);
     this.view = { left, top, px, ratio };
     this.effects.forgetOld(nowMs);
+    const here = this.world.here();
+    this.forHands = here ? nearestForHands(this.world.entities, here) : undefined;
     this.drawGround(left, top, px);
     this.drawStanding(standing, left, top, px, nowMs);
     this.drawDark(standing, left, top, px);
@@ -83,7 +101,8 @@ export class Picture {
     this.effects.draw(pen, left, top, px, nowMs);
     if (settings.borders) this.drawBorders(left, top, px);
     if (settings.names) this.drawNames(standing, left, top, px);
-    this.drawVignette();
+    this.drawMarks(standing, left, top, px, nowMs);
+    this.drawVignette(nowMs);
     this.drawnMs = nowMs;
   }
 
@@ -157,19 +176,50 @@ export class Picture {
     const { pen } = this;
     const { entity, own } = one;
     const pose = this.poses.of(entity, one, nowMs);
-    const [x, y] = [one.x * px - left, one.y * px - top];
+    const leap = this.effects.leap(entity.id, nowMs);
+    const [x, y] = [(one.x + leap.x) * px - left, (one.y + leap.y) * px - top];
+    if (isThing(entity.kindName)) {
+      const icon = this.icons(entity.components.Heap?.item)?.icon ?? "📦";
+      drawLying(pen, entity, one, x, y, px, nowMs, { icon, near: entity === this.forHands, prey: this.preyOf(entity) });
+      return;
+    }
     const struck = this.effects.part("flash", entity.id, nowMs);
     if (struck !== null && struck < 1) pen.filter = "brightness(1.9) saturate(1.6)";
     if (isCreature(entity.kindName)) drawCreature(pen, entity.kindName, pose, x, y, px * 1.1);
-    else drawPerson(pen, pose, this.colour(entity), x, y, px * 1.15, own, entity.components.Body?.health === 0);
+    else {
+      const swing = this.effects.part("swing", entity.id, nowMs);
+      drawPerson(pen, pose, this.colour(entity), x, y, px * 1.15, own, entity.components.Body?.health === 0, this.worn(entity), swing);
+    }
     pen.filter = "none";
+  }
+
+  /** @param {Entity} entity @returns {Worn} */
+  worn(entity) {
+    /** @type {Worn} */
+    const worn = {};
+    for (const { place, item } of wornOf(entity.components.Gear)) {
+      const look = item === null ? null : this.icons(item);
+      if (!look) continue;
+      // The more it protects the more it shines.
+      const plate = (look.armour ?? 0) >= 4;
+      if (place === "body") worn.body = plate ? "#9aa6b2" : "#8a6238";
+      else if (place === "feet") worn.feet = plate ? "#7f8b97" : "#6b4524";
+      else worn[place] = look.icon;
+    }
+    return worn;
+  }
+
+  /** Which creature it was. @param {Entity} entity */
+  preyOf(entity) {
+    const of = entity.components.Loot?.of;
+    return of === undefined ? "" : this.world.entities.known.schema.kinds[of] ?? "";
   }
 
   /** Night, and the lanterns of the characters. @param {Standing[]} standing @param {number} left @param {number} top @param {number} px */
   drawDark(standing, left, top, px) {
     const hour = hourOf(this.world);
     if (darkness(hour) <= 0) return;
-    const people = standing.filter(({ entity }) => !isCreature(entity.kindName));
+    const people = standing.filter(({ entity }) => !isCreature(entity.kindName) && !isThing(entity.kindName));
     this.night.draw(this.pen, hour, people.map(({ x, y, own }) => ({ x: x * px - left, y: (y - 0.4) * px - top, own })), px);
   }
 
@@ -178,7 +228,7 @@ export class Picture {
     for (const { entity, x, y } of standing) {
       const body = entity.components.Body;
       if (!body || body.health >= body.most) continue;
-      const high = isCreature(entity.kindName) ? heightOf(entity.kindName) * 1.1 + 0.15 : 1.28;
+      const high = isCreature(entity.kindName) ? heightOf(entity.kindName) * 1.1 + 0.15 : headOf(entity) + 0.01;
       drawHealth(this.pen, body.health / body.most, x * px - left, (y - high) * px - top, px);
     }
   }
@@ -197,15 +247,32 @@ export class Picture {
     const taken = [];
     const ownFirst = [...standing].sort((a, b) => Number(b.own) - Number(a.own) || b.y - a.y);
     for (const { entity, x: east, y: south, own } of ownFirst) {
-      if (entity.name === "") continue;
-      const [x, half] = [east * px - left, entity.name.length * size * 0.3];
+      const name = this.nameOf(entity);
+      if (name === "") continue;
+      const [x, half] = [east * px - left, name.length * size * 0.3];
       const hurt = entity.components.Body && entity.components.Body.health < entity.components.Body.most;
-      let y = south * px - top - px * (hurt ? 1.42 : 1.32);
+      let y = south * px - top - px * (headOf(entity) + (hurt ? 0.14 : 0.04));
       for (let row = 1; row < MOST_NAME_ROWS && taken.some((one) => Math.abs(one.x - x) < one.half + half && Math.abs(one.y - y) < size); row++) {
         y -= size * 1.1;
       }
       taken.push({ x, y, half });
-      drawName(this.pen, entity.name, own ? "#ffffff" : "#dfe8ee", x, y, size);
+      drawName(this.pen, name, own ? "#ffffff" : entity.kindName === "person" ? "#ffe9a8" : "#dfe8ee", x, y, size);
+    }
+  }
+
+  /** @param {Entity} entity */
+  nameOf(entity) {
+    const { Person } = entity.components;
+    return Person ? this.titles(Person.who) : entity.name;
+  }
+
+  /** «!» and «?» over people. @param {Standing[]} standing @param {number} left @param {number} top @param {number} px @param {number} nowMs */
+  drawMarks(standing, left, top, px, nowMs) {
+    for (const { entity, x, y } of standing) {
+      const mark = this.marks(entity);
+      if (mark === "") continue;
+      const up = (settings.names ? 1.95 : 1.5) + Math.sin(nowMs / 350) * 0.06;
+      drawName(this.pen, mark, mark === "…" ? "#cfd8e0" : "#ffd75e", x * px - left, (y - up) * px - top, px * 0.8);
     }
   }
 
@@ -236,21 +303,37 @@ export class Picture {
     pen.restore();
   }
 
-  drawVignette() {
+  /** The edges are darker; red after a blow, and all is grey to who lies on the ground. @param {number} nowMs */
+  drawVignette(nowMs) {
     const { pen, canvas } = this;
     const { width, height } = canvas;
     const far = Math.hypot(width, height) / 2;
     const shade = pen.createRadialGradient(width / 2, height / 2, far * 0.55, width / 2, height / 2, far);
-    shade.addColorStop(0, "#0a121a00");
-    shade.addColorStop(1, "#0a121a78");
+    const down = this.world.me()?.components.Body?.health === 0;
+    if (down) {
+      pen.globalCompositeOperation = "saturation";
+      pen.fillStyle = "#808080";
+      pen.fillRect(0, 0, width, height);
+      pen.globalCompositeOperation = "source-over";
+    }
+    const pain = this.effects.pain(nowMs);
+    shade.addColorStop(0, pain > 0 ? "#b0202000" : "#0a121a00");
+    shade.addColorStop(1, pain > 0 ? `rgb(176 32 32 / ${0.3 + 0.4 * pain})` : down ? "#0a121ad0" : "#0a121a78");
     pen.fillStyle = shade;
     pen.fillRect(0, 0, width, height);
   }
 
   /** @param {Entity} entity */
   colour(entity) {
+    const { Person } = entity.components;
+    if (Person) return `hsl(${(Person.who * 83 + 200) % 360} 30% 42%)`;
     return safeColour(this.colours.get(entity.faction));
   }
+}
+
+/** Where the head of a character ends, metres; a hat makes it higher. @param {Entity} entity */
+function headOf(entity) {
+  return entity.components.Gear?.head ? 1.46 : 1.28;
 }
 
 /** @type {Map<number, string>} */
@@ -282,8 +365,9 @@ export function drawMinimap(canvas, picture) {
   const me = world.me();
   for (const entity of world.entities) {
     if (entity === me) continue;
+    if (isThing(entity.kindName)) continue;
     const creature = CREATURE_COLOURS[entity.kindName];
-    pen.fillStyle = creature ?? picture.colour(entity);
+    pen.fillStyle = creature ?? (entity.kindName === "person" ? "#ffd75e" : picture.colour(entity));
     pen.beginPath();
     pen.arc((entity.x - here.x + reach) * px, (entity.y - here.y + reach) * px, creature ? 1.8 : 3, 0, 7);
     pen.fill();

@@ -12,10 +12,10 @@ const MOST_LAYERS = 16;
 /**
  * Fills a place with the picker.
  * @param {HTMLElement} place @param {Api} api @param {WorldInfo[]} worlds
- * @param {{verb: string, go: (to: Destination) => void, fromOutside?: boolean, start?: Destination}} options
- *   `fromOutside`: rules and a friend may be wished for too; `start`: what is chosen at first
+ * @param {{verb: string, go: (to: Destination) => void, start?: Destination}} options
+ *   `start`: what is chosen at first
  */
-export function showPlaces(place, api, worlds, { verb, go, fromOutside = false, start = {} }) {
+export function showPlaces(place, api, worlds, { verb, go, start = {} }) {
   const rule = make("select", { "aria-label": "Rules" });
   const world = make("select", { "aria-label": "World" });
   const map = make("select", { "aria-label": "Map" });
@@ -59,12 +59,10 @@ export function showPlaces(place, api, worlds, { verb, go, fromOutside = false, 
 
   const form = make("form", { class: "places" },
     make("label", {}, "World ", world), mapLabel, make("label", {}, "Layer ", layer));
-  if (fromOutside) {
-    const rulesLabel = make("label", {}, "Rules ", rule);
-    rulesLabel.hidden = rules.length === 0;
-    form.append(rulesLabel, make("label", {}, "Beside a friend ", friend));
-    form.append(make("p", { class: "hint whole" }, "A layer is a copy of the same land. A friend's layer is taken if he is there and it has room."));
-  }
+  const rulesLabel = make("label", {}, "Rules ", rule);
+  rulesLabel.hidden = rules.length === 0;
+  form.append(rulesLabel, make("label", {}, "Beside a friend ", friend));
+  form.append(make("p", { class: "hint whole" }, "A layer is a copy of the same land. A friend's layer is taken if he is there and it has room."));
   form.prepend(about);
   about.classList.add("whole");
   form.append(make("div", { class: "row end whole" }, make("button", { type: "submit", class: "primary" }, verb)));

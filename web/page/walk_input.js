@@ -16,6 +16,14 @@ function writes(target) {
   return target instanceof HTMLElement && target.closest("input, select, textarea, dialog") !== null;
 }
 
+/** Keys with which one goes through a window and presses its buttons. */
+const WINDOW_KEYS = ["Space", "Enter", "Tab", "ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"];
+
+/** @param {KeyboardEvent} event */
+function isForWindow({ target, code }) {
+  return target instanceof HTMLElement && target.closest(".window") !== null && WINDOW_KEYS.includes(code);
+}
+
 /**
  * Listens until the returned function is called.
  * @param {HTMLElement} area where a touch makes the stick
@@ -50,7 +58,7 @@ export function listen(area, steer, press) {
   };
 
   addEventListener("keydown", (event) => {
-    if (writes(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (writes(event.target) || isForWindow(event) || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.code in DIRECTIONS) {
       event.preventDefault();
       held.add(event.code);

@@ -98,6 +98,24 @@ test("the playhead runs evenly behind updates that come unevenly", () => {
   }
 });
 
+test("in an area that runs slower the playhead runs as slowly, without a jump", () => {
+  const playhead = new Playhead(20);
+  let tick = 0;
+  for (let ms = 0; ms <= 2_000; ms += 50, tick += 1) {
+    playhead.heard(tick, ms);
+    playhead.advance(ms);
+  }
+  playhead.pace(25, 2_000);
+  let last = playhead.advance(2_000);
+  for (let ms = 2_010; ms <= 8_000; ms += 10) {
+    if (ms % 200 === 0) playhead.heard(tick++, ms);
+    const now = playhead.advance(ms);
+    assert.ok(now > last && now - last < 0.08, `at ${ms} ms by ${now - last}`);
+    last = now;
+  }
+  assert.ok(Math.abs(tick - 1 - DELAY_TICKS - last) < 1, "and is where it should be");
+});
+
 test("after a long pause the playhead is at once where it should be", () => {
   const playhead = new Playhead(20);
   playhead.heard(100, 0);

@@ -19,6 +19,8 @@ export class Connection extends Line {
     moved: boolean;
     known: Known;
     playhead: Playhead;
+    /** How fast the area's time runs, percent of real time. */
+    pace: number;
     heardMs: number;
     updateMs: number;
     /** Nothing was heard for long; one more look, and it is given up. */

@@ -96,6 +96,8 @@ export type GoOn = {
     world: string;
     map: string;
     layer: number | null;
+    rule: string;
+    friend: string;
 };
 export type Leave = {
     type: "leave";

@@ -227,6 +227,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/data/characters/{id}/record": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A character's record. */
+        get: operations["record"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/data/characters/{id}/seize": {
         parameters: {
             query?: never;
@@ -661,6 +678,21 @@ export interface components {
              */
             password: string;
         };
+        /** @description A record that could not be read. */
+        DamagedData: {
+            /**
+             * Format: int64
+             * @description The character's epoch then.
+             */
+            epoch: number;
+            /** @description In hex. */
+            record: string;
+            /**
+             * Format: int64
+             * @description When, ms since 1970.
+             */
+            time_ms: number;
+        };
         /** @description An operation that was done. */
         DoneData: {
             /** @description Its id: a repeat with it gets this answer again. */
@@ -943,6 +975,13 @@ export interface components {
         QuestsData: {
             /** @description Sorted by id. */
             quests: components["schemas"]["QuestData"][];
+        };
+        /** @description What a character is beside its place, as its game server wrote it last. */
+        RecordData: {
+            /** @description Records that a game server could not read, newest first, at most 16; the character began anew. */
+            damaged: components["schemas"]["DamagedData"][];
+            /** @description The engine's record, in hex; none before its first leave. */
+            record?: string | null;
         };
         /** @description A refresh token, to be exchanged. */
         RefreshWish: {
@@ -1600,6 +1639,36 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DoneData"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    record: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordData"];
                 };
             };
             default: {

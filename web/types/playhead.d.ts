@@ -9,6 +9,7 @@ export const DELAY_TICKS: 2.5;
 export class Playhead {
     /** @param {number} tickHz */
     constructor(tickHz: number);
+    tickHz: number;
     ticksPerMs: number;
     /** The newest tick heard of, and when. */
     newest: number;
@@ -18,6 +19,8 @@ export class Playhead {
     movedMs: number;
     /** An update of this tick has come. @param {number} tick @param {number} nowMs */
     heard(tick: number, nowMs: number): void;
+    /** The area's time runs at another speed from now on. @param {number} percent of real time @param {number} nowMs */
+    pace(percent: number, nowMs: number): void;
     /** Moves on to now. @param {number} nowMs @returns {number} the moment to show, ticks */
     advance(nowMs: number): number;
 }

@@ -1,7 +1,7 @@
 /**
  * @typedef {{n: number, name: string, type: string, quant?: number, owner?: boolean}} Field
  * @typedef {{name: string, fields: Field[]}} Struct
- * @typedef {{kinds: string[], components: Struct[], inputs: Struct[], events: Struct[]}} Description
+ * @typedef {{kinds: string[], components: Struct[], inputs: Struct[], events: Struct[], tables?: Record<string, any>}} Description
  * @typedef {Record<string, any>} Values  by the names of the fields
  */
 /** One game's schema. */
@@ -15,6 +15,8 @@ export class Schema {
     components: Struct[];
     inputs: Struct[];
     events: Struct[];
+    /** What the game tells once and for all, by name: its items, its recipes. @type {Record<string, any>} */
+    tables: Record<string, any>;
     /**
      * Applies what was told of a component to its values.
      * @param {number} number @param {Uint8Array} bytes @param {Values} values
@@ -55,6 +57,7 @@ export type Description = {
     components: Struct[];
     inputs: Struct[];
     events: Struct[];
+    tables?: Record<string, any>;
 };
 /**
  * by the names of the fields

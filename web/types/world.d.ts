@@ -66,11 +66,13 @@ export class World extends Emitter<WorldEvents> {
      * @param {string} name @param {Values} values @returns {number} its number, or 0 if no server plays
      */
     act(name: string, values: Values): number;
-    /** Asks to go on; the answer comes as `progress`, then `follow` or `refused`. @param {{world?: string, map?: string, layer?: number}} [to] */
+    /** Asks to go on; the answer comes as `progress`, then `follow` or `refused`. @param {{world?: string, map?: string, layer?: number, rule?: string, friend?: string}} [to] */
     goOn(to?: {
         world?: string;
         map?: string;
         layer?: number;
+        rule?: string;
+        friend?: string;
     }): void;
     /** Leaves for good. @returns {Promise<void>} when the server knows */
     leave(): Promise<void>;

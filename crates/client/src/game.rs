@@ -252,7 +252,8 @@ impl Game {
     /// Asks to go on to another world, map or layer (G1); what is `None` central chooses.
     pub async fn go_on(&mut self, world: Option<&str>, map: Option<&str>, layer: Option<u16>) {
         let text = |wish: Option<&str>| wish.unwrap_or_default().to_owned();
-        self.say(ClientMessage::GoOn { world: text(world), map: text(map), layer }).await;
+        let (rule, friend) = (String::new(), String::new());
+        self.say(ClientMessage::GoOn { world: text(world), map: text(map), layer, rule, friend }).await;
     }
 
     /// Asks for a pong; gives the number that it will carry.

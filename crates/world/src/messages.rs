@@ -466,6 +466,12 @@ pub struct GoOn {
     /// A portal: the client connects by itself, without asking its player.
     #[prost(bool, tag = "10")]
     pub portal: bool,
+    /// A rule that the world must have; empty: any.
+    #[prost(string, tag = "11")]
+    pub rule: String,
+    /// Name of a character to be beside; empty: nobody.
+    #[prost(string, tag = "12")]
+    pub friend: String,
 }
 
 /// A checkpoint of the area.

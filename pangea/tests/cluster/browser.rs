@@ -1,28 +1,35 @@
-//! The page in a real browser: register, enter, walk, see a second player, go through a portal, close, come
-//! back. The steps are in tests/browser/walk.mjs; its pictures stay in test-output/.
+//! The page in a real browser, as persons use it. The steps are in tests/browser/; the pictures stay in
+//! test-output/.
 
 use std::path::Path;
 
 use crate::support::Cluster;
 
-/// K2, K14-K16, M1-M4: as a person would.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_person_walks_in_the_browser() {
-    let cluster = Cluster::start(&[]).await;
+/// Runs a script of tests/browser against a cluster.
+async fn play(script: &str, cluster: &Cluster) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let folder = root.join("tests/browser");
     assert!(
         folder.join("node_modules").is_dir(),
         "run `cargo xtask test` once, or `npm ci` in tests/browser"
     );
-    let walk = tokio::process::Command::new("node")
-        .arg("walk.mjs")
+    let key = std::fs::read_to_string(cluster.data().join("keys/operator.key")).expect("a key");
+    let played = tokio::process::Command::new("node")
+        .arg(script)
         .current_dir(folder)
         .env("PANGEA_URL", &cluster.url)
+        .env("PANGEA_OPERATOR_KEY", key.trim())
         .env("PANGEA_OUTPUT", root.join("test-output"))
         .output()
         .await
         .expect("node runs");
-    let told = String::from_utf8_lossy(&walk.stdout);
-    assert!(walk.status.success() && told.contains("passed"), "{told}\n{}", cluster.log());
+    let told = String::from_utf8_lossy(&played.stdout);
+    assert!(played.status.success() && told.contains("passed"), "{told}\n{}", cluster.log());
+}
+
+/// K2, K14-K16, M1-M4: register, enter, walk, see a second player, go through a portal, close, come back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_walks_in_the_browser() {
+    let cluster = Cluster::start(&[]).await;
+    play("walk.mjs", &cluster).await;
 }

@@ -35,7 +35,14 @@ impl Mover {
     }
 
     async fn ask(&mut self) {
-        self.here.say(ClientMessage::GoOn { world: String::new(), map: "there".into(), layer: None }).await;
+        let wish = ClientMessage::GoOn {
+            world: String::new(),
+            map: "there".into(),
+            layer: None,
+            rule: String::new(),
+            friend: String::new(),
+        };
+        self.here.say(wish).await;
         (self.url, self.ticket) = self
             .here
             .until("an offer", |message| match message {

@@ -5,6 +5,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use pangea_engine::sim::centimetres;
 use pangea_engine::walk::SPEED_M_S;
@@ -285,6 +286,10 @@ impl Area {
         if hash != known {
             let schema = ServerMessage::Schema { hash, text: text.to_owned() };
             self.say(client, &schema);
+        }
+        let pace = self.gauges.pace.load(Relaxed);
+        if (1..100).contains(&pace) {
+            self.say(client, &ServerMessage::Pace { percent: pace as u8 });
         }
     }
 

@@ -99,11 +99,10 @@ impl Area {
                     );
                 }
             }
-            ClientMessage::GoOn { world, map, layer } => {
+            ClientMessage::GoOn { world, map, layer, rule, friend } => {
                 let layer_plus_one = layer.map_or(0, |layer| u32::from(layer) + 1);
-                if let Err(refusal) =
-                    self.go_on(character, GoOn { world, map, layer_plus_one, ..GoOn::default() })
-                {
+                let to = GoOn { world, map, layer_plus_one, rule, friend, ..GoOn::default() };
+                if let Err(refusal) = self.go_on(character, to) {
                     self.say(Some(slot), &ServerMessage::Refused(refusal));
                 }
             }

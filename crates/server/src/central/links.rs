@@ -609,6 +609,8 @@ fn go_on_want(core: &Core, area: AreaId, wish: &GoOn) -> Result<Want, Refusal> {
         world: Some(world),
         map: (!wish.map.is_empty()).then(|| wish.map.clone()),
         layer: wish.layer_plus_one.checked_sub(1).map(|layer| layer as u16),
+        rule: (!wish.rule.is_empty()).then(|| wish.rule.clone()),
+        friend: (!wish.friend.is_empty()).then(|| wish.friend.clone()),
         ..EnterWish::default()
     };
     Ok(Want {

@@ -78,6 +78,10 @@ pub enum ClientMessage {
         map: String,
         /// Wished layer, or none.
         layer: Option<u16>,
+        /// A rule that the world must have, or empty.
+        rule: String,
+        /// Name of a character to be beside, or empty.
+        friend: String,
     },
     /// 0x05: leaves for good, without grace time.
     Leave,

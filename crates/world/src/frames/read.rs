@@ -128,6 +128,8 @@ pub fn read_client_frame(frame: &[u8]) -> Result<Vec<ClientMessage>, Refusal> {
                 world: r.string()?,
                 map: r.string()?,
                 layer: if r.bool()? { Some(r.u16()?) } else { None },
+                rule: r.string()?,
+                friend: r.string()?,
             },
             0x05 => ClientMessage::Leave,
             0x06 => ClientMessage::Ping { nonce: r.u32()? },

@@ -9,7 +9,13 @@ fn clients() -> Vec<ClientMessage> {
         ClientMessage::Hello { version: 2, schema: 0x0123_4567_89AB_CDEF, entry: Entry::Resume([7; 16]) },
         ClientMessage::Input { seq: 5, kind: 0, payload: Bytes::from_static(&[0, 0, 128, 63, 0, 0, 0, 191]) },
         ClientMessage::Tiles { cx: -3, cy: 9 },
-        ClientMessage::GoOn { world: "wilds".into(), map: String::new(), layer: Some(2) },
+        ClientMessage::GoOn {
+            world: "wilds".into(),
+            map: String::new(),
+            layer: Some(2),
+            rule: "pve".into(),
+            friend: "Ädä".into(),
+        },
         ClientMessage::Leave,
         ClientMessage::Ping { nonce: 77 },
     ]

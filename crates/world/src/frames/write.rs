@@ -55,13 +55,15 @@ impl ClientMessage {
                 b.put_i32_le(*cx);
                 b.put_i32_le(*cy);
             }),
-            ClientMessage::GoOn { world, map, layer } => put_message(out, 0x04, |b| {
+            ClientMessage::GoOn { world, map, layer, rule, friend } => put_message(out, 0x04, |b| {
                 put_string(b, world);
                 put_string(b, map);
                 b.put_u8(u8::from(layer.is_some()));
                 if let Some(layer) = layer {
                     b.put_u16_le(*layer);
                 }
+                put_string(b, rule);
+                put_string(b, friend);
             }),
             ClientMessage::Leave => put_message(out, 0x05, |_| {}),
             ClientMessage::Ping { nonce } => put_message(out, 0x06, |b| b.put_u32_le(*nonce)),
