@@ -59,6 +59,8 @@ pub enum TrialCommand {
     Field(TrialField),
     /// Players in one spot, all walking, everybody sees everybody.
     Crowd(TrialCrowd),
+    /// Gathering, paying, selling, quests, while area servers are killed: is anything lost or doubled?
+    Economy(TrialEconomy),
     /// The bare server to which `--floor` compares.
     #[command(hide = true)]
     Floor(TrialFloor),
@@ -242,15 +244,48 @@ pub struct TrialJoin {
     /// Joins at the same time; 0: all.
     #[arg(long, default_value_t = 0)]
     pub at_once: u32,
-    /// Seed of the world.
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// Seconds of joining running areas.
+    #[command(flatten)]
+    pub(crate) common: TrialCommon,
+}
+
+/// What all trials know.
+#[derive(Debug, Clone, Args)]
+pub struct TrialCommon {
+    /// Seconds of counting.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub seconds: u64,
+    /// Seed of the world and of what players do.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
     /// The figures as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// What trials know in which all players walk.
+#[derive(Debug, Clone, Args)]
+pub struct TrialWalkers {
+    /// Before that, the same players at a bare server: the ratio is printed.
+    #[arg(long)]
+    pub floor: bool,
+    /// The game server on the first core alone, the players on the second.
+    #[arg(long)]
+    pub pin: bool,
+    #[command(flatten)]
+    pub(crate) common: TrialCommon,
+}
+
+/// Gathering, paying, selling and quests, while area servers are killed: is anything lost or doubled?
+#[derive(Debug, Clone, Args)]
+pub struct TrialEconomy {
+    /// How many players.
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(2..=2_000))]
+    pub players: u32,
+    /// How often the area server is killed.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=1_000))]
+    pub kills: u32,
+    #[command(flatten)]
+    pub(crate) common: TrialCommon,
 }
 
 /// Players spread over an open area, all walking: what a tick costs.
@@ -262,21 +297,8 @@ pub struct TrialField {
     /// How many others each of them sees, about.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub visible: u32,
-    /// Seconds of counting.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
-    pub seconds: u64,
-    /// Seed of the world and of where players walk.
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// Before that, the same players at a bare server: the ratio is printed.
-    #[arg(long)]
-    pub floor: bool,
-    /// The game server on the first core alone, the players on the second.
-    #[arg(long)]
-    pub pin: bool,
-    /// The figures as JSON.
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub(crate) walkers: TrialWalkers,
 }
 
 /// Players in one spot, all walking, everybody sees everybody.
@@ -285,21 +307,8 @@ pub struct TrialCrowd {
     /// How many players.
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(2..=10_000))]
     pub players: u32,
-    /// Seconds of counting.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
-    pub seconds: u64,
-    /// Seed of the world and of where players walk.
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// Before that, the same players at a bare server: the ratio is printed.
-    #[arg(long)]
-    pub floor: bool,
-    /// The game server on the first core alone, the players on the second.
-    #[arg(long)]
-    pub pin: bool,
-    /// The figures as JSON.
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub(crate) walkers: TrialWalkers,
 }
 
 /// The bare server.

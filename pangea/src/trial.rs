@@ -6,11 +6,13 @@
 //! and all at once into the area after it was saved and stopped.
 
 mod cluster;
+pub mod economy;
 pub mod field;
 mod joining;
 mod percentile;
 mod processes;
 mod report;
+mod shown;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,7 +22,6 @@ use anyhow::{Context as _, bail};
 use tokio::task::JoinSet;
 
 use crate::flags::TrialJoin;
-use crate::stop;
 use cluster::Cluster;
 use joining::{Joins, Player};
 use report::Report;
@@ -29,12 +30,19 @@ use report::Report;
 const WARM_AT_ONCE: usize = 4;
 /// Most joins at the same time while their rate is measured.
 const RATE_AT_ONCE: usize = 256;
+/// Threads in which players are.
+const WORKERS: usize = 2;
 /// Bound of every wait for the cluster.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What an area server of this process plays: the trial's meadow where a trial asks for it.
+/// What an area server of this process plays: a trial's game where a trial asks for it.
 pub fn game_for_area(game: pangea_engine::Game) -> pangea_engine::Game {
-    if std::env::var_os(field::meadow::CHOSEN).is_some() { field::meadow::game() } else { game }
+    let chosen = |name| std::env::var_os(name).is_some();
+    match () {
+        () if chosen(field::meadow::CHOSEN) => field::meadow::game(),
+        () if chosen(economy::market::CHOSEN) => economy::market::game(),
+        () => game,
+    }
 }
 
 /// Measures and prints; fails if an invariant broke.
@@ -42,32 +50,23 @@ pub fn game_for_area(game: pangea_engine::Game) -> pangea_engine::Game {
 /// # Errors
 /// If the cluster does not start, or Ctrl-C was pressed.
 pub fn run(options: &TrialJoin) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads")?;
-    runtime.block_on(async {
-        let stopped = stop::on_signals_saying("stopping the trial")?;
-        let servers = options.players.div_ceil(options.capacity);
-        say(&format!("starting a private cluster with {} idle servers", servers + 1));
-        let world = format!(
-            "kind = \"grid\"\nseed = {}\ncapacity = {}\nlayers = 1000\nidle_stop_s = 2\nview_m = 20\n\
-             [grid]\ncell_m = 64\narea_cells = 8\nspawn = {{ x = 256.0, y = 256.0 }}\n",
-            options.seed, options.capacity
-        );
-        let mut cluster = Cluster::start(&world, servers + 1, &[]).await?;
-        let measured = tokio::select! {
-            biased;
-            () = stop::wait(stopped) => Err(anyhow::anyhow!("interrupted")),
-            measured = measure(options, &cluster) => measured,
-        };
-        // Stopped also where the measuring failed; the log says why it did.
-        let log = cluster.stop().await;
-        let report = measured.with_context(|| format!("the cluster's last words:\n{log}"))?;
-        if options.json {
-            println!("{}", serde_json::to_string_pretty(&report)?);
-        } else {
-            print!("{}", report.table());
-        }
-        Ok(if report.broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-    })
+    let report = shown::run(WORKERS, start(options))?;
+    shown::print(options.common.json, &report, &report.table(), &report.broken)
+}
+
+async fn start(options: &TrialJoin) -> anyhow::Result<Report> {
+    let servers = options.players.div_ceil(options.capacity);
+    say(&format!("starting a private cluster with {} idle servers", servers + 1));
+    let world = format!(
+        "kind = \"grid\"\nseed = {}\ncapacity = {}\nlayers = 1000\nidle_stop_s = 2\nview_m = 20\n\
+         [grid]\ncell_m = 64\narea_cells = 8\nspawn = {{ x = 256.0, y = 256.0 }}\n",
+        options.common.seed, options.capacity
+    );
+    let mut cluster = Cluster::start(&world, servers + 1, &[]).await?;
+    let measured = measure(options, &cluster).await;
+    // Stopped also where the measuring failed; the log says why it did.
+    let log = cluster.stop().await;
+    measured.with_context(|| format!("the cluster's last words:\n{log}"))
 }
 
 async fn measure(options: &TrialJoin, cluster: &Cluster) -> anyhow::Result<Report> {
@@ -90,7 +89,7 @@ async fn measure(options: &TrialJoin, cluster: &Cluster) -> anyhow::Result<Repor
     // The first stays and keeps the area running.
     let players = all_out(players, 1).await?;
 
-    let part = Duration::from_secs_f64(options.seconds as f64 / 2.0);
+    let part = Duration::from_secs_f64(options.common.seconds as f64 / 2.0);
     say(&format!("joining the running area, {WARM_AT_ONCE} at once, for {:.0} s", part.as_secs_f64()));
     let cpu = processes::cpu_ms(cluster.pid());
     let (players, warm, _) = in_and_out(players, &joins, WARM_AT_ONCE, part).await?;

@@ -215,6 +215,29 @@ fn trial_join_measures_and_keeps_its_promises() {
     assert!(report["joins_ok"].as_u64() > Some(24), "{report}");
 }
 
+/// Players gather, pay, sell and do quests while their server is killed as a gather is asked for; what they were
+/// told is what central has.
+#[test]
+fn trial_economy_loses_and_doubles_nothing() {
+    let here = folder();
+    let arguments =
+        ["trial", "economy", "--players", "8", "--seconds", "4", "--kills", "2", "--seed", "7", "--json"];
+    let output = pangea(here.path(), &arguments, &[]);
+    let report: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+    assert!(output.status.success(), "{report}");
+    let number = |key: &str| report[key].as_f64().unwrap_or_else(|| panic!("{key} is missing in {report}"));
+    let zero = ["operations_lost", "operations_doubled", "sources_gave_twice", "money_sum", "disconnects"];
+    zero.iter().for_each(|key| assert_eq!(number(key), 0.0, "{key} in {report}"));
+    assert_eq!((number("players"), number("kills")), (8.0, 2.0), "{report}");
+    assert!(number("operations_committed") >= number("operations_acknowledged"), "{report}");
+    assert!(number("operations_acknowledged") > 50.0 && number("operations_per_s") > 0.0, "{report}");
+    assert!(number("commit_ms_p99") >= number("commit_ms_p50"), "{report}");
+    // One operation is done once and noted once; refusals and what was given at first are in there too.
+    assert!(number("journal_entries") >= number("operations_committed") + 8.0, "{report}");
+    assert!(report["refusals"]["source_spent"].as_u64() > Some(0), "two go to each source: {report}");
+}
+
 #[test]
 fn doctor_knows_a_database_of_a_newer_program() {
     let here = folder();

@@ -4,12 +4,14 @@
  * @module
  */
 
+import { transportOf } from "./dialing.js";
 import { Known } from "./entities.js";
 import { CLOSE, VERSION, clientFrame, readServerFrame } from "./frames.js";
 import { Playhead } from "./playhead.js";
 import { Refusal, asRefusal } from "./refusal.js";
 import { Schema } from "./schema.js";
 
+/** @import { Offer, Socket } from "./dialing.js" */
 /** @import { ClientMessage, ServerMessage, Welcome } from "./frames.js" */
 
 /** A server that has not welcomed us by then is given up, ms. */
@@ -20,13 +22,13 @@ const CLOSE_TIMEOUT_MS = 4_000;
 /**
  * @typedef {{ticket: string} | {resume: Uint8Array}} Entry
  * @typedef {{code: number, refusal: Refusal | null}} Closed  WebSocket close code, and the reason if one came before
- * @typedef {typeof globalThis.WebSocket} Sockets
+ * @typedef {(url: string) => Socket} Dial
  */
 
 /** What both kinds of socket have in common: open, welcome, one close. */
 class Line {
-  /** @param {string} url @param {Sockets} Sockets */
-  constructor(url, Sockets) {
+  /** @param {string} url @param {Dial} dial */
+  constructor(url, dial) {
     this.url = url;
     this.open = false;
     /** @type {Closed | null} */
@@ -49,10 +51,10 @@ class Line {
       this.refusal ??= new Refusal("unreachable", "The game server did not answer in time.");
       this.abandon(1006);
     }, WELCOME_TIMEOUT_MS);
-    /** @type {WebSocket | null} */
+    /** @type {Socket | null} */
     this.socket = null;
     try {
-      this.socket = new Sockets(url);
+      this.socket = dial(url);
     } catch (thrown) {
       this.refusal = asRefusal(thrown);
       queueMicrotask(() => this.abandon(1006));
@@ -64,7 +66,7 @@ class Line {
       this.opened();
     };
     this.socket.onmessage = (event) => this.took(event.data);
-    this.socket.onclose = (event) => this.over(event.code);
+    this.socket.onclose = (event) => this.over(event.code ?? 1006);
     this.socket.onerror = () => {}; // a close follows
   }
 
@@ -125,13 +127,17 @@ class Line {
 export class Connection extends Line {
   /**
    * @param {string} url @param {Entry} entry
-   * @param {Sockets} Sockets
+   * @param {Dial} dial
    * @param {() => number} now milliseconds of a steady clock
    * @param {Schema} [schema] the one that is known
+   * @param {Offer | null} [offer] its server by WebTransport, to come back to
    */
-  constructor(url, entry, Sockets, now, schema) {
-    super(url, Sockets);
+  constructor(url, entry, dial, now, schema, offer) {
+    super(url, dial);
     this.entry = entry;
+    this.offer = offer ?? null;
+    /** The server of the next Follow by WebTransport. @type {Offer | null} */
+    this.beside = null;
     this.now = now;
     /** @type {Welcome | null} */
     this.welcome = null;
@@ -154,6 +160,11 @@ export class Connection extends Line {
   /** @override */
   opened() {
     this.send({ type: "hello", version: VERSION, schema: this.known.schema.hash, ...this.entry });
+  }
+
+  /** By which way its messages go. */
+  get transport() {
+    return transportOf(this.socket);
   }
 
   /** Sends, if the socket is open. @param {...ClientMessage} messages */
@@ -197,6 +208,11 @@ export class Connection extends Line {
       this.steering = true;
     } else if (message.type === "switch") {
       this.moved = true;
+    } else if (message.type === "webtransport") {
+      this.beside = { url: message.url, hashes: message.hashes };
+    } else if (message.type === "follow") {
+      message.offer = this.beside;
+      this.beside = null;
     } else if (message.type === "pace") {
       this.pace = Math.min(100, Math.max(10, message.percent));
       this.playhead.pace(this.pace, this.now());
@@ -210,9 +226,9 @@ export class Connection extends Line {
 
 /** A socket of a third-party server: JSON text, the ticket first. */
 export class PlainConnection extends Line {
-  /** @param {string} url @param {string} ticket @param {Sockets} Sockets */
-  constructor(url, ticket, Sockets) {
-    super(url, Sockets);
+  /** @param {string} url @param {string} ticket @param {Dial} dial */
+  constructor(url, ticket, dial) {
+    super(url, dial);
     this.ticket = ticket;
     /** What it said for a welcome. @type {any} */
     this.welcome = null;

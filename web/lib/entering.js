@@ -9,6 +9,7 @@ import { Refusal, asRefusal } from "./refusal.js";
 import { isFinal } from "./retry.js";
 
 /** @import { Entry } from "./connection.js" */
+/** @import { Offer } from "./dialing.js" */
 /** @import { EnterProgress, Prepared, Wish } from "./http_types.js" */
 /** @import { World } from "./world.js" */
 
@@ -30,14 +31,14 @@ export async function enterAndConnect(world, wish, signal) {
 /** @param {World} world @param {Prepared} prepared @param {AbortSignal} signal */
 async function connect(world, prepared, signal) {
   if (prepared.plain) return connectPlain(world, prepared.url, prepared.ticket, signal);
-  const connection = open(world, prepared.url, { ticket: prepared.ticket });
+  const connection = open(world, prepared.url, { ticket: prepared.ticket }, offerOf(prepared));
   await welcomeOf(connection, signal);
   world.play(connection);
 }
 
 /** On a third-party server. @param {World} world @param {string} url @param {string} ticket @param {AbortSignal} signal */
 export async function connectPlain(world, url, ticket, signal) {
-  const plain = new PlainConnection(url, ticket, world.Sockets);
+  const plain = new PlainConnection(url, ticket, (url) => world.ways.dial(url, null));
   plain.onMessage = (data) => {
     if (plain === world.plain) world.emit("plain", { data, first: false });
   };
@@ -64,9 +65,25 @@ export async function welcomeOf(connection, signal) {
   if (signal.aborted) throw new Refusal("left", "You have left the world.");
 }
 
-/** A new connection of this world, which tells it all. @param {World} world @param {string} url @param {Entry} entry @returns {Connection} */
-export function open(world, url, entry) {
-  const connection = new Connection(url, entry, world.Sockets, world.now, world.schema);
+/** @param {Prepared} prepared @returns {Offer | null} */
+function offerOf(prepared) {
+  const offer = prepared.webtransport;
+  return offer ? { url: offer.url, hashes: offer.certificate_hashes.map(unhex) } : null;
+}
+
+/** @param {string} text */
+function unhex(text) {
+  return Uint8Array.from(text.match(/../g) ?? [], (digits) => parseInt(digits, 16));
+}
+
+/**
+ * A new connection of this world, which tells it all.
+ * @param {World} world @param {string} url @param {Entry} entry @param {Offer | null} offer the server by WebTransport
+ * @returns {Connection}
+ */
+export function open(world, url, entry, offer) {
+  const dial = (/** @type {string} */ url) => world.ways.dial(url, offer);
+  const connection = new Connection(url, entry, dial, world.now, world.schema, offer);
   connection.onMessage = (message) => world.took(connection, message);
   connection.onClose = (closed) => {
     world.emit("closed", { url, code: closed.code });

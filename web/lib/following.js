@@ -39,7 +39,7 @@ async function connect(world, follow) {
   const { signal } = world.life;
   if (follow.plain) return leaveAndConnect(world, follow, signal);
   world.coming?.abandon(CLOSE.LEFT);
-  const coming = open(world, follow.url, { ticket: follow.ticket });
+  const coming = open(world, follow.url, { ticket: follow.ticket }, follow.offer ?? null);
   world.coming = coming;
   try {
     await welcomeOf(coming, signal);

@@ -9,6 +9,8 @@
 import { Reader, Writer, malformed } from "./bytes.js";
 import { Refusal } from "./refusal.js";
 
+/** @import { Offer } from "./dialing.js" */
+
 /** The version of the game protocol that this library speaks. */
 export const VERSION = 2;
 /** Largest frame that a client may send, bytes. */
@@ -97,7 +99,7 @@ export const TILE = Object.freeze({
  * @typedef {{type: "tiles", cx: number, cy: number, tiles: Uint8Array}} Tiles
  * @typedef {{type: "refused", code: string, text: string}} Refused
  * @typedef {{type: "progress", state: string, position: number}} Progress
- * @typedef {{type: "follow", url: string, ticket: string, plain: boolean, prompt: boolean}} Follow
+ * @typedef {{type: "follow", url: string, ticket: string, plain: boolean, prompt: boolean, offer?: Offer | null}} Follow  offer: from the message before it
  * @typedef {{type: "steer", epoch: number}} Steer
  * @typedef {{type: "switch", epoch: number}} Switch
  * @typedef {{type: "pong", nonce: number}} Pong
@@ -106,7 +108,8 @@ export const TILE = Object.freeze({
  * @typedef {{type: "event", number: number, payload: Uint8Array}} GameEvent  as the schema says
  * @typedef {{type: "tile", x: number, y: number, kind: number}} Tile  one is another kind now; metres
  * @typedef {{type: "pace", percent: number}} Pace  how fast the area's time runs
- * @typedef {Welcome | Update | SchemaText | GameEvent | Tile | Pace | Tiles | Refused | Progress | Follow | Steer | Switch | Pong | Notice} ServerMessage
+ * @typedef {{type: "webtransport", url: string, hashes: Uint8Array[]}} ByWebTransport  the server of the Follow that comes
+ * @typedef {Welcome | Update | SchemaText | GameEvent | Tile | Pace | ByWebTransport | Tiles | Refused | Progress | Follow | Steer | Switch | Pong | Notice} ServerMessage
  */
 
 // ---- reading ------------------------------------------------------------------------------------------
@@ -170,6 +173,10 @@ function readServerMessage(kind, r) {
     case 0x8c: return { type: "event", number: r.u8(), payload: r.rest() };
     case 0x8d: return { type: "tile", x: r.i32(), y: r.i32(), kind: r.u8() };
     case 0x8e: return { type: "pace", percent: r.u8() };
+    case 0x8f: {
+      const url = r.string();
+      return { type: "webtransport", url, hashes: Array.from({ length: r.count(32) }, () => r.slice(32).slice()) };
+    }
     default: return null;
   }
 }
@@ -370,6 +377,7 @@ function putServer(out, m) {
     case "event": return message(out, 0x8c, (w) => { w.u8(m.number); w.put(m.payload); });
     case "tile": return message(out, 0x8d, (w) => { w.i32(m.x); w.i32(m.y); w.u8(m.kind); });
     case "pace": return message(out, 0x8e, (w) => w.u8(m.percent));
+    case "webtransport": return message(out, 0x8f, (w) => { w.string(m.url); w.varint(m.hashes.length); m.hashes.forEach((hash) => w.put(hash)); });
   }
 }
 

@@ -52,7 +52,7 @@ export async function recover(world, closed, resumable) {
 /** @param {World} world @param {Connection} old @param {AbortSignal} signal @returns {Promise<"resumed" | "refused" | "unreachable">} */
 async function resume(world, old, signal) {
   if (!old.welcome) return "refused";
-  const connection = open(world, old.url, { resume: old.welcome.resume });
+  const connection = open(world, old.url, { resume: old.welcome.resume }, old.offer);
   try {
     await welcomeOf(connection, signal);
   } catch {

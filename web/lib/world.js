@@ -7,6 +7,7 @@
  * @module
  */
 
+import { Ways } from "./dialing.js";
 import { Emitter } from "./emitter.js";
 import { enterAndConnect } from "./entering.js";
 import { Entities } from "./entities.js";
@@ -20,7 +21,8 @@ import { endOf, mayResume } from "./retry.js";
 import { Steering } from "./steering.js";
 
 /** @import { Api } from "./api.js" */
-/** @import { Closed, Connection, PlainConnection, Sockets } from "./connection.js" */
+/** @import { Closed, Connection, PlainConnection } from "./connection.js" */
+/** @import { Sockets, Transports } from "./dialing.js" */
 /** @import { Entity } from "./entities.js" */
 /** @import { Follow, ServerMessage, Update } from "./frames.js" */
 /** @import { Wish } from "./http_types.js" */
@@ -35,6 +37,7 @@ const SILENCE_MS = 10_000;
 /**
  * @typedef {object} WorldOptions
  * @property {Sockets} [WebSocket]
+ * @property {Transports | null} [WebTransport] null: WebSocket alone
  * @property {() => number} [now] milliseconds of a steady clock
  * @property {boolean} [followsUnasked] follow without a question, whatever the server says
  */
@@ -45,7 +48,8 @@ export class World extends Emitter {
   constructor(api, options = {}) {
     super();
     this.api = api;
-    this.Sockets = options.WebSocket ?? globalThis.WebSocket;
+    const { WebSocket = globalThis.WebSocket, WebTransport = globalThis.WebTransport } = options;
+    this.ways = new Ways(WebSocket, WebTransport ?? undefined);
     this.now = options.now ?? (() => performance.now());
     this.followsUnasked = options.followsUnasked ?? false;
     this.entities = new Entities();

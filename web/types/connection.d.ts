@@ -1,3 +1,4 @@
+/** @import { Offer, Socket } from "./dialing.js" */
 /** @import { ClientMessage, ServerMessage, Welcome } from "./frames.js" */
 /** A server that has not welcomed us by then is given up, ms. */
 export const WELCOME_TIMEOUT_MS: 10000;
@@ -5,12 +6,16 @@ export const WELCOME_TIMEOUT_MS: 10000;
 export class Connection extends Line {
     /**
      * @param {string} url @param {Entry} entry
-     * @param {Sockets} Sockets
+     * @param {Dial} dial
      * @param {() => number} now milliseconds of a steady clock
      * @param {Schema} [schema] the one that is known
+     * @param {Offer | null} [offer] its server by WebTransport, to come back to
      */
-    constructor(url: string, entry: Entry, Sockets: Sockets, now: () => number, schema?: Schema);
+    constructor(url: string, entry: Entry, dial: Dial, now: () => number, schema?: Schema, offer?: Offer | null);
     entry: Entry;
+    offer: Offer | null;
+    /** The server of the next Follow by WebTransport. @type {Offer | null} */
+    beside: Offer | null;
     now: () => number;
     /** @type {Welcome | null} */
     welcome: Welcome | null;
@@ -27,6 +32,8 @@ export class Connection extends Line {
     silent: boolean;
     /** @type {(message: ServerMessage) => void} */
     onMessage: (message: ServerMessage) => void;
+    /** By which way its messages go. */
+    get transport(): "webtransport" | "websocket";
     /** Sends, if the socket is open. @param {...ClientMessage} messages */
     send(...messages: ClientMessage[]): void;
     /** @param {ServerMessage} message */
@@ -34,8 +41,8 @@ export class Connection extends Line {
 }
 /** A socket of a third-party server: JSON text, the ticket first. */
 export class PlainConnection extends Line {
-    /** @param {string} url @param {string} ticket @param {Sockets} Sockets */
-    constructor(url: string, ticket: string, Sockets: Sockets);
+    /** @param {string} url @param {string} ticket @param {Dial} dial */
+    constructor(url: string, ticket: string, dial: Dial);
     ticket: string;
     /** What it said for a welcome. @type {any} */
     welcome: any;
@@ -56,16 +63,16 @@ export type Closed = {
     code: number;
     refusal: Refusal | null;
 };
-export type Sockets = typeof globalThis.WebSocket;
+export type Dial = (url: string) => Socket;
 /**
  * @typedef {{ticket: string} | {resume: Uint8Array}} Entry
  * @typedef {{code: number, refusal: Refusal | null}} Closed  WebSocket close code, and the reason if one came before
- * @typedef {typeof globalThis.WebSocket} Sockets
+ * @typedef {(url: string) => Socket} Dial
  */
 /** What both kinds of socket have in common: open, welcome, one close. */
 declare class Line {
-    /** @param {string} url @param {Sockets} Sockets */
-    constructor(url: string, Sockets: Sockets);
+    /** @param {string} url @param {Dial} dial */
+    constructor(url: string, dial: Dial);
     url: string;
     open: boolean;
     /** @type {Closed | null} */
@@ -83,8 +90,8 @@ declare class Line {
     succeed: (value: void | PromiseLike<void>) => void;
     fail: (reason?: any) => void;
     timer: number;
-    /** @type {WebSocket | null} */
-    socket: WebSocket | null;
+    /** @type {Socket | null} */
+    socket: Socket | null;
     /** The socket is open: say hello. */
     opened(): void;
     /** @param {unknown} _data */
@@ -99,6 +106,7 @@ declare class Line {
     /** Resolves when it is closed, at the latest after a while. @param {number} [ms] @returns {Promise<void>} */
     untilClosed(ms?: number): Promise<void>;
 }
+import type { Offer } from "./dialing.js";
 import type { Welcome } from "./frames.js";
 import { Known } from "./entities.js";
 import { Playhead } from "./playhead.js";
@@ -106,4 +114,5 @@ import type { ServerMessage } from "./frames.js";
 import type { ClientMessage } from "./frames.js";
 import { Schema } from "./schema.js";
 import { Refusal } from "./refusal.js";
+import type { Socket } from "./dialing.js";
 export {};

@@ -24,6 +24,7 @@ export function clientFrame(...messages: ClientMessage[]): Uint8Array<ArrayBuffe
  * @returns {Uint8Array<ArrayBuffer>}
  */
 export function serverFrame(...messages: ServerMessage[]): Uint8Array<ArrayBuffer>;
+/** @import { Offer } from "./dialing.js" */
 /** The version of the game protocol that this library speaks. */
 export const VERSION: 2;
 /** Largest frame that a client may send, bytes. */
@@ -247,12 +248,16 @@ export type Progress = {
     state: string;
     position: number;
 };
+/**
+ * offer: from the message before it
+ */
 export type Follow = {
     type: "follow";
     url: string;
     ticket: string;
     plain: boolean;
     prompt: boolean;
+    offer?: Offer | null;
 };
 export type Steer = {
     type: "steer";
@@ -303,4 +308,13 @@ export type Pace = {
     type: "pace";
     percent: number;
 };
-export type ServerMessage = Welcome | Update | SchemaText | GameEvent | Tile | Pace | Tiles | Refused | Progress | Follow | Steer | Switch | Pong | Notice;
+/**
+ * the server of the Follow that comes
+ */
+export type ByWebTransport = {
+    type: "webtransport";
+    url: string;
+    hashes: Uint8Array[];
+};
+export type ServerMessage = Welcome | Update | SchemaText | GameEvent | Tile | Pace | ByWebTransport | Tiles | Refused | Progress | Follow | Steer | Switch | Pong | Notice;
+import type { Offer } from "./dialing.js";

@@ -295,6 +295,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/data/money": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How much money there is: of each currency the bank's and everybody else's, which are 0 together. */
+        get: operations["all_money"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/data/servers": {
         parameters: {
             query?: never;
@@ -942,6 +959,7 @@ export interface components {
             took_ms: number;
             /** @description Where to connect: `ws://…` or `wss://…`. */
             url: string;
+            webtransport?: components["schemas"]["WebTransportOffer"] | null;
         };
         /** @description How a quest stands afterwards. */
         QuestChange: {
@@ -1124,6 +1142,26 @@ export interface components {
             /** @description Names of the worlds. */
             worlds: string[];
         };
+        /** @description All money of one currency. */
+        SumData: {
+            /**
+             * Format: int64
+             * @description The bank's: what it gave out stands here below 0.
+             */
+            bank: number;
+            /** @description The game's name for it. */
+            currency: string;
+            /**
+             * Format: int64
+             * @description Of all characters together; with the bank's it is 0.
+             */
+            held: number;
+        };
+        /** @description All money. */
+        SumsData: {
+            /** @description Sorted by currency. */
+            currencies: components["schemas"]["SumData"][];
+        };
         /** @description A login. */
         TokensAnswer: {
             /**
@@ -1136,6 +1174,13 @@ export interface components {
             account: components["schemas"]["AccountInfo"];
             /** @description Exchange it at `/api/refresh` when the access token's time is over. */
             refresh_token: string;
+        };
+        /** @description How a server is reached by WebTransport. */
+        WebTransportOffer: {
+            /** @description SHA-256 of the certificates that may be met there, hex; none if any client believes them. */
+            certificate_hashes: string[];
+            /** @description Where to connect: `https://…`. */
+            url: string;
         };
         /** @description One persistent place with its own rules. */
         WorldAnswer: {
@@ -1765,6 +1810,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CheckedData"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    all_money: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SumsData"];
                 };
             };
             default: {

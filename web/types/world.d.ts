@@ -1,6 +1,7 @@
 /**
  * @typedef {object} WorldOptions
  * @property {Sockets} [WebSocket]
+ * @property {Transports | null} [WebTransport] null: WebSocket alone
  * @property {() => number} [now] milliseconds of a steady clock
  * @property {boolean} [followsUnasked] follow without a question, whatever the server says
  */
@@ -9,14 +10,7 @@ export class World extends Emitter<WorldEvents> {
     /** @param {Api} api @param {WorldOptions} [options] */
     constructor(api: Api, options?: WorldOptions);
     api: Api;
-    Sockets: {
-        new (url: string | URL, protocols?: string | string[]): WebSocket;
-        prototype: WebSocket;
-        readonly CONNECTING: 0;
-        readonly OPEN: 1;
-        readonly CLOSING: 2;
-        readonly CLOSED: 3;
-    };
+    ways: Ways;
     now: () => number;
     followsUnasked: boolean;
     entities: Entities;
@@ -124,6 +118,13 @@ export type WorldOptions = {
         readonly CLOSED: 3;
     } | undefined;
     /**
+     * null: WebSocket alone
+     */
+    WebTransport?: {
+        new (url: string | URL, options?: WebTransportOptions): WebTransport;
+        prototype: WebTransport;
+    } | null | undefined;
+    /**
      * milliseconds of a steady clock
      */
     now?: (() => number) | undefined;
@@ -135,6 +136,7 @@ export type WorldOptions = {
 import type { WorldEvents } from "./world_events.js";
 import { Emitter } from "./emitter.js";
 import type { Api } from "./api.js";
+import { Ways } from "./dialing.js";
 import { Entities } from "./entities.js";
 import { Steering } from "./steering.js";
 import type { State } from "./world_events.js";

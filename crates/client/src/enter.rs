@@ -60,9 +60,21 @@ pub struct Prepared {
     /// SHA-256 of the server's certificate, hex, if it signed it itself.
     #[serde(default)]
     pub certificate_sha256: Option<String>,
+    /// The same server by WebTransport, if it has that; for those who speak it.
+    #[serde(default)]
+    pub webtransport: Option<WebTransportOffer>,
     /// Milliseconds that central took.
     #[serde(default)]
     pub took_ms: Option<f64>,
+}
+
+/// How a server is reached by WebTransport.
+#[derive(Debug, Clone, Deserialize)]
+pub struct WebTransportOffer {
+    /// `https://`.
+    pub url: String,
+    /// SHA-256 of the certificates that may be met there, hex; none if any client believes them.
+    pub certificate_hashes: Vec<String>,
 }
 
 impl Client {

@@ -435,6 +435,8 @@ impl Game {
                 }
                 Event::Offered
             }
+            // This client speaks WebSocket alone.
+            ServerMessage::WebTransport { .. } => return,
             // The connection has noted these.
             ServerMessage::Welcome(_)
             | ServerMessage::Update(_)

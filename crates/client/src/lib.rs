@@ -10,6 +10,8 @@
 //! | [`schema`] | what it is made of: components, inputs and events by name |
 //! | [`trust`] | which certificates are believed |
 //!
+//! It speaks WebSocket alone; docs/protocol.md §4a is what it takes to speak WebTransport.
+//!
 //! A [`Game`] runs no task of its own while it plays: call [`Game::next_event`], which may be dropped at any
 //! time. So thousands of them fit in one process.
 
@@ -24,7 +26,7 @@ pub mod trust;
 pub mod view;
 
 pub use client::{Account, Character, Client};
-pub use enter::{EnterOptions, Prepared, Progress};
+pub use enter::{EnterOptions, Prepared, Progress, WebTransportOffer};
 pub use error::Error;
 pub use game::{Event, Game};
 pub use schema::{Schema, Values};

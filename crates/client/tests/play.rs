@@ -111,6 +111,7 @@ fn prepared(server: &Server, ticket: &str) -> Prepared {
         plain: false,
         area: String::new(),
         certificate_sha256: None,
+        webtransport: None,
         took_ms: None,
     }
 }

@@ -32,6 +32,9 @@ pub struct AreaStart {
     /// Certificate chain of the game port and its key, PEM files; `None`: made at start, or none on loopback.
     #[serde(default)]
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// Whether players may come by WebTransport.
+    #[serde(default)]
+    pub webtransport: bool,
 }
 
 /// The key is not shown.

@@ -198,6 +198,9 @@ pub struct Spawner {
     pub tls_certificate: Option<PathBuf>,
     /// Its private key, PEM.
     pub tls_key: Option<PathBuf>,
+    /// Whether our game servers also take players by WebTransport: UDP under the number of their game port. One
+    /// that cannot have it goes on without.
+    pub webtransport: bool,
     /// Ports for game servers and their SDK endpoints, `first-last`; each server takes three.
     pub ports: String,
     /// Most servers at once.
@@ -230,6 +233,7 @@ impl Default for Spawner {
             advertise: String::new(),
             tls_certificate: None,
             tls_key: None,
+            webtransport: true,
             ports: "7000-7999".into(),
             capacity: 64,
             ready_timeout_s: 10,

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
@@ -34,13 +35,20 @@ pub fn provider() {
 /// # Errors
 /// If a file is missing, is no PEM, the key does not fit, or others may read the key.
 pub fn load(certificate: &Path, key: &Path) -> anyhow::Result<Tls> {
+    let (chain, secret) = read(certificate, key)?;
+    server(chain, secret).with_context(|| format!("«{}» and «{}»", certificate.display(), key.display()))
+}
+
+type Chain = Vec<CertificateDer<'static>>;
+
+fn read(certificate: &Path, key: &Path) -> anyhow::Result<(Chain, PrivateKeyDer<'static>)> {
     private(key)?;
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .with_context(|| format!("the certificate «{}» cannot be read", certificate.display()))?;
     let secret = PrivateKeyDer::from_pem_file(key)
         .with_context(|| format!("the key «{}» cannot be read", key.display()))?;
-    server(chain, secret).with_context(|| format!("«{}» and «{}»", certificate.display(), key.display()))
+    Ok((chain, secret))
 }
 
 /// The certificate `<folder>/tls.pem` with its key `<folder>/tls.key`, made for `names` (hosts and
@@ -69,6 +77,48 @@ pub fn make(names: &[String]) -> anyhow::Result<Tls> {
     server(vec![made.der().clone()], secret)
 }
 
+/// What a QUIC port needs.
+pub struct ForQuic {
+    /// TLS 1.3 alone, no early data, ALPN `h3`.
+    pub config: ServerConfig,
+    /// SHA-256 of the first certificate.
+    pub fingerprint: [u8; 32],
+}
+
+/// A made certificate for a QUIC port, valid between two moments of Unix time; ECDSA P-256.
+///
+/// # Errors
+/// If a name cannot stand in a certificate.
+pub fn make_for_quic(names: &[String], from: Duration, until: Duration) -> anyhow::Result<ForQuic> {
+    let mut params = params(names)?;
+    let began = rcgen::date_time_ymd(1970, 1, 1);
+    (params.not_before, params.not_after) = (began + from, began + until);
+    let secret = KeyPair::generate().context("a key could not be made")?;
+    let made = params.self_signed(&secret).context("a certificate could not be made")?;
+    let secret = PrivateKeyDer::try_from(secret.serialize_der()).map_err(anyhow::Error::msg)?;
+    for_quic(vec![made.der().clone()], secret)
+}
+
+/// The certificate of files for a QUIC port, as [`load`].
+///
+/// # Errors
+/// As [`load`].
+pub fn load_for_quic(certificate: &Path, key: &Path) -> anyhow::Result<ForQuic> {
+    let (chain, secret) = read(certificate, key)?;
+    for_quic(chain, secret).with_context(|| format!("«{}» and «{}»", certificate.display(), key.display()))
+}
+
+fn for_quic(chain: Chain, key: PrivateKeyDer<'static>) -> anyhow::Result<ForQuic> {
+    provider();
+    let fingerprint = fingerprint(&chain)?;
+    let mut config = ServerConfig::builder_with_protocol_versions(&[&rustls::version::TLS13])
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .context("the certificate and its key do not fit together")?;
+    config.alpn_protocols = vec![b"h3".to_vec()];
+    Ok(ForQuic { config, fingerprint })
+}
+
 /// Writes a file that only its owner may read; an existing one is replaced as a whole.
 ///
 /// # Errors
@@ -95,20 +145,30 @@ pub fn private(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn self_signed(names: &[String]) -> anyhow::Result<(rcgen::Certificate, KeyPair)> {
+fn params(names: &[String]) -> anyhow::Result<CertificateParams> {
     let mut params = CertificateParams::new(names).context("a name cannot stand in a certificate")?;
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, "pangea");
+    Ok(params)
+}
+
+fn self_signed(names: &[String]) -> anyhow::Result<(rcgen::Certificate, KeyPair)> {
+    let params = params(names)?;
     let secret = KeyPair::generate().context("a key could not be made")?;
     let made = params.self_signed(&secret).context("a certificate could not be made")?;
     Ok((made, secret))
 }
 
-fn server(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> anyhow::Result<Tls> {
-    provider();
+fn fingerprint(chain: &Chain) -> anyhow::Result<[u8; 32]> {
     let first = chain.first().context("the certificate file holds no certificate")?;
     let mut fingerprint = [0; 32];
     fingerprint.copy_from_slice(digest::digest(&digest::SHA256, first).as_ref());
+    Ok(fingerprint)
+}
+
+fn server(chain: Chain, key: PrivateKeyDer<'static>) -> anyhow::Result<Tls> {
+    provider();
+    let fingerprint = fingerprint(&chain)?;
     let mut config = ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(chain, key)

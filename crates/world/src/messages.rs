@@ -32,12 +32,12 @@ pub struct Envelope {
     /// What is said; none for a bare acknowledgement.
     #[prost(
         oneof = "Body",
-        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 50, 51, 52, 53, 60, 61, 62, 63, 64"
+        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 50, 51, 52, 53, 60, 61, 62, 63, 64"
     )]
     pub body: Option<Body>,
 }
 
-/// Every message of every link. Tags 3-7 handshake, 10-24 area → central, 30-45 central → area,
+/// Every message of every link. Tags 3-7 handshake, 10-29 area → central, 30-45 central → area,
 /// 50-53 spawner → central, 60-64 central → spawner.
 #[derive(Clone, PartialEq, Oneof)]
 pub enum Body {
@@ -102,6 +102,9 @@ pub enum Body {
     /// A character's record could not be read here: it is put aside, for an operator to look at.
     #[prost(message, tag = "24")]
     Damaged(CharacterAt),
+    /// An area server's WebTransport has another certificate.
+    #[prost(message, tag = "29")]
+    WebTransport(WebTransport),
 
     /// The area is yours at this epoch; load it (M6).
     #[prost(message, tag = "30")]
@@ -285,6 +288,20 @@ pub struct Register {
     /// Whether it serves players already.
     #[prost(bool, tag = "9")]
     pub ready: bool,
+    /// Of an area server: how it is reached by WebTransport, if it is.
+    #[prost(message, optional, tag = "20")]
+    pub webtransport: Option<WebTransport>,
+}
+
+/// How a game server is reached by WebTransport, at the address that it registered.
+#[derive(Clone, PartialEq, Message)]
+pub struct WebTransport {
+    /// UDP port, not 0.
+    #[prost(uint32, tag = "1")]
+    pub port: u32,
+    /// SHA-256 of the certificates that a client may meet; empty: one that its system believes.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub hashes: Vec<Vec<u8>>,
 }
 
 /// A character that an area server hosts.
@@ -788,6 +805,12 @@ pub struct GoOnReply {
     /// Who asked.
     #[prost(bytes = "vec", tag = "8")]
     pub character: Vec<u8>,
+    /// If ready: where to connect by WebTransport, `https://…`; empty if there is none.
+    #[prost(string, tag = "9")]
+    pub webtransport_url: String,
+    /// As in [`WebTransport`].
+    #[prost(bytes = "vec", repeated, tag = "10")]
+    pub webtransport_hashes: Vec<Vec<u8>>,
 }
 
 /// What a spawner can do and what runs under it.

@@ -97,11 +97,15 @@ impl Cluster {
 
     /// All game servers.
     pub(super) async fn servers(&self) -> anyhow::Result<Vec<Server>> {
+        let answer: Servers = self.operator()?.call(Method::GET, "/api/data/servers", None).await?;
+        Ok(answer.servers)
+    }
+
+    /// A client with the operator's key.
+    pub(super) fn operator(&self) -> anyhow::Result<Client> {
         let key = std::fs::read_to_string(self.folder.path().join("data/keys/operator.key"));
         let key = key.context("central has not made its operator's key yet")?;
-        let operator = self.client.with_token(key.trim());
-        let answer: Servers = operator.call(Method::GET, "/api/data/servers", None).await?;
-        Ok(answer.servers)
+        Ok(self.client.with_token(key.trim()))
     }
 
     /// Waits until so many servers are idle.

@@ -25,9 +25,8 @@ use std::sync::mpsc::{self, Sender};
 use anyhow::{Context as _, bail};
 
 use super::cluster::Cluster;
-use super::{PATIENCE, processes, say};
+use super::{PATIENCE, processes, say, shown};
 use crate::flags::{TrialCrowd, TrialField, TrialFloor};
-use crate::stop;
 use report::Report;
 use swarm::{Order, Outcome, Swarm, TICK_HZ};
 
@@ -61,14 +60,14 @@ pub fn run(options: &TrialField) -> anyhow::Result<ExitCode> {
         what: "field",
         players: options.players,
         visible: options.visible,
-        seconds: options.seconds,
-        seed: options.seed,
+        seconds: options.walkers.common.seconds,
+        seed: options.walkers.common.seed,
         side_m: meadow::side_m(options.players, options.visible, f64::from(VIEW_M)),
         view_m: VIEW_M,
-        floor: options.floor,
-        pin: options.pin,
+        floor: options.walkers.floor,
+        pin: options.walkers.pin,
     };
-    run_plan(&plan, options.json)
+    run_plan(&plan, options.walkers.common.json)
 }
 
 /// Runs `pangea trial crowd`, likewise.
@@ -80,14 +79,14 @@ pub fn run_crowd(options: &TrialCrowd) -> anyhow::Result<ExitCode> {
         what: "crowd",
         players: options.players,
         visible: options.players - 1,
-        seconds: options.seconds,
-        seed: options.seed,
+        seconds: options.walkers.common.seconds,
+        seed: options.walkers.common.seed,
         side_m: SPOT_M,
         view_m: CROWD_VIEW_M,
-        floor: options.floor,
-        pin: options.pin,
+        floor: options.walkers.floor,
+        pin: options.walkers.pin,
     };
-    run_plan(&plan, options.json)
+    run_plan(&plan, options.walkers.common.json)
 }
 
 /// Runs the bare server until its players are gone; the first line of output is its port.
@@ -107,27 +106,9 @@ pub fn run_floor(options: &TrialFloor) -> anyhow::Result<ExitCode> {
 }
 
 fn run_plan(plan: &Plan, json: bool) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .context("no threads")?;
-    runtime.block_on(async {
-        enough_sockets(plan.players)?;
-        let stopped = stop::on_signals_saying("stopping the trial")?;
-        let measured = tokio::select! {
-            biased;
-            () = stop::wait(stopped) => Err(anyhow::anyhow!("interrupted")),
-            measured = measure(plan) => measured,
-        };
-        let report = measured?;
-        if json {
-            println!("{}", serde_json::to_string_pretty(&report)?);
-        } else {
-            print!("{}", report.table());
-        }
-        Ok(if report.broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-    })
+    enough_sockets(plan.players)?;
+    let report = shown::run(1, measure(plan))?;
+    shown::print(json, &report, &report.table(), &report.broken)
 }
 
 async fn measure(plan: &Plan) -> anyhow::Result<Report> {

@@ -73,3 +73,10 @@ fn only(core: usize) -> rustix::thread::CpuSet {
     set.set(core);
     set
 }
+
+/// Kills a process at once (SIGKILL).
+pub(super) fn kill(pid: u32) -> std::io::Result<()> {
+    use rustix::process::{Pid, Signal, kill_process};
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    Ok(kill_process(pid.ok_or(std::io::ErrorKind::InvalidInput)?, Signal::KILL)?)
+}

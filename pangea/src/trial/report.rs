@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::cluster::Server;
 use super::joining::{Join, Joins};
 use super::percentile::{percentile, round};
+use super::shown::{row, with_ending};
 use crate::flags::TrialJoin;
-use crate::screen;
 
 /// What was measured.
 pub(super) struct Figures {
@@ -94,7 +94,7 @@ impl Report {
         Self {
             players: options.players,
             capacity: options.capacity,
-            seed: options.seed,
+            seed: options.common.seed,
             servers_for_the_area,
             servers_used: figures.used.len(),
             joins_ok: figures.cold.len() + counted + figures.stopped.len(),
@@ -121,13 +121,6 @@ impl Report {
 
     /// For people.
     pub(super) fn table(&self) -> String {
-        let row = |what: &str, value: String, note: &str| {
-            vec![
-                (what.to_owned(), screen::dim as fn(&str) -> String),
-                (value, screen::bold as fn(&str) -> String),
-                (note.to_owned(), screen::dim as fn(&str) -> String),
-            ]
-        };
         let pair = |p50: f64, p99: f64| format!("{p50:.1} / {p99:.1} ms");
         let refused = self
             .refusals
@@ -135,15 +128,10 @@ impl Report {
             .map(|(code, count)| format!("{code} {count}"))
             .collect::<Vec<_>>()
             .join(", ");
-        let mut out = String::from("\n");
-        out += &screen::table(&[
-            row("players", format!("{}", self.players), &format!("{} per server", self.capacity)),
-            row(
-                "servers for the area",
-                format!("{}", self.servers_for_the_area),
-                "at the same time; must be 1",
-            ),
-            row("servers used", format!("{}", self.servers_used), "by all layers"),
+        let rows = [
+            row("players", self.players, &format!("{} per server", self.capacity)),
+            row("servers for the area", self.servers_for_the_area, "at the same time; must be 1"),
+            row("servers used", self.servers_used, "by all layers"),
             row(
                 "joins",
                 format!("{} ok", self.joins_ok),
@@ -178,14 +166,7 @@ impl Report {
                 format!("{:.1} MB", self.idle_server_rss_mb),
                 &format!("resident; ready after {:.0} ms", self.server_ready_ms_p50),
             ),
-        ]);
-        out.push('\n');
-        if self.broken.is_empty() {
-            out += &screen::green("Every promise held.");
-        }
-        out +=
-            &self.broken.iter().map(|what| screen::red(&format!("✗ {what}"))).collect::<Vec<_>>().join("\n");
-        out.push('\n');
-        out
+        ];
+        with_ending(&rows, &self.broken)
     }
 }

@@ -33,3 +33,10 @@ async fn a_person_walks_in_the_browser() {
     let cluster = Cluster::start(&[]).await;
     play("walk.mjs", &cluster).await;
 }
+
+/// By WebTransport where it goes, by WebSocket where it does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_browser_takes_webtransport_and_falls_back() {
+    let cluster = Cluster::start(&[]).await;
+    play("transport.mjs", &cluster).await;
+}

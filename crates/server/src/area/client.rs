@@ -1,4 +1,4 @@
-//! One connected client as the loop keeps it: its socket, what it was told, and its limits.
+//! One connected client as the loop keeps it: its line, what it was told, and its limits.
 
 use bytes::BytesMut;
 use pangea_engine::View;
@@ -6,7 +6,7 @@ use pangea_world::Refusal;
 use pangea_world::frames::ServerMessage;
 use pangea_world::id::CharacterId;
 
-use super::socket::Socket;
+use super::line::{Line, Reader};
 use super::websocket;
 
 /// Most bytes of messages that wait for a client that does not read.
@@ -25,9 +25,9 @@ pub const MOST_CHUNKS: usize = 64;
 #[derive(Debug)]
 pub struct Client {
     /// Its bytes.
-    pub socket: Socket,
+    pub line: Line,
     /// Its frames.
-    pub reader: websocket::Reader,
+    pub reader: Reader,
     /// Who it plays.
     pub character: CharacterId,
     /// What it was told.
@@ -50,10 +50,10 @@ pub struct Client {
 
 impl Client {
     /// One who just came in.
-    pub fn new(socket: Socket, character: CharacterId, messages_per_second: u32) -> Self {
+    pub fn new(line: Line, character: CharacterId, messages_per_second: u32) -> Self {
         Self {
-            socket,
-            reader: websocket::Reader::default(),
+            reader: line.reader(),
+            line,
             character,
             view: View::default(),
             chunks: std::collections::VecDeque::new(),
@@ -79,7 +79,7 @@ impl Client {
 
     /// Whether it has not read what it was sent: then it gets no updates.
     pub fn is_behind(&self) -> bool {
-        self.socket.is_behind()
+        self.line.is_behind()
     }
 
     /// Queues a message for its next frame.
@@ -138,12 +138,7 @@ impl Client {
             self.say(&ServerMessage::Refused(refusal));
         }
         self.send_queued();
-        let mut frame = BytesMut::new();
-        websocket::put_close(&mut frame, code);
-        self.socket.send(&frame);
-        if !self.socket.is_behind() {
-            self.socket.finish();
-        }
+        self.line.close(code);
         self.closing_until_ms = Some(now_ms + LINGER_MS);
     }
 
@@ -153,7 +148,7 @@ impl Client {
         scratch.clear();
         let length = self.messages.len() + update.len();
         if length > 0 {
-            websocket::put_binary_head(scratch, length);
+            self.line.put_head(scratch, length);
             scratch.extend_from_slice(&self.messages);
             scratch.extend_from_slice(update);
         }
@@ -162,17 +157,24 @@ impl Client {
             (self.messages, self.frames) = (BytesMut::new(), BytesMut::new());
         }
         if !scratch.is_empty() {
-            self.socket.send(scratch);
+            self.line.send(scratch);
+        }
+    }
+
+    /// What was sent over a session goes out, with all that was sent over others; a socket's has gone.
+    pub fn ring(&mut self) {
+        if let Some(session) = self.line.session() {
+            session.ring();
         }
     }
 
     /// Tries to send what waits. `Err` with the close code if the connection is over: broken (`None`) or
     /// too slow.
     pub fn flush(&mut self, now_ms: u64) -> Result<(), Option<u16>> {
-        if !self.socket.flush() {
+        if !self.line.flush() {
             return Err(None);
         }
-        if !self.socket.is_behind() {
+        if !self.line.is_behind() {
             self.behind_since_ms = None;
             return Ok(());
         }
@@ -194,6 +196,7 @@ mod tests {
     use std::io::Read;
     use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
+    use super::super::socket::Socket;
     use super::*;
 
     fn pair() -> (Client, TcpStream) {
@@ -201,10 +204,8 @@ mod tests {
         let there = TcpStream::connect(listener.local_addr().expect("its address")).expect("connected");
         let (here, _) = listener.accept().expect("accepted");
         here.set_nonblocking(true).expect("set");
-        (
-            Client::new(Socket::new(here, None, crate::address::Held::default()), CharacterId([1; 16]), 100),
-            there,
-        )
+        let line = Line::WebSocket(Socket::new(here, None, crate::address::Held::default()));
+        (Client::new(line, CharacterId([1; 16]), 100), there)
     }
 
     fn big() -> ServerMessage {

@@ -13,12 +13,12 @@ use pangea_world::frames::{Entry, close};
 use pangea_world::id::{CharacterId, EnterId};
 use pangea_world::messages::{
     Admit, Admitted, AreaReady, Arrived, Belongings, Body, CharacterAt, CharacterHere, Granted, Kick, Peer,
-    Peers, RefusalMessage, Register,
+    Peers, RefusalMessage, Register, WebTransport,
 };
 use pangea_world::ticket::{self, PublicKey};
 use pangea_world::world::World;
 use pangea_world::{Code, Refusal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::admission::{Admissions, Announcement, Missing};
 use super::chat_link::ChatLink;
@@ -128,6 +128,7 @@ pub async fn run(
     let Inputs { link, mut knocks, mut questions } = inputs;
     tokio::pin!(shutdown);
     let mut asked = false;
+    let mut webtransport = control.identity.webtransport.clone();
     // The loop's own sender keeps `from_loop` open; its death is noticed by its mailbox.
     loop {
         if let (Some(end), None) = (&control.stopping, &control.owned) {
@@ -142,6 +143,7 @@ pub async fn run(
                 Some(event) => control.on_link(event).await?,
                 None => control.stop(End::Asked, "central's link has ended", "stop").await,
             },
+            () = renewed(&mut webtransport) => control.announce_webtransport(),
             Some(knock) = knocks.recv() => control.on_knock(knock).await,
             Some(question) = questions.recv() => {
                 let answer = control.answer(question.credential, question.what).await;
@@ -196,7 +198,19 @@ impl Control {
             epoch,
             characters,
             ready: self.owned.is_some(),
+            webtransport: self.webtransport(),
         }));
+    }
+
+    fn webtransport(&self) -> Option<WebTransport> {
+        self.identity.webtransport.as_ref().map(|announced| announced.borrow().clone())
+    }
+
+    /// The port's certificates have changed.
+    fn announce_webtransport(&self) {
+        if let Some(announced) = self.webtransport() {
+            self.say(Body::WebTransport(announced));
+        }
     }
 
     async fn on_message(&mut self, body: Body) -> anyhow::Result<()> {
@@ -383,10 +397,10 @@ impl Control {
             }
         };
         let (id, enter, epoch) = (character.doc.id, character.enter, character.epoch);
-        let (socket, leftover) = match guest.into_parts() {
+        let (line, leftover) = match guest.into_parts() {
             Ok(parts) => parts,
             Err(error) => {
-                tracing::error!(%error, "a client's socket cannot be taken over");
+                tracing::error!(%error, "a client's connection cannot be taken over");
                 return self.admissions.lost(id);
             }
         };
@@ -394,7 +408,7 @@ impl Control {
             let (character, enter) = (id.to_vec(), enter.to_vec());
             self.say(Body::Arrived(Arrived { character, enter, epoch }));
         }
-        self.to_loop(ToLoop::Enter(Box::new(Entrance { socket, leftover, schema, guest: character }))).await;
+        self.to_loop(ToLoop::Enter(Box::new(Entrance { line, leftover, schema, guest: character }))).await;
     }
 
     // ---- the loop ----
@@ -480,6 +494,16 @@ impl Control {
             tracing::error!(%refusal, "central cannot be told");
         }
     }
+}
+
+/// Waits until something else is announced.
+async fn renewed(announced: &mut Option<watch::Receiver<WebTransport>>) {
+    if let Some(receiver) = announced
+        && receiver.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 fn refusal_of(message: &RefusalMessage) -> Refusal {

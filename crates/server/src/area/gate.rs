@@ -1,6 +1,6 @@
 //! The game port: one listener for players (`/play`, a WebSocket) and for the manager's and the peers'
-//! requests (M10). Accepting never waits for the tick; a socket goes to the loop only with its first
-//! message read.
+//! requests (M10), and beside it, on UDP, players' WebTransport sessions. Accepting never waits for the tick;
+//! a connection goes to the loop only with its first message read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::http::Asker;
+use super::line::Line;
 use super::pending::{Pending, Place};
+use super::quic::{self, Opened, Quic};
+use super::session::Session;
 use super::socket::Socket;
 use super::websocket::{self, Frame, Reader};
 use crate::address::{Connections, Held};
@@ -28,6 +31,9 @@ use crate::config::Limits;
 
 /// Time from the connection to the end of its request, and from the upgrade to its first message.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Beyond so many that have not shown a ticket, whoever comes over UDP proves its address first.
+const UNPROVEN_MAX: usize = 32;
 
 /// Most connections at once that are only told that their address has too many.
 const REFUSALS_MAX: usize = 32;
@@ -46,13 +52,18 @@ pub struct Knock {
     pub guest: Connection,
 }
 
-/// An upgraded connection off the loop.
+/// A connection off the loop.
 #[derive(Debug)]
 pub struct Connection {
-    io: TokioIo<Upgraded>,
-    reader: Reader,
+    way: Way,
     place: Place,
     held: Held,
+}
+
+#[derive(Debug)]
+enum Way {
+    WebSocket { io: TokioIo<Upgraded>, reader: Reader },
+    WebTransport(Box<Opened>),
 }
 
 /// A new connection: its place here, and whether its address may have it.
@@ -107,6 +118,34 @@ impl Gate {
                 tokio::select! {
                     () = gate.serve(stream, Arrival { place, held }) => {}
                     () = lost.notified() => tracing::debug!("too many sockets without a ticket; the oldest is dropped"),
+                }
+            });
+        }
+    }
+
+    /// Accepts WebTransport sessions until it is dropped. One whose address has too many connections is turned
+    /// away without a word: it comes again as a WebSocket and is told so there.
+    pub async fn run_quic(self, mut quic: Quic) {
+        let pump = quic.pump.clone();
+        tokio::spawn(async move { pump.run().await });
+        while let Some(incoming) = quic.next().await {
+            if !incoming.remote_address_validated() && self.pending.count() >= UNPROVEN_MAX {
+                let _ = incoming.retry();
+                continue;
+            }
+            let Ok(held) = self.connections.take(incoming.remote_address().ip()) else {
+                incoming.refuse();
+                continue;
+            };
+            let (place, knocks, pump) = (self.pending.take(), self.knocks.clone(), quic.pump.clone());
+            tokio::spawn(async move {
+                let lost = place.lost();
+                let opened = tokio::select! {
+                    opened = tokio::time::timeout(PATIENCE, quic::shake_hands(incoming, pump)) => opened,
+                    () = lost.notified() => return,
+                };
+                if let Ok(Some(opened)) = opened {
+                    hear(Connection { way: Way::WebTransport(Box::new(opened)), place, held }, knocks).await;
                 }
             });
         }
@@ -171,7 +210,9 @@ impl Gate {
             let Ok(upgraded) = upgrade.await else { return };
             let (io, reader) = (TokioIo::new(upgraded), Reader::default());
             match held {
-                Ok(held) => hear(Connection { io, reader, place, held }, knocks).await,
+                Ok(held) => {
+                    hear(Connection { way: Way::WebSocket { io, reader }, place, held }, knocks).await
+                }
                 Err(refusal) => refuse(io, refusal, close::REFUSED).await,
             }
         });
@@ -232,46 +273,75 @@ async fn hear(mut guest: Connection, knocks: mpsc::Sender<Knock>) {
 impl Connection {
     /// The first message's schema and entry; `None` if the client went away.
     async fn hello(&mut self) -> Result<Option<(u64, Entry)>, Refusal> {
-        let mut bytes = BytesMut::with_capacity(2_048);
-        loop {
-            match self.reader.next()? {
-                Some(Frame::Message(message)) => return hello_of(&message).map(Some),
-                Some(Frame::Close(_)) => return Ok(None),
-                Some(Frame::Ping(_) | Frame::Pong) => continue,
-                None => {}
-            }
-            bytes.clear();
-            match self.io.read_buf(&mut bytes).await {
-                Ok(0) | Err(_) => return Ok(None),
-                Ok(_) => self.reader.push(&bytes),
-            }
-        }
+        let message = match &mut self.way {
+            Way::WebSocket { io, reader } => first_message(io, reader).await?,
+            Way::WebTransport(opened) => opened.first_frame().await?,
+        };
+        message.as_deref().map(hello_of).transpose()
     }
 
     /// Tells the reason and closes.
     pub async fn refuse(self, refusal: Refusal, code: u16) {
-        refuse(self.io, refusal, code).await;
+        match self.way {
+            Way::WebSocket { io, .. } => refuse(io, refusal, code).await,
+            Way::WebTransport(opened) => {
+                opened.refuse(&ServerMessage::Refused(refusal).to_frame(), code).await;
+            }
+        }
     }
 
-    /// For the loop: the socket, and the bytes that were read already.
-    pub fn into_parts(self) -> std::io::Result<(Socket, Vec<u8>)> {
-        let (mut rest, held) = (self.reader.into_rest(), self.held);
-        let upgraded = match self.io.into_inner().downcast::<TokioIo<TcpStream>>() {
-            Ok(parts) => {
-                rest.extend_from_slice(&parts.read_buf);
-                return Ok((Socket::new(parts.io.into_inner().into_std()?, None, held), rest));
+    /// For the loop: the line, and the bytes that were read already.
+    pub fn into_parts(self) -> std::io::Result<(Line, Vec<u8>)> {
+        let held = self.held;
+        match self.way {
+            Way::WebSocket { io, reader } => {
+                socket_of(io, reader, held).map(|(socket, rest)| (Line::WebSocket(socket), rest))
             }
-            Err(upgraded) => upgraded,
-        };
-        let parts = upgraded
-            .downcast::<TokioIo<TlsStream<TcpStream>>>()
-            .map_err(|_| std::io::Error::other("an upgraded connection of an unknown kind"))?;
-        rest.extend_from_slice(&parts.read_buf);
-        let (stream, mut tls) = parts.io.into_inner().into_inner();
-        // What TLS has decrypted and nobody has read; it would never be announced by the socket again.
-        let _ = std::io::Read::read_to_end(&mut tls.reader(), &mut rest);
-        Ok((Socket::new(stream.into_std()?, Some(Box::new(tls)), held), rest))
+            Way::WebTransport(opened) => {
+                let Opened { session, send, receive, reader, pump } = *opened;
+                let session = Session::begin(session, (send, receive), pump, held);
+                Ok((Line::WebTransport(session), reader.into_rest()))
+            }
+        }
     }
+}
+
+/// The first message of a WebSocket; `None` if the client went away.
+async fn first_message(io: &mut TokioIo<Upgraded>, reader: &mut Reader) -> Result<Option<Vec<u8>>, Refusal> {
+    let mut bytes = BytesMut::with_capacity(2_048);
+    loop {
+        match reader.next()? {
+            Some(Frame::Message(message)) => return Ok(Some(message)),
+            Some(Frame::Close(_)) => return Ok(None),
+            Some(Frame::Ping(_) | Frame::Pong) => continue,
+            None => {}
+        }
+        bytes.clear();
+        match io.read_buf(&mut bytes).await {
+            Ok(0) | Err(_) => return Ok(None),
+            Ok(_) => reader.push(&bytes),
+        }
+    }
+}
+
+/// The socket of an upgraded connection, and the bytes that were read already.
+fn socket_of(io: TokioIo<Upgraded>, reader: Reader, held: Held) -> std::io::Result<(Socket, Vec<u8>)> {
+    let mut rest = reader.into_rest();
+    let upgraded = match io.into_inner().downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => {
+            rest.extend_from_slice(&parts.read_buf);
+            return Ok((Socket::new(parts.io.into_inner().into_std()?, None, held), rest));
+        }
+        Err(upgraded) => upgraded,
+    };
+    let parts = upgraded
+        .downcast::<TokioIo<TlsStream<TcpStream>>>()
+        .map_err(|_| std::io::Error::other("an upgraded connection of an unknown kind"))?;
+    rest.extend_from_slice(&parts.read_buf);
+    let (stream, mut tls) = parts.io.into_inner().into_inner();
+    // What TLS has decrypted and nobody has read; it would never be announced by the socket again.
+    let _ = std::io::Read::read_to_end(&mut tls.reader(), &mut rest);
+    Ok((Socket::new(stream.into_std()?, Some(Box::new(tls)), held), rest))
 }
 
 /// Tells the reason and closes.

@@ -182,6 +182,11 @@ impl Area {
         if !matches!(message, ServerMessage::Progress { .. }) {
             here.wish = None;
         }
+        if !reply.webtransport_url.is_empty() {
+            let hashes = reply.webtransport_hashes.into_iter().filter_map(|hash| hash.try_into().ok());
+            let (url, hashes) = (reply.webtransport_url, hashes.collect());
+            self.say(client, &ServerMessage::WebTransport { url, hashes });
+        }
         self.say(client, &message);
     }
 

@@ -162,9 +162,9 @@ impl Area {
 
     /// A client with a good ticket or token comes in; a client that was there before is closed.
     pub fn enter(&mut self, entrance: Entrance) {
-        let Entrance { socket, leftover, schema, guest } = entrance;
+        let Entrance { line, leftover, schema, guest } = entrance;
         let character = guest.doc.id;
-        let mut client = Client::new(socket, character, self.settings.messages_per_second);
+        let mut client = Client::new(line, character, self.settings.messages_per_second);
         if let Err(refusal) = self.prepare(&guest) {
             self.report(FromLoop::Gone { character, epoch: guest.epoch });
             client.close(self.now_ms, close::REFUSED, Some(refusal));

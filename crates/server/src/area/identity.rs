@@ -1,6 +1,8 @@
 //! Who this area server is.
 
 use pangea_world::id::{AreaId, ServerId};
+use pangea_world::messages::WebTransport;
+use tokio::sync::watch;
 
 /// Who this area server is.
 #[derive(Debug, Clone)]
@@ -17,6 +19,8 @@ pub struct Identity {
     pub tls: bool,
     /// SHA-256 of the port's certificate; empty without TLS.
     pub certificate: Vec<u8>,
+    /// What players are told of the port's WebTransport, if it has one.
+    pub webtransport: Option<watch::Receiver<WebTransport>>,
     /// Most messages per second from one client.
     pub messages_per_second: u32,
 }

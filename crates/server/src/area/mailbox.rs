@@ -11,7 +11,7 @@ use pangea_world::messages::{
     AreaSaved, Belongings, Body, CharacterAt, GoOnReply, Grant, Kick, LedgerResults, Seal,
 };
 
-use super::socket::Socket;
+use super::line::Line;
 
 /// Most messages that wait for the loop: beyond it the control task waits, and with it the entries.
 pub const MOST_TO_LOOP: usize = 4_096;
@@ -68,8 +68,8 @@ pub enum ToLoop {
 /// A client at the door of the loop.
 #[derive(Debug)]
 pub struct Entrance {
-    /// Upgraded to a WebSocket.
-    pub socket: Socket,
+    /// Its connection.
+    pub line: Line,
     /// What came after its first message.
     pub leftover: Vec<u8>,
     /// Hash of the schema that it has.

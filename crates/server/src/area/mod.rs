@@ -11,7 +11,9 @@
 //! | `tick` | the loop |
 //! | `here`, `inbox`, `handoff` | the characters: come and go, what clients say, change of owner |
 //! | `ledger` | what is asked of the ledger, what characters have |
-//! | `client`, `socket`, `websocket` | one connection |
+//! | `client`, `line` | one connection |
+//! | `socket`, `websocket` | … that is a WebSocket |
+//! | `quic`, `session`, `stream` | … that is a WebTransport session |
 //! | `save` | checkpoints |
 //! | `chat_link` | the link to chat |
 
@@ -29,13 +31,17 @@ mod inbox;
 #[allow(dead_code, reason = "called by games, through the engine")]
 mod ledger;
 mod lifecycle;
+mod line;
 mod load;
 mod mailbox;
 mod pace;
 mod pending;
+mod quic;
 mod save;
+mod session;
 mod socket;
 mod status;
+mod stream;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -61,6 +67,7 @@ use self::http::{Asker, MOST_QUESTIONS};
 use self::identity::Identity;
 use self::lifecycle::Lifecycle;
 use self::mailbox::{Gauges, Tell};
+use self::quic::Quic;
 use crate::area_start::AreaStart;
 use crate::link::{self, Opener};
 use crate::tls::{self, Tls};
@@ -185,22 +192,36 @@ async fn serve(
     events: &mut mpsc::Receiver<link::Event>,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<End> {
+    let port = listener.local_addr()?.port();
+    let quic = start.webtransport.then(|| Quic::open(start, port)).transpose();
+    let (quic, webtransport) = match quic {
+        Ok(opened) => opened.unzip(),
+        Err(error) => {
+            tracing::warn!(error = format!("{error:#}"), "no WebTransport; players come by WebSocket");
+            (None, None)
+        }
+    };
     let identity = Identity {
         server: start.server,
         area,
         address: start.advertise.clone(),
-        port: listener.local_addr()?.port(),
+        port,
         tls: tls.is_some(),
         certificate: tls.as_ref().map(|tls| tls.fingerprint.to_vec()).unwrap_or_default(),
+        webtransport,
         messages_per_second: start.limits.messages_per_second,
     };
     let (knock, knocks) = mpsc::channel(MOST_KNOCKS);
     let (ask, questions) = mpsc::channel(MOST_QUESTIONS);
     let gate = Gate::new(tls.map(|tls| tls.config.into()), knock, Asker(ask), &start.limits);
+    let quic = quic.map(|quic| tokio::spawn(gate.clone().run_quic(quic)));
     let gate = tokio::spawn(gate.run(listener));
     let inputs = Inputs { link: events, knocks, questions };
     let ended = control::run(game, identity, (gauges, clock), tell, chat, inputs, stop).await;
     gate.abort();
+    if let Some(quic) = quic {
+        quic.abort();
+    }
     ended
 }
 

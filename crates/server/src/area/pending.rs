@@ -48,6 +48,11 @@ impl Pending {
         Place { number, lost, pending: self.clone() }
     }
 
+    /// How many have a place.
+    pub fn count(&self) -> usize {
+        self.lock().sockets.len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -17,6 +17,9 @@ const ANSWER_MS: u64 = 120_000;
 
 type Sum = Vec<u8>;
 
+/// The sum of what was saved, and its file.
+type Made = Option<(Sum, Vec<u8>)>;
+
 /// What is under way.
 #[derive(Debug, Default)]
 pub struct Saving {
@@ -25,7 +28,7 @@ pub struct Saving {
     /// Sum of what central has.
     saved: Option<Sum>,
     /// A file in the making; `None` comes out if nothing changed.
-    work: Option<JoinHandle<Option<(Sum, Vec<u8>)>>>,
+    work: Option<JoinHandle<Made>>,
     /// Sum of what central was told, its tick, and how long its answer is waited for, ms of the clock.
     told: Option<(Sum, u64, u64)>,
     /// The tick of what is in the making.

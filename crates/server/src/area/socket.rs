@@ -1,5 +1,4 @@
-//! One client's bytes: a non-blocking TCP socket, with TLS inside if the port speaks it. This is the file
-//! that another transport would stand beside.
+//! One client's bytes: a non-blocking TCP socket, with TLS inside if the port speaks it.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
@@ -23,6 +22,13 @@ pub struct Scratch {
 impl Default for Scratch {
     fn default() -> Self {
         Self { wire: vec![0; READ_BYTES], plain: Vec::new() }
+    }
+}
+
+impl Scratch {
+    /// For bytes that need no decrypting here.
+    pub fn plain(&mut self) -> &mut Vec<u8> {
+        &mut self.plain
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Loop {
     mail: mpsc::Receiver<ToLoop>,
     gauges: Arc<Gauges>,
     epoll: rustix::fd::OwnedFd,
+    /// Slots of clients that came over WebTransport.
+    sessions: Vec<usize>,
     received: Scratch,
     update: BytesMut,
     frame: BytesMut,
@@ -77,6 +79,7 @@ impl Loop {
             mail,
             gauges,
             epoll,
+            sessions: Vec::new(),
             received: Scratch::default(),
             update: BytesMut::new(),
             frame: BytesMut::new(),
@@ -127,6 +130,7 @@ impl Loop {
         self.area.ask_ledger();
         let updates = self.area.acts && self.lease.holds(self.clock.now_ms());
         self.write(updates);
+        self.ring();
         self.keep_pace(began_us);
         self.measure(began_us);
         self.stop_if_done()
@@ -166,8 +170,14 @@ impl Loop {
         let per_second = self.area.settings.messages_per_second;
         for slot in self.area.new_slots.split_off(0) {
             if let Some(Some(client)) = self.area.clients.get(slot) {
+                let Some(stream) = client.line.watched() else {
+                    if !self.sessions.contains(&slot) {
+                        self.sessions.push(slot);
+                    }
+                    continue;
+                };
                 let data = epoll::EventData::new_u64(slot as u64);
-                let added = epoll::add(&self.epoll, client.socket.stream(), data, epoll::EventFlags::IN);
+                let added = epoll::add(&self.epoll, stream, data, epoll::EventFlags::IN);
                 if added.is_err() {
                     tracing::error!(slot, "a socket cannot be watched");
                     self.area.lost(slot);
@@ -185,9 +195,34 @@ impl Loop {
         for event in events.drain(..) {
             let slot = event.data.u64() as usize;
             let Some(Some(client)) = self.area.clients.get_mut(slot) else { continue };
-            match client.socket.receive(&mut self.received) {
+            match client.line.receive(&mut self.received) {
                 Received::Ended => self.area.lost(slot),
                 Received::Bytes(bytes) => self.area.read_bytes(slot, bytes),
+            }
+        }
+        self.read_sessions();
+    }
+
+    /// WebTransport sessions are not watched by epoll: each says by itself whether it has something.
+    fn read_sessions(&mut self) {
+        let Self { sessions, area, received, .. } = self;
+        sessions.retain(|&slot| {
+            let Some(Some(client)) = area.clients.get_mut(slot) else { return false };
+            let Some(session) = client.line.session() else { return false };
+            match session.receive(received.plain()) {
+                Received::Ended => area.lost(slot),
+                Received::Bytes([]) => {}
+                Received::Bytes(bytes) => area.read_bytes(slot, bytes),
+            }
+            true
+        });
+    }
+
+    /// What the sessions were given in this tick goes out, with one wake-up for all.
+    fn ring(&mut self) {
+        for slot in &self.sessions {
+            if let Some(Some(client)) = self.area.clients.get_mut(*slot) {
+                return client.ring();
             }
         }
     }

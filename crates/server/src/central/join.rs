@@ -23,7 +23,7 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use super::core::Core;
 use super::state::{Phase, Seat, Taken, Transfer, Waiting};
-use super::wish::{EnterWish, Prepared, Progress};
+use super::wish::{EnterWish, Prepared, Progress, WebTransportOffer};
 use super::{handoff, running};
 use crate::store::character::Joining;
 use crate::store::ownership::{self, Swap};
@@ -392,6 +392,10 @@ async fn prepare(
         area: core.state().areas.get(&area).map(|area| area.name.to_string()).unwrap_or_default(),
         plain: !own,
         certificate_sha256: (!pin.is_empty()).then(|| pangea_world::id::hex(pin)),
+        webtransport: server.at.webtransport.as_ref().map(|announced| WebTransportOffer {
+            url: format!("https://{}:{}{}", server.at.address, announced.port, server.path),
+            certificate_hashes: announced.hashes.iter().map(|hash| pangea_world::id::hex(hash)).collect(),
+        }),
         took_ms: 0.0,
     })
 }

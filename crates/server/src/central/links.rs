@@ -8,7 +8,7 @@ use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, SessionId};
 use pangea_world::ledger::Holder;
 use pangea_world::messages::{
     Admitted, AreaReady, Body, GoOn, GoOnReply, Granted, Heartbeat, Lease, Places, Register, ServerExited,
-    ServerInfo, SpawnerHello, Stopped,
+    ServerInfo, SpawnerHello, Stopped, WebTransport,
 };
 use pangea_world::ownership::Change;
 use pangea_world::role_key::RoleKey;
@@ -209,6 +209,7 @@ async fn chat(core: Arc<Core>, mut link: Accepted) {
                 port: register.port,
                 tls: register.tls,
                 certificate: register.certificate,
+                webtransport: None,
             };
             core.state().chats.insert(name.clone(), Chat { peer });
             peers::chat_changed(&core, &name, None);
@@ -306,8 +307,25 @@ async fn area_message(core: &Arc<Core>, sender: &link::Sender, server: ServerId,
         Body::Damaged(at) => handoff::damaged(core, area, &at).await,
         Body::Abort(at) => handoff::abort(core, area, &at).await,
         Body::GoOn(wish) => drop(tokio::spawn(go_on(core.clone(), sender.clone(), area, wish))),
+        Body::WebTransport(announced) => on_webtransport(core, area, server, announced),
         other => tracing::warn!(?other, "an area server does not say this"),
     }
+}
+
+/// Its certificates are others now.
+fn on_webtransport(core: &Core, area: AreaId, server: ServerId, announced: WebTransport) {
+    let mut state = core.state();
+    let entry = state.areas.get_mut(&area).and_then(|area| area.server.as_mut());
+    if let Some(entry) = entry.filter(|entry| entry.id == server)
+        && is_webtransport(&announced)
+    {
+        entry.at.webtransport = Some(announced);
+    }
+}
+
+fn is_webtransport(announced: &WebTransport) -> bool {
+    let hashes = &announced.hashes;
+    (1..=65_535).contains(&announced.port) && hashes.len() <= 4 && hashes.iter().all(|hash| hash.len() == 32)
 }
 
 /// K7: where it can be reached; M6: what it loads; K8: who else is there.
@@ -371,6 +389,7 @@ async fn register_area(
         port: register.port,
         tls: register.tls,
         certificate: register.certificate.clone(),
+        webtransport: register.webtransport.clone().filter(is_webtransport),
     };
     let (lies, spent) = if resumed { Default::default() } else { goods_of(core, area).await? };
     let restoring = state.is_some();
@@ -558,6 +577,10 @@ async fn go_on(core: Arc<Core>, sender: link::Sender, area: AreaId, wish: GoOn) 
             Progress::Ready(prepared) => {
                 (reply.url, reply.ticket, reply.plain) =
                     (prepared.url.clone(), prepared.ticket.clone(), prepared.plain);
+                if let Some(offer) = &prepared.webtransport {
+                    reply.webtransport_url = offer.url.clone();
+                    reply.webtransport_hashes = offer.hash_bytes();
+                }
             }
             Progress::Refused(refusal) => reply.refused = Some(link::from_refusal(refusal)),
             _ => {}

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, ServerId, SessionId};
-use pangea_world::messages::{Allocated, Body, CharacterAt, RefusalMessage, ServerInfo, ShowOut};
+use pangea_world::messages::{
+    Allocated, Body, CharacterAt, RefusalMessage, ServerInfo, ShowOut, WebTransport,
+};
 use pangea_world::placement::LayerState;
 use pangea_world::space::{AreaName, Ground, Place};
 use pangea_world::world::World;
@@ -59,6 +61,8 @@ pub struct PeerAddress {
     pub port: u32,
     pub tls: bool,
     pub certificate: Vec<u8>,
+    /// For players, if it has one.
+    pub webtransport: Option<WebTransport>,
 }
 
 /// One layer of one area that is, or was, wanted.

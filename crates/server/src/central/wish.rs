@@ -84,6 +84,25 @@ pub struct Prepared {
     pub plain: bool,
     /// SHA-256 of the server's certificate, hex, if it was made at start.
     pub certificate_sha256: Option<String>,
+    /// The same server by WebTransport, if it has that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webtransport: Option<WebTransportOffer>,
     /// How long it took from the request until everything was ready, ms.
     pub took_ms: f64,
+}
+
+/// How a server is reached by WebTransport.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WebTransportOffer {
+    /// Where to connect: `https://…`.
+    pub url: String,
+    /// SHA-256 of the certificates that may be met there, hex; none if any client believes them.
+    pub certificate_hashes: Vec<String>,
+}
+
+impl WebTransportOffer {
+    /// The hashes as bytes; what is not hex is left out.
+    pub fn hash_bytes(&self) -> Vec<Vec<u8>> {
+        self.certificate_hashes.iter().filter_map(|hash| pangea_world::id::unhex(hash).ok()).collect()
+    }
 }

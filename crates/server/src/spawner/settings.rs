@@ -156,6 +156,7 @@ impl Settings {
             central_pin: self.start.pin.map(|pin| hex(&pin)),
             limits: self.start.limits.clone(),
             tls: self.tls.clone(),
+            webtransport: self.start.config.webtransport,
         }
     }
 }

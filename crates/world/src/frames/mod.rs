@@ -199,6 +199,13 @@ pub enum ServerMessage {
         /// Percent of real time, 10 to 100.
         percent: u8,
     },
+    /// 0x8F, before Follow in the same frame: the other server by WebTransport.
+    WebTransport {
+        /// `https://…`.
+        url: String,
+        /// SHA-256 of the certificates that may be met there; none if any client believes them.
+        hashes: Vec<[u8; 32]>,
+    },
 }
 
 /// 0x81.

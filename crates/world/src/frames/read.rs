@@ -189,6 +189,12 @@ pub fn read_server_frame(frame: &[u8]) -> Result<Vec<ServerMessage>, Refusal> {
             0x8C => ServerMessage::Event { number: r.u8()?, payload: r.rest() },
             0x8D => ServerMessage::Tile { x: r.i32()?, y: r.i32()?, kind: r.u8()? },
             0x8E => ServerMessage::Pace { percent: r.u8()? },
+            0x8F => {
+                let url = r.string()?;
+                let count = r.count(32)?;
+                let hashes = (0..count).map(|_| r.array()).collect::<Result<_, _>>()?;
+                ServerMessage::WebTransport { url, hashes }
+            }
             _ => return Ok(None),
         }))
     })

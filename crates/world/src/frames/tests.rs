@@ -90,6 +90,10 @@ fn servers() -> Vec<ServerMessage> {
         ServerMessage::Event { number: 3, payload: Bytes::from_static(&[1, 2]) },
         ServerMessage::Tile { x: -1, y: 70_000, kind: 2 },
         ServerMessage::Pace { percent: 55 },
+        ServerMessage::WebTransport {
+            url: "https://127.0.0.1:7000/play".into(),
+            hashes: vec![[1; 32], [0xfe; 32]],
+        },
     ]
 }
 

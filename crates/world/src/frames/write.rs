@@ -146,6 +146,11 @@ impl ServerMessage {
                 b.put_u8(*kind);
             }),
             ServerMessage::Pace { percent } => put_message(out, 0x8E, |b| b.put_u8(*percent)),
+            ServerMessage::WebTransport { url, hashes } => put_message(out, 0x8F, |b| {
+                put_string(b, url);
+                put_varint(b, hashes.len() as u32);
+                hashes.iter().for_each(|hash| b.put_slice(hash));
+            }),
         }
     }
 

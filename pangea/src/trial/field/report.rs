@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::super::percentile::{percentile, round};
+use super::super::shown::{row, with_ending};
 use super::Plan;
 use super::swarm::Outcome;
-use crate::screen;
 
 /// A driver that takes more of its core measures itself.
 const MOST_DRIVER_SHARE: f64 = 0.9;
@@ -102,19 +102,8 @@ impl Report {
 
     /// For people.
     pub(super) fn table(&self) -> String {
-        let row = |what: &str, value: String, note: &str| {
-            vec![
-                (what.to_owned(), screen::dim as fn(&str) -> String),
-                (value, screen::bold as fn(&str) -> String),
-                (note.to_owned(), screen::dim as fn(&str) -> String),
-            ]
-        };
         let mut rows = vec![
-            row(
-                "players",
-                format!("{}", self.players),
-                &format!("each sees {:.1} others", self.visible_mean),
-            ),
+            row("players", self.players, &format!("each sees {:.1} others", self.visible_mean)),
             row("rate", format!("{:.1} ticks/s", self.tick_hz), &format!("over {:.0} s", self.seconds)),
             row(
                 "CPU of a tick",
@@ -132,14 +121,10 @@ impl Report {
                 format!("{:.1} / {:.1} ms", self.input_to_seen_ms_p50, self.input_to_seen_ms_p99),
                 "p50 / p99 at the player",
             ),
-            row(
-                "dropped",
-                format!("{}", self.disconnects),
-                &format!("{} inputs refused", self.inputs_refused),
-            ),
+            row("dropped", self.disconnects, &format!("{} inputs refused", self.inputs_refused)),
             row(
                 "compared",
-                format!("{}", self.shared_compared),
+                self.shared_compared,
                 &format!(
                     "things that two or more see, {} pairs near each other, {} wrong",
                     self.pairs_compared, self.shared_different
@@ -151,19 +136,9 @@ impl Report {
             let note = format!("a bare server takes {floor:.2} µs per client and tick");
             rows.insert(4, row("to the floor", format!("× {ratio:.2}"), &note));
         }
-        let mut out = String::from("\n");
-        out += &screen::table(&rows);
-        out.push('\n');
         if self.void {
-            out += &screen::red("Void: the players took more than 90 % of their core; run fewer.");
-            out.push('\n');
+            rows.push(row("void", "yes", "the players took more than 90 % of their core; run fewer"));
         }
-        if self.broken.is_empty() {
-            out += &screen::green("Every promise held.");
-        }
-        out +=
-            &self.broken.iter().map(|what| screen::red(&format!("✗ {what}"))).collect::<Vec<_>>().join("\n");
-        out.push('\n');
-        out
+        with_ending(&rows, &self.broken)
     }
 }

@@ -120,6 +120,7 @@ async fn life() -> Life {
         central_pin: None,
         limits: crate::config::Limits::default(),
         tls: None,
+        webtransport: false,
     };
     let server = tokio::spawn(async move {
         crate::area::run_under(sdk, flat(), start, async {

@@ -4,6 +4,7 @@ mod life;
 mod owner;
 mod play;
 mod record;
+mod webtransport;
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -34,6 +35,7 @@ use super::chat_link::ChatLink;
 use super::clock::Clock;
 use super::control::End;
 use super::mailbox::{Gauges, Tell};
+use super::stream;
 use super::websocket::tests::masked;
 use crate::area_start::AreaStart;
 use crate::clock;
@@ -139,6 +141,7 @@ impl Scene {
                 central_pin: None,
                 limits,
                 tls: None,
+                webtransport: true,
             };
             let tell: Tell = Arc::new(move |body| {
                 let _ = told.send(body);
@@ -312,6 +315,8 @@ struct Player {
     known: KnownList,
     welcome: Option<Welcome>,
     closed: Option<u16>,
+    /// Whether the stream is a WebTransport session's: frames with their length before them.
+    session: Option<web_transport_quinn::Session>,
 }
 
 impl Player {
@@ -354,11 +359,19 @@ impl Player {
             known: KnownList::default(),
             welcome: None,
             closed: None,
+            session: None,
         }
     }
 
     async fn say(&mut self, message: &ClientMessage) {
-        self.send(&masked(0x82, &message.to_frame())).await;
+        let frame = message.to_frame();
+        if self.session.is_none() {
+            return self.send(&masked(0x82, &frame)).await;
+        }
+        let mut out = BytesMut::new();
+        stream::put_head(&mut out, frame.len());
+        out.extend_from_slice(&frame);
+        self.send(&out).await;
     }
 
     async fn send(&mut self, bytes: &[u8]) {
@@ -372,7 +385,11 @@ impl Player {
                 if let Some(message) = self.messages.pop_front() {
                     return Some(message);
                 }
-                if !self.read_frame().await.unwrap_or(false) {
+                let read = match self.session {
+                    None => self.read_frame().await,
+                    Some(_) => self.read_of_stream().await,
+                };
+                if !read.unwrap_or(false) {
                     return None;
                 }
             }
@@ -394,14 +411,7 @@ impl Player {
                     self.bytes.advance(head);
                     let payload = self.bytes.split_to(length);
                     match first {
-                        0x82 => {
-                            for mut message in read_server_frame(&payload).expect("readable") {
-                                if let ServerMessage::Update(update) = &mut message {
-                                    self.known.resolve(update).expect("it follows");
-                                }
-                                self.messages.push_back(message);
-                            }
-                        }
+                        0x82 => self.took(&payload),
                         0x88 => {
                             self.closed = Some(u16::from_be_bytes([payload[0], payload[1]]));
                             return Ok(false);
@@ -415,6 +425,43 @@ impl Player {
             if self.stream.read_buf(&mut self.bytes).await? == 0 {
                 return Ok(false);
             }
+        }
+    }
+
+    async fn read_of_stream(&mut self) -> io::Result<bool> {
+        loop {
+            let length = match self.bytes[..] {
+                [0, low, high, ..] => {
+                    self.closed = Some(u16::from_le_bytes([low, high]));
+                    return Ok(false);
+                }
+                [low @ 1..0x80, ..] => Some((1, usize::from(low))),
+                [low, high @ ..0x80, ..] => Some((2, usize::from(low & 0x7f) | usize::from(high) << 7)),
+                [a, b, c, ..] => {
+                    Some((3, usize::from(a & 0x7f) | usize::from(b & 0x7f) << 7 | usize::from(c) << 14))
+                }
+                _ => None,
+            };
+            if let Some((head, length)) = length
+                && self.bytes.len() >= head + length
+            {
+                self.bytes.advance(head);
+                let payload = self.bytes.split_to(length);
+                self.took(&payload);
+                return Ok(true);
+            }
+            if self.stream.read_buf(&mut self.bytes).await? == 0 {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn took(&mut self, frame: &[u8]) {
+        for mut message in read_server_frame(frame).expect("readable") {
+            if let ServerMessage::Update(update) = &mut message {
+                self.known.resolve(update).expect("it follows");
+            }
+            self.messages.push_back(message);
         }
     }
 

@@ -216,6 +216,7 @@ mod tests {
             area: "wilds/0,0..8,8/0".into(),
             plain: false,
             certificate_sha256: None,
+            webtransport: None,
             took_ms: 1.5,
         }
     }

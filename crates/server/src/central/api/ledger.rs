@@ -14,7 +14,7 @@ use super::character::id;
 use super::data::Operator;
 use crate::store::character;
 use crate::store::ledger::journal::{self, Entry};
-use crate::store::ledger::{Order, sheet};
+use crate::store::ledger::{Order, sheet, sums};
 use crate::{clock, random};
 
 /// One stack.
@@ -311,4 +311,32 @@ pub async fn check(
     let after = part.after.unwrap_or(0);
     let checked = journal::check(&mut *api.store.reader().await?, after, journal::MOST_ENTRIES).await?;
     Ok(Json(CheckedData { to: checked.to, more: checked.more, broken: checked.broken }))
+}
+
+/// All money of one currency.
+#[derive(Serialize, ToSchema)]
+pub struct SumData {
+    /// The game's name for it.
+    currency: String,
+    /// The bank's: what it gave out stands here below 0.
+    bank: i64,
+    /// Of all characters together; with the bank's it is 0.
+    held: i64,
+}
+
+/// All money.
+#[derive(Serialize, ToSchema)]
+pub struct SumsData {
+    /// Sorted by currency.
+    currencies: Vec<SumData>,
+}
+
+/// How much money there is: of each currency the bank's and everybody else's, which are 0 together.
+#[utoipa::path(get, path = "/api/data/money", tag = "data", security(("operator" = [])),
+    responses((status = 200, body = SumsData), (status = "default", body = Failure)))]
+pub async fn all_money(State(api): State<Shared>, _: Operator) -> Answer<Json<SumsData>> {
+    let sums = sums(&mut *api.store.reader().await?).await?;
+    let data =
+        |sum: crate::store::ledger::Sum| SumData { currency: sum.currency, bank: sum.bank, held: sum.held };
+    Ok(Json(SumsData { currencies: sums.into_iter().map(data).collect() }))
 }

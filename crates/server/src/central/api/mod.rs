@@ -212,6 +212,7 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(ledger::of_character))
         .routes(routes!(ledger::of_item))
         .routes(routes!(ledger::check))
+        .routes(routes!(ledger::all_money))
         .routes(routes!(data::servers))
         .routes(routes!(data::credential))
 }

@@ -28,12 +28,14 @@ pub mod journal;
 mod load;
 mod rows;
 mod save;
+mod sums;
 #[cfg(test)]
 mod tests;
 
 use self::journal::{Chain, Entry};
 
 pub use self::load::{sheet, spent};
+pub use self::sums::{Sum, sums};
 
 /// From how many rows on memory is emptied before a commit.
 const MOST_ROWS: usize = 500_000;

@@ -1,0 +1,91 @@
+/**
+ * Which way a real browser goes to a running Pangea: WebTransport from server to server, and WebSocket by
+ * itself where UDP leads nowhere or the certificate is another's.
+ *
+ *     PANGEA_URL=http://127.0.0.1:8080 node transport.mjs
+ *
+ * `PANGEA_CHROMIUM` names another browser. Ends with 1 if a step failed.
+ */
+
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+
+const url = process.env.PANGEA_URL ?? "http://127.0.0.1:8080";
+const run = Math.floor(Math.random() * 1e9).toString(36).padStart(6, "0");
+const letters = [...run].map((digit) => String.fromCharCode(97 + parseInt(digit, 36) % 26)).join("");
+
+const browser = await chromium.launch({
+  executablePath: process.env.PANGEA_CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-dev-shm-usage"],
+});
+
+/** A page whose player is on his way in; every answer to an enter passes `change` first. */
+async function enter(name, change = (offer) => offer) {
+  const page = await (await browser.newContext()).newPage();
+  page.setDefaultTimeout(60_000);
+  await page.route("**/api/enter", async (route) => {
+    const response = await route.fetch();
+    const body = (await response.text()).replace(/"webtransport":(\{[^}]*\})/, (_, offer) => {
+      return `"webtransport":${JSON.stringify(change(JSON.parse(offer)))}`;
+    });
+    await route.fulfill({ response, body });
+  });
+  await page.goto(url);
+  await page.evaluate(async (name) => {
+    const { Api, World } = await import("/lib/index.js");
+    const api = new Api();
+    await api.register(name, "three blue herons");
+    const { id } = await api.createCharacter({ world: "isles", name, faction: null });
+    const world = new World(api, { followsUnasked: true });
+    globalThis.player = world;
+    globalThis.began = performance.now();
+    await world.enter({ character: id });
+    globalThis.took = performance.now() - began;
+  }, name);
+  return page;
+}
+
+const way = (page) => page.evaluate(() => [player.live?.transport, player.welcome.area.split("/")[1]]);
+
+let failed = false;
+try {
+  const page = await enter(`wt${letters}a`);
+  assert.deepEqual(await way(page), ["webtransport", "harbour"]);
+  console.log("ok   the browser takes WebTransport");
+
+  const from = await page.evaluate(() => player.me().x);
+  await page.evaluate(() => player.steer(1, 0));
+  await page.waitForFunction((x) => player.me().x > x + 2, from);
+  await page.evaluate(() => player.steer(0, 0));
+  await page.evaluate(() => player.goOn({ map: "forest" }));
+  await page.waitForFunction(() => player.welcome?.area.startsWith("isles/forest"));
+  assert.deepEqual(await way(page), ["webtransport", "forest"]);
+  console.log("ok   from one server to the other too");
+
+  await page.evaluate(() => player.live.socket.close(4999));
+  await page.waitForFunction(() => player.state === "dropped");
+  await page.waitForFunction(() => player.state === "in");
+  assert.deepEqual(await way(page), ["webtransport", "forest"]);
+  console.log("ok   and back after a loss");
+
+  const dead = await enter(`wt${letters}b`, (offer) => ({ ...offer, url: "https://127.0.0.1:9/play" }));
+  assert.deepEqual(await way(dead), ["websocket", "harbour"]);
+  console.log("ok   where UDP leads nowhere it takes WebSocket by itself");
+
+  await dead.evaluate(() => player.goOn({ map: "forest" }));
+  await dead.waitForFunction(() => player.welcome?.area.startsWith("isles/forest"));
+  assert.deepEqual(await way(dead), ["websocket", "forest"], "what failed once is not tried again");
+
+  const foreign = await enter(`wt${letters}c`, (offer) => ({ ...offer, certificate_hashes: ["07".repeat(32)] }));
+  assert.deepEqual(await way(foreign), ["websocket", "harbour"]);
+  console.log("ok   another certificate than was announced is not taken");
+  await page.evaluate(() => player.leave());
+  assert.equal(await page.evaluate(() => player.state), "out");
+  console.log("passed");
+} catch (error) {
+  failed = true;
+  console.log(`FAIL ${String(error?.stack ?? error)}`);
+} finally {
+  await browser.close();
+}
+process.exitCode = failed ? 1 : 0;

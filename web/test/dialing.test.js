@@ -1,0 +1,183 @@
+/** WebTransport where it comes about, WebSocket where it does not; nobody upstairs sees a difference. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { readClientFrame, serverFrame } from "../lib/frames.js";
+import { World } from "../lib/world.js";
+import { FakeSocket, prepared, until, welcome, whole } from "./fake.js";
+
+/** @import { ClientMessage, ServerMessage } from "../lib/frames.js" */
+
+/** All sessions that were asked for, in order. @type {FakeSession[]} */
+let sessions = [];
+/** All sockets. @type {FakeSocket[]} */
+let opened = [];
+
+/** Looks like a browser's WebTransport; the test plays its server. */
+class FakeSession {
+  /** @param {string} url @param {any} options */
+  constructor(url, options) {
+    this.url = url;
+    this.options = options;
+    /** @type {ClientMessage[]} */
+    this.sent = [];
+    this.closedWith = 0;
+    this.ready = new Promise((resolve, reject) => { this.accept = resolve; this.refuse = reject; });
+    this.closed = new Promise((resolve, reject) => { this.end = resolve; this.fail = reject; });
+    this.ready.catch(() => {});
+    this.closed.catch(() => {});
+    this.readable = new ReadableStream({ start: (out) => { this.out = out; } });
+    let bytes = Buffer.alloc(0);
+    this.writable = new WritableStream({
+      write: (chunk) => {
+        bytes = Buffer.concat([bytes, chunk]);
+        while (bytes.length > 0) {
+          const long = bytes[0] >= 0x80;
+          const length = long ? (bytes[0] & 0x7f) | (bytes[1] << 7) : bytes[0];
+          const from = long ? 2 : 1;
+          this.sent.push(...readClientFrame(new Uint8Array(bytes.subarray(from, from + length))));
+          bytes = bytes.subarray(from + length);
+        }
+      },
+    });
+    sessions.push(this);
+  }
+
+  async createBidirectionalStream() {
+    return { readable: this.readable, writable: this.writable };
+  }
+
+  /** @param {any} [how] */
+  close(how) {
+    this.closedWith = how?.closeCode ?? 0;
+    this.end?.({ closeCode: this.closedWith });
+  }
+
+  /** Sends bytes cut into pieces of this length. @param {number} piece @param {...ServerMessage} messages */
+  tell(piece, ...messages) {
+    const frame = serverFrame(...messages);
+    const head = frame.length < 0x80 ? [frame.length] : [(frame.length & 0x7f) | 0x80, frame.length >> 7];
+    const all = new Uint8Array([...head, ...frame]);
+    for (let at = 0; at < all.length; at += piece) this.out?.enqueue(all.slice(at, at + piece));
+  }
+}
+
+class Recorded extends FakeSocket {
+  /** @param {string} url */
+  constructor(url) {
+    super(url);
+    opened.push(this);
+  }
+}
+
+const OFFER = { url: "https://one/play", certificate_hashes: ["ab".repeat(32), "01".repeat(32)] };
+
+/** @param {any[]} answers */
+function setUp(...answers) {
+  sessions = [];
+  opened = [];
+  const api = /** @type {any} */ ({ enter: async () => answers.shift() ?? assert.fail("asked too often") });
+  return new World(api, { WebSocket: /** @type {any} */ (Recorded), WebTransport: /** @type {any} */ (FakeSession) });
+}
+
+test("a server that offers it is reached by WebTransport, with the hashes that it announced", async () => {
+  const world = setUp(prepared({ webtransport: OFFER }));
+  const entering = world.enter({ character: "c1" });
+  await until(() => sessions.length === 1);
+  const [session] = sessions;
+  session.accept?.(undefined);
+  await until(() => session.sent.length === 1);
+  assert.equal(session.sent[0].type, "hello");
+  session.tell(7, welcome(), whole(100, 1_000));
+  await entering;
+  assert.equal(world.live?.transport, "webtransport");
+  assert.equal(world.me()?.x, 10);
+  assert.deepEqual(session.options.serverCertificateHashes.map((/** @type {any} */ h) => [h.algorithm, h.value[0]]), [["sha-256", 0xab], ["sha-256", 1]]);
+  assert.equal(opened.length, 0);
+  // The close comes on the stream, after what was said before it.
+  const ends = new Promise((resolve) => world.on("end", resolve));
+  session.tell(1_000, { type: "refused", code: "session_ended", text: "Logged out." });
+  session.out?.enqueue(new Uint8Array([0, 4006 & 0xff, 4006 >> 8]));
+  assert.equal((await ends).code, "session_ended");
+  await world.leave();
+});
+
+test("what does not come about is done by WebSocket, and not tried again", async () => {
+  const world = setUp(prepared({ webtransport: OFFER }), prepared({ webtransport: OFFER }));
+  const entering = world.enter({ character: "c1" });
+  await until(() => sessions.length === 1);
+  sessions[0].refuse?.(new Error("no"));
+  sessions[0].fail?.(new Error("no"));
+  await until(() => opened.length === 1);
+  opened[0].accept().tell(welcome(), whole(100, 1_000));
+  await entering;
+  assert.equal(world.live?.transport, "websocket");
+  opened[0].end(4003);
+  await until(() => opened.length === 2);
+  opened[1].accept().tell(welcome(), whole(200, 1_000));
+  await until(() => world.state === "in");
+  assert.equal(sessions.length, 1);
+  opened[1].end(1000);
+  await world.leave();
+});
+
+test("one that never answers is given up in time", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const world = setUp(prepared({ webtransport: OFFER }));
+  const entering = world.enter({ character: "c1" });
+  await until(() => sessions.length === 1);
+  context.mock.timers.tick(2_499);
+  assert.equal(opened.length, 0);
+  context.mock.timers.tick(1);
+  assert.equal(opened.length, 1);
+  opened[0].accept().tell(welcome(), whole(100, 1_000));
+  await entering;
+  // Too late: nobody listens to it any more.
+  sessions[0].accept?.(undefined);
+  await until(() => sessions[0].closedWith === 1000);
+  assert.equal(world.live?.transport, "websocket");
+  context.mock.timers.reset();
+  world.stop();
+});
+
+test("a move between servers takes the offer that came before it, and a resume the one before", async () => {
+  const world = setUp(prepared());
+  const entering = world.enter({ character: "c1" });
+  await until(() => opened.length === 1);
+  opened[0].accept().tell(welcome(), whole(100, 1_000));
+  await entering;
+  assert.equal(sessions.length, 0, "a server that offers nothing is asked for nothing");
+  const hashes = [new Uint8Array(32).fill(9)];
+  opened[0].tell({ type: "webtransport", url: "https://two/play", hashes },
+    { type: "follow", url: "ws://two/play", ticket: "t2", plain: false, prompt: false });
+  await until(() => sessions.length === 1);
+  assert.equal(sessions[0].url, "https://two/play");
+  sessions[0].accept?.(undefined);
+  await until(() => sessions[0].sent.length === 1);
+  sessions[0].tell(50, welcome({ epoch: 2, resume: new Uint8Array(16).fill(8) }), whole(5, 2_000));
+  await until(() => world.live?.transport === "webtransport");
+  opened[0].end(4001);
+  sessions[0].fail?.(new Error("gone"));
+  await until(() => sessions.length === 2);
+  sessions[1].accept?.(undefined);
+  await until(() => sessions[1].sent.length === 1);
+  assert.ok("resume" in sessions[1].sent[0] && sessions[1].sent[0].resume[0] === 8);
+  world.stop();
+});
+
+test("frames are found however the bytes are cut", async () => {
+  for (const piece of [1, 2, 3, 64, 10_000]) {
+    const world = setUp(prepared({ webtransport: OFFER }));
+    const entering = world.enter({ character: "c1" });
+    await until(() => sessions.length === 1);
+    sessions[0].accept?.(undefined);
+    await until(() => sessions[0].sent.length === 1);
+    sessions[0].tell(piece, welcome(), whole(100, 1_000));
+    sessions[0].tell(piece, { type: "notice", code: "n", text: "x".repeat(300) });
+    const told = new Promise((resolve) => world.on("notice", resolve));
+    await entering;
+    assert.equal((await told).text.length, 300);
+    world.stop();
+  }
+});
