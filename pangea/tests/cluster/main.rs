@@ -10,6 +10,7 @@ mod browser;
 mod checkpoints;
 mod crash;
 mod enter;
+mod goods;
 mod handoff_kills;
 mod layers;
 mod ledger;
