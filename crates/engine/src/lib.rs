@@ -70,6 +70,7 @@ pub mod rng;
 pub mod save;
 mod shadow;
 pub mod sim;
+mod stir;
 pub mod terrain;
 pub mod testing;
 #[cfg(test)]
