@@ -27,15 +27,9 @@ use super::socket::{Received, Scratch};
 /// How long a stop waits for handoffs that central has not decided, and for clients to read, ms.
 const STOP_MS: u64 = 2_000;
 
-<<<<<<< HEAD
-=======
-/// How often altered land is saved at most, ms.
-const SAVE_EVERY_MS: u64 = 5_000;
-
 /// So many bytes of frames are sent at once, at least.
 const MOST_OUTGOING: usize = 1 << 20;
 
->>>>>>> main
 /// The loop and what it needs beside its area.
 pub struct Loop {
     area: Area,
