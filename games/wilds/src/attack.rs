@@ -9,13 +9,14 @@ use pangea_engine::{
 use pangea_world::frames::tile;
 
 use crate::census::{Census, One, square};
+use crate::gear::Gear;
 use crate::health::{Blow, Blows, Body, IsCharacter, Trail};
 use crate::path::between;
 
 /// How far a character strikes, metres from middle to middle.
 pub const REACH_M: f64 = 2.0;
 
-/// What a blow of a character takes.
+/// What a blow of a character takes who has nothing in the hand.
 pub const DAMAGE: u16 = 12;
 
 /// Seconds between two blows.
@@ -68,7 +69,8 @@ pub fn build(area: &mut Builder, setup: &Setup<'_>) {
 }
 
 /// A character that may strike.
-type Striker<'a> = (Entity, &'a Net, &'a Position, &'a mut Inputs<Attack>, &'a mut Arm, Has<Stunned>);
+type Striker<'a> =
+    (Entity, &'a Net, &'a Position, &'a mut Inputs<Attack>, &'a mut Arm, Option<&'a Gear>, Has<Stunned>);
 
 #[expect(clippy::too_many_arguments, reason = "a system's parameters are what it touches")]
 fn strike(
@@ -81,7 +83,7 @@ fn strike(
     mut strikers: Query<Striker<'_>, IsCharacter>,
     targets: Query<(&Net, &Body, &Trail)>,
 ) {
-    for (by, by_net, position, mut inputs, mut arm, stunned) in &mut strikers {
+    for (by, by_net, position, mut inputs, mut arm, gear, stunned) in &mut strikers {
         if inputs.is_empty() {
             continue;
         }
@@ -95,7 +97,8 @@ fn strike(
             match allowed {
                 Ok(target) => {
                     arm.ready = clock.tick + (COOLDOWN_S * f64::from(clock.hz)).ceil() as u64;
-                    blows.0.push(Blow { by, by_net: *by_net, from, target, damage: DAMAGE });
+                    let damage = gear.map_or(DAMAGE, |gear| gear.damage(DAMAGE));
+                    blows.0.push(Blow { by, by_net: *by_net, from, target, damage });
                 }
                 Err(why) => {
                     outbox.send(To::Owner(by), &Missed { target: attack.target, why: why.to_owned() });

@@ -1,16 +1,26 @@
-//! Felling trees and breaking rocks: three strokes, and all see the tile change; after minutes it grows back.
+//! Felling trees and breaking rocks: three strokes, and when the ledger has what they give, all see the tile
+//! change; after minutes it grows back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bevy_ecs::prelude::*;
+use pangea_engine::ledger::who;
 use pangea_engine::walk::Stunned;
 use pangea_engine::{
-    Allowance, Builder, Clock, Input, Inputs, Net, Outbox, Position, Replicate, Setup, Terrain, To,
+    Allowance, Builder, CharacterIs, Clock, Dice, Extent, Input, Inputs, Ledger, Net, Position, Replicate,
+    Setup, Terrain, To,
 };
+use pangea_world::Code;
 use pangea_world::frames::tile;
+use pangea_world::ledger::{Act, Bundle, Source};
 
 use crate::census::{Census, One, square};
+use crate::deeds::{Asking, Deed, Deeds};
+use crate::gear::Gear;
 use crate::health::IsCharacter;
+use crate::heaps::{number_of, tile_of};
+use crate::items::goods;
+use crate::loot::number;
 use crate::path::{Tile, middle};
 
 /// How far the middle of a tile may be, metres.
@@ -60,10 +70,14 @@ struct Tool {
     ready: u64,
 }
 
-/// What was struck and still stands: strokes so far, and the tick of the last. What is felled is what the
-/// terrain has altered.
+/// What was struck and still stands. What is felled is what the terrain has altered.
 #[derive(Resource, Debug, Default)]
-struct Struck(BTreeMap<Tile, (u8, u64)>);
+struct Struck {
+    /// Strokes so far, and the tick of the last.
+    begun: BTreeMap<Tile, (u8, u64)>,
+    /// The ledger was asked for what they give; nobody strikes at them.
+    asked: BTreeSet<Tile>,
+}
 
 /// Declares it.
 pub fn build(area: &mut Builder, _: &Setup<'_>) {
@@ -72,26 +86,36 @@ pub fn build(area: &mut Builder, _: &Setup<'_>) {
     area.on_enter(|ecs, entity, _| {
         ecs.entity_mut(entity).insert(Tool::default());
     });
-    area.system(stroke).system(grow_back);
+    area.system(is_felled).system(stroke).system(grow_back);
 }
 
 /// A character that may strike.
-type Gatherer<'a> = (&'a Net, &'a Position, &'a mut Inputs<Gather>, &'a mut Tool, Has<Stunned>);
+type Gatherer<'a> = (
+    Entity,
+    &'a CharacterIs,
+    (&'a Net, &'a Position, Option<&'a Gear>),
+    &'a mut Inputs<Gather>,
+    &'a mut Tool,
+    Has<Stunned>,
+);
 
 fn stroke(
     clock: Res<Clock>,
+    extent: Res<Extent>,
+    mut asking: Asking<'_>,
     mut struck: ResMut<Struck>,
     mut terrain: ResMut<Terrain>,
-    mut outbox: ResMut<Outbox>,
+    mut dice: ResMut<Dice>,
     mut characters: Query<Gatherer<'_>, IsCharacter>,
 ) {
-    for (net, position, mut inputs, mut tool, stunned) in &mut characters {
+    for (by, CharacterIs(character), (net, position, gear), mut inputs, mut tool, stunned) in &mut characters
+    {
         if inputs.is_empty() {
             continue;
         }
         for Gather { x, y } in inputs.drain() {
             let near = square(middle((x, y)), position.point()) <= REACH_M * REACH_M;
-            if stunned || !near || clock.tick < tool.ready {
+            if stunned || !near || clock.tick < tool.ready || struck.asked.contains(&(x, y)) {
                 continue;
             }
             let what = terrain.tile(x, y);
@@ -101,28 +125,94 @@ fn stroke(
             }
             let Some(left) = struck.stroke((x, y), &clock) else { continue };
             tool.ready = clock.tick + (COOLDOWN_S * f64::from(clock.hz)).ceil() as u64;
-            outbox.send(To::Near(position.point(), SEEN_FROM_M), &Gathered { what, by: net.0, x, y, left });
-            if left == 0 {
-                terrain.set_tile(x, y, if what == tile::TREE { tile::GRASS } else { tile::STONE });
+            let seen = To::Near(position.point(), SEEN_FROM_M);
+            asking.outbox.send(seen, &Gathered { what, by: net.0, x, y, left });
+            if left > 0 {
+                continue;
+            }
+            let source = Source { number: number::TILE | number_of(&extent, (x, y)), life: clock.tick };
+            let gets = gives(what, gear.is_some_and(Gear::has_axe), &mut dice);
+            let act = Act::Pick { who: who(*character), source, gets };
+            if asking.ask(by, *character, act, Deed::Fell((x, y))) {
+                struck.asked.insert((x, y));
+            } else {
+                struck.stands((x, y), &clock);
             }
         }
+    }
+}
+
+/// What a tree or a rock has.
+fn gives(what: u8, has_axe: bool, dice: &mut Dice) -> Bundle {
+    let count = 2 + dice.below(2) + u32::from(has_axe);
+    if what == tile::TREE {
+        return Bundle::goods([goods("wood", count)]);
+    }
+    let mut found = vec![goods("stone", count)];
+    match dice.below(30) {
+        0 => found.push(goods("gem", 1)),
+        1..9 => found.push(goods("iron", 1)),
+        _ => {}
+    }
+    Bundle::goods(found)
+}
+
+/// What the ledger has given, falls; what it could not give, stands.
+fn is_felled(
+    clock: Res<Clock>,
+    extent: Res<Extent>,
+    ledger: Res<Ledger>,
+    deeds: Res<Deeds>,
+    mut struck: ResMut<Struck>,
+    mut terrain: ResMut<Terrain>,
+    mut looked: Local<bool>,
+) {
+    for (open, outcome) in deeds.settled() {
+        let Deed::Fell(at) = open.deed else { continue };
+        struck.asked.remove(&at);
+        match outcome {
+            Err(refusal) if refusal.code != Code::SourceSpent => struck.stands(at, &clock),
+            _ => fell(&mut terrain, at),
+        }
+    }
+    if !std::mem::replace(&mut *looked, true) {
+        // What was felled shortly before the area ended, and later than it was saved.
+        let grows = GROWS_BACK_S * u64::from(clock.hz);
+        for (source, life) in ledger.all_spent() {
+            if source >> 56 == number::TILE >> 56 && clock.tick < life + grows {
+                fell(&mut terrain, tile_of(&extent, source - number::TILE));
+            }
+        }
+    }
+}
+
+fn fell(terrain: &mut Terrain, (x, y): Tile) {
+    match terrain.tile(x, y) {
+        tile::TREE => terrain.set_tile(x, y, tile::GRASS),
+        tile::ROCK => terrain.set_tile(x, y, tile::STONE),
+        _ => {}
     }
 }
 
 impl Struck {
     /// One stroke; how many are left, or `None` if too many are begun.
     fn stroke(&mut self, at: Tile, clock: &Clock) -> Option<u8> {
-        if self.0.len() >= MOST && !self.0.contains_key(&at) {
+        if self.begun.len() >= MOST && !self.begun.contains_key(&at) {
             return None;
         }
-        let (strokes, last) = self.0.entry(at).or_insert((0, clock.tick));
+        let (strokes, last) = self.begun.entry(at).or_insert((0, clock.tick));
         *strokes += 1;
         *last = clock.tick;
         let left = STROKES.saturating_sub(*strokes);
         if left == 0 {
-            self.0.remove(&at);
+            self.begun.remove(&at);
         }
         Some(left)
+    }
+
+    /// It could not give what it has: the last stroke counts for nothing.
+    fn stands(&mut self, at: Tile, clock: &Clock) {
+        self.begun.insert(at, (STROKES - 1, clock.tick));
     }
 }
 
@@ -137,7 +227,7 @@ fn grow_back(
     if !clock.tick.is_multiple_of(hz) {
         return;
     }
-    struck.0.retain(|_, (_, last)| clock.tick.saturating_sub(*last) < HEALS_S * hz);
+    struck.begun.retain(|_, (_, last)| clock.tick.saturating_sub(*last) < HEALS_S * hz);
     let is_due = |since: u64| clock.tick.saturating_sub(since) >= GROWS_BACK_S * hz;
     let due: Vec<(Tile, u8)> = terrain
         .altered()

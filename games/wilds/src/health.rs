@@ -11,8 +11,10 @@ use pangea_engine::{
 use pangea_world::layout::ground_at;
 
 use crate::census::square;
+use crate::gear::Gear;
 use crate::mind::{Mind, Way};
 use crate::population::{Lairs, Member};
+use crate::species::Species;
 
 /// Health of a character that is well.
 pub const CHARACTER_HEALTH: u16 = 100;
@@ -111,6 +113,21 @@ pub struct Blow {
 #[derive(Resource, Debug, Default)]
 pub struct Blows(pub Vec<Blow>);
 
+/// A creature that died.
+#[derive(Debug, Clone, Copy)]
+pub struct Death {
+    /// What it was.
+    pub species: Species,
+    /// Where.
+    pub at: Point,
+    /// Who struck last.
+    pub by: Entity,
+}
+
+/// The creatures that died in this step.
+#[derive(Resource, Debug, Default)]
+pub struct Deaths(pub Vec<Death>);
+
 /// Where the dead of this area stand up.
 #[derive(Resource, Debug, Default)]
 struct Homes {
@@ -124,6 +141,7 @@ struct Homes {
 pub fn build(area: &mut Builder, setup: &Setup<'_>) {
     area.component::<Body>().event::<Hit>().event::<Died>();
     area.ecs.insert_resource(Blows::default());
+    area.ecs.insert_resource(Deaths::default());
     area.ecs.insert_resource(Homes::new(setup));
     area.on_enter(|ecs, entity, _| {
         let Some(at) = ecs.get::<Position>(entity).map(|position| position.point()) else { return };
@@ -166,6 +184,7 @@ type Struck<'a> = (
     &'a mut Wound,
     Option<(&'a mut Mind, &'a mut Way)>,
     Option<&'a Member>,
+    Option<&'a Gear>,
 );
 
 fn land_blows(
@@ -174,20 +193,22 @@ fn land_blows(
     mut blows: ResMut<Blows>,
     mut outbox: ResMut<Outbox>,
     mut lairs: ResMut<Lairs>,
+    mut deaths: ResMut<Deaths>,
     mut bodies: Query<Struck<'_>>,
 ) {
     for blow in blows.0.drain(..) {
-        let Ok((mut body, net, position, mut wound, mind, member)) = bodies.get_mut(blow.target) else {
+        let Ok((mut body, net, position, mut wound, mind, member, gear)) = bodies.get_mut(blow.target) else {
             continue;
         };
         if body.health == 0 {
             continue;
         }
         let (net, at) = (*net, position.point());
-        let damage = blow.damage.min(body.health);
+        let damage = gear.map_or(blow.damage, |gear| gear.softens(blow.damage)).min(body.health);
         body.health -= damage;
         wound.0 = clock.tick;
         outbox.send(To::Near(at, SEEN_FROM_M), &Hit { by: blow.by_net.0, target: net.0, damage });
+        let species = mind.as_ref().map(|(mind, _)| mind.species);
         if let Some((mut mind, mut way)) = mind {
             mind.is_hurt(&mut way, at, &blow);
         }
@@ -195,6 +216,7 @@ fn land_blows(
             continue;
         }
         outbox.send(To::Near(at, SEEN_FROM_M), &Died { who: net.0, by: blow.by_net.0 });
+        deaths.0.extend(species.map(|species| Death { species, at, by: blow.by }));
         match member {
             Some(member) => {
                 lairs.has_lost_one(member.0, &clock);
@@ -206,7 +228,7 @@ fn land_blows(
             }
         }
         // Whoever hunts near has enough for now.
-        for (_, _, position, _, mind, _) in &mut bodies {
+        for (_, _, position, _, mind, ..) in &mut bodies {
             if let Some((mut mind, _)) = mind
                 && square(position.point(), at) < 20.0 * 20.0
             {

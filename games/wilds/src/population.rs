@@ -7,6 +7,7 @@ use bevy_ecs::prelude::*;
 use pangea_engine::walk::{Point, is_free, nearest_free};
 use pangea_engine::{Builder, Clock, Dice, Extent, Position, Setup, Terrain};
 use pangea_world::frames::tile;
+use pangea_world::space::Ground;
 use pangea_world::world::Kind;
 
 use crate::census::{inside, period, square};
@@ -76,15 +77,18 @@ pub fn build(area: &mut Builder, setup: &Setup<'_>) {
         doorsteps: doorsteps(setup.world, setup.ground),
         cells: BTreeMap::new(),
     });
-    let is_lobby = match (&setup.world.kind, setup.ground) {
-        (Kind::Maps(maps), pangea_world::space::Ground::Map(name)) => {
-            maps.map(name).is_ok_and(|map| map.lobby)
-        }
-        _ => false,
-    };
-    if setup.world.creatures && !is_lobby {
+    if is_wild(setup) {
         area.system(wake).system(sleep);
     }
+}
+
+/// Whether anything lives and grows here beside the players.
+pub fn is_wild(setup: &Setup<'_>) -> bool {
+    let is_lobby = match (&setup.world.kind, setup.ground) {
+        (Kind::Maps(maps), Ground::Map(name)) => maps.map(name).is_ok_and(|map| map.lobby),
+        _ => false,
+    };
+    setup.world.creatures && !is_lobby
 }
 
 impl Lairs {

@@ -2,13 +2,15 @@
 
 use bevy_ecs::prelude::*;
 use pangea_engine::outbox::Event;
-use pangea_engine::replicate::{put_message, take_message};
+use pangea_engine::replicate::take_message;
 use pangea_engine::walk::Stunned;
 use pangea_engine::*;
 use pangea_world::frames::tile;
 use pangea_world::id::CharacterId;
 use pangea_world::space::{Ground, Rect};
 use pangea_world::world_file;
+
+mod goods;
 
 use crate::attack::{Attack, Missed};
 use crate::gather::{Gather, Gathered};
@@ -32,11 +34,10 @@ impl Land for Flat {
 const FLAT: Game = Game { name: "flat", land: |_, _| Box::new(Flat), build: crate::build };
 const EXTENT: Rect = Rect { x0: 0, y0: 0, x1: 512, y1: 512 };
 /// Events in the order in which the game declares them.
-const EVENTS: [&str; 4] = ["Hit", "Died", "Missed", "Gathered"];
+const EVENTS: [&str; 6] = ["Told", "Got", "Hit", "Died", "Missed", "Gathered"];
 
 struct Try {
     sim: Sim,
-    seq: u32,
     heard: Vec<Event>,
 }
 
@@ -49,7 +50,9 @@ impl Try {
         let ground = Ground::Cells(Rect { x0: 0, y0: 0, x1: 8, y1: 8 });
         let setup =
             Setup { world: &world, ground: &ground, extent: EXTENT, tick_hz: 20, view_m: 60, tick: 0 };
-        Self { sim: Sim::new(&FLAT, &setup), seq: 0, heard: Vec::new() }
+        let mut sim = Sim::new(&FLAT, &setup);
+        sim.own_ledger();
+        Self { sim, heard: Vec::new() }
     }
 
     fn empty() -> Self {
@@ -90,20 +93,17 @@ impl Try {
         self.sim.ecs().get::<Net>(entity).expect("it has a number").0
     }
 
-    fn give<T: Input>(&mut self, who: u16, kind: u8, input: &T) {
-        let mut payload = Vec::new();
-        put_message(input, &mut payload);
-        self.seq += 1;
-        let _ = self.sim.input(who, self.seq, kind, &payload);
+    fn give<T: Input>(&mut self, who: u16, input: &T) {
+        let _ = self.sim.act(who, input);
     }
 
     fn attack(&mut self, who: u16, target: u16, tick: u64) {
-        self.give(who, 1, &Attack { target, tick });
+        self.give(who, &Attack { target, tick });
         self.step(1);
     }
 
     fn gather(&mut self, who: u16, x: i32, y: i32) {
-        self.give(who, 2, &Gather { x, y });
+        self.give(who, &Gather { x, y });
     }
 
     fn told<T: Replicate>(&self) -> Vec<T> {
@@ -345,7 +345,7 @@ fn the_same_seed_and_the_same_inputs_give_the_same_life() {
         let ada = game.character((256.0, 256.0));
         for tick in 0..1_200u32 {
             let turn = f64::from(tick / 40) * 2.4;
-            game.give(ada, 0, &Walk { dx: turn.cos() as f32, dy: turn.sin() as f32 });
+            game.give(ada, &Walk { dx: turn.cos() as f32, dy: turn.sin() as f32 });
             game.step(1);
         }
         (game.awake(), game.heard.len())

@@ -15,6 +15,8 @@ use serde::Deserialize;
 pub(super) const WORLD: &str = "trial";
 /// How long `pangea up` may take to stop before it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
+/// Crashes after which an area is left down: a trial kills more than a game may crash.
+const MOST_KILLS: u32 = 10_000;
 /// Each server takes three.
 const PORTS_PER_SERVER: u16 = 3;
 /// Below the ports that Linux gives to outgoing connections (32768-60999).
@@ -56,7 +58,7 @@ impl Cluster {
         let listen = |offset: u16| format!("127.0.0.1:{}", first + offset);
         let text = format!(
             "data = {data:?}\nworlds = {worlds:?}\nlog = \"warn\"\n\
-             [central]\nlisten = \"{}\"\nlink = \"{}\"\n\
+             [central]\nlisten = \"{}\"\nlink = \"{}\"\ncrash_limit = {MOST_KILLS}\n\
              [chat]\nlisten = \"{}\"\n\
              [accounts]\nargon2_memory_kib = 8\nargon2_passes = 1\n\
              [spawner]\nports = \"{}-{}\"\ncapacity = {capacity}\n\

@@ -9,6 +9,7 @@ mod broken_servers;
 mod browser;
 mod crash;
 mod enter;
+mod goods;
 mod handoff_kills;
 mod layers;
 mod ledger;

@@ -57,6 +57,8 @@ pub(super) struct Player {
     quests: u64,
     /// The next step of the quest that is done now.
     step: What,
+    /// The last tick that it was told of, and when.
+    ticked: Option<(u32, Instant)>,
 }
 
 impl Player {
@@ -75,6 +77,7 @@ impl Player {
             sources: 0,
             quests: 0,
             step: What::Accept,
+            ticked: None,
         }
     }
 
@@ -96,6 +99,7 @@ impl Player {
             };
             match event {
                 Some(Event::Game { name, values }) if name == "Told" => self.told(&values),
+                Some(Event::Updated { .. }) if self.number == 0 => self.tick(game.view().tick),
                 Some(Event::Lost) => self.lost(),
                 Some(Event::Ended(how)) => {
                     self.lost();
@@ -183,9 +187,20 @@ impl Player {
         }
     }
 
+    /// Counts ticks and their time, while the connection lasts.
+    fn tick(&mut self, tick: u32) {
+        let now = Instant::now();
+        if let Some((before, at)) = self.ticked.replace((tick, now)) {
+            let mut notes = self.common.record.notes();
+            notes.ticks += u64::from(tick.wrapping_sub(before));
+            notes.ticked += now - at;
+        }
+    }
+
     /// Nobody knows what became of what was under way. A source is asked again: whatever comes, it gives once.
     /// Nothing else is, for it would be another deed.
     fn lost(&mut self) {
+        self.ticked = None;
         let mut notes = self.common.record.notes();
         notes.losses += 1;
         for (deed, since) in self.open.values_mut() {

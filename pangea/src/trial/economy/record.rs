@@ -34,6 +34,9 @@ pub(super) struct Notes {
     pub(super) unknown: u64,
     /// Wishes that were not answered although nothing was lost.
     pub(super) unanswered: u64,
+    /// Ticks that one of the players was told of, and how long they took.
+    pub(super) ticks: u64,
+    pub(super) ticked: Duration,
     /// Connections that were lost, and players who did not come back.
     pub(super) losses: u64,
     pub(super) gone: Vec<String>,

@@ -11,6 +11,9 @@ use super::audit::{Found, Verdict};
 use super::record::Notes;
 use crate::flags::TrialEconomy;
 
+/// Players who did not come back of whom it is said why.
+const MOST_TOLD: usize = 3;
+
 /// The figures as they are printed.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
@@ -35,6 +38,8 @@ pub(super) struct Report {
     /// From the wish to the answer at the player, two ticks included.
     commit_ms_p50: f64,
     commit_ms_p99: f64,
+    /// Ticks of the area per second of this machine's time, while it lived.
+    tick_hz: f64,
     refusals: BTreeMap<String, u64>,
     sources: u64,
     sources_gave_twice: u64,
@@ -59,7 +64,8 @@ impl Report {
         let mut broken = verdict.broken();
         let seconds = took.as_secs_f64();
         if !notes.gone.is_empty() {
-            broken.push(format!("{} players did not come back: {}", notes.gone.len(), notes.gone.join("; ")));
+            let some = notes.gone.iter().take(MOST_TOLD).map(String::as_str).collect::<Vec<_>>().join("; ");
+            broken.push(format!("{} players did not come back: {some}", notes.gone.len()));
         }
         if notes.unanswered > 0 {
             broken.push(format!("{} wishes were never answered", notes.unanswered));
@@ -87,6 +93,7 @@ impl Report {
             operations_per_s: round(acknowledged as f64 / seconds.max(1e-3)),
             commit_ms_p50: percentile(&mut notes.commit_ms, 0.5),
             commit_ms_p99: percentile(&mut notes.commit_ms, 0.99),
+            tick_hz: round(notes.ticks as f64 / notes.ticked.as_secs_f64().max(1e-3)),
             refusals: notes.refusals.clone(),
             sources: verdict.sources,
             sources_gave_twice: verdict.sources_twice,
@@ -129,6 +136,7 @@ impl Report {
                 format!("{:.1} / {:.1} ms", self.commit_ms_p50, self.commit_ms_p99),
                 "p50 / p99 at the player",
             ),
+            row("tick", format!("{:.1} ticks/s", self.tick_hz), "of the area, while it lived"),
             row("did not come back", self.disconnects, "players"),
         ];
         with_ending(&rows, &self.broken)

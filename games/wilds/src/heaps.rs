@@ -1,0 +1,90 @@
+//! What lies on the ground. The ledger knows it, and the slot says where: four to a tile.
+
+use std::collections::BTreeMap;
+
+use bevy_ecs::prelude::*;
+use pangea_engine::walk::Point;
+use pangea_engine::{Builder, Extent, Kind, Ledger, Position, Replicate, Setup};
+use pangea_world::id::ItemId;
+
+use crate::items;
+use crate::path::{Tile, middle, tile_at};
+
+/// Heaps side by side on a tile.
+const TO_A_TILE: u32 = 4;
+
+/// Goods on the ground.
+#[derive(Component, Replicate, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Heap {
+    /// Which item.
+    pub item: u16,
+    /// How many.
+    pub count: u32,
+}
+
+/// Which stack a heap is.
+#[derive(Component, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeapIs(pub ItemId);
+
+/// The heaps that are shown, by slot.
+#[derive(Resource, Debug)]
+struct Heaps {
+    kind: Kind,
+    shown: BTreeMap<u32, (Entity, ItemId, i64)>,
+}
+
+/// Declares them.
+pub fn build(area: &mut Builder, _: &Setup<'_>) {
+    let kind = area.component::<Heap>().kind("heap");
+    area.ecs.insert_resource(Heaps { kind, shown: BTreeMap::new() });
+    area.system(lie);
+}
+
+/// The number of a tile of the area, from its north-west corner row by row.
+pub fn number_of(extent: &Extent, (x, y): Tile) -> u64 {
+    let rect = extent.0;
+    let along = |v: i32, from: i32| (i64::from(v) - i64::from(from)).max(0) as u64;
+    along(y, rect.y0) * along(rect.x1, rect.x0) + along(x, rect.x0)
+}
+
+/// The tile with this number.
+pub fn tile_of(extent: &Extent, number: u64) -> Tile {
+    let rect = extent.0;
+    let width = (i64::from(rect.x1) - i64::from(rect.x0)).max(1) as u64;
+    (rect.x0.wrapping_add((number % width) as i32), rect.y0.wrapping_add((number / width) as i32))
+}
+
+/// The spot of the ground under a point.
+pub fn spot_at(extent: &Extent, at: Point) -> u32 {
+    (number_of(extent, tile_at(at)) % u64::from(u32::MAX / TO_A_TILE)) as u32 * TO_A_TILE
+}
+
+/// Where it lies, metres.
+fn place_of(extent: &Extent, slot: u32) -> Point {
+    let (x, y) = middle(tile_of(extent, u64::from(slot / TO_A_TILE)));
+    let (right, down) = (slot % 2, slot / 2 % 2);
+    (x - 0.25 + f64::from(right) * 0.5, y - 0.25 + f64::from(down) * 0.5)
+}
+
+fn lie(mut commands: Commands, ledger: Res<Ledger>, extent: Res<Extent>, mut heaps: ResMut<Heaps>) {
+    if !ledger.ground_changed() {
+        return;
+    }
+    let ground = &ledger.ground().stacks;
+    heaps.shown.retain(|slot, (entity, item, count)| {
+        let lies = ground.get(slot).is_some_and(|stack| stack.id == *item && stack.quantity == *count);
+        if !lies {
+            commands.entity(*entity).despawn();
+        }
+        lies
+    });
+    for (slot, stack) in ground {
+        if heaps.shown.contains_key(slot) {
+            continue;
+        }
+        let (x, y) = place_of(&extent, *slot);
+        let heap = Heap { item: items::number(&stack.template), count: stack.quantity as u32 };
+        let entity = commands.spawn((heaps.kind, Position { x, y }, heap, HeapIs(stack.id))).id();
+        heaps.shown.insert(*slot, (entity, stack.id, stack.quantity));
+    }
+}

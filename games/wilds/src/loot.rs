@@ -1,0 +1,231 @@
+//! What gives goods once: corpses, herbs, chests, trees. Each is a source of the ledger, which knows the last
+//! life of it that gave; lives are ticks, so that a checkpoint which brings a thing back does not bring back
+//! what it gave.
+
+use std::collections::BTreeSet;
+
+use bevy_ecs::prelude::*;
+use pangea_engine::ledger::who;
+use pangea_engine::walk::Stunned;
+use pangea_engine::{
+    Allowance, Builder, CharacterIs, Clock, Dice, Input, Inputs, Kind, Net, Position, Replicate, Setup,
+};
+use pangea_world::Code;
+use pangea_world::ledger::{self, Act, Bundle, Coins, Goods, Part};
+
+use crate::bag::COIN;
+use crate::census::square;
+use crate::deeds::{Asking, Deed, Deeds};
+use crate::health::{Deaths, IsCharacter};
+use crate::heaps::HeapIs;
+use crate::items;
+use crate::species::Species;
+
+/// From how far one takes something, metres.
+pub const REACH_M: f64 = 2.2;
+/// Seconds that a corpse lies.
+pub const LIES_S: u64 = 90;
+/// Most corpses in an area; beyond it the dead leave nothing.
+const MOST_CORPSES: u64 = 4_096;
+
+/// Numbers of sources by what they are; what is added is below 2^56.
+pub mod number {
+    /// A tree or a rock; and its tile's number.
+    pub const TILE: u64 = 1 << 56;
+    /// A herb; and its cell's number.
+    pub const HERB: u64 = 2 << 56;
+    /// A chest; and its cell's number.
+    pub const CHEST: u64 = 3 << 56;
+    /// A corpse; and its place among those that lie.
+    pub const CORPSE: u64 = 4 << 56;
+}
+
+/// Something that gives goods once.
+#[derive(Component, Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The ledger's number of it.
+    pub number: u64,
+    /// What it gives.
+    pub gets: Bundle,
+    /// Whether somebody has asked for it already.
+    asked: bool,
+}
+
+impl Source {
+    /// One that nobody has asked for.
+    pub fn new(number: u64, gets: Bundle) -> Self {
+        Self { number, gets, asked: false }
+    }
+}
+
+/// Whose corpse it is.
+#[derive(Component, Replicate, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Loot {
+    /// The species' number.
+    pub of: u16,
+}
+
+/// A corpse is gone in this tick.
+#[derive(Component, Debug, Clone, Copy)]
+struct Rots(u64);
+
+/// The kind of corpses, and where the next one is counted.
+#[derive(Resource, Debug)]
+struct Corpses {
+    kind: Kind,
+    next: u64,
+}
+
+/// Take what is there.
+#[derive(Replicate, Debug, Clone, PartialEq, Eq)]
+pub struct Take {
+    /// A corpse, a heap, a herb or a chest, by its number on the wire.
+    pub target: u16,
+}
+
+impl Input for Take {}
+
+/// Declares it.
+pub fn build(area: &mut Builder, _: &Setup<'_>) {
+    let kind = area.component::<Loot>().kind("corpse");
+    area.ecs.insert_resource(Corpses { kind, next: 0 });
+    area.input::<Take>(Allowance::in_ten_ticks(5));
+    area.system(take).system(is_taken).system(lie_dead).system(rot);
+}
+
+/// A character that takes.
+type Taker<'a> = (Entity, &'a CharacterIs, &'a Position, &'a mut Inputs<Take>, Has<Stunned>);
+/// Something that can be taken.
+type Thing<'a> = (Entity, &'a Net, &'a Position, Option<&'a mut Source>, Option<&'a HeapIs>);
+
+/// Whether something can be taken.
+type CanBeTaken = Or<(With<Source>, With<HeapIs>)>;
+
+fn take(
+    clock: Res<Clock>,
+    mut asking: Asking<'_>,
+    mut characters: Query<Taker<'_>, IsCharacter>,
+    mut things: Query<Thing<'_>, CanBeTaken>,
+) {
+    for (by, CharacterIs(character), at, mut inputs, stunned) in &mut characters {
+        for Take { target } in inputs.drain() {
+            if stunned {
+                asking.refuse(by, "stunned", "not now");
+                continue;
+            }
+            let found = things.iter_mut().find(|(_, net, ..)| net.0 == target);
+            let Some((thing, _, there, source, heap)) = found else {
+                asking.refuse(by, "gone", "there is nothing to take");
+                continue;
+            };
+            if square(at.point(), there.point()) > REACH_M * REACH_M {
+                asking.refuse(by, "too_far", "that is out of reach");
+                continue;
+            }
+            let who = who(*character);
+            if let Some(HeapIs(item)) = heap {
+                let lies = asking.ledger.ground().stacks.values().find(|stack| stack.id == *item);
+                if let Some(quantity) = lies.map(|stack| stack.quantity) {
+                    let act = Act::Take { who, part: Part { item: *item, quantity } };
+                    asking.ask(by, *character, act, Deed::Carry);
+                }
+            } else if let Some(mut source) = source {
+                if source.asked {
+                    asking.refuse_with(by, Code::SourceSpent, "somebody else was faster");
+                    continue;
+                }
+                let spends = ledger::Source { number: source.number, life: clock.tick };
+                let act = Act::Pick { who, source: spends, gets: source.gets.clone() };
+                source.asked = asking.ask(by, *character, act, Deed::Loot(thing));
+            }
+        }
+    }
+}
+
+/// What has given is gone; what could not be taken stays.
+fn is_taken(mut commands: Commands, deeds: Res<Deeds>, mut sources: Query<&mut Source>) {
+    for (open, outcome) in deeds.settled() {
+        let Deed::Loot(thing) = open.deed else { continue };
+        let Ok(mut source) = sources.get_mut(thing) else { continue };
+        match outcome {
+            Err(refusal) if refusal.code != Code::SourceSpent => source.asked = false,
+            _ => commands.entity(thing).despawn(),
+        }
+    }
+}
+
+/// Creatures that a character killed leave a corpse.
+fn lie_dead(
+    mut commands: Commands,
+    clock: Res<Clock>,
+    mut deaths: ResMut<Deaths>,
+    mut corpses: ResMut<Corpses>,
+    mut dice: ResMut<Dice>,
+    lying: Query<&Source, With<Rots>>,
+    characters: Query<(), IsCharacter>,
+) {
+    if deaths.0.is_empty() {
+        return;
+    }
+    let mut taken: BTreeSet<u64> = lying.iter().map(|source| source.number - number::CORPSE).collect();
+    for death in deaths.0.drain(..).filter(|death| characters.contains(death.by)) {
+        let free = (0..MOST_CORPSES).map(|n| (corpses.next + n) % MOST_CORPSES);
+        let Some(place) = free.into_iter().find(|place| !taken.contains(place)) else { return };
+        taken.insert(place);
+        corpses.next = place + 1;
+        let source = Source::new(number::CORPSE | place, of(death.species, &mut dice));
+        let (x, y) = death.at;
+        let rots = Rots(clock.tick + LIES_S * u64::from(clock.hz));
+        let loot = Loot { of: death.species as u16 };
+        commands.spawn((corpses.kind, Position { x, y }, loot, source, rots));
+    }
+}
+
+/// Each second: corpses that lay long enough are gone, but for those that somebody is taking from.
+fn rot(mut commands: Commands, clock: Res<Clock>, corpses: Query<(Entity, &Rots, &Source)>) {
+    if !clock.tick.is_multiple_of(u64::from(clock.hz)) {
+        return;
+    }
+    for (entity, Rots(at), source) in &corpses {
+        if *at <= clock.tick && !source.asked {
+            commands.entity(entity).despawn();
+        }
+    }
+}
+
+/// What a creature has on it.
+fn of(species: Species, dice: &mut Dice) -> Bundle {
+    let mut goods = Vec::new();
+    let mut coins = 0;
+    match species {
+        Species::Rabbit => {
+            goods.push(items::goods("meat", 1));
+            goods.push(items::goods("fur", 1));
+        }
+        Species::Deer => {
+            goods.push(items::goods("meat", 2 + dice.below(2)));
+            goods.push(items::goods("hide", 1 + dice.below(2)));
+            if dice.one_in(2) {
+                goods.push(items::goods("antler", 1));
+            }
+        }
+        Species::Boar => {
+            goods.push(items::goods("meat", 2 + dice.below(3)));
+            goods.push(items::goods("hide", 1));
+            goods.push(items::goods("tusk", 1 + dice.below(2)));
+        }
+        Species::Wolf => {
+            goods.push(items::goods("hide", 1));
+            goods.push(items::goods("fang", 1));
+            // Whoever fed it before had a purse.
+            coins = 3 + i64::from(dice.below(8));
+        }
+    }
+    purse(goods, coins)
+}
+
+/// Goods, and coins if there are any.
+pub fn purse(goods: Vec<Goods>, coins: i64) -> Bundle {
+    let coins = if coins > 0 { vec![Coins::new(COIN, coins)] } else { Vec::new() };
+    Bundle { goods, coins }
+}
