@@ -170,10 +170,11 @@ impl Client {
         if !count.is_multiple_of(8) {
             body.put_u8((1 << (count % 8)) - 1);
         }
-        for id in &self.sees {
+        let begin = body.len();
+        body.put_bytes(0, 2 * count);
+        for (by, id) in body[begin..].chunks_exact_mut(2).zip(&self.sees) {
             let [dx, dy] = moves[usize::from(*id)];
-            body.put_i8(dx);
-            body.put_i8(dy);
+            by.copy_from_slice(&[dx as u8, dy as u8]);
         }
         frame.clear();
         let length = body.len() + if body.len() < 0x80 { 2 } else { 3 };

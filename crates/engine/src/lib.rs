@@ -69,6 +69,7 @@ pub mod replicate;
 pub mod rng;
 mod shadow;
 pub mod sim;
+mod stir;
 pub mod terrain;
 pub mod testing;
 #[cfg(test)]

@@ -11,17 +11,16 @@ use crate::field::{Malformed, put_varint};
 use crate::registry::Kind;
 use crate::replicate::{Audience, FieldInfo, Replicate, id};
 use crate::sim::{Clock, Net};
+use crate::stir::Stirs;
 
 /// The part of a component's record that says: it is gone.
 const GONE: u8 = 0x80;
 
-/// What the gathering of every client reads of an entity.
+/// What is read of an entity of which a client does not know all.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Hot {
     /// The tick at which this id was taken; 0: nobody has it.
     pub born: u64,
-    /// Where clients are told that it stands, centimetres.
-    pub at: (i32, i32),
     /// The last tick at which anything but its place changed for all, and the one before that.
     pub fresh: u64,
     pub fresh_before: u64,
@@ -62,6 +61,8 @@ struct FieldShadow {
 pub(crate) struct Shadows {
     pub hot: Vec<Hot>,
     pub cold: Vec<Option<Shadow>>,
+    /// What is new of each.
+    pub stirs: Stirs,
     /// Records of this tick, one after the other.
     pub written: Vec<u8>,
     touched: Vec<u16>,
@@ -72,6 +73,7 @@ impl Shadows {
     pub fn appear(&mut self, id: u16, entity: Entity, kind: Kind, tick: u64) {
         let n = usize::from(id);
         self.hot[n] = Hot { born: tick, ..Hot::default() };
+        self.stirs.replace(n);
         self.cold[n] = Some(Shadow { entity, kind, owner_fresh: 0, record: 0..0, parts: SmallVec::new() });
     }
 
@@ -79,16 +81,24 @@ impl Shadows {
     pub fn vanish(&mut self, id: u16) {
         self.hot[usize::from(id)] = Hot::default();
         self.cold[usize::from(id)] = None;
+        self.stirs.replace(usize::from(id));
     }
 
     /// Room for one more id.
     pub fn grow(&mut self) {
         self.hot.push(Hot::default());
         self.cold.push(None);
+        self.stirs.grow();
+    }
+
+    /// A step begins: nothing of it is new yet.
+    pub fn begin(&mut self, tick: u64) {
+        self.stirs.begin(self.hot.iter().map(|hot| hot.born == 0 || hot.born == tick));
     }
 
     fn touch(&mut self, id: u16, tick: u64, for_all: bool) {
         let hot = &mut self.hot[usize::from(id)];
+        self.stirs.change(usize::from(id), for_all);
         if for_all && hot.fresh != tick {
             (hot.fresh_before, hot.fresh) = (hot.fresh, tick);
             self.touched.push(id);

@@ -259,7 +259,6 @@ impl Sim {
         self.seqs[usize::from(id)] = Seq { of_character: true, ..Seq::default() };
         let born = self.tick() + 1;
         self.shadows.appear(id, entity, CHARACTER, born);
-        self.shadows.hot[usize::from(id)].at = centimetres((x, y));
         self.ledger().came(who);
         for hook in &mut self.on_enter {
             hook(&mut self.ecs, entity, why);
@@ -294,6 +293,11 @@ impl Sim {
     /// Where an entity stands, metres.
     pub fn place(&self, id: u16) -> Option<Point> {
         Some(self.ecs.get::<Position>(self.entity(id)?)?.point())
+    }
+
+    /// Where clients are told that an entity stands, centimetres, if it had a place in the last step.
+    pub fn seen_at(&self, id: u16) -> Option<(i32, i32)> {
+        self.shadows.stirs.seen_at(usize::from(id), self.tick())
     }
 
     /// The entity with this id.
@@ -356,7 +360,7 @@ impl Sim {
         self.free.extend(self.resting.drain(..));
         self.take_in(tick);
         self.take_out();
-        self.look();
+        self.look(tick);
         for part in &mut self.registry.parts {
             part.collect(&self.ecs, &mut self.shadows);
         }
@@ -401,11 +405,12 @@ impl Sim {
     }
 
     /// Where everything stands now.
-    fn look(&mut self) {
+    fn look(&mut self, tick: u64) {
         self.seen.clear();
+        self.shadows.begin(tick);
         for (_, net, position) in self.places.iter(&self.ecs) {
             let at = centimetres(position.point());
-            self.shadows.hot[usize::from(net.0)].at = at;
+            self.shadows.stirs.place(usize::from(net.0), at, tick);
             self.seen.push(Seen { id: net.0, x: at.0, y: at.1 });
         }
         self.grid.fill(&self.seen);

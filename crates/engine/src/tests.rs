@@ -330,6 +330,37 @@ fn nothing_new_is_nothing_to_send() {
     );
 }
 
+/// One comes into view in the very step of which not all can be told: he is told where he is now.
+#[test]
+fn one_enters_when_there_is_too_much_to_tell() {
+    for busy in 0..8 {
+        let mut sim = sim();
+        let me = character(&mut sim, "me", (10.0, 10.0));
+        let others: Vec<u16> =
+            (0..6).map(|n| character(&mut sim, "other", (12.0, 12.0 + f64::from(n)))).collect();
+        let comer = character(&mut sim, "comer", (51.4, 10.0));
+        let mut client = Client::default();
+        for n in 0..60 {
+            if n < 8 {
+                walk(&mut sim, comer, n + 1, -1.0, 0.0).expect("taken");
+            }
+            if n == busy {
+                others.iter().for_each(|id| walk(&mut sim, *id, 1, 0.0, 1.0).expect("taken"));
+            }
+            sim.step(1.0);
+            client.gather(&mut sim, (1_000, 1_000), me, 0, 4);
+        }
+        assert_eq!(client.seen.len(), 8);
+        for id in others.into_iter().chain([comer]) {
+            assert_eq!(
+                client.seen[&id].at,
+                centimetres(sim.place(id).expect("there")),
+                "busy in step {busy}"
+            );
+        }
+    }
+}
+
 /// K.3: fields go to whom they are declared for, in the steps they are declared in.
 #[test]
 fn fields_go_to_whom_they_are_for() {
@@ -385,8 +416,12 @@ enum Act {
     Heal(usize, u16),
     Sleep(usize),
     Wake(usize),
+    /// Somebody is moved elsewhere at once.
+    Jump(usize, f64, f64),
     /// This client's socket is full for a tick.
     Skip(usize),
+    /// This client looks from elsewhere at once.
+    Look(usize, f64, f64),
 }
 
 fn acts() -> impl Strategy<Value = Vec<Vec<Act>>> {
@@ -398,9 +433,11 @@ fn acts() -> impl Strategy<Value = Vec<Vec<Act>>> {
         2 => (0usize..30, 0u16..400).prop_map(|(who, health)| Act::Heal(who, health)),
         1 => (0usize..30).prop_map(Act::Sleep),
         1 => (0usize..30).prop_map(Act::Wake),
+        1 => (0usize..30, 0.0f64..200.0, 0.0f64..200.0).prop_map(|(who, x, y)| Act::Jump(who, x, y)),
         1 => (0usize..4).prop_map(Act::Skip),
+        1 => (0usize..4, 0.0f64..200.0, 0.0f64..200.0).prop_map(|(client, x, y)| Act::Look(client, x, y)),
     ];
-    proptest::collection::vec(proptest::collection::vec(act, 0..12), 1..40)
+    proptest::collection::vec(proptest::collection::vec(act, 0..12), 1..60)
 }
 
 /// One that is there: its id, its last input, what clients shall see.
@@ -411,8 +448,8 @@ struct There {
 }
 
 proptest! {
-    /// Whatever walks, comes, goes and changes, and whatever updates were left out: after each update a client
-    /// knows exactly what lies within its view. With too small a budget it knows so as soon as nothing changes
+    /// Whatever walks, comes, goes and changes, from wherever it is looked at, and whatever updates were left out:
+    /// after each update a client knows exactly what lies within its view. With too small a budget it knows so as soon as nothing changes
     /// any more: nothing starves, the last place always arrives.
     #[test]
     fn a_client_knows_what_the_server_shows(ticks in acts(), hz in prop_oneof![Just(1u32), Just(20)], tight: bool) {
@@ -427,7 +464,12 @@ proptest! {
             let mut skipped = Vec::new();
             for act in acts {
                 let who = match &act {
-                    Act::Walk(who, _) | Act::Remove(who) | Act::Heal(who, _) | Act::Sleep(who) | Act::Wake(who) => *who,
+                    Act::Walk(who, _)
+                    | Act::Remove(who)
+                    | Act::Heal(who, _)
+                    | Act::Sleep(who)
+                    | Act::Wake(who)
+                    | Act::Jump(who, ..) => *who,
                     _ => 0,
                 };
                 let who = who.checked_rem(there.len());
@@ -461,7 +503,12 @@ proptest! {
                         sim.ecs().entity_mut(entity).remove::<(Asleep, Body)>();
                         (there[who].shown.asleep, there[who].shown.body) = (false, None);
                     }
+                    (Act::Jump(_, x, y), Some(who)) => {
+                        let entity = sim.entity(there[who].id).expect("there");
+                        sim.ecs().entity_mut(entity).insert(Position { x, y });
+                    }
                     (Act::Skip(client), _) => skipped.push(client),
+                    (Act::Look(client, x, y), _) => clients[client].1 = (x, y),
                     _ => {}
                 }
             }
@@ -470,6 +517,8 @@ proptest! {
                 if skipped.contains(&c) {
                     continue;
                 }
+                // The first stands still, the others drift.
+                (at.0, at.1) = (at.0 + c as f64 * 0.1, at.1 - c as f64 * 0.07);
                 let middle = centimetres(*at);
                 client.gather(&mut sim, middle, u16::MAX, n as u32, budget);
                 prop_assert_eq!(client.acked, n as u32);

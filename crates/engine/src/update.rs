@@ -6,6 +6,7 @@ use pangea_world::frames::{put_places, put_varint, update};
 
 use crate::Sim;
 use crate::shadow::{Hot, put_record, varint_length};
+use crate::stir::{Stir, Stirs, squared};
 
 /// Type byte of [`pangea_world::frames::ServerMessage::Update`].
 const UPDATE: u8 = 0x82;
@@ -14,25 +15,32 @@ const UPDATE: u8 = 0x82;
 #[derive(Debug, Default)]
 pub struct View {
     /// The entities that it knows, in the order in which the client has them too.
-    known: Vec<Known>,
+    known: Vec<u16>,
+    /// Empty if it was told all that was new up to the last gathering; else one for each of `known`.
+    late: Vec<Late>,
     /// The tick of the last gathering; when one was left out, the next one is whole.
     gathered: Option<u64>,
+    /// Where its eyes were then, centimetres.
+    eyes: (i32, i32),
+    /// How much nearer to each other its eyes and others may come, or farther apart, until somebody can have
+    /// crossed a border of the view, centimetres.
+    slack_cm: f32,
+    /// [`crate::stir::Stirs::replaced`] then.
+    replaced: u64,
     /// What the last update said.
     told_tick: u64,
     told_acked: u32,
 }
 
-/// An entity as a client knows it.
+/// What a client knows of an entity, where it does not know all.
 #[derive(Debug, Clone, Copy)]
-struct Known {
-    id: u16,
-    /// Grows while news of it wait for room.
-    waited: f32,
-    born: u64,
-    /// The tick up to which its components are told.
-    since: u64,
+struct Late {
     /// The place that was told.
     at: (i32, i32),
+    /// The tick up to which its components are told.
+    since: u64,
+    /// Grows while news of it wait for room.
+    waited: f32,
 }
 
 /// Where a client looks from, and how much it may be told.
@@ -48,7 +56,8 @@ pub struct Eyes {
     pub budget: usize,
 }
 
-/// Buffers that every gathering uses.
+/// Buffers that every gathering uses. What is put into them goes out as it is: moves could go another way
+/// than the rest, one that loses some, if an entity whose move was lost becomes a [`Late`] one.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     /// Per id: the last gathering that knew it.
@@ -58,7 +67,9 @@ pub(crate) struct Scratch {
     entered: Vec<u8>,
     entered_count: u32,
     news: Vec<News>,
-    moved: Vec<(u32, i8, i8)>,
+    /// A bit for each of the list: whether it walked; and how far, of those.
+    walked: Vec<u8>,
+    walks: Vec<[u8; 2]>,
     jumped: Vec<(u16, i32, i32)>,
     changed: Vec<u8>,
     changed_count: u32,
@@ -87,6 +98,21 @@ impl View {
     pub fn known(&self) -> usize {
         self.known.len()
     }
+
+    /// The last of the list takes this place, here and at the client.
+    fn remove(&mut self, place: usize) -> u16 {
+        if !self.late.is_empty() {
+            self.late.swap_remove(place);
+        }
+        self.known.swap_remove(place)
+    }
+
+    /// Whether somebody may have crossed a border of the view since the last gathering.
+    fn is_unsure(&mut self, at: (i32, i32), far_cm: i32, stirs: &Stirs) -> bool {
+        let own_cm = (squared(self.eyes, at) as f32).sqrt();
+        self.slack_cm -= own_cm + stirs.fastest_cm();
+        self.slack_cm < 0.0 || stirs.jumped_near(at, far_cm)
+    }
 }
 
 impl Sim {
@@ -99,22 +125,41 @@ impl Sim {
         view.gathered = Some(tick);
         if whole {
             view.known.clear();
+            view.late.clear();
         }
-        self.gathering.begin(self.shadows.hot.len());
         let near_cm = self.view_m as i32 * 100;
         let far_cm = near_cm + near_cm / 10;
-        self.part(view, eyes.at, far_cm, whole);
-        let before = view.known.len();
-        self.meet(view, eyes, near_cm, far_cm, tick);
-        // Whose moves they are takes a bit for each in the list, however many are told.
-        let mask = view.known.len().div_ceil(8);
-        if self.find_news(&view.known[..before], eyes.me) + mask > eyes.budget {
-            let budget = eyes.budget.saturating_sub(mask).max(1);
-            self.choose(&mut view.known, Eyes { budget, ..eyes }, far_cm);
+        self.gathering.begin(self.shadows.hot.len());
+        let mut before = view.known.len();
+        if view.is_unsure(eyes.at, far_cm, &self.shadows.stirs) || whole {
+            let farthest = self.part(view, eyes.at, far_cm);
+            before = view.known.len();
+            let nearest = self.meet(view, eyes, near_cm, far_cm, tick);
+            // A centimetre less for what was rounded.
+            view.slack_cm = (far_cm as f32 - farthest).min(nearest - near_cm as f32) - 1.0;
+        } else if view.replaced != self.shadows.stirs.replaced() {
+            self.part(view, eyes.at, i32::MAX);
+            before = view.known.len();
         }
-        self.tell(view, eyes.me, tick);
+        (view.eyes, view.replaced) = (eyes.at, self.shadows.stirs.replaced());
+        // Whose moves they are takes a bit for each in the list, however many are told.
+        let budget = eyes.budget.saturating_sub(view.known.len().div_ceil(8)).max(1);
+        if view.late.is_empty() && self.tell_all(&view.known[..before], eyes.me, tick) > budget {
+            self.gathering.take_back();
+            let (stirs, (knew, new)) = (&self.shadows.stirs, view.known.split_at(before));
+            let late = |at, since| Late { at, since, waited: 0.0 };
+            view.late.extend(knew.iter().map(|id| late(stirs.was(usize::from(*id), tick), tick - 1)));
+            view.late.extend(new.iter().map(|id| late(stirs.places()[usize::from(*id)], tick)));
+        }
+        if !view.late.is_empty() {
+            self.tell_some(view, before, Eyes { budget, ..eyes }, far_cm, tick);
+        }
         let s = &self.gathering;
-        let nothing = s.left.is_empty() && s.entered_count == 0 && s.news.is_empty();
+        let nothing = s.left.is_empty()
+            && s.entered_count == 0
+            && s.walks.is_empty()
+            && s.jumped.is_empty()
+            && s.changed_count == 0;
         if !whole && nothing && view.told_acked == eyes.acked {
             return false;
         }
@@ -123,61 +168,136 @@ impl Sim {
         true
     }
 
-    /// Who is gone or too far. The last of the list takes a place that becomes free, here and at the client.
-    fn part(&mut self, view: &mut View, at: (i32, i32), far_cm: i32, whole: bool) {
+    // ---- who is in view ----
+
+    /// Who is gone or too far leaves; says how far the farthest is of those that stay.
+    fn part(&mut self, view: &mut View, at: (i32, i32), far_cm: i32) -> f32 {
         let s = &mut self.gathering;
+        let (stirs, places) = (self.shadows.stirs.all(), self.shadows.stirs.places());
+        let far = u64::from(far_cm.unsigned_abs()).pow(2);
+        let mut farthest = 0;
         let mut place = 0;
-        while let Some(known) = view.known.get(place) {
-            let hot = &self.shadows.hot[usize::from(known.id)];
-            if hot.born == known.born && is_within(hot.at, at, far_cm) {
-                s.marks[usize::from(known.id)] = s.mark;
+        while let Some(id) = view.known.get(place).map(|id| usize::from(*id)) {
+            let square = squared(places[id], at);
+            if square <= far && stirs[id].what & Stir::REPLACED == 0 {
+                s.marks[id] = s.mark;
+                farthest = farthest.max(square);
                 place += 1;
             } else {
-                if !whole {
-                    s.left.push(known.id);
-                }
-                view.known.swap_remove(place);
+                s.left.push(view.remove(place));
             }
         }
+        (farthest as f32).sqrt()
     }
 
-    /// Who came near. All of them at once: a first view is whole.
-    fn meet(&mut self, view: &mut View, eyes: Eyes, near_cm: i32, far_cm: i32, tick: u64) {
+    /// Who came near. All of them at once: a first view is whole. Says how far the nearest is of those that
+    /// are not near, at most as far as it looks.
+    fn meet(&mut self, view: &mut View, eyes: Eyes, near_cm: i32, far_cm: i32, tick: u64) -> f32 {
         let s = &mut self.gathering;
+        let near = u64::from(near_cm.unsigned_abs()).pow(2);
+        let mut nearest = u64::from(far_cm.unsigned_abs()).pow(2);
         for seen in self.grid.near(eyes.at.0, eyes.at.1, far_cm).flatten() {
             let id = usize::from(seen.id);
-            if s.marks[id] == s.mark || !is_within((seen.x, seen.y), eyes.at, near_cm) {
+            if s.marks[id] == s.mark {
+                continue;
+            }
+            let square = squared((seen.x, seen.y), eyes.at);
+            if square > near {
+                nearest = nearest.min(square);
                 continue;
             }
             let Some(shadow) = &self.shadows.cold[id] else { continue };
             s.marks[id] = s.mark;
-            let (born, at) = (self.shadows.hot[id].born, (seen.x, seen.y));
-            view.known.push(Known { id: seen.id, waited: 0.0, born, since: tick, at });
+            view.known.push(seen.id);
+            if !view.late.is_empty() {
+                view.late.push(Late { at: (seen.x, seen.y), since: tick, waited: 0.0 });
+            }
             // The id, then kind and place, then the components: as a record has them.
             let begin = s.entered.len();
             put_record(seen.id, shadow, None, seen.id == eyes.me, &mut s.entered);
             let mut head = [0; 9];
             head[0] = shadow.kind.0;
-            head[1..5].copy_from_slice(&at.0.to_le_bytes());
-            head[5..9].copy_from_slice(&at.1.to_le_bytes());
+            head[1..5].copy_from_slice(&seen.x.to_le_bytes());
+            head[5..9].copy_from_slice(&seen.y.to_le_bytes());
             s.entered.splice(begin + 2..begin + 2, head);
             s.entered_count += 1;
+        }
+        (nearest as f32).sqrt()
+    }
+
+    // ---- a client that knows all ----
+
+    /// All that this step changed; returns how many bytes that takes.
+    fn tell_all(&mut self, known: &[u16], me: u16, tick: u64) -> usize {
+        let s = &mut self.gathering;
+        let stirs = self.shadows.stirs.all();
+        s.walked.resize(known.len().div_ceil(8), 0);
+        s.walks.resize(known.len(), [0; 2]);
+        let mut walks = 0;
+        for (n, ids) in known.chunks(8).enumerate() {
+            let (mut mask, mut others) = (0, 0);
+            for (bit, id) in ids.iter().enumerate() {
+                let stir = stirs[usize::from(*id)];
+                // Written always, and kept if it walked: no branch.
+                s.walks[walks] = stir.by;
+                walks += usize::from(stir.what & Stir::WALKED);
+                mask |= (stir.what & Stir::WALKED) << bit;
+                others |= stir.what & !Stir::WALKED;
+            }
+            s.walked[n] = mask;
+            if others == 0 {
+                continue;
+            }
+            for id in ids {
+                let what = stirs[usize::from(*id)].what;
+                if what & Stir::JUMPED != 0 {
+                    let (x, y) = self.shadows.stirs.places()[usize::from(*id)];
+                    s.jumped.push((*id, x, y));
+                }
+                let owned = *id == me && what & Stir::CHANGED_FOR_OWNER != 0;
+                let Some(shadow) = self.shadows.cold[usize::from(*id)].as_ref() else { continue };
+                if *id == me && (owned || what & Stir::CHANGED != 0) {
+                    put_record(*id, shadow, Some(tick - 1), true, &mut s.changed);
+                } else if what & Stir::CHANGED != 0 {
+                    s.changed.extend_from_slice(&self.shadows.written[shadow.record.clone()]);
+                } else {
+                    continue;
+                }
+                s.changed_count += 1;
+            }
+        }
+        s.walks.truncate(walks);
+        2 * walks + 10 * s.jumped.len() + s.changed.len()
+    }
+
+    // ---- a client that cannot be told all ----
+
+    /// What matters most of all that is new.
+    fn tell_some(&mut self, view: &mut View, before: usize, eyes: Eyes, far_cm: i32, tick: u64) {
+        if self.find_news(view, before, eyes.me) > eyes.budget {
+            self.choose(view, eyes, far_cm);
+        }
+        self.tell(view, eyes.me, tick);
+        if self.gathering.news.iter().all(|news| news.taken) {
+            view.late.clear();
         }
     }
 
     /// What is new of those that were known before; returns how many bytes all of it takes.
-    fn find_news(&mut self, known: &[Known], me: u16) -> usize {
+    fn find_news(&mut self, view: &View, before: usize, me: u16) -> usize {
         let s = &mut self.gathering;
         let mut sum = 0;
-        for (place, known) in known.iter().enumerate() {
-            let hot = &self.shadows.hot[usize::from(known.id)];
-            let by = (hot.at.0.wrapping_sub(known.at.0), hot.at.1.wrapping_sub(known.at.1));
-            let fresh = hot.fresh > known.since;
-            if by == (0, 0) && !fresh && known.id != me {
+        for (place, (id, late)) in view.known.iter().zip(&view.late).take(before).enumerate() {
+            let id = usize::from(*id);
+            let (hot, at) = (&self.shadows.hot[id], self.shadows.stirs.places()[id]);
+            let by = (at.0.wrapping_sub(late.at.0), at.1.wrapping_sub(late.at.1));
+            let fresh = hot.fresh > late.since;
+            let mine = id == usize::from(me);
+            if by == (0, 0) && !fresh && !mine {
                 continue;
             }
-            let Some(shadow) = &self.shadows.cold[usize::from(known.id)] else { continue };
-            let components = if known.id == me { shadow.owner_fresh > known.since } else { fresh };
+            let Some(shadow) = &self.shadows.cold[id] else { continue };
+            let components = if mine { shadow.owner_fresh > late.since } else { fresh };
             // What was written for all is what most get; who waited gets more.
             let bytes = move_bytes(by) + if components { shadow.record.len() } else { 0 };
             if by != (0, 0) || components {
@@ -190,18 +310,18 @@ impl Sim {
     }
 
     /// More news than the budget: what matters most is taken, the rest waits and matters more next time.
-    fn choose(&mut self, known: &mut [Known], eyes: Eyes, far_cm: i32) {
+    fn choose(&mut self, view: &mut View, eyes: Eyes, far_cm: i32) {
         let s = &mut self.gathering;
         s.ranks.clear();
         for (n, news) in s.news.iter_mut().enumerate() {
-            let known = &mut known[news.place as usize];
-            let away = f64::from(known.at.0 - eyes.at.0).hypot(f64::from(known.at.1 - eyes.at.1));
+            let late = &mut view.late[news.place as usize];
+            let away = (squared(late.at, eyes.at) as f64).sqrt();
             let near = 1.0 - (away / f64::from(far_cm)).min(1.0);
             let fast = f64::from(news.by.0).hypot(f64::from(news.by.1)) / 25.0;
-            known.waited += (0.1 + near + fast.min(2.0) / 2.0) as f32;
+            late.waited += (0.1 + near + fast.min(2.0) / 2.0) as f32;
             news.taken = false;
-            let rank = if known.id == eyes.me { f32::INFINITY } else { known.waited };
-            s.ranks.push((rank, n as u32));
+            let mine = view.known[news.place as usize] == eyes.me;
+            s.ranks.push((if mine { f32::INFINITY } else { late.waited }, n as u32));
         }
         s.ranks.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
         let mut left = eyes.budget;
@@ -219,28 +339,33 @@ impl Sim {
     /// Puts the chosen news where the update takes them from.
     fn tell(&mut self, view: &mut View, me: u16, tick: u64) {
         let s = &mut self.gathering;
+        s.walked.resize(view.known.len().div_ceil(8), 0);
         for news in s.news.iter().filter(|news| news.taken) {
-            let known = &mut view.known[news.place as usize];
-            let hot = &self.shadows.hot[usize::from(known.id)];
+            let place = news.place as usize;
+            let (id, late) = (view.known[place], &mut view.late[place]);
+            let at = self.shadows.stirs.places()[usize::from(id)];
             match (i8::try_from(news.by.0), i8::try_from(news.by.1)) {
                 (Ok(0), Ok(0)) => {}
-                (Ok(dx), Ok(dy)) => s.moved.push((news.place, dx, dy)),
-                _ => s.jumped.push((known.id, hot.at.0, hot.at.1)),
+                (Ok(dx), Ok(dy)) => {
+                    s.walked[place / 8] |= 1 << (place % 8);
+                    s.walks.push([dx as u8, dy as u8]);
+                }
+                _ => s.jumped.push((id, at.0, at.1)),
             }
-            known.at = hot.at;
-            known.waited = 0.0;
+            (late.at, late.waited) = (at, 0.0);
             if !news.components {
                 continue;
             }
-            if let Some(shadow) = &self.shadows.cold[usize::from(known.id)] {
-                if known.id != me && is_up_to_date(hot, known.since, tick) {
+            let hot = &self.shadows.hot[usize::from(id)];
+            if let Some(shadow) = &self.shadows.cold[usize::from(id)] {
+                if id != me && is_up_to_date(hot, late.since, tick) {
                     s.changed.extend_from_slice(&self.shadows.written[shadow.record.clone()]);
                 } else {
-                    put_record(known.id, shadow, Some(known.since), known.id == me, &mut s.changed);
+                    put_record(id, shadow, Some(late.since), id == me, &mut s.changed);
                 }
                 s.changed_count += 1;
             }
-            known.since = tick;
+            late.since = tick;
         }
     }
 }
@@ -248,11 +373,6 @@ impl Sim {
 /// Whether all that changed before this tick is told: then this tick's record is all that is new.
 fn is_up_to_date(hot: &Hot, since: u64, tick: u64) -> bool {
     hot.fresh == tick && hot.fresh_before <= since
-}
-
-fn is_within(a: (i32, i32), b: (i32, i32), distance: i32) -> bool {
-    let (dx, dy) = (i64::from(a.0) - i64::from(b.0), i64::from(a.1) - i64::from(b.1));
-    dx * dx + dy * dy <= i64::from(distance) * i64::from(distance)
 }
 
 /// How many bytes a move takes.
@@ -274,11 +394,18 @@ impl Scratch {
         self.mark += 1;
         self.left.clear();
         self.entered.clear();
+        self.entered_count = 0;
         self.news.clear();
-        self.moved.clear();
+        self.take_back();
+    }
+
+    /// Nothing of those that were known is told.
+    fn take_back(&mut self) {
+        self.walked.clear();
+        self.walks.clear();
         self.jumped.clear();
         self.changed.clear();
-        (self.entered_count, self.changed_count) = (0, 0);
+        self.changed_count = 0;
     }
 }
 
@@ -307,14 +434,11 @@ fn put_update(out: &mut BytesMut, view: &View, tick: u64, acked: u32, whole: boo
         put_varint(out, s.entered_count);
         out.put_slice(&s.entered);
     }
-    if !s.moved.is_empty() {
+    if !s.walks.is_empty() {
         flags |= update::MOVED;
-        put_varint(out, s.moved.len() as u32);
-        put_places(out, s.moved.iter().map(|(place, ..)| *place));
-        for (_, dx, dy) in &s.moved {
-            out.put_i8(*dx);
-            out.put_i8(*dy);
-        }
+        put_varint(out, s.walks.len() as u32);
+        put_places(out, &s.walked);
+        out.put_slice(s.walks.as_flattened());
     }
     if !s.jumped.is_empty() {
         flags |= update::JUMPED;

@@ -1,6 +1,8 @@
 //! One connected client as the loop keeps it: its line, what it was told, and its limits.
 
-use bytes::BytesMut;
+use std::ops::Range;
+
+use bytes::{BufMut, BytesMut};
 use pangea_engine::View;
 use pangea_world::Refusal;
 use pangea_world::frames::ServerMessage;
@@ -20,6 +22,9 @@ const LINGER_MS: u64 = 1_000;
 
 /// Most chunks that a client may wait for, and per second.
 pub const MOST_CHUNKS: usize = 64;
+
+/// Most bytes of a frame's head.
+const MOST_HEAD: usize = 10;
 
 /// One client.
 #[derive(Debug)]
@@ -142,23 +147,34 @@ impl Client {
         self.closing_until_ms = Some(now_ms + LINGER_MS);
     }
 
-    /// Sends all that is queued in one write, after what the kernel did not take before; `scratch` holds
-    /// the update (perhaps empty).
-    pub fn send(&mut self, update: &[u8], scratch: &mut BytesMut) {
-        scratch.clear();
-        let length = self.messages.len() + update.len();
-        if length > 0 {
-            self.line.put_head(scratch, length);
-            scratch.extend_from_slice(&self.messages);
-            scratch.extend_from_slice(update);
-        }
-        scratch.extend_from_slice(&self.frames);
+    /// Appends all that is queued, with what `update` appends at the end of its message; says where it is.
+    pub fn put_frames(
+        &mut self,
+        out: &mut BytesMut,
+        update: impl FnOnce(&mut View, &mut BytesMut),
+    ) -> Range<usize> {
+        let room = out.len();
+        out.put_bytes(0, MOST_HEAD);
+        let payload = out.len();
+        out.extend_from_slice(&self.messages);
+        update(&mut self.view, out);
+        let end = out.len();
+        let begin = if end == payload {
+            out.truncate(room);
+            room
+        } else {
+            // Its length is known only now: it is written behind, and moved before.
+            self.line.put_head(out, end - payload);
+            let begin = payload - (out.len() - end);
+            out.copy_within(end.., begin);
+            out.truncate(end);
+            begin
+        };
+        out.extend_from_slice(&self.frames);
         if !self.messages.is_empty() || !self.frames.is_empty() {
             (self.messages, self.frames) = (BytesMut::new(), BytesMut::new());
         }
-        if !scratch.is_empty() {
-            self.line.send(scratch);
-        }
+        begin..out.len()
     }
 
     /// What was sent over a session goes out, with all that was sent over others; a socket's has gone.
@@ -186,8 +202,13 @@ impl Client {
         Ok(())
     }
 
-    fn send_queued(&mut self) {
-        self.send(&[], &mut BytesMut::new());
+    /// Sends all that is queued.
+    pub fn send_queued(&mut self) {
+        let mut out = BytesMut::new();
+        let frames = self.put_frames(&mut out, |_, _| {});
+        if !frames.is_empty() {
+            self.line.send(&out[frames]);
+        }
     }
 }
 
@@ -216,11 +237,10 @@ mod tests {
     #[test]
     fn one_who_does_not_read_is_behind_and_then_too_slow() {
         let (mut client, mut there) = pair();
-        let mut scratch = BytesMut::new();
         let mut sent = 0;
         while !client.is_behind() {
             client.say(&big());
-            client.send(&[], &mut scratch);
+            client.send_queued();
             sent += 1;
             assert!(sent < 1_000, "the kernel takes hundreds of megabytes");
         }
@@ -247,10 +267,9 @@ mod tests {
     #[test]
     fn messages_for_one_who_does_not_read_are_bounded() {
         let (mut client, _there) = pair();
-        let mut scratch = BytesMut::new();
         while !client.is_behind() {
             client.say(&big());
-            client.send(&[], &mut scratch);
+            client.send_queued();
         }
         client.say(&big());
         assert_eq!(client.flush(0), Ok(()));

@@ -3,7 +3,7 @@
 //! what their clients say.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash as _, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -94,6 +94,20 @@ pub struct Here {
     resume: [u8; 16],
 }
 
+/// Central draws ids at random: eight of their bytes are hash enough.
+#[derive(Debug, Default)]
+pub struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// The area.
 pub struct Area {
     /// What does not change.
@@ -101,7 +115,7 @@ pub struct Area {
     /// The entities.
     pub sim: Sim,
     /// By id.
-    pub here: HashMap<CharacterId, Here>,
+    pub here: HashMap<CharacterId, Here, BuildHasherDefault<IdHasher>>,
     /// By slot; a free slot is `None`.
     pub clients: Vec<Option<Client>>,
     /// Slots of clients that came in since the loop looked: for epoll.
@@ -142,7 +156,7 @@ impl Area {
         Self {
             settings,
             sim,
-            here: HashMap::new(),
+            here: HashMap::default(),
             clients: Vec::new(),
             new_slots: Vec::new(),
             acts: true,

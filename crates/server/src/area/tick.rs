@@ -2,6 +2,7 @@
 //! and one write to each client that is told something new. Sockets are read only at the tick: waking for
 //! each input costs more than the step itself, and inputs are applied at the tick anyway.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use rustix::event::epoll;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 
+use super::client::Client;
 use super::clock::{Clock, Lease};
 use super::here::Area;
 use super::mailbox::{FromLoop, Gauges, ToLoop};
@@ -29,6 +31,9 @@ const STOP_MS: u64 = 2_000;
 /// How often altered land is saved at most, ms.
 const SAVE_EVERY_MS: u64 = 5_000;
 
+/// So many bytes of frames are sent at once, at least.
+const MOST_OUTGOING: usize = 1 << 20;
+
 /// The loop and what it needs beside its area.
 pub struct Loop {
     area: Area,
@@ -40,8 +45,7 @@ pub struct Loop {
     /// Slots of clients that came over WebTransport.
     sessions: Vec<usize>,
     received: Scratch,
-    update: BytesMut,
-    frame: BytesMut,
+    outgoing: Outgoing,
     stopping: Option<Stopping>,
     second: Second,
     pace: Pace,
@@ -53,6 +57,15 @@ struct Stopping {
     owner: bool,
     until_ms: u64,
     saved: bool,
+}
+
+/// Frames that are written before the first of them is sent: so neither the kernel nor the gathering drives the
+/// other's data from the caches, and a reader that is awake is not woken again for each.
+#[derive(Debug, Default)]
+struct Outgoing {
+    bytes: BytesMut,
+    /// Slots, and where in `bytes` their frames are.
+    frames: Vec<(usize, Range<usize>)>,
 }
 
 /// What is counted over a second.
@@ -85,8 +98,7 @@ impl Loop {
             epoll,
             sessions: Vec::new(),
             received: Scratch::default(),
-            update: BytesMut::new(),
-            frame: BytesMut::new(),
+            outgoing: Outgoing::default(),
             stopping: None,
             second: Second::default(),
             pace: Pace::default(),
@@ -235,8 +247,8 @@ impl Loop {
     fn write(&mut self, updates: bool) {
         let area = &mut self.area;
         let mut ended = Vec::new();
-        for (slot, client) in area.clients.iter_mut().enumerate() {
-            let Some(client) = client else { continue };
+        for slot in 0..area.clients.len() {
+            let Some(client) = &mut area.clients[slot] else { continue };
             match client.flush(area.now_ms) {
                 Ok(()) => {}
                 Err(code) => {
@@ -247,19 +259,25 @@ impl Loop {
             if client.is_closing() || client.is_behind() {
                 continue;
             }
-            self.update.clear();
-            if let Some(here) = area.here.get(&client.character).filter(|_| updates) {
-                let at = area.sim.place(here.entity).unwrap_or(here.eyes);
+            let here = area.here.get(&client.character).filter(|_| updates);
+            let frames = client.put_frames(&mut self.outgoing.bytes, |view, out| {
+                let Some(here) = here else { return };
                 let eyes = Eyes {
-                    at: centimetres(at),
+                    at: area.sim.seen_at(here.entity).unwrap_or_else(|| centimetres(here.eyes)),
                     me: here.entity,
                     acked: area.sim.acked(here.entity),
                     budget: area.settings.update_bytes,
                 };
-                area.sim.gather(&mut client.view, eyes, &mut self.update);
+                area.sim.gather(view, eyes, out);
+            });
+            if !frames.is_empty() {
+                self.outgoing.frames.push((slot, frames));
             }
-            client.send(&self.update, &mut self.frame);
+            if self.outgoing.bytes.len() >= MOST_OUTGOING {
+                self.outgoing.send(&mut area.clients);
+            }
         }
+        self.outgoing.send(&mut area.clients);
         for (slot, code) in ended {
             match code {
                 Some(code) => {
@@ -350,6 +368,17 @@ impl Loop {
             return false;
         }
         true
+    }
+}
+
+impl Outgoing {
+    fn send(&mut self, clients: &mut [Option<Client>]) {
+        for (slot, frames) in self.frames.drain(..) {
+            if let Some(client) = &mut clients[slot] {
+                client.line.send(&self.bytes[frames]);
+            }
+        }
+        self.bytes.clear();
     }
 }
 

@@ -13,6 +13,9 @@ const CLOSE: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
 
+/// So many bytes of room are kept for the next frames: some inputs.
+const KEPT: usize = 256;
+
 /// What a client sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
@@ -66,7 +69,9 @@ impl Reader {
             let payload: Vec<u8> = self.bytes[begin..end].iter().enumerate().map(unmask).collect();
             self.at = end;
             if self.at == self.bytes.len() {
-                (self.bytes, self.at) = (Vec::new(), 0);
+                self.bytes.clear();
+                self.bytes.shrink_to(KEPT);
+                self.at = 0;
             }
             if let Some(frame) = self.frame(first & 0x80 != 0, first & 0x0f, payload)? {
                 return Ok(Some(frame));

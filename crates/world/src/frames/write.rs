@@ -190,7 +190,10 @@ fn put_update(b: &mut BytesMut, update: &Update) {
     }
     if !update.moved.is_empty() {
         put_varint(b, update.moved.len() as u32);
-        put_places(b, update.moved.iter().map(|(place, ..)| *place));
+        let last = update.moved.iter().map(|(place, ..)| *place).max().unwrap_or(0);
+        let mut mask = vec![0u8; last as usize / 8 + 1];
+        update.moved.iter().for_each(|(place, ..)| mask[*place as usize / 8] |= 1 << (place % 8));
+        put_places(b, &mask);
         for (_, dx, dy) in &update.moved {
             b.put_i8(*dx);
             b.put_i8(*dy);
@@ -213,24 +216,24 @@ fn put_update(b: &mut BytesMut, update: &Update) {
     }
 }
 
-/// Appends whose moves follow, ascending: as a mask or one by one, whichever is shorter.
-pub fn put_places(
-    b: &mut BytesMut,
-    places: impl DoubleEndedIterator<Item = u32> + ExactSizeIterator + Clone,
-) {
-    let count = places.len();
-    let mask_bytes = places.clone().next_back().map_or(0, |last| last as usize / 8 + 1);
-    if mask_bytes <= count {
-        put_varint(b, mask_bytes as u32);
-        let begin = b.len();
-        b.resize(begin + mask_bytes, 0);
-        places.for_each(|place| b[begin + place as usize / 8] |= 1 << (place % 8));
-    } else {
-        put_varint(b, 0);
-        let mut next = 0;
-        for place in places {
+/// Appends whose moves follow, a bit for each place in the list: as that mask or one by one, whichever is shorter.
+pub fn put_places(b: &mut BytesMut, mask: &[u8]) {
+    let count: u32 = mask.iter().map(|byte| byte.count_ones()).sum();
+    let used = mask.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    if used <= count as usize {
+        put_varint(b, used as u32);
+        b.put_slice(&mask[..used]);
+        return;
+    }
+    put_varint(b, 0);
+    let mut next = 0;
+    for (n, byte) in mask.iter().enumerate() {
+        let mut bits = *byte;
+        while bits != 0 {
+            let place = n as u32 * 8 + bits.trailing_zeros();
             put_varint(b, place - next);
             next = place + 1;
+            bits &= bits - 1;
         }
     }
 }
