@@ -30,10 +30,19 @@ pub struct Foreign(Vec<Record>);
 
 /// A component of an unknown type, or what a newer version has behind the fields that are known here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Record {
-    id: u32,
-    version: u8,
-    bytes: Vec<u8>,
+pub(crate) struct Record {
+    pub id: u32,
+    pub version: u8,
+    pub bytes: Vec<u8>,
+}
+
+impl Record {
+    pub fn take(from: &mut &[u8]) -> Result<Self, Malformed> {
+        let id = u32::from_le_bytes(take_bytes(from, 4)?.try_into().map_err(|_| Malformed)?);
+        let version = take_bytes(from, 1)?[0];
+        let length = usize::try_from(take_varint(from)?).map_err(|_| Malformed)?;
+        Ok(Self { id, version, bytes: take_bytes(from, length)?.to_vec() })
+    }
 }
 
 impl Registry {
@@ -89,17 +98,15 @@ impl Registry {
         }
         let mut foreign = Foreign::default();
         for _ in 0..count {
-            let id = u32::from_le_bytes(take_bytes(from, 4)?.try_into().map_err(|_| Malformed)?);
-            let version = take_bytes(from, 1)?[0];
-            let length = usize::try_from(take_varint(from)?).map_err(|_| Malformed)?;
-            let mut bytes = take_bytes(from, length)?;
-            if let Some(part) = self.parts.iter().find(|part| part.about().id == id) {
+            let record = Record::take(from)?;
+            let mut bytes = record.bytes.as_slice();
+            if let Some(part) = self.parts.iter().find(|part| part.about().id == record.id) {
                 part.take_whole(entity, &mut bytes)?;
                 if bytes.is_empty() {
                     continue;
                 }
             }
-            foreign.0.push(Record { id, version, bytes: bytes.to_vec() });
+            foreign.0.push(Record { bytes: bytes.to_vec(), ..record });
         }
         if foreign.0.is_empty() {
             entity.remove::<Foreign>();
@@ -110,7 +117,8 @@ impl Registry {
     }
 }
 
-fn put_record(id: u32, version: u8, bytes: &[u8], out: &mut Vec<u8>) {
+/// Appends one.
+pub(crate) fn put_record(id: u32, version: u8, bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&id.to_le_bytes());
     out.push(version);
     put_varint(bytes.len() as u64, out);

@@ -9,5 +9,5 @@ pub use pangea_world::{Code, Refusal};
 pub use crate::walk::{Point, Walk, is_free, nearest_free, walk};
 pub use crate::{
     Allowance, Builder, CHARACTER, Character, CharacterIs, Clock, Dice, Enter, Extent, Game, Input, Inputs,
-    Kind, Land, Leave, Ledger, Net, Outbox, Position, Replicate, Setup, Sim, Terrain, To,
+    Kept, Kind, Land, Leave, Ledger, Net, Outbox, Position, Replicate, Setup, Sim, Terrain, To,
 };

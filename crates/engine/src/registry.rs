@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::field::Malformed;
 use crate::input::{Allowance, Input, InputKind, TypedInput};
 use crate::replicate::{Audience, FieldInfo, Replicate, id};
+use crate::save::Saved;
 use crate::shadow::{Part, TypedPart};
 
 /// Most kinds of components; their numbers have seven bits.
@@ -70,6 +71,8 @@ pub struct Builder {
 pub(crate) struct Registry {
     pub kinds: Vec<&'static str>,
     pub parts: Vec<Box<dyn Part>>,
+    /// Resources that are in a save.
+    pub saved: Vec<Box<dyn Saved>>,
     pub inputs: Vec<Box<dyn InputKind>>,
     pub events: Vec<(&'static str, &'static [FieldInfo])>,
     pub event_numbers: HashMap<TypeId, u8>,
@@ -87,6 +90,7 @@ impl Builder {
         let registry = Registry {
             kinds: vec!["character"],
             parts: Vec::new(),
+            saved: Vec::new(),
             inputs: Vec::new(),
             events: Vec::new(),
             event_numbers: HashMap::new(),

@@ -17,6 +17,7 @@ use crate::ledger::Ledger;
 use crate::outbox::{Event, Outbox};
 use crate::registry::{Builder, CHARACTER, Enter, EnterHook, Kind, Leave, LeaveHook, Registry};
 use crate::rng::Dice;
+use crate::save::KeptOnes;
 use crate::shadow::Shadows;
 use crate::walk::{Point, nearest_free};
 use crate::{Game, Terrain};
@@ -118,6 +119,7 @@ pub struct Sim {
     resting: Vec<u16>,
     places: QueryState<(Entity, &'static Net, &'static Position)>,
     newcomers: Newcomers,
+    pub(crate) kept: KeptOnes,
     seen: Vec<Seen>,
     pub(crate) gathering: crate::update::Scratch,
 }
@@ -158,6 +160,7 @@ impl Sim {
             schema: registry.schema(),
             places: ecs.query(),
             newcomers: ecs.query_filtered(),
+            kept: ecs.query_filtered(),
             ecs,
             registry,
             systems,

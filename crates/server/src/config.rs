@@ -76,6 +76,8 @@ pub struct Central {
     pub crash_limit: u32,
     /// Seconds over which crashes are counted.
     pub crash_window_s: u64,
+    /// Where checkpoints of areas lie: `file:FOLDER` or `s3://BUCKET/PREFIX`; empty: `checkpoints` in `data`.
+    pub checkpoints: String,
 }
 
 impl Default for Central {
@@ -95,6 +97,7 @@ impl Default for Central {
             prompt: true,
             crash_limit: 5,
             crash_window_s: 60,
+            checkpoints: String::new(),
         }
     }
 }

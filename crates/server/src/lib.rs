@@ -23,6 +23,7 @@ pub mod area;
 pub mod area_start;
 pub mod central;
 pub mod chat;
+mod checkpoint;
 pub mod clock;
 pub mod config;
 pub mod config_layers;

@@ -32,12 +32,12 @@ pub struct Envelope {
     /// What is said; none for a bare acknowledgement.
     #[prost(
         oneof = "Body",
-        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 50, 51, 52, 53, 60, 61, 62, 63, 64"
+        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 50, 51, 52, 53, 60, 61, 62, 63, 64"
     )]
     pub body: Option<Body>,
 }
 
-/// Every message of every link. Tags 3-7 handshake, 10-29 area → central, 30-44 central → area,
+/// Every message of every link. Tags 3-7 handshake, 10-29 area → central, 30-45 central → area,
 /// 50-53 spawner → central, 60-64 central → spawner.
 #[derive(Clone, PartialEq, Oneof)]
 pub enum Body {
@@ -90,7 +90,7 @@ pub enum Body {
     /// A player asks to go on (G1, G2), or stepped into a portal (K16).
     #[prost(message, tag = "20")]
     GoOn(GoOn),
-    /// The area's state for its next start, under its epoch.
+    /// A checkpoint of the area, under its epoch; answered by [`Body::AreaSaved`].
     #[prost(message, tag = "21")]
     SaveArea(SaveArea),
     /// Everything is saved and nobody is inside: the area goes back to the store.
@@ -151,6 +151,9 @@ pub enum Body {
     /// What a character of yours has: at the end of a handoff, and when somebody else changed it.
     #[prost(message, tag = "44")]
     Belongings(Belongings),
+    /// What became of a checkpoint: the answer to [`Body::SaveArea`].
+    #[prost(message, tag = "45")]
+    AreaSaved(AreaSaved),
 
     /// A spawner says what it can start and what runs.
     #[prost(message, tag = "50")]
@@ -488,15 +491,29 @@ pub struct GoOn {
     pub friend: String,
 }
 
-/// The area's state for its next start.
+/// A checkpoint of the area.
 #[derive(Clone, PartialEq, Message)]
 pub struct SaveArea {
     /// The writer's epoch.
     #[prost(uint64, tag = "1")]
     pub epoch: u64,
-    /// The engine's own format; at most [`MAX_ENVELOPE_BYTES`] less its frame.
+    /// The file, as central keeps it; at most 2 MiB.
     #[prost(bytes = "vec", tag = "2")]
     pub state: Vec<u8>,
+    /// The last one of this life: nobody waits for the answer, and it is tried again if it cannot be kept at once.
+    #[prost(bool, tag = "3")]
+    pub last: bool,
+}
+
+/// What became of a checkpoint.
+#[derive(Clone, PartialEq, Message)]
+pub struct AreaSaved {
+    /// Its tick.
+    #[prost(uint64, tag = "1")]
+    pub tick: u64,
+    /// Set if it could not be kept; the one before counts.
+    #[prost(message, optional, tag = "2")]
+    pub refused: Option<RefusalMessage>,
 }
 
 /// The area goes back to the store.
@@ -590,7 +607,7 @@ pub struct Granted {
     /// 0 is the first.
     #[prost(uint32, tag = "7")]
     pub layer: u32,
-    /// What [`SaveArea`] wrote last; empty: generate.
+    /// The checkpoint that counts, a file as [`SaveArea`] brought it; empty: generate.
     #[prost(bytes = "vec", tag = "8")]
     pub state: Vec<u8>,
     /// Lease from when Register was sent, ms.

@@ -96,7 +96,7 @@ fn build(area: &mut Builder, setup: &Setup<'_>) {
         let Some(mut runner) = ecs.get_mut::<Runner>(who).filter(|_| why == Leave::Quit) else { return };
         let worth = std::mem::take(&mut runner.score);
         if worth > 0 {
-            ecs.spawn((coin, at, Coin { worth }));
+            ecs.spawn((coin, at, Coin { worth }, Kept));
         }
     });
 }
@@ -174,7 +174,7 @@ fn scatter(
     let y = dice.between(f64::from(rect.y0), f64::from(rect.y1));
     if coins.iter().len() < MOST_COINS && is_free(&mut terrain, (x, y)) {
         let worth = if dice.one_in(10) { 5 } else { 1 };
-        commands.spawn((kind.0, Position { x, y }, Coin { worth }));
+        commands.spawn((kind.0, Position { x, y }, Coin { worth }, Kept));
     }
 }
 

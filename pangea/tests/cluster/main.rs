@@ -7,6 +7,7 @@ mod admission;
 mod bad_frames;
 mod broken_servers;
 mod browser;
+mod checkpoints;
 mod crash;
 mod enter;
 mod goods;

@@ -25,7 +25,7 @@ async fn give(cluster: &Cluster, to: CharacterId, op: OpId) -> (u16, String) {
 }
 
 /// A program that a test cannot do without.
-fn needs(program: &str, argument: &str) {
+pub fn needs(program: &str, argument: &str) {
     let found = std::process::Command::new(program).arg(argument).output();
     let found = found.is_ok_and(|output| output.status.success());
     assert!(found, "this test needs the program «{program}», and the right to use it");
@@ -44,7 +44,7 @@ async fn a_full_disk_refuses_writes_until_there_is_room() {
     event(&mut game, "the first view", |_, game| game.me().map(|_| ())).await;
     assert_eq!(storage(&cluster).await, "ok");
     let ballast = cluster.data().join("ballast");
-    fill(&ballast);
+    fill(&ballast, 1 << 20);
     let mut kept = vec![("Before".to_owned(), character)];
     let refused = loop {
         let name = format!("Filler{}", kept.len());
@@ -98,13 +98,13 @@ async fn a_full_disk_refuses_writes_until_there_is_room() {
     game.leave().await;
 }
 
-/// Takes all the room there is, but for a little.
-fn fill(path: &std::path::Path) {
+/// Takes all the room there is, but for so many bytes.
+pub fn fill(path: &std::path::Path, left: u64) {
     use std::io::Write as _;
     let mut file = std::fs::File::create(path).unwrap();
     while file.write_all(&[1; 4_096]).is_ok() {}
     let size = file.metadata().unwrap().len();
-    file.set_len(size.saturating_sub(1 << 20)).unwrap();
+    file.set_len(size.saturating_sub(left)).unwrap();
 }
 
 /// A flush fails: nobody knows any more what the disk holds, so central ends and says why; what it had

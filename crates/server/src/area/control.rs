@@ -220,6 +220,7 @@ impl Control {
             Body::Lease(lease) => self.lease.renew(lease.sent_ms, lease.lease_ms),
             Body::Admit(admit) => self.on_admit(&admit).await,
             Body::LedgerResults(results) => self.to_loop(ToLoop::LedgerResults(results)).await,
+            Body::AreaSaved(saved) => self.to_loop(ToLoop::AreaSaved(saved)).await,
             Body::Belongings(belongings) => self.to_loop(ToLoop::Belongings(belongings)).await,
             Body::Withdraw(at) => {
                 if let (Ok(character), Ok(enter)) =

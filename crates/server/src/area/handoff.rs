@@ -112,6 +112,7 @@ impl Area {
         self.settings.epoch = self.settings.epoch.max(epoch);
         self.here.values_mut().for_each(|here| here.commit_again_ms = 0);
         self.ask_ledger_again();
+        self.save_again();
         self.commit_again();
     }
 

@@ -20,6 +20,7 @@ use pangea_world::{Code, GAME_PROTOCOL_VERSION, Refusal};
 use super::client::Client;
 use super::ledger::Ledger;
 use super::mailbox::{Entrance, FromLoop, Gauges, Guest, Tell};
+use super::save::Saving;
 
 /// How long one that only sees is kept without its client: where it is steered, it is not lost.
 const ONLY_SEES_GRACE_MS: u64 = 2_000;
@@ -130,8 +131,8 @@ pub struct Area {
     pub requests: u64,
     /// Goods, money, quest steps.
     pub ledger: Ledger,
-    /// Which version of the land was saved last, and when, ms of the clock.
-    pub saved: (u64, u64),
+    /// Checkpoints.
+    pub saving: Saving,
     tell: Tell,
     untold: VecDeque<Body>,
     control: tokio::sync::mpsc::Sender<FromLoop>,
@@ -164,7 +165,7 @@ impl Area {
             gauges,
             requests: 0,
             ledger,
-            saved: (0, 0),
+            saving: Saving::default(),
             tell,
             untold: VecDeque::new(),
             control,

@@ -70,6 +70,11 @@ impl Ledger {
         self.pending.len()
     }
 
+    /// The area.
+    pub fn area(&self) -> AreaId {
+        self.area
+    }
+
     /// The character is not here any more.
     pub fn forget(&mut self, goods: &mut Goods, character: CharacterId, epoch: u64) {
         if self.epochs.get(&character).is_some_and(|known| *known <= epoch) {

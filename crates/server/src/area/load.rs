@@ -20,8 +20,8 @@ use super::here::{Area, Settings};
 use super::identity::Identity;
 use super::ledger::{self, Ledger};
 use super::mailbox::{FromLoop, Gauges, MOST_TO_LOOP, Tell, ToLoop};
-use super::saved::Saved;
 use super::tick::Loop;
+use crate::checkpoint::Checkpoint;
 
 /// Most bytes of changes that a client is told in a second; what comes into view is not counted.
 const UPDATE_BYTES_PER_S: usize = 64_000;
@@ -62,21 +62,27 @@ pub fn load(
     let layer = u16::try_from(granted.layer).context("the granted layer")?;
     let saved = match granted.state.as_slice() {
         [] => None,
-        bytes => Saved::read(bytes)
-            .inspect_err(|why| {
-                tracing::error!(why, "the area's saved state is damaged; the area is generated anew")
-            })
+        bytes => Checkpoint::read(bytes)
+            .inspect_err(|why| tracing::error!(why, "the checkpoint is refused; the area is generated anew"))
             .ok(),
     };
     let restored = saved.is_some();
-    let Saved { tick, tiles } = saved.unwrap_or_default();
+    let tick = saved.as_ref().map_or(0, |saved| saved.tick);
     let (lies, spent) = ledger::goods_of(granted)?;
     let tick = tick.max(ledger::newest_life(&spent));
     let mut sim = Sim::new(
         game,
         &Setup { world: &world, ground: &ground, extent, tick_hz: world.tick_hz, view_m: world.view_m, tick },
     );
-    sim.terrain().restore(tiles);
+    match saved.map(|saved| sim.restore(&saved.save)) {
+        None | Some(Ok(0)) => {}
+        Some(Ok(unread)) => {
+            tracing::error!(unread, "entities of the checkpoint cannot be read; they are gone")
+        }
+        Some(Err(_)) => {
+            tracing::error!("the checkpoint can be read in part only; the rest is generated anew")
+        }
+    }
     sim.ledger().begin(lies, spent);
     let portals = match (&world.kind, &ground) {
         (Kind::Maps(maps), Ground::Map(map)) => maps.map(map)?.portals.clone(),

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use pangea_world::Refusal;
 use pangea_world::character::CharacterDoc;
 use pangea_world::id::{CharacterId, EnterId};
-use pangea_world::messages::{Belongings, Body, CharacterAt, GoOnReply, Grant, Kick, LedgerResults, Seal};
+use pangea_world::messages::{
+    AreaSaved, Belongings, Body, CharacterAt, GoOnReply, Grant, Kick, LedgerResults, Seal,
+};
 
 use super::line::Line;
 
@@ -45,6 +47,8 @@ pub enum ToLoop {
     LedgerResults(LedgerResults),
     /// What a character has.
     Belongings(Belongings),
+    /// What became of a checkpoint.
+    AreaSaved(AreaSaved),
     /// Central registered us anew: what it may have missed is said again.
     Reconnected {
         /// The area's epoch from now on.

@@ -14,7 +14,7 @@
 //! | `client`, `line` | one connection |
 //! | `socket`, `websocket` | … that is a WebSocket |
 //! | `quic`, `session`, `stream` | … that is a WebTransport session |
-//! | `saved` | the area's state between two lives |
+//! | `save` | checkpoints |
 //! | `chat_link` | the link to chat |
 
 mod admission;
@@ -37,7 +37,7 @@ mod mailbox;
 mod pace;
 mod pending;
 mod quic;
-mod saved;
+mod save;
 mod session;
 mod socket;
 mod status;

@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use pangea_engine::sim::centimetres;
 use pangea_engine::update::Eyes;
 use pangea_world::frames::{ServerMessage, close};
-use pangea_world::messages::{Body, Heartbeat, SaveArea, Stopped};
+use pangea_world::messages::{Body, Heartbeat, Stopped};
 use pangea_world::{Code, Refusal};
 use rustix::event::epoll;
 use tokio::sync::mpsc;
@@ -22,14 +22,10 @@ use super::clock::{Clock, Lease};
 use super::here::Area;
 use super::mailbox::{FromLoop, Gauges, ToLoop};
 use super::pace::Pace;
-use super::saved::Saved;
 use super::socket::{Received, Scratch};
 
 /// How long a stop waits for handoffs that central has not decided, and for clients to read, ms.
 const STOP_MS: u64 = 2_000;
-
-/// How often altered land is saved at most, ms.
-const SAVE_EVERY_MS: u64 = 5_000;
 
 /// So many bytes of frames are sent at once, at least.
 const MOST_OUTGOING: usize = 1 << 20;
@@ -173,6 +169,7 @@ impl Loop {
                 ToLoop::GoOnReply(reply) => area.on_go_on_reply(reply),
                 ToLoop::LedgerResults(results) => area.on_ledger_results(results),
                 ToLoop::Belongings(belongings) => area.on_belongings(&belongings),
+                ToLoop::AreaSaved(saved) => area.on_saved(&saved),
                 ToLoop::Reconnected { epoch } => area.on_reconnected(epoch),
                 ToLoop::Stop { text, why, owner } => self.begin_stop(&text, why, owner),
             }
@@ -358,8 +355,7 @@ impl Loop {
             stopping.saved = true;
             if stopping.owner {
                 let epoch = area.settings.epoch;
-                let state = Saved::of(&mut area.sim).write();
-                area.tell(Body::SaveArea(SaveArea { epoch, state }));
+                area.save_last();
                 area.tell(Body::Stopped(Stopped { epoch, why: stopping.why.into() }));
             }
         }
@@ -383,19 +379,6 @@ impl Outgoing {
 }
 
 impl Area {
-    /// What players altered since it was saved last is saved, at most every few seconds: a kill costs no more.
-    fn save_changes(&mut self) {
-        let version = self.sim.terrain().version();
-        let due = self.now_ms >= self.saved.1 + SAVE_EVERY_MS;
-        if self.saved.0 == version || !due || !self.acts || !self.nothing_waits() {
-            return;
-        }
-        self.saved = (version, self.now_ms);
-        let state = Saved::of(&mut self.sim).write();
-        let epoch = self.settings.epoch;
-        self.tell(Body::SaveArea(SaveArea { epoch, state }));
-    }
-
     /// The heartbeat is worth nothing later: it is not kept when the link is full.
     fn tell_load(&mut self, heartbeat: Heartbeat) {
         if self.nothing_waits() {

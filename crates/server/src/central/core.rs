@@ -12,6 +12,7 @@ use pangea_world::world::{Kind, OWN_SERVER, World};
 use pangea_world::{Code, Refusal};
 use tokio::sync::Notify;
 
+use super::checkpoints::Checkpoints;
 use super::keys::Keys;
 use super::ledger;
 use super::state::{Area, State};
@@ -30,6 +31,7 @@ pub struct Core {
     pub(super) world_texts: HashMap<String, String>,
     pub(super) store: Store,
     pub(super) keys: Keys,
+    pub(super) checkpoints: Checkpoints,
     pub(super) started: Instant,
     /// Rung at each change that somebody may wait for: a link, a server's end, a character's leave.
     pub(super) changed: Notify,
@@ -46,7 +48,13 @@ impl std::fmt::Debug for Core {
 
 impl Core {
     /// A core over these worlds (name, file's text) and this store.
-    pub fn new(config: &Config, worlds: &[(World, String)], store: Store, keys: Keys) -> Arc<Self> {
+    pub fn new(
+        config: &Config,
+        worlds: &[(World, String)],
+        store: Store,
+        keys: Keys,
+        checkpoints: Checkpoints,
+    ) -> Arc<Self> {
         let (queue, wishes) = ledger::queue();
         let core = Arc::new(Self {
             config: config.clone(),
@@ -54,6 +62,7 @@ impl Core {
             world_texts: worlds.iter().map(|(world, text)| (world.name.clone(), text.clone())).collect(),
             store,
             keys,
+            checkpoints,
             started: Instant::now(),
             changed: Notify::new(),
             ledger: queue,

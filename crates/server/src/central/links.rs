@@ -7,8 +7,8 @@ use std::time::Instant;
 use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, SessionId};
 use pangea_world::ledger::Holder;
 use pangea_world::messages::{
-    Admitted, AreaReady, Body, GoOn, GoOnReply, Granted, Heartbeat, Lease, Places, Register, SaveArea,
-    ServerExited, ServerInfo, SpawnerHello, Stopped, WebTransport,
+    Admitted, AreaReady, Body, GoOn, GoOnReply, Granted, Heartbeat, Lease, Places, Register, ServerExited,
+    ServerInfo, SpawnerHello, Stopped, WebTransport,
 };
 use pangea_world::ownership::Change;
 use pangea_world::role_key::RoleKey;
@@ -21,7 +21,7 @@ use super::join::{self, Want};
 use super::ledger::Operations;
 use super::state::{Chat, PeerAddress, Phase, Seat, Server, Spawner, Taken, server_key};
 use super::wish::{EnterWish, Progress};
-use super::{handoff, peers, running};
+use super::{checkpoints, handoff, peers, running};
 use crate::link::{self, Accepted, Event};
 use crate::store;
 use crate::store::ownership::{self, Ground};
@@ -235,7 +235,7 @@ async fn area(core: Arc<Core>, mut link: Accepted) {
     let Ok(server) = link.hello.name.parse::<ServerId>() else { return };
     let mut area: Option<AreaId> = None;
     // Leaves are written beside the rest: nobody's admission waits for somebody else's disk.
-    let mut leaves = JoinSet::new();
+    let (mut leaves, mut saves) = (JoinSet::new(), JoinSet::new());
     let mut operations = Operations::default();
     while let Some(event) = link.events.recv().await {
         while leaves.try_join_next().is_some() {}
@@ -272,8 +272,14 @@ async fn area(core: Arc<Core>, mut link: Accepted) {
                 operations.answered().await;
                 handoff::commit(&core, area, &message).await;
             }
+            Body::SaveArea(save) => {
+                // In their order; its server waits for the answer before it makes another, but for the last one.
+                while saves.join_next().await.is_some() {}
+                saves.spawn(checkpoints::save(core.clone(), link.sender.clone(), area, server, save));
+            }
             Body::Stopped(stopped) => {
                 while leaves.join_next().await.is_some() {}
+                while saves.join_next().await.is_some() {}
                 operations.answered().await;
                 on_stopped(&core, area, server, &stopped).await;
             }
@@ -281,6 +287,7 @@ async fn area(core: Arc<Core>, mut link: Accepted) {
         }
     }
     leaves.detach_all();
+    saves.detach_all();
 }
 
 async fn unregistered(core: &Core, server: ServerId) -> Option<AreaId> {
@@ -300,7 +307,6 @@ async fn area_message(core: &Arc<Core>, sender: &link::Sender, server: ServerId,
         Body::Damaged(at) => handoff::damaged(core, area, &at).await,
         Body::Abort(at) => handoff::abort(core, area, &at).await,
         Body::GoOn(wish) => drop(tokio::spawn(go_on(core.clone(), sender.clone(), area, wish))),
-        Body::SaveArea(save) => save_area(core, area, server, save).await,
         Body::WebTransport(announced) => on_webtransport(core, area, server, announced),
         other => tracing::warn!(?other, "an area server does not say this"),
     }
@@ -345,7 +351,7 @@ async fn register_area(
     }
     let stale = || Refusal::new(Code::StaleEpoch, "another server has this area");
     let resumed = register.incarnation > 0;
-    let (epoch, incarnation, state) = if resumed {
+    let (epoch, incarnation, named) = if resumed {
         if row.owner != Some(server) || row.epoch != register.epoch || row.incarnation != register.incarnation
         {
             return Err(stale());
@@ -372,6 +378,10 @@ async fn register_area(
             _ => {}
         }
         running::grant(core, area, server, &spawner).await?
+    };
+    let state = match named {
+        Some(name) => checkpoints::load(core, area, &name).await?,
+        None => None,
     };
     let at = PeerAddress {
         server: server.to_vec(),
@@ -516,21 +526,6 @@ fn on_places(core: &Arc<Core>, area: AreaId, places: Places) {
             tracing::warn!(%refusal, "a batch of places was not written; the next one will be");
         }
     });
-}
-
-async fn save_area(core: &Core, area: AreaId, server: ServerId, save: SaveArea) {
-    let SaveArea { epoch, state } = save;
-    let written = core.store.write(move |tx| {
-        let state = state.clone();
-        Box::pin(async move { ownership::save_area_state(tx, area, server, epoch, &state).await })
-    });
-    match written.await {
-        Ok(()) => {}
-        Err(refusal) if refusal.code == Code::StaleEpoch => {
-            tracing::warn!(%server, "a stale server's state was refused")
-        }
-        Err(refusal) => tracing::error!(%server, %refusal, "an area's state could not be written"),
-    }
 }
 
 /// The area goes back to the store; the process may end.

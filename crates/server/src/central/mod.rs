@@ -18,6 +18,7 @@
 //! | [`keys`] | central's secrets |
 
 pub mod api;
+mod checkpoints;
 pub mod core;
 mod entering;
 mod handoff;
@@ -77,7 +78,8 @@ pub async fn open(config: &Config) -> anyhow::Result<Central> {
     let master = keys.master.clone();
     let http = bind("central.listen", config.central.listen).await?;
     let link = bind("central.link", config.central.link).await?;
-    let core = Core::new(config, &worlds, store.clone(), keys);
+    let checkpoints = checkpoints::Checkpoints::new(config)?;
+    let core = Core::new(config, &worlds, store.clone(), keys, checkpoints);
     let list = Arc::new(worlds.into_iter().map(|(world, _)| world).collect());
     let api = api::Api::new(Arc::new(config.clone()), list, store.clone(), core.clone())?;
     Ok(Central {

@@ -17,7 +17,7 @@ use tokio::sync::{oneshot, watch};
 use super::core::{Core, template_of};
 use super::state::{Area, PeerAddress, Phase, Server, Taken};
 use super::wish::Progress;
-use super::{handoff, peers};
+use super::{checkpoints, handoff, peers};
 use crate::store::{self, Error, ownership};
 use crate::{link, random};
 
@@ -389,7 +389,7 @@ async fn next_life(core: &Core, area: AreaId) -> Result<u64, Refusal> {
     core.store.write(move |tx| Box::pin(async move { store::area::next_incarnation(tx, area).await })).await
 }
 
-/// Makes a server the area's owner; returns epoch, incarnation and the saved state.
+/// Makes a server the area's owner; returns epoch, incarnation and the name of its checkpoint.
 ///
 /// # Errors
 /// `stale_epoch` if another server owns it.
@@ -398,7 +398,7 @@ pub async fn grant(
     area: AreaId,
     server: ServerId,
     spawner: &str,
-) -> Result<(u64, u64, Option<Vec<u8>>), Refusal> {
+) -> Result<(u64, u64, Option<String>), Refusal> {
     let (transfer, spawner) = (TransferId(random::bytes()), spawner.to_owned());
     core.store
         .write(move |tx| {
@@ -408,7 +408,7 @@ pub async fn grant(
                     ownership::change_owner(tx, area.0, transfer, &Change::Grant { to: server }).await?;
                 store::area::set_spawner(tx, area, &spawner).await?;
                 let incarnation = store::area::next_incarnation(tx, area).await?;
-                Ok::<_, Error>((changed.row.epoch, incarnation, store::area::state(tx, area).await?))
+                Ok::<_, Error>((changed.row.epoch, incarnation, checkpoints::named(tx, area).await?))
             })
         })
         .await

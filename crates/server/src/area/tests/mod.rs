@@ -20,7 +20,7 @@ use pangea_world::frames::{
 };
 use pangea_world::id::{AreaId, EnterId, ServerId, SessionId};
 use pangea_world::messages::{
-    Admit, Body, CharacterAt, GoOnReply, Grant, Granted, Kick, Lease, Seal, TicketKey,
+    Admit, AreaSaved, Body, CharacterAt, GoOnReply, Grant, Granted, Kick, Lease, Seal, TicketKey,
 };
 use pangea_world::role_key::RoleKey;
 use pangea_world::ticket::{Claims, Credential, Signer};

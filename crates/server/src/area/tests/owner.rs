@@ -1,6 +1,7 @@
 //! Owners: handoffs, leases, saved states, a central that forgets.
 
 use super::*;
+use crate::checkpoint::Checkpoint;
 
 #[tokio::test]
 async fn a_portal_and_the_handoff_from_its_source() {
@@ -128,7 +129,12 @@ async fn without_its_lease_the_area_neither_moves_nor_shows_anything() {
 
 #[tokio::test]
 async fn a_saved_state_goes_on_and_a_damaged_one_is_refused() {
-    let state = crate::area::saved::Saved { tick: 1_000_000, ..Default::default() }.write();
+    let save = {
+        let mut sim = pangea_engine::Sim::of_world(&flat(), ISLES);
+        sim.terrain().set_tile(30, 30, tile::TREE);
+        sim.save().bytes
+    };
+    let state = Checkpoint { area: AreaId([3; 16]), epoch: 1, tick: 1_000_000, save }.write();
     let mut scene = Scene::with(ISLES, state.clone()).await;
     let player = scene.enter(1, 10.0, 10.0).await;
     assert!(player.welcome.as_ref().expect("welcome").tick > 1_000_000);
@@ -136,7 +142,11 @@ async fn a_saved_state_goes_on_and_a_damaged_one_is_refused() {
     let saved = said
         .iter()
         .find_map(|body| if let Body::SaveArea(save) = body { Some(save.state.clone()) } else { None });
-    assert!(crate::area::saved::Saved::read(&saved.expect("saved")).expect("sound").tick > 1_000_000);
+    let last = Checkpoint::read(&saved.expect("saved")).expect("sound");
+    assert!(last.tick > 1_000_000 && last.area == AreaId([3; 16]) && last.epoch == 2);
+    let mut sim = pangea_engine::Sim::of_world(&flat(), ISLES);
+    assert_eq!(sim.restore(&last.save), Ok(0));
+    assert_eq!(sim.terrain().tile(30, 30), tile::TREE);
     let mut damaged = state;
     damaged[7] ^= 1;
     let mut scene = Scene::with(ISLES, damaged).await;
@@ -172,4 +182,34 @@ async fn a_central_that_forgot_us_is_told_who_is_here() {
     let (end, said) = scene.end().await;
     assert!(matches!(end, End::Refused(refusal) if refusal.code == Code::StaleEpoch));
     assert!(!said.iter().any(|body| matches!(body, Body::Left(_) | Body::SaveArea(_) | Body::Stopped(_))));
+}
+
+/// Saved while it runs, once until central has answered; what did not change is not saved again.
+#[tokio::test]
+async fn what_changed_is_saved_until_central_has_it() {
+    let mut scene = Scene::idle_as(trodden(), None, Limits::default()).await.granted(ISLES, Vec::new()).await;
+    let _player = scene.enter(1, 10.0, 10.0).await;
+    let save = |body| if let Body::SaveArea(save) = body { Some(save) } else { None };
+    let first = scene.hear(save).await;
+    let read = Checkpoint::read(&first.state).expect("sound");
+    assert!(!first.last && read.epoch == first.epoch);
+    let refused = pangea_world::messages::RefusalMessage { code: "storage_busy".into(), text: "full".into() };
+    scene.say(Body::AreaSaved(AreaSaved { tick: read.tick, refused: Some(refused) })).await;
+    let second = Checkpoint::read(&scene.hear(save).await.state).expect("sound");
+    assert!(second.tick > read.tick && second.save == read.save, "play goes on, and it is tried again");
+    scene.say(Body::AreaSaved(AreaSaved { tick: second.tick, refused: None })).await;
+    let (_, said) = scene.end().await;
+    let saves: Vec<_> = said.into_iter().filter_map(save).collect();
+    assert!(matches!(&saves[..], [last] if last.last), "nothing changed since");
+}
+
+/// Whoever comes treads down the tile at (1, 1).
+fn trodden() -> Game {
+    fn build(area: &mut pangea_engine::Builder, _: &pangea_engine::Setup<'_>) {
+        area.walking();
+        area.on_enter(|ecs, _, _| {
+            ecs.resource_mut::<pangea_engine::Terrain>().set_tile(1, 1, tile::SAND);
+        });
+    }
+    Game { build, ..flat() }
 }

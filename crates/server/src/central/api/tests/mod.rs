@@ -98,7 +98,8 @@ async fn start_with(change: impl FnOnce(&mut Config)) -> Server {
     let worlds = worlds.map(|(name, text)| (world_file::read(name, text).expect("a world"), text.to_owned()));
     let store = Store::open(data.path()).await.expect("a store");
     let keys = crate::central::keys::Keys::open(data.path()).expect("keys");
-    let core = Core::new(&config, &worlds, store.clone(), keys);
+    let checkpoints = crate::central::checkpoints::Checkpoints::new(&config).expect("a place");
+    let core = Core::new(&config, &worlds, store.clone(), keys, checkpoints);
     let worlds = Arc::new(worlds.map(|(world, _)| world).to_vec());
     let api = Api::new(Arc::new(config), worlds, store.clone(), core).expect("an API");
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
