@@ -22,7 +22,7 @@ fn a_clause_called_done_is_proven_with_real_processes() {
         assert_eq!(cells.len(), 5, "{line}");
         assert!(rows.insert(cells[0].to_owned(), cells[1..].to_vec()).is_none(), "{} stands twice", cells[0]);
     }
-    let all = [("G", 12), ("K", 16), ("M", 11), ("O", 11)];
+    let all = [("G", 12), ("K", 16), ("M", 11), ("O", 11), ("J", 6)];
     let expected: Vec<String> =
         all.iter().flat_map(|(letter, most)| (1..=*most).map(move |n| format!("{letter}{n}"))).collect();
     assert_eq!(rows.len(), expected.len(), "no more and no fewer than the clauses of the seeds");

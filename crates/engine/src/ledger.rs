@@ -212,20 +212,21 @@ impl Ledger {
         self.changed = std::mem::take(&mut self.coming_changed);
     }
 
-    // ---- tests ----
-
-    pub(crate) fn decide_alone(&mut self) {
-        self.own = Some(Box::default());
-    }
-
-    /// A character came in: an own ledger knows what it has.
+    /// A character came in: with the next step the game hears of what it has, which is known already or will be.
     pub(crate) fn came(&mut self, character: CharacterId) {
+        self.coming_changed.characters.insert(character);
         if let Some(own) = &mut self.own {
             let fence = CharacterFence { owner: Some(AreaId::default()), epoch: 0 };
             own.fences.characters.insert(character, fence);
             let sheet = own.book.sheet(Holder::Character(character)).cloned().unwrap_or_default();
             self.show(character, sheet);
         }
+    }
+
+    // ---- tests ----
+
+    pub(crate) fn decide_alone(&mut self) {
+        self.own = Some(Box::default());
     }
 
     /// As an operator would: at once.
@@ -316,6 +317,21 @@ mod tests {
         sim.step(1.0);
         assert!(sim.ledger().changed().contains(&ada));
         assert_eq!(sim.ledger().sheet(ada).map(|sheet| sheet.amount("coin")), Some(9));
+    }
+
+    #[test]
+    fn what_was_known_before_a_character_came_is_told_when_it_is_there() {
+        let (mut sim, ada) = sim();
+        *sim.ledger() = Ledger::default();
+        let bob = CharacterId([9; 16]);
+        sim.ledger().show(bob, Sheet::default());
+        sim.step(1.0);
+        assert!(sim.ledger().changed().contains(&bob) && !sim.ledger().changed().contains(&ada));
+        let id = sim.reserve().expect("an id");
+        let character = crate::Character { name: "Bob".into(), faction: String::new() };
+        sim.spawn(id, bob, character, (9.0, 9.0), crate::Enter::Spawn, None).expect("no record");
+        sim.step(1.0);
+        assert!(sim.ledger().changed().contains(&bob));
     }
 
     #[test]

@@ -369,8 +369,47 @@ fn say_more(
 
 #[cfg(test)]
 mod tests {
+    use pangea_engine::Sim;
+    use pangea_world::layout::extent_m;
+    use pangea_world::space::{Ground, Rect};
+    use pangea_world::world_file;
+
     use super::*;
     use crate::quests::Task;
+
+    /// Who stands on a ground, and where.
+    fn standing(world: &WorldFile, ground: &Ground) -> Vec<(u16, Point)> {
+        let extent = extent_m(world, ground).expect("an extent");
+        let setup = Setup { world, ground, extent, tick_hz: 20, view_m: 60, tick: 0 };
+        let mut sim = Sim::new(&crate::game(), &setup);
+        sim.step(1.0);
+        let mut all = sim.ecs().query::<(&Person, &Position)>();
+        all.iter(sim.ecs()).map(|(person, at)| (person.who, at.point())).collect()
+    }
+
+    #[test]
+    fn everybody_stands_once_in_each_default_world_near_its_post_and_always_there() {
+        let wilds = include_str!("../../../worlds/wilds.toml");
+        let isles = include_str!("../../../worlds/isles.toml");
+        let cells = |x0: i32| Ground::Cells(Rect { x0, y0: 0, x1: x0 + 8, y1: 8 });
+        let map = |name: &str| Ground::Map(name.to_owned());
+        let worlds = [
+            ("wilds", wilds, [cells(0), cells(8), cells(16)], [(256.0, 256.0), (768.0, 256.0)]),
+            ("isles", isles, [map("harbour"), map("forest"), map("cave")], [(64.0, 64.0), (20.0, 96.0)]),
+        ];
+        for (name, text, grounds, posts) in worlds {
+            let world = world_file::read(&format!("{name}.toml"), text).expect("a world");
+            let all = grounds.each_ref().map(|ground| standing(&world, ground));
+            assert_eq!(all, grounds.each_ref().map(|ground| standing(&world, ground)), "always there");
+            let who = all.each_ref().map(|here| here.iter().map(|(who, _)| *who).collect::<Vec<_>>());
+            assert_eq!(who, [vec![0, 1, 2, 3], vec![4, 5], vec![]], "{name}");
+            for (here, post) in all.iter().zip(posts) {
+                for (who, at) in here {
+                    assert!(square(*at, post) < REACH_M * REACH_M, "{name}: {who} at {at:?}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn every_quest_has_people_and_things_that_there_are() {
