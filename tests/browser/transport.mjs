@@ -36,7 +36,7 @@ async function enter(name, change = (offer) => offer) {
     const api = new Api();
     await api.register(name, "three blue herons");
     const { id } = await api.createCharacter({ world: "isles", name, faction: null });
-    const world = new World(api, { followsUnasked: true });
+    const world = new World(api, { followsUnasked: true, transport: "webtransport" });
     globalThis.player = world;
     globalThis.began = performance.now();
     await world.enter({ character: id });
@@ -49,6 +49,15 @@ const way = (page) => page.evaluate(() => [player.live?.transport, player.welcom
 
 let failed = false;
 try {
+  const visitor = await (await browser.newContext()).newPage();
+  for (const [query, wished] of [["", false], ["?transport=webtransport", true]]) {
+    await visitor.goto(url + query);
+    await visitor.waitForFunction(() => globalThis.pangea?.world);
+    assert.equal(await visitor.evaluate(() => Boolean(pangea.world.ways.Transports)), wished, query);
+  }
+  await visitor.close();
+  console.log("ok   the page tries WebTransport where it is wished");
+
   const page = await enter(`wt${letters}a`);
   assert.deepEqual(await way(page), ["webtransport", "harbour"]);
   console.log("ok   the browser takes WebTransport");

@@ -1,6 +1,6 @@
 /**
- * Which way to a game server: WebTransport where the browser has it and the server offers it, else, or if that
- * does not come about, WebSocket. Whoever asked sees one socket and no difference.
+ * Which way to a game server: WebTransport where it is wished, the browser has it and the server offers it; else,
+ * or if that does not come about, WebSocket. Whoever asked sees one socket and no difference.
  * @module
  */
 

@@ -37,7 +37,8 @@ const SILENCE_MS = 10_000;
 /**
  * @typedef {object} WorldOptions
  * @property {Sockets} [WebSocket]
- * @property {Transports | null} [WebTransport] null: WebSocket alone
+ * @property {Transports} [WebTransport]
+ * @property {"websocket" | "webtransport"} [transport] which way is tried first where a server offers both; WebSocket if left out
  * @property {() => number} [now] milliseconds of a steady clock
  * @property {boolean} [followsUnasked] follow without a question, whatever the server says
  */
@@ -49,7 +50,7 @@ export class World extends Emitter {
     super();
     this.api = api;
     const { WebSocket = globalThis.WebSocket, WebTransport = globalThis.WebTransport } = options;
-    this.ways = new Ways(WebSocket, WebTransport ?? undefined);
+    this.ways = new Ways(WebSocket, options.transport === "webtransport" ? WebTransport : undefined);
     this.now = options.now ?? (() => performance.now());
     this.followsUnasked = options.followsUnasked ?? false;
     this.entities = new Entities();

@@ -14,7 +14,9 @@ import { setUpSignIn, showSignIn } from "./sign_in.js";
 /** @import { Wish } from "../lib/http_types.js" */
 
 const api = new Api("", { storage: localStorage });
-const world = new World(api);
+// `?transport=webtransport` tries that first; docs/decisions.md says why it has to be wished.
+const wished = new URLSearchParams(location.search).get("transport") === "webtransport";
+const world = new World(api, { transport: wished ? "webtransport" : "websocket" });
 const lobby = new Lobby(api, (wish) => void enter(wish));
 const game = new Game(world, api, () => void leave());
 

@@ -73,12 +73,15 @@ class Recorded extends FakeSocket {
 
 const OFFER = { url: "https://one/play", certificate_hashes: ["ab".repeat(32), "01".repeat(32)] };
 
+/** @type {"websocket" | "webtransport"} */
+let transport = "webtransport";
+
 /** @param {any[]} answers */
 function setUp(...answers) {
   sessions = [];
   opened = [];
   const api = /** @type {any} */ ({ enter: async () => answers.shift() ?? assert.fail("asked too often") });
-  return new World(api, { WebSocket: /** @type {any} */ (Recorded), WebTransport: /** @type {any} */ (FakeSession) });
+  return new World(api, { WebSocket: /** @type {any} */ (Recorded), WebTransport: /** @type {any} */ (FakeSession), transport });
 }
 
 test("a server that offers it is reached by WebTransport, with the hashes that it announced", async () => {
@@ -163,6 +166,19 @@ test("a move between servers takes the offer that came before it, and a resume t
   sessions[1].accept?.(undefined);
   await until(() => sessions[1].sent.length === 1);
   assert.ok("resume" in sessions[1].sent[0] && sessions[1].sent[0].resume[0] === 8);
+  world.stop();
+});
+
+test("who does not wish for WebTransport goes by WebSocket at once", async () => {
+  transport = "websocket";
+  const world = setUp(prepared({ webtransport: OFFER }));
+  transport = "webtransport";
+  const entering = world.enter({ character: "c1" });
+  await until(() => opened.length === 1);
+  opened[0].accept().tell(welcome(), whole(100, 1_000));
+  await entering;
+  assert.equal(sessions.length, 0);
+  assert.equal(world.live?.transport, "websocket");
   world.stop();
 });
 

@@ -1,7 +1,8 @@
 /**
  * @typedef {object} WorldOptions
  * @property {Sockets} [WebSocket]
- * @property {Transports | null} [WebTransport] null: WebSocket alone
+ * @property {Transports} [WebTransport]
+ * @property {"websocket" | "webtransport"} [transport] which way is tried first where a server offers both; WebSocket if left out
  * @property {() => number} [now] milliseconds of a steady clock
  * @property {boolean} [followsUnasked] follow without a question, whatever the server says
  */
@@ -117,13 +118,14 @@ export type WorldOptions = {
         readonly CLOSING: 2;
         readonly CLOSED: 3;
     } | undefined;
-    /**
-     * null: WebSocket alone
-     */
     WebTransport?: {
         new (url: string | URL, options?: WebTransportOptions): WebTransport;
         prototype: WebTransport;
-    } | null | undefined;
+    } | undefined;
+    /**
+     * which way is tried first where a server offers both; WebSocket if left out
+     */
+    transport?: "webtransport" | "websocket" | undefined;
     /**
      * milliseconds of a steady clock
      */

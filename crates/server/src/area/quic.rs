@@ -116,7 +116,10 @@ impl Quic {
     }
 
     /// The next certificate comes into use, and one after it is made.
-    fn replace(&mut self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// If none can be made.
+    pub(super) fn replace(&mut self) -> anyhow::Result<()> {
         let Some(made) = &mut self.made else { return Ok(()) };
         made.due += IN_USE;
         let next = std::mem::replace(&mut made.next, make(&made.names, IN_USE)?);

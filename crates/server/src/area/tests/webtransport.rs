@@ -292,3 +292,24 @@ async fn one_who_never_reads_is_too_slow() {
     client.ring();
     assert_eq!(player.closed().await, 1000);
 }
+
+/// Who was told of a certificate just before it was replaced finds the next one, which he was told of too.
+#[tokio::test]
+async fn a_certificate_is_replaced_by_one_that_was_announced() {
+    let (mut port, announced) = Quic::open(&start(), 0).expect("a port");
+    let with = |hashes: &[Vec<u8>]| WebTransport { port: port.local_port().into(), hashes: hashes.to_vec() };
+    let first = announced.borrow().hashes.clone();
+    let offers = [with(&first), with(&first[..1])];
+    port.replace().expect("replaced");
+    let second = announced.borrow().hashes.clone();
+    assert_eq!((second.len(), &second[0]), (2, &first[1]));
+    assert!(!first.contains(&second[1]));
+    let pump = port.pump.clone();
+    tokio::spawn(async move {
+        while let Some(incoming) = port.next().await {
+            tokio::spawn(quic::shake_hands(incoming, pump.clone()));
+        }
+    });
+    assert!(dial(&offers[0]).await.is_ok(), "told of both");
+    assert!(dial(&offers[1]).await.is_err(), "the old one is not used any more");
+}
