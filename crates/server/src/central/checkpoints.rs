@@ -316,8 +316,10 @@ mod tests {
         place.put(AREA, &later, good.write()).await.expect("written");
         assert_eq!(place.sound(AREA, &later).await.expect("read"), Err("it has another's name"));
         let stale = of(AREA, 1, 500);
-        place.put(AREA, &stale.name(), stale.write()[..60].to_vec()).await.expect("written");
-        assert_eq!(place.sound(AREA, &stale.name()).await.expect("read"), Err("it is cut short"));
+        for (bytes, why) in [(7, "it is cut short"), (60, "its length is wrong")] {
+            place.put(AREA, &stale.name(), stale.write()[..bytes].to_vec()).await.expect("written");
+            assert_eq!(place.sound(AREA, &stale.name()).await.expect("read"), Err(why));
+        }
         let foreign = of(AreaId([8; 16]), 3, 0);
         place.put(AREA, &foreign.name(), foreign.write()).await.expect("written");
         assert_eq!(place.sound(AREA, &foreign.name()).await.expect("read"), Err("it is another area's"));
