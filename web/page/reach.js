@@ -38,7 +38,7 @@ export function sentenceOf(entity, tables) {
 }
 
 /**
- * The nearest for the hands.
+ * The nearest for the hands; what can be taken comes before people, who do not run away.
  * @param {Iterable<Entity>} entities @param {{x: number, y: number}} from @param {number} [within] metres
  * @returns {Entity | undefined}
  */
@@ -48,8 +48,9 @@ export function nearestForHands(entities, from, within = REACH_M) {
   for (const entity of entities) {
     if (!isForHands(entity)) continue;
     const far = Math.hypot(entity.x - from.x, entity.y - from.y);
-    const most = entity.kindName === "person" && within === REACH_M ? TALK_M : within;
-    if (far <= most && far < least) [best, least] = [entity, far];
+    const person = entity.kindName === "person";
+    const rank = person ? far + within : far;
+    if (far <= (person && within === REACH_M ? TALK_M : within) && rank < least) [best, least] = [entity, rank];
   }
   return best;
 }

@@ -137,11 +137,11 @@ async fn a_felled_tree_is_felled_after_a_kill_and_from_an_earlier_checkpoint() {
 async fn a_checkpoint_that_found_no_room_is_made_when_there_is_some() {
     needs("unshare", "--version");
     let mut cluster = Cluster::prepare(&[("woods", WOODS)], &[]);
-    cluster.own_disk(24);
+    cluster.own_disk("checkpoints", 1);
     cluster.run().await;
     let (mut game, _) = enter(&cluster, "Piet").await;
     walk(&mut game, 0.0, 0.0).await;
-    let ballast = cluster.data().join("ballast");
+    let ballast = cluster.data().join("checkpoints/ballast");
     fill(&ballast, 0);
     let (tree, tick) = fell(&mut game).await;
     let log = cluster.folder.path().join("up.log");

@@ -182,7 +182,7 @@ async fn durable(cluster: &Cluster, character: CharacterId) -> BTreeMap<String, 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_gathered_and_dropped_outlives_a_kill() {
     let cluster = Cluster::start(&[]).await;
-    let (client, character) = cluster.player("Wanda", "wilds", None).await;
+    let (client, character) = cluster.player("Wanda", "wilds", Some("embers")).await;
     let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
     see(&mut game, "people", |game| (things(game, "person").len() == 4).then_some(())).await;
     let at = see(&mut game, "itself", stands).await;
@@ -305,7 +305,7 @@ async fn person(game: &mut Game, who: u16) -> (u16, (f64, f64)) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_quest_leads_through_two_areas() {
     let cluster = Cluster::start(&[]).await;
-    let (client, character) = cluster.player("Clara", "isles", None).await;
+    let (client, character) = cluster.player("Clara", "isles", Some("sailors")).await;
     let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
     assert_eq!(game.area(), "isles/harbour/0");
     let (mara, at) = person(&mut game, 0).await;

@@ -37,7 +37,7 @@ pub fn needs(program: &str, argument: &str) {
 async fn a_full_disk_refuses_writes_until_there_is_room() {
     needs("unshare", "--version");
     let mut cluster = Cluster::prepare(&[], &[]);
-    cluster.own_disk(24);
+    cluster.own_disk("", 24);
     cluster.run().await;
     let (client, character) = cluster.player("Before", "wilds", None).await;
     let mut game = client.enter(character, EnterOptions::default()).await.unwrap();

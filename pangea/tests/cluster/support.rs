@@ -242,12 +242,12 @@ impl Cluster {
         self.wrapper = wrapper.iter().map(|word| (*word).to_owned()).collect();
     }
 
-    /// From the next start on the data folder is a file system of its own, in memory, of this size, which the
-    /// processes alone see.
-    pub fn own_disk(&mut self, mib: u32) {
-        let data = self.folder.path().join("data");
-        std::fs::create_dir_all(&data).expect("a folder");
-        let mount = format!("mount -t tmpfs -o size={mib}m pangea '{}' && exec \"$@\"", data.display());
+    /// From the next start on this folder in the data folder (empty: the data folder) is a file system of its
+    /// own, in memory, of this size, which the processes alone see.
+    pub fn own_disk(&mut self, folder: &str, mib: u32) {
+        let place = self.folder.path().join("data").join(folder);
+        std::fs::create_dir_all(&place).expect("a folder");
+        let mount = format!("mount -t tmpfs -o size={mib}m pangea '{}' && exec \"$@\"", place.display());
         self.wrap(&["unshare", "--map-root-user", "--mount", "sh", "-c", &mount, "sh"]);
         self.mounted = true;
     }

@@ -7,6 +7,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use pangea_world::id::{hex, unhex};
 use pangea_world::role_key::RoleKey;
 use pangea_world::ticket::Signer;
 
@@ -44,15 +45,7 @@ impl Keys {
 /// A 32-byte secret in a file, in the text form of [`RoleKey`]; made if there is none.
 fn secret(path: &Path) -> anyhow::Result<[u8; 32]> {
     if !path.exists() {
-        let bytes = random::bytes::<32>();
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .with_context(|| format!("the key file «{}» cannot be made", path.display()))?;
-        file.write_all(pangea_world::id::hex(&bytes).as_bytes())?;
-        file.sync_all()?;
+        make(path).with_context(|| format!("the key file «{}» cannot be made", path.display()))?;
     }
     let what = || format!("the key file «{}» cannot be read", path.display());
     let mode = std::fs::metadata(path).with_context(what)?.permissions().mode();
@@ -64,6 +57,19 @@ fn secret(path: &Path) -> anyhow::Result<[u8; 32]> {
         );
     }
     let text = std::fs::read_to_string(path).with_context(what)?;
-    let bytes = pangea_world::id::unhex(text.trim()).ok().and_then(|bytes| bytes.try_into().ok());
+    let bytes = unhex(text.trim()).ok().and_then(|bytes| bytes.try_into().ok());
     bytes.with_context(|| format!("the key file «{}» does not hold 64 hex digits", path.display()))
+}
+
+/// Whole or not at all: who starts at the same time reads a whole one, and the first one made stays.
+fn make(path: &Path) -> std::io::Result<()> {
+    let fresh = path.with_extension(format!("{}.new", std::process::id()));
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+    let written = file.write_all(hex(&random::bytes::<32>()).as_bytes()).and_then(|()| file.sync_all());
+    let linked = written.and_then(|()| std::fs::hard_link(&fresh, path));
+    std::fs::remove_file(&fresh)?;
+    match linked {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        linked => linked,
+    }
 }
