@@ -45,6 +45,8 @@ export class Lobby {
     showScreen("lobby");
     showError("lobby-error", why);
     $("account-shown").textContent = this.api.session?.account?.name ?? "";
+    // What was asked last time is not shown as if it were new: a choice made in it would be lost with the answer.
+    $("enter-panel").hidden = true;
     try {
       [this.worlds, this.characters] = await Promise.all([this.api.worlds(), this.api.characters()]);
     } catch (thrown) {
