@@ -8,7 +8,7 @@ mod ports;
 
 use std::process::ExitCode;
 
-use pangea_server::config::Config;
+use pangea_server::config::{Config, GameIo};
 use pangea_server::config_layers::port_range;
 use serde::Serialize;
 
@@ -126,7 +126,23 @@ fn look(cli: &Cli) -> Vec<Finding> {
     findings.extend(ports::game_ports(&config));
     findings.extend(ports::addresses(&config));
     findings.extend(open_files(&config));
+    findings.push(io(&config));
     findings
+}
+
+/// How game servers started here receive and send.
+fn io(config: &Config) -> Finding {
+    const WHAT: &str = "spawner.io";
+    match (config.spawner.io, pangea_server::area::has_io_uring()) {
+        (GameIo::Epoll, _) => Finding::good(WHAT, "epoll, as it is set"),
+        (_, Ok(())) => Finding::good(WHAT, "io_uring"),
+        (GameIo::Auto, Err(error)) => Finding::good(WHAT, format!("epoll; there is no io_uring: {error}")),
+        (GameIo::Uring, Err(error)) => Finding::look(
+            WHAT,
+            format!("epoll, for there is no io_uring: {error}"),
+            "Linux 6.1 or newer, and nothing that forbids it (seccomp, `kernel.io_uring_disabled`); or `auto`",
+        ),
+    }
 }
 
 /// Sockets of central and of every game server count as open files.

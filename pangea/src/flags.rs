@@ -268,6 +268,9 @@ pub struct TrialWalkers {
     /// Before that, the same players at a bare server: the ratio is printed.
     #[arg(long)]
     pub floor: bool,
+    /// What is played: `walk`, a meadow and nothing but walkers, or this program's own game by its name.
+    #[arg(long, default_value = "walk", value_name = "NAME")]
+    pub game: String,
     /// The game server on the first core alone, the players on the second.
     #[arg(long)]
     pub pin: bool,

@@ -53,8 +53,8 @@ fn dispatch(cli: &Cli, game: Game) -> anyhow::Result<ExitCode> {
         Some(Command::Bots(options)) => bots::run(options),
         Some(Command::Trial { command }) => match command {
             TrialCommand::Join(options) => trial::run(options),
-            TrialCommand::Field(options) => trial::field::run(options),
-            TrialCommand::Crowd(options) => trial::field::run_crowd(options),
+            TrialCommand::Field(options) => trial::field::run(options, game.name),
+            TrialCommand::Crowd(options) => trial::field::run_crowd(options, game.name),
             TrialCommand::Economy(options) => trial::economy::run(options),
             TrialCommand::Floor(options) => trial::field::run_floor(options),
         },

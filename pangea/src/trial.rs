@@ -40,6 +40,7 @@ pub fn game_for_area(game: pangea_engine::Game) -> pangea_engine::Game {
     let chosen = |name| std::env::var_os(name).is_some();
     match () {
         () if chosen(field::meadow::CHOSEN) => field::meadow::game(),
+        () if chosen(field::spread::CHOSEN) => field::spread::game(game),
         () if chosen(economy::market::CHOSEN) => economy::market::game(),
         () => game,
     }

@@ -168,6 +168,11 @@ fn doctor_is_content_with_a_sound_node() {
     let list = json(&output);
     assert!(output.status.success(), "{list:?}");
     assert!(!here.path().join("data").exists(), "it changes nothing");
+    assert_eq!(finding(&list, "spawner.io")["state"], "good");
+    let output = pangea(here.path(), &["doctor", "--json", "--set", "spawner.io=epoll"], &[]);
+    assert_eq!(finding(&json(&output), "spawner.io")["found"], "epoll, as it is set");
+    let output = pangea(here.path(), &["doctor", "--json", "--set", "spawner.io=poll"], &[]);
+    assert_eq!(finding(&json(&output), "settings")["state"], "broken");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Limits;
+use crate::config::{GameIo, Limits};
 
 /// The line.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub struct AreaStart {
     /// Whether players may come by WebTransport.
     #[serde(default)]
     pub webtransport: bool,
+    /// How its loop talks to the kernel.
+    #[serde(default)]
+    pub io: GameIo,
 }
 
 /// The key is not shown.

@@ -1,8 +1,8 @@
 //! `pangea trial field` and `pangea trial crowd`: what a tick costs when all players walk, spread over an open
 //! area or in one spot.
 //!
-//! One area server of a private cluster plays a meadow, on which nothing is but walkers ([`meadow`]). All
-//! players are in one thread of this process, on raw sockets ([`swarm`]). They walk, then for some seconds
+//! One area server of a private cluster plays a meadow, on which nothing is but walkers ([`meadow`]), or the
+//! program's own game, in which players begin somewhere else than they would ([`spread`]). All players are in one thread of this process, on raw sockets ([`swarm`]). They walk, then for some seconds
 //! everything is counted, then they stand still until all is told, and what some of them know is compared.
 //! With `--floor` the same players before that meet the bare server of `bench/floor`.
 
@@ -13,6 +13,7 @@ mod player;
 mod probe;
 mod report;
 mod skim;
+pub(crate) mod spread;
 mod swarm;
 
 use std::io::{BufRead as _, BufReader};
@@ -32,6 +33,8 @@ use swarm::{Order, Outcome, Swarm, TICK_HZ};
 
 /// How far players see on the field, metres.
 const VIEW_M: u32 = 20;
+/// Name of the game on the meadow.
+const WALK: &str = "walk";
 /// Side of the spot in which a crowd stands, and how far it sees: farther than the spot is wide, metres.
 const SPOT_M: u32 = 16;
 const CROWD_VIEW_M: u32 = 30;
@@ -47,6 +50,8 @@ struct Plan {
     seed: u64,
     side_m: u32,
     view_m: u32,
+    /// Whether the program's own game is played.
+    own_game: bool,
     floor: bool,
     pin: bool,
 }
@@ -55,7 +60,7 @@ struct Plan {
 ///
 /// # Errors
 /// If the cluster does not start, or Ctrl-C was pressed.
-pub fn run(options: &TrialField) -> anyhow::Result<ExitCode> {
+pub fn run(options: &TrialField, own_game: &str) -> anyhow::Result<ExitCode> {
     let plan = Plan {
         what: "field",
         players: options.players,
@@ -64,6 +69,7 @@ pub fn run(options: &TrialField) -> anyhow::Result<ExitCode> {
         seed: options.walkers.common.seed,
         side_m: meadow::side_m(options.players, options.visible, f64::from(VIEW_M)),
         view_m: VIEW_M,
+        own_game: is_own(&options.walkers.game, own_game)?,
         floor: options.walkers.floor,
         pin: options.walkers.pin,
     };
@@ -74,7 +80,7 @@ pub fn run(options: &TrialField) -> anyhow::Result<ExitCode> {
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_crowd(options: &TrialCrowd) -> anyhow::Result<ExitCode> {
+pub fn run_crowd(options: &TrialCrowd, own_game: &str) -> anyhow::Result<ExitCode> {
     let plan = Plan {
         what: "crowd",
         players: options.players,
@@ -83,6 +89,7 @@ pub fn run_crowd(options: &TrialCrowd) -> anyhow::Result<ExitCode> {
         seed: options.walkers.common.seed,
         side_m: SPOT_M,
         view_m: CROWD_VIEW_M,
+        own_game: is_own(&options.walkers.game, own_game)?,
         floor: options.walkers.floor,
         pin: options.walkers.pin,
     };
@@ -105,6 +112,14 @@ pub fn run_floor(options: &TrialFloor) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Whether this is the name of the program's own game, and not that of the meadow's.
+fn is_own(game: &str, own: &str) -> anyhow::Result<bool> {
+    if game != own && game != WALK {
+        bail!("this program plays «{own}» or «{WALK}», and not «{game}»");
+    }
+    Ok(game == own)
+}
+
 fn run_plan(plan: &Plan, json: bool) -> anyhow::Result<ExitCode> {
     enough_sockets(plan.players)?;
     let report = shown::run(1, measure(plan))?;
@@ -124,8 +139,9 @@ async fn measure(plan: &Plan) -> anyhow::Result<Report> {
         plan.side_m,
         middle = format_args!("{:.1}", f64::from(plan.side_m) / 2.0),
     );
-    say(&format!("a private cluster with a meadow of {0} m × {0} m", plan.side_m));
-    let mut cluster = Cluster::start(&world, 1, &[(meadow::CHOSEN, "1".to_owned())]).await?;
+    say(&format!("a private cluster with a land of {0} m × {0} m", plan.side_m));
+    let game = if plan.own_game { spread::CHOSEN } else { meadow::CHOSEN };
+    let mut cluster = Cluster::start(&world, 1, &[(game, "1".to_owned())]).await?;
     let measured = async {
         cluster.until_idle(1, PATIENCE).await?;
         say(&format!("{} players come in", plan.players));
@@ -166,7 +182,7 @@ async fn play(
 ) -> anyhow::Result<Outcome> {
     let (orders, ordered) = mpsc::channel();
     let stopped = Stopped(Arc::default());
-    let swarm = Swarm::new(plan.players, plan.seconds, plan.seed, plan.view_m, ordered, stopped.0.clone())?;
+    let swarm = Swarm::new(plan, ordered, stopped.0.clone())?;
     let pin = plan.pin;
     let mut playing = tokio::task::spawn_blocking(move || {
         if pin {

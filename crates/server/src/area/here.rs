@@ -21,6 +21,7 @@ use super::client::Client;
 use super::ledger::Ledger;
 use super::mailbox::{Entrance, FromLoop, Gauges, Guest, Tell};
 use super::save::Saving;
+use crate::config::GameIo;
 
 /// How long one that only sees is kept without its client: where it is steered, it is not lost.
 const ONLY_SEES_GRACE_MS: u64 = 2_000;
@@ -53,6 +54,8 @@ pub struct Settings {
     pub update_bytes: usize,
     /// Most messages per second from one client.
     pub messages_per_second: u32,
+    /// How it talks to the kernel.
+    pub io: GameIo,
     /// Where portals stand and lead.
     pub portals: Vec<pangea_world::world::Portal>,
 }

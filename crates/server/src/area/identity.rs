@@ -4,6 +4,8 @@ use pangea_world::id::{AreaId, ServerId};
 use pangea_world::messages::WebTransport;
 use tokio::sync::watch;
 
+use crate::config::GameIo;
+
 /// Who this area server is.
 #[derive(Debug, Clone)]
 pub struct Identity {
@@ -23,4 +25,6 @@ pub struct Identity {
     pub webtransport: Option<watch::Receiver<WebTransport>>,
     /// Most messages per second from one client.
     pub messages_per_second: u32,
+    /// How it talks to the kernel.
+    pub io: GameIo,
 }

@@ -246,6 +246,7 @@ mod tests {
             prompt: false,
             update_bytes: 1_200,
             messages_per_second: 100,
+            io: crate::config::GameIo::Auto,
             portals: Vec::new(),
         };
         let world = pangea_world::world_file::read("isles.toml", ISLES).expect("a world");

@@ -1,13 +1,14 @@
 //! What carries a client's frames, as the loop sees it: a WebSocket or a WebTransport session. The loop asks
 //! for bytes and gives bytes; which of the two it is matters here alone.
 
+use std::io;
 use std::net::TcpStream;
 
 use bytes::BytesMut;
 use pangea_world::Refusal;
 
 use super::session::Session;
-use super::socket::{Received, Scratch, Socket};
+use super::socket::{Received, Scratch, Seal, Socket};
 use super::websocket::Frame;
 use super::{stream, websocket};
 
@@ -70,11 +71,37 @@ impl Line {
         }
     }
 
+    /// Takes what one read of what is watched gave.
+    pub fn take<'a>(&mut self, read: io::Result<&'a [u8]>, plain: &'a mut Vec<u8>) -> Received<'a> {
+        match self {
+            Self::WebSocket(socket) => socket.take(read, plain),
+            Self::WebTransport(_) => Received::Bytes(&[]),
+        }
+    }
+
     /// Sends these bytes after what waits.
     pub fn send(&mut self, bytes: &[u8]) {
         match self {
             Self::WebSocket(socket) => socket.send(bytes),
             Self::WebTransport(session) => session.send(bytes),
+        }
+    }
+
+    /// As [`Socket::seal`]; a session sends by itself.
+    pub fn seal(&mut self, bytes: &[u8], wire: &mut Vec<u8>) -> Seal {
+        match self {
+            Self::WebSocket(socket) if !socket.is_behind() => socket.seal(bytes, wire),
+            Self::WebSocket(_) | Self::WebTransport(_) => {
+                self.send(bytes);
+                Seal::Sent
+            }
+        }
+    }
+
+    /// As [`Socket::sent`].
+    pub fn sent(&mut self, wire: &[u8], taken: io::Result<usize>) {
+        if let Self::WebSocket(socket) = self {
+            socket.sent(wire, taken);
         }
     }
 

@@ -98,6 +98,7 @@ pub fn load(
         prompt: granted.prompt,
         update_bytes: UPDATE_BYTES_PER_S / world.tick_hz.max(1) as usize,
         messages_per_second: identity.messages_per_second,
+        io: identity.io,
         portals,
     };
     let (to_loop, mail) = mpsc::channel(MOST_TO_LOOP);

@@ -12,6 +12,7 @@
 //! | `here`, `inbox`, `handoff` | the characters: come and go, what clients say, change of owner |
 //! | `ledger` | what is asked of the ledger, what characters have |
 //! | `client`, `line` | one connection |
+//! | `traffic`, `ring` | what all say and are told in a tick, in few calls to the kernel |
 //! | `socket`, `websocket` | … that is a WebSocket |
 //! | `quic`, `session`, `stream` | … that is a WebTransport session |
 //! | `save` | checkpoints |
@@ -37,6 +38,7 @@ mod mailbox;
 mod pace;
 mod pending;
 mod quic;
+mod ring;
 mod save;
 mod session;
 mod socket;
@@ -46,6 +48,7 @@ mod telling;
 #[cfg(test)]
 mod tests;
 mod tick;
+mod traffic;
 mod websocket;
 
 use std::future::Future;
@@ -77,6 +80,14 @@ const MOST_KNOCKS: usize = 1_024;
 
 /// How long the last words to central may take.
 const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// Whether a game server that this process starts has io_uring.
+///
+/// # Errors
+/// Why it has not.
+pub fn has_io_uring() -> std::io::Result<()> {
+    ring::Ring::new().map(drop)
+}
 
 /// `pangea area`: reads the spawner's line from the standard input and runs until the area is given back.
 /// One thread until an area is allocated.
@@ -210,6 +221,7 @@ async fn serve(
         certificate: tls.as_ref().map(|tls| tls.fingerprint.to_vec()).unwrap_or_default(),
         webtransport,
         messages_per_second: start.limits.messages_per_second,
+        io: start.io,
     };
     let (knock, knocks) = mpsc::channel(MOST_KNOCKS);
     let (ask, questions) = mpsc::channel(MOST_QUESTIONS);

@@ -41,6 +41,17 @@ pub enum Received<'a> {
     Ended,
 }
 
+/// What becomes of bytes that another shall send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seal {
+    /// They go as they are.
+    Plain,
+    /// They go encrypted.
+    Sealed,
+    /// Nothing is to be sent: they are on their way, or the connection is broken.
+    Sent,
+}
+
 /// One client's connection.
 #[derive(Debug)]
 pub struct Socket {
@@ -71,16 +82,22 @@ impl Socket {
 
     /// Reads once, what is there.
     pub fn receive<'a>(&mut self, scratch: &'a mut Scratch) -> Received<'a> {
-        let count = match rustix::net::recv(&self.stream, &mut scratch.wire[..], RecvFlags::DONTWAIT) {
-            Ok((0, _)) => return Received::Ended,
-            Ok((count, _)) => count,
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => 0,
+        let read = rustix::net::recv(&self.stream, &mut scratch.wire[..], RecvFlags::DONTWAIT);
+        self.take(read.map(|(count, _)| &scratch.wire[..count]).map_err(io::Error::from), &mut scratch.plain)
+    }
+
+    /// Takes what one read gave.
+    pub fn take<'a>(&mut self, read: io::Result<&'a [u8]>, plain: &'a mut Vec<u8>) -> Received<'a> {
+        let wire = match read {
+            Ok([]) => return Received::Ended,
+            Ok(wire) => wire,
+            Err(error) if again(&error) => return Received::Bytes(&[]),
             Err(_) => return Received::Ended,
         };
-        let Some(tls) = &mut self.tls else { return Received::Bytes(&scratch.wire[..count]) };
-        scratch.plain.clear();
-        match decrypt(tls, &scratch.wire[..count], &mut scratch.plain) {
-            Ok(()) => Received::Bytes(&scratch.plain),
+        let Some(tls) = &mut self.tls else { return Received::Bytes(wire) };
+        plain.clear();
+        match decrypt(tls, wire, plain) {
+            Ok(()) => Received::Bytes(plain),
             Err(_) => Received::Ended,
         }
     }
@@ -96,6 +113,27 @@ impl Socket {
                     Err(_) => self.broken = true,
                 }
             }
+        }
+    }
+
+    /// For whoever sends these bytes in this socket's place, and then says so with [`Socket::sent`]; nothing may
+    /// wait here. Encrypted bytes are appended to `wire`.
+    pub fn seal(&mut self, bytes: &[u8], wire: &mut Vec<u8>) -> Seal {
+        let Some(tls) = &mut self.tls else { return Seal::Plain };
+        if encrypt(tls, bytes, wire).is_ok() {
+            return Seal::Sealed;
+        }
+        self.broken = true;
+        Seal::Sent
+    }
+
+    /// One call was made to send these bytes, and took so many of them.
+    pub fn sent(&mut self, wire: &[u8], taken: io::Result<usize>) {
+        match taken {
+            Ok(count) if count == wire.len() => {}
+            Ok(count) => self.transmit(&wire[count..]),
+            Err(error) if again(&error) => self.transmit(wire),
+            Err(_) => self.broken = true,
         }
     }
 
@@ -125,6 +163,10 @@ impl Socket {
         }
         self.unsent.extend_from_slice(rest);
     }
+}
+
+fn again(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 fn decrypt(tls: &mut ServerConnection, mut wire: &[u8], plain: &mut Vec<u8>) -> Result<(), rustls::Error> {

@@ -2,33 +2,27 @@
 //! and one write to each client that is told something new. Sockets are read only at the tick: waking for
 //! each input costs more than the step itself, and inputs are applied at the tick anyway.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use pangea_engine::sim::centimetres;
 use pangea_engine::update::Eyes;
 use pangea_world::frames::{ServerMessage, close};
 use pangea_world::messages::{Body, Heartbeat, Stopped};
 use pangea_world::{Code, Refusal};
-use rustix::event::epoll;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 
-use super::client::Client;
 use super::clock::{Clock, Lease};
 use super::here::Area;
 use super::mailbox::{FromLoop, Gauges, ToLoop};
 use super::pace::Pace;
-use super::socket::{Received, Scratch};
+use super::socket::Received;
+use super::traffic::Traffic;
 
 /// How long a stop waits for handoffs that central has not decided, and for clients to read, ms.
 const STOP_MS: u64 = 2_000;
-
-/// So many bytes of frames are sent at once, at least.
-const MOST_OUTGOING: usize = 1 << 20;
 
 /// The loop and what it needs beside its area.
 pub struct Loop {
@@ -37,11 +31,9 @@ pub struct Loop {
     lease: Lease,
     mail: mpsc::Receiver<ToLoop>,
     gauges: Arc<Gauges>,
-    epoll: rustix::fd::OwnedFd,
+    traffic: Traffic,
     /// Slots of clients that came over WebTransport.
     sessions: Vec<usize>,
-    received: Scratch,
-    outgoing: Outgoing,
     stopping: Option<Stopping>,
     second: Second,
     pace: Pace,
@@ -53,15 +45,6 @@ struct Stopping {
     owner: bool,
     until_ms: u64,
     saved: bool,
-}
-
-/// Frames that are written before the first of them is sent: so neither the kernel nor the gathering drives the
-/// other's data from the caches, and a reader that is awake is not woken again for each.
-#[derive(Debug, Default)]
-struct Outgoing {
-    bytes: BytesMut,
-    /// Slots, and where in `bytes` their frames are.
-    frames: Vec<(usize, Range<usize>)>,
 }
 
 /// What is counted over a second.
@@ -84,17 +67,15 @@ impl Loop {
         mail: mpsc::Receiver<ToLoop>,
     ) -> std::io::Result<Self> {
         let gauges = area.gauges.clone();
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let traffic = Traffic::new()?;
         Ok(Self {
             area,
             clock,
             lease,
             mail,
             gauges,
-            epoll,
+            traffic,
             sessions: Vec::new(),
-            received: Scratch::default(),
-            outgoing: Outgoing::default(),
             stopping: None,
             second: Second::default(),
             pace: Pace::default(),
@@ -106,8 +87,8 @@ impl Loop {
         let period_us = 1_000_000 / u64::from(self.area.settings.tick_hz.max(1));
         let mut due_us = self.clock.now_us();
         let mut refill = 1.0;
-        let mut events = Vec::new();
-        while self.tick(refill, &mut events) {
+        self.traffic.take_ring(self.area.settings.io);
+        while self.tick(refill) {
             due_us += period_us * 100 / u64::from(self.pace.percent());
             let now_us = self.clock.now_us();
             refill = 1.0 + 1.0 / 64.0; // clients' clocks are not ours
@@ -122,7 +103,7 @@ impl Loop {
     }
 
     /// One tick; false when it was the last one.
-    fn tick(&mut self, refill: f32, events: &mut Vec<epoll::Event>) -> bool {
+    fn tick(&mut self, refill: f32) -> bool {
         let began_us = self.clock.now_us();
         self.area.now_ms = began_us / 1_000;
         // Checked again before anything is told: the process may have been stopped in between.
@@ -130,7 +111,7 @@ impl Loop {
         if !self.take_mail() {
             return false;
         }
-        self.read(refill / self.area.settings.tick_hz as f32, events);
+        self.read(refill / self.area.settings.tick_hz as f32);
         if self.area.acts {
             self.area.sim.step(refill);
             self.area.tell_events();
@@ -178,7 +159,7 @@ impl Loop {
 
     // ---- reading ----
 
-    fn read(&mut self, seconds: f32, events: &mut Vec<epoll::Event>) {
+    fn read(&mut self, seconds: f32) {
         let per_second = self.area.settings.messages_per_second;
         for slot in self.area.new_slots.split_off(0) {
             if let Some(Some(client)) = self.area.clients.get(slot) {
@@ -188,9 +169,7 @@ impl Loop {
                     }
                     continue;
                 };
-                let data = epoll::EventData::new_u64(slot as u64);
-                let added = epoll::add(&self.epoll, stream, data, epoll::EventFlags::IN);
-                if added.is_err() {
+                if self.traffic.watch(slot, stream).is_err() {
                     tracing::error!(slot, "a socket cannot be watched");
                     self.area.lost(slot);
                 }
@@ -199,29 +178,17 @@ impl Loop {
         for client in self.area.clients.iter_mut().flatten() {
             client.refill(seconds, per_second);
         }
-        events.clear();
-        events.reserve(self.area.clients.len() + 1);
-        let no_wait = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
-        // Interrupted: what is there is read at the next tick.
-        let _ = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(events), Some(&no_wait));
-        for event in events.drain(..) {
-            let slot = event.data.u64() as usize;
-            let Some(Some(client)) = self.area.clients.get_mut(slot) else { continue };
-            match client.line.receive(&mut self.received) {
-                Received::Ended => self.area.lost(slot),
-                Received::Bytes(bytes) => self.area.read_bytes(slot, bytes),
-            }
-        }
+        self.traffic.receive(&mut self.area);
         self.read_sessions();
     }
 
     /// WebTransport sessions are not watched by epoll: each says by itself whether it has something.
     fn read_sessions(&mut self) {
-        let Self { sessions, area, received, .. } = self;
+        let Self { sessions, area, traffic, .. } = self;
         sessions.retain(|&slot| {
             let Some(Some(client)) = area.clients.get_mut(slot) else { return false };
             let Some(session) = client.line.session() else { return false };
-            match session.receive(received.plain()) {
+            match session.receive(traffic.plain()) {
                 Received::Ended => area.lost(slot),
                 Received::Bytes([]) => {}
                 Received::Bytes(bytes) => area.read_bytes(slot, bytes),
@@ -257,7 +224,7 @@ impl Loop {
                 continue;
             }
             let here = area.here.get(&client.character).filter(|_| updates);
-            let frames = client.put_frames(&mut self.outgoing.bytes, |view, out| {
+            let frames = client.put_frames(&mut self.traffic.outgoing, |view, out| {
                 let Some(here) = here else { return };
                 let eyes = Eyes {
                     at: area.sim.seen_at(here.entity).unwrap_or_else(|| centimetres(here.eyes)),
@@ -267,14 +234,9 @@ impl Loop {
                 };
                 area.sim.gather(view, eyes, out);
             });
-            if !frames.is_empty() {
-                self.outgoing.frames.push((slot, frames));
-            }
-            if self.outgoing.bytes.len() >= MOST_OUTGOING {
-                self.outgoing.send(&mut area.clients);
-            }
+            self.traffic.put(slot, frames, &mut area.clients);
         }
-        self.outgoing.send(&mut area.clients);
+        self.traffic.send(&mut area.clients);
         for (slot, code) in ended {
             match code {
                 Some(code) => {
@@ -364,17 +326,6 @@ impl Loop {
             return false;
         }
         true
-    }
-}
-
-impl Outgoing {
-    fn send(&mut self, clients: &mut [Option<Client>]) {
-        for (slot, frames) in self.frames.drain(..) {
-            if let Some(client) = &mut clients[slot] {
-                client.line.send(&self.bytes[frames]);
-            }
-        }
-        self.bytes.clear();
     }
 }
 

@@ -157,6 +157,7 @@ impl Settings {
             limits: self.start.limits.clone(),
             tls: self.tls.clone(),
             webtransport: self.start.config.webtransport,
+            io: self.start.config.io,
         }
     }
 }

@@ -12,6 +12,7 @@ use pangea_engine::Dice;
 use rustix::event::{Timespec, epoll};
 
 use super::super::{processes, say};
+use super::Plan;
 use super::arrival::Newcomer;
 use super::latencies::Latencies;
 use super::player::{Heard, Player};
@@ -28,6 +29,10 @@ const WATCHERS: usize = 64;
 const WARM_UP_US: u64 = 3_000_000;
 /// At the end nobody walks; when nothing came for so long, all is told.
 const QUIET_US: u64 = 300_000;
+/// Where more than players moves: when nothing came for so long it is between two ticks, and after so long all
+/// is told of the players.
+const BETWEEN_US: u64 = TICK_US * 2 / 5;
+const SETTLED_US: u64 = 2_000_000;
 /// The longest wait for that, and for the last player.
 const MOST_QUIET_US: u64 = 10_000_000;
 const MOST_ARRIVAL_US: u64 = 30_000_000;
@@ -86,6 +91,8 @@ pub(super) struct Swarm {
     seconds: u64,
     seed: u64,
     view_m: u32,
+    /// Whether more than players moves.
+    restless: bool,
     orders: Receiver<Order>,
     stopped: Arc<AtomicBool>,
     epoll: rustix::fd::OwnedFd,
@@ -107,18 +114,16 @@ pub(super) struct Swarm {
 
 impl Swarm {
     pub(super) fn new(
-        expected: u32,
-        seconds: u64,
-        seed: u64,
-        view_m: u32,
+        plan: &Plan,
         orders: Receiver<Order>,
         stopped: Arc<AtomicBool>,
     ) -> anyhow::Result<Self> {
         Ok(Self {
-            expected: expected as usize,
-            seconds,
-            seed,
-            view_m,
+            expected: plan.players as usize,
+            seconds: plan.seconds,
+            seed: plan.seed,
+            view_m: plan.view_m,
+            restless: plan.own_game,
             orders,
             stopped,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
@@ -287,15 +292,21 @@ impl Swarm {
                 self.phase = Phase::Settling { quiet_us: now_us, since_us: now_us };
             }
             Phase::Settling { quiet_us, since_us }
-                if now_us >= quiet_us + QUIET_US || now_us >= since_us + MOST_QUIET_US =>
+                if now_us >= quiet_us + self.quiet_us(since_us, now_us)
+                    || now_us >= since_us + MOST_QUIET_US =>
             {
                 let views: Vec<_> = self.players.iter().filter_map(|player| player.view.as_ref()).collect();
-                self.out.probe = compare(&views, self.view_m);
+                self.out.probe = compare(&views, self.view_m, self.restless);
                 return Ok(Some(std::mem::take(&mut self.out)));
             }
             _ => {}
         }
         Ok(None)
+    }
+
+    /// Where creatures live it is quiet only between two ticks; those of the players' last steps are over by then.
+    fn quiet_us(&self, since_us: u64, now_us: u64) -> u64 {
+        if self.restless && now_us >= since_us + SETTLED_US { BETWEEN_US } else { QUIET_US }
     }
 
     fn say_how_far(&self, now_us: u64) {

@@ -121,6 +121,7 @@ async fn life() -> Life {
         limits: crate::config::Limits::default(),
         tls: None,
         webtransport: false,
+        io: crate::config::GameIo::Auto,
     };
     let server = tokio::spawn(async move {
         crate::area::run_under(sdk, flat(), start, async {

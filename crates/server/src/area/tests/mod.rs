@@ -39,7 +39,7 @@ use super::stream;
 use super::websocket::tests::masked;
 use crate::area_start::AreaStart;
 use crate::clock;
-use crate::config::Limits;
+use crate::config::{GameIo, Limits};
 use crate::link::Event;
 use crate::tls::Tls;
 
@@ -125,6 +125,10 @@ impl Scene {
     }
 
     async fn idle_as(game: Game, tls: Option<Tls>, limits: Limits) -> Scene {
+        Self::idle_over(GameIo::Auto, game, tls, limits).await
+    }
+
+    async fn idle_over(io: GameIo, game: Game, tls: Option<Tls>, limits: Limits) -> Scene {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
         let port = listener.local_addr().expect("its address").port();
         let (central, mut events) = mpsc::channel(64);
@@ -142,6 +146,7 @@ impl Scene {
                 limits,
                 tls: None,
                 webtransport: true,
+                io,
             };
             let tell: Tell = Arc::new(move |body| {
                 let _ = told.send(body);

@@ -2,9 +2,16 @@
 
 use super::*;
 
+/// However the loop talks to the kernel.
 #[tokio::test]
 async fn a_character_enters_walks_is_seen_and_leaves_where_it_stands() {
-    let mut scene = Scene::ready().await;
+    for io in [GameIo::Auto, GameIo::Epoll] {
+        let scene = Scene::idle_over(io, flat(), None, Limits::default()).await;
+        two_come_and_one_walks(scene.granted(ISLES, Vec::new()).await).await;
+    }
+}
+
+async fn two_come_and_one_walks(mut scene: Scene) {
     let mut ada = scene.enter(1, 10.0, 10.0).await;
     let mut bob = scene.enter(2, 12.0, 10.0).await;
     let (a, b) = (ada.me(), bob.me());

@@ -232,6 +232,7 @@ fn start() -> AreaStart {
         limits: Limits::default(),
         tls: None,
         webtransport: true,
+        io: crate::config::GameIo::Auto,
     }
 }
 
