@@ -241,3 +241,30 @@ fn what_is_near_the_border_is_seen_next_door_and_touched_by_nobody() {
     two.steps(2);
     assert_eq!(ghosts(two.b()), 0);
 }
+
+#[test]
+fn while_the_line_is_lost_ghosts_stay_and_then_all_is_told_anew() {
+    let mut two = Two::new();
+    let stays = two.sheep(0, (190.0, 100.0), (0.0, 0.0));
+    let goes = two.sheep(0, (195.0, 100.0), (0.0, 0.0));
+    two.a().terrain().set_tile(190, 90, tile::TREE);
+    two.a().terrain().set_tile(191, 90, tile::TREE);
+    two.steps(2);
+    assert_eq!(two.b().terrain().tile(190, 90), tile::TREE);
+    two.line = false;
+    two.a().ecs.despawn(goes);
+    two.a().ecs.get_mut::<Position>(stays).expect("there").x = 192.0;
+    two.a().terrain().set_tile(191, 90, tile::GRASS);
+    two.steps(3);
+    assert_eq!(ghosts(two.b()), 2, "what was told is shown until something else is told");
+    two.restart();
+    two.step();
+    let seen = all(two.b());
+    let gid = *two.a().ecs.get::<Gid>(stays).expect("it was told");
+    assert_eq!(seen.keys().collect::<Vec<_>>(), [&gid]);
+    assert_eq!(seen[&gid].1.x, 192.0);
+    assert_eq!((two.b().terrain().tile(190, 90), two.b().terrain().tile(191, 90)), (tile::TREE, tile::GRASS));
+    two.b().forget_peer(PEER);
+    assert_eq!((ghosts(two.b()), two.b().terrain().tile(190, 90)), (0, tile::GRASS));
+    assert!(two.b().terrain().altered().is_empty(), "what is lent is not the area's own");
+}
