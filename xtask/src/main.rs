@@ -16,7 +16,9 @@ fn main() -> ExitCode {
         ["codegen"] => codegen::run(false),
         ["codegen", "--check"] => codegen::run(true),
         _ => {
-            eprintln!("usage: cargo xtask test [--fast] | codegen [--check] | model [--deep] [--trace] [NAME]");
+            eprintln!(
+                "usage: cargo xtask test [--fast] | codegen [--check] | model [--deep] [--trace] [NAME]"
+            );
             return ExitCode::from(2);
         }
     };

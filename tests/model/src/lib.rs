@@ -4,12 +4,13 @@
 pub mod check;
 pub mod handoff;
 pub mod net;
+pub mod passes;
 
 use check::Run;
 
 /// Every model; `deep`: with larger budgets too (minutes).
 pub fn runs(deep: bool) -> Vec<Run> {
-    [handoff::runs(deep)].into_iter().flatten().collect()
+    [handoff::runs(deep), passes::runs(deep)].into_iter().flatten().collect()
 }
 
 #[cfg(test)]
