@@ -841,6 +841,11 @@ impl Model for Handoff {
             }),
         ];
         let durable = [
+            Property::sometimes("all moves and operations are done", |model: &Self, state: &State| {
+                let moved = |row: &Stored| row.owner != 0 && row.last < 0x80;
+                let moved = state.rows[..model.characters].iter().all(moved);
+                moved && state.moves == 0 && state.operations == 0 && model.goal(state)
+            }),
             Property::always("items conserved", |model: &Self, state: &State| {
                 let items: u8 = state.rows.iter().map(|row| row.items).sum();
                 items + state.ground == ITEMS * model.characters as u8

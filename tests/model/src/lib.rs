@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod handoff;
+pub mod migration;
 pub mod net;
 pub mod passes;
 
@@ -10,7 +11,7 @@ use check::Run;
 
 /// Every model; `deep`: with larger budgets too (minutes).
 pub fn runs(deep: bool) -> Vec<Run> {
-    [handoff::runs(deep), passes::runs(deep)].into_iter().flatten().collect()
+    [handoff::runs(deep), passes::runs(deep), migration::runs(deep)].into_iter().flatten().collect()
 }
 
 #[cfg(test)]
