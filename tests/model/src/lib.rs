@@ -6,12 +6,16 @@ pub mod handoff;
 pub mod migration;
 pub mod net;
 pub mod passes;
+pub mod split;
 
 use check::Run;
 
 /// Every model; `deep`: with larger budgets too (minutes).
 pub fn runs(deep: bool) -> Vec<Run> {
-    [handoff::runs(deep), passes::runs(deep), migration::runs(deep)].into_iter().flatten().collect()
+    [handoff::runs(deep), passes::runs(deep), migration::runs(deep), split::runs(deep)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 #[cfg(test)]
