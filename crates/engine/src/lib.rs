@@ -57,6 +57,7 @@
 
 extern crate self as pangea_engine;
 
+mod apart;
 pub mod codec;
 pub mod field;
 pub mod input;
