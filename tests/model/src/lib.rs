@@ -7,12 +7,13 @@ pub mod migration;
 pub mod net;
 pub mod passes;
 pub mod split;
+pub mod trade;
 
 use check::Run;
 
 /// Every model; `deep`: with larger budgets too (minutes).
 pub fn runs(deep: bool) -> Vec<Run> {
-    [handoff::runs(deep), passes::runs(deep), migration::runs(deep), split::runs(deep)]
+    [handoff::runs(deep), passes::runs(deep), migration::runs(deep), split::runs(deep), trade::runs(deep)]
         .into_iter()
         .flatten()
         .collect()
