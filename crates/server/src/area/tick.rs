@@ -234,6 +234,7 @@ impl Loop {
                 };
                 area.sim.gather(view, eyes, out);
             });
+            client.send_datagrams();
             self.traffic.put(slot, frames, &mut area.clients);
         }
         self.traffic.send(&mut area.clients);
