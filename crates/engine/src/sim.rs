@@ -10,6 +10,7 @@ use pangea_world::Refusal;
 use pangea_world::id::CharacterId;
 use pangea_world::space::{Ground, Rect};
 use pangea_world::world as world_of;
+use smallvec::SmallVec;
 
 use crate::field::Malformed;
 use crate::interest::{Grid, Seen};
@@ -19,7 +20,7 @@ use crate::registry::{Builder, CHARACTER, Enter, EnterHook, Kind, Leave, LeaveHo
 use crate::rng::Dice;
 use crate::save::KeptOnes;
 use crate::shadow::Shadows;
-use crate::walk::{Point, nearest_free};
+use crate::walk::{Point, Reach, nearest_free};
 use crate::{Game, Terrain};
 
 /// Most entities of an area that clients can see.
@@ -324,6 +325,20 @@ impl Sim {
     pub fn restart_inputs(&mut self, id: u16) {
         let seqs = &mut self.seqs[usize::from(id)];
         *seqs = Seq { of_character: seqs.of_character, ..Seq::default() };
+    }
+
+    /// The inputs up to this number were taken elsewhere.
+    pub fn count_inputs_from(&mut self, id: u16, acked: u32) {
+        let seqs = &mut self.seqs[usize::from(id)];
+        (seqs.seen, seqs.acked) = (acked, acked);
+    }
+
+    /// Where a character may walk beyond the area, metres: the neighbours there are ready for it. Nothing: the
+    /// border is shut.
+    pub fn set_reach(&mut self, id: u16, reach: &[Rect]) {
+        if let Some(entity) = self.entity(id) {
+            self.ecs.entity_mut(entity).insert(Reach(SmallVec::from_slice(reach)));
+        }
     }
 
     /// Queues an input for the next step. A number that is not higher than the last one is dropped.

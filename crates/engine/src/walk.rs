@@ -4,6 +4,7 @@
 use bevy_ecs::prelude::*;
 use pangea_world::space::Rect;
 use pangea_world::{Code, Refusal};
+use smallvec::SmallVec;
 
 use crate::sim::{Clock, Extent, Position};
 use crate::{Allowance, Builder, Input, Inputs, Replicate, Terrain};
@@ -51,6 +52,10 @@ impl Input for Walk {
 #[derive(Component, Debug, Clone, Copy, PartialEq, Default)]
 pub struct Stunned;
 
+/// Where a character may walk beyond the area: the grounds of neighbours that are ready for it.
+#[derive(Component, Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reach(pub SmallVec<[Rect; 3]>);
+
 impl Builder {
     /// Characters walk as their clients say, in this place among the systems. [`Walk`] is input 0, whatever was
     /// declared before: clients that know no schema walk too.
@@ -63,20 +68,45 @@ fn follow(
     clock: Res<Clock>,
     extent: Res<Extent>,
     mut terrain: ResMut<Terrain>,
-    mut walkers: Query<(&mut Inputs<Walk>, &mut Position, Has<Stunned>)>,
+    mut walkers: Query<(&mut Inputs<Walk>, &mut Position, Has<Stunned>, Option<&Reach>)>,
 ) {
     let reach = SPEED_M_S * clock.dt_s();
-    for (mut inputs, mut position, stunned) in &mut walkers {
+    for (mut inputs, mut position, stunned, beyond) in &mut walkers {
+        let beyond = beyond.map_or(&[][..], |reach| &reach.0);
         if inputs.is_empty() {
             continue;
         }
         for Walk { dx, dy } in inputs.drain() {
             if !stunned {
                 let by = (f64::from(dx) * reach, f64::from(dy) * reach);
-                (position.x, position.y) = walk(&mut terrain, extent.0, position.point(), by);
+                (position.x, position.y) = walk_over(&mut terrain, extent.0, beyond, position.point(), by);
             }
         }
     }
+}
+
+/// [`walk`], and on over the area's edge where one of these grounds lies.
+fn walk_over(terrain: &mut Terrain, extent: Rect, beyond: &[Rect], from: Point, by: Point) -> Point {
+    if beyond.is_empty() {
+        return walk(terrain, extent, from, by);
+    }
+    // Between two grounds there is no wall: what stops a walker is the edge of them all.
+    let whole = beyond.iter().fold(extent, |whole, rect| Rect {
+        x0: whole.x0.min(rect.x0),
+        y0: whole.y0.min(rect.y0),
+        x1: whole.x1.max(rect.x1),
+        y1: whole.y1.max(rect.y1),
+    });
+    let may = |at: Point| {
+        let corners = [(-1.0, -1.0), (1.0, -1.0), (-1.0, 1.0), (1.0, 1.0)];
+        corners.iter().all(|(dx, dy)| {
+            let (x, y) = (at.0 + dx * (RADIUS_M - TOUCH_M), at.1 + dy * (RADIUS_M - TOUCH_M));
+            extent.contains(x, y) || beyond.iter().any(|rect| rect.contains(x, y))
+        })
+    };
+    let there = walk(terrain, whole, from, by);
+    let tries = [there, (there.0, from.1), (from.0, there.1)];
+    tries.into_iter().find(|at| may(*at)).unwrap_or_else(|| walk(terrain, extent, from, by))
 }
 
 /// Walks from a free point; the result is free too, inside the extent, and no farther away than `by`.

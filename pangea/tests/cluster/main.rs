@@ -9,6 +9,7 @@ mod broken_servers;
 mod browser;
 mod checkpoints;
 mod crash;
+mod crossing;
 mod enter;
 mod goods;
 mod handoff_kills;

@@ -1,0 +1,3 @@
+//! `pangea trial crossing`.
+
+pub(crate) mod plain;
