@@ -64,11 +64,13 @@ impl Builder {
     }
 }
 
+type Walker<'a> = (&'a mut Inputs<Walk>, &'a mut Position, Has<Stunned>, Option<&'a Reach>);
+
 fn follow(
     clock: Res<Clock>,
     extent: Res<Extent>,
     mut terrain: ResMut<Terrain>,
-    mut walkers: Query<(&mut Inputs<Walk>, &mut Position, Has<Stunned>, Option<&Reach>)>,
+    mut walkers: Query<Walker<'_>>,
 ) {
     let reach = SPEED_M_S * clock.dt_s();
     for (mut inputs, mut position, stunned, beyond) in &mut walkers {

@@ -1,8 +1,6 @@
 //! Walking over the borders of a grid: another server has the character, and its player notices nothing (M2, M7,
 //! K12, F.1-F.10).
 
-use std::time::Duration;
-
 use pangea_client::{EnterOptions, Event, Game};
 
 use crate::support::{Cluster, event};
@@ -86,5 +84,4 @@ async fn a_walk_through_four_areas_is_one_walk() {
     let mut again = client.enter(character, EnterOptions::default()).await.unwrap();
     let found = event(&mut again, "the view", |_, game| game.me().cloned()).await;
     assert_eq!((found.x_cm, found.y_cm), (me.x_cm, me.y_cm), "where he left");
-    let _ = Duration::ZERO;
 }
