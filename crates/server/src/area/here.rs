@@ -7,7 +7,7 @@ use std::hash::{BuildHasherDefault, DefaultHasher, Hash as _, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use pangea_engine::sim::centimetres;
+use pangea_engine::sim::{Arrival, centimetres};
 use pangea_engine::walk::SPEED_M_S;
 use pangea_engine::{Character, Enter, Leave, Sim};
 use pangea_world::character::CharacterDoc;
@@ -231,7 +231,7 @@ impl Area {
             if guest.resumed {
                 return Refusal::err(Code::ResumeInvalid, "this connection cannot be resumed: enter again");
             }
-            let Some(entity) = self.sim.reserve() else {
+            let Some(entity) = self.sim.reserve_for(id) else {
                 return Refusal::err(Code::ServerFull, "this server is full");
             };
             let eyes = self.sim.free_place((guest.doc.place.x, guest.doc.place.y));
@@ -279,13 +279,12 @@ impl Area {
         let (entity, epoch, enter) = (here.entity, here.epoch, here.enter);
         let record = std::mem::take(&mut here.record);
         let brought = (!record.is_empty()).then_some(record.as_slice());
-        // Where it stood there it can stand here: both have the same land.
         let at = crossing.map_or(here.eyes, |to| (to.x, to.y));
         here.beside = false;
-        let read = self.sim.spawn(entity, character, look, at, why, brought);
-        if let Some(crossing) = crossing {
-            self.sim.count_inputs_from(entity, crossing.acked);
-        }
+        let acked = crossing.map_or(0, |to| to.acked);
+        let arrival =
+            Arrival { who: character, look, at, exactly: crossing.is_some(), why, record: brought, acked };
+        let read = self.sim.arrive(entity, arrival);
         let begins_as = self.sim.record(entity).as_deref().map_or(0, hash);
         here.recorded = (begins_as, self.now_ms + RECORD_EVERY_MS);
         if read.is_err() {
