@@ -169,7 +169,11 @@ async fn a_border_that_cannot_be_had_is_shut_and_opens_by_itself() {
     assert!(x_m(&game) <= 63.7 && way.crossed.is_empty(), "it is a wall");
     other.leave().await;
     walk_to(&mut game, &mut way, (70.0, 32.0)).await;
-    assert_eq!((way.crossed.as_slice(), way.shut.len()), (&["four/2,0..4,2/0".to_owned()][..], 1), "told once");
+    assert_eq!(
+        (way.crossed.as_slice(), way.shut.len()),
+        (&["four/2,0..4,2/0".to_owned()][..], 1),
+        "told once"
+    );
     assert_eq!(way.lost, 0);
 }
 
