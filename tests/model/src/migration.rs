@@ -363,8 +363,8 @@ impl Migration {
         let process = &mut state.processes[at];
         let mut held = process.held();
         match held.hear(id(transfer), u64::from(asked), answer) {
-            Heard::Nothing => return,
-            Heard::Lost => return process.stop(),
+            Heard::Nothing => {}
+            Heard::Lost => process.stop(),
             Heard::Gone { .. } => {
                 state.told = state.told.max(process.log.len());
                 process.stop();
