@@ -6,6 +6,7 @@
 //! and all at once into the area after it was saved and stopped.
 
 mod cluster;
+pub mod crossing;
 pub mod economy;
 pub mod field;
 mod joining;
@@ -42,6 +43,7 @@ pub fn game_for_area(game: pangea_engine::Game) -> pangea_engine::Game {
         () if chosen(field::meadow::CHOSEN) => field::meadow::game(),
         () if chosen(field::spread::CHOSEN) => field::spread::game(game),
         () if chosen(economy::market::CHOSEN) => economy::market::game(),
+        () if chosen(crossing::plain::CHOSEN) => crossing::plain::game(),
         () => game,
     }
 }

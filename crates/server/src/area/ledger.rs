@@ -248,6 +248,8 @@ mod tests {
             messages_per_second: 100,
             io: crate::config::GameIo::Auto,
             portals: Vec::new(),
+            layer: 0,
+            beyond: Vec::new(),
         };
         let world = pangea_world::world_file::read("isles.toml", ISLES).expect("a world");
         let extent = Rect { x0: 0, y0: 0, x1: 64, y1: 64 };
