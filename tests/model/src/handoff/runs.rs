@@ -78,11 +78,11 @@ pub fn runs(deep: bool) -> Vec<Run> {
         let lease = Faults { pauses: 1, expiries: 1, crashes: 1, ..net };
         runs.extend([
             holds(
-                "2 moves, 2 operations, crash, loss, repeat, abort",
+                "2 moves, 2 operations, crash, loss",
                 Handoff {
                     moves: 2,
                     operations: 2,
-                    faults: Faults { crashes: 1, aborts: 1, ..net },
+                    faults: Faults { crashes: 1, losses: 1, ..none },
                     ..plain.clone()
                 },
             ),
@@ -101,11 +101,11 @@ pub fn runs(deep: bool) -> Vec<Run> {
                 Handoff { moves: 2, faults: Faults { crashes: 2, ..none }, ..plain.clone() },
             ),
             holds(
-                "a group of two, operation, crash, loss, repeat, abort",
+                "a group of two, operation, crash, abort",
                 Handoff {
                     characters: 2,
                     together: true,
-                    faults: Faults { crashes: 1, aborts: 1, ..net },
+                    faults: Faults { crashes: 1, aborts: 1, ..none },
                     ..plain.clone()
                 },
             ),
