@@ -30,6 +30,17 @@ pub fn runs(deep: bool) -> Vec<Run> {
             "2 moves, loss, repeat, abort",
             Handoff { moves: 2, faults: Faults { aborts: 1, ..net }, ..plain.clone() },
         ),
+        // What is left out of the others rests on what a holder makes of late answers: here nothing is.
+        holds(
+            "2 moves, abort, repeat, with every late message",
+            Handoff {
+                moves: 2,
+                operations: 0,
+                faults: Faults { repeats: 1, aborts: 1, ..none },
+                prune: false,
+                ..plain.clone()
+            },
+        ),
         holds(
             "1 move, pause, lease, crash",
             Handoff { faults: Faults { pauses: 1, expiries: 1, crashes: 1, ..none }, ..plain.clone() },
