@@ -217,7 +217,7 @@ impl Walker {
         match event {
             Event::Game { name, values } if name == "Told" => self.told(&values),
             Event::Updated { .. } => {
-                let walks = self.number % 5 != 0 && !self.given.is_empty();
+                let walks = !self.number.is_multiple_of(5) && !self.given.is_empty();
                 if let Some(before) = self.updated.replace(Instant::now()).filter(|_| walks) {
                     self.notes.usual_ms.push((before.elapsed().as_secs_f64() * 1e3 - 50.0).max(0.0));
                 }
