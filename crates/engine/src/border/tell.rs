@@ -120,6 +120,9 @@ impl Sim {
             for hook in &mut self.on_pass {
                 hook(&mut self.ecs, *entity, Pass::Out);
             }
+            if self.ecs.get_entity(*entity).is_err() {
+                return false;
+            }
             let gid = gid_of(&mut self.ecs, &mut self.border, *entity);
             let one = self.ecs.entity(*entity);
             let (Some(kind), Some(at)) = (one.get::<Kind>(), one.get::<Position>()) else { return false };

@@ -278,8 +278,8 @@ fn a_thing_goes_over_and_keeps_its_id_for_everybody_who_sees_it() {
     let gid = *two.a().ecs.get::<Gid>(sheep).expect("it was told");
     let (west, east) = (here(two.a(), gid).expect("here").0, here(two.b(), gid).expect("there").0);
     let mut views = [View::default(), View::default()];
-    for n in 0..2 {
-        assert_eq!(look(&mut two.sims[n], &mut views[n], 20_000, 999).0.len(), 1);
+    for (sim, view) in two.sims.iter_mut().zip(&mut views) {
+        assert_eq!(look(sim, view, 20_000, 999).0.len(), 1);
     }
     let mut x = 0.0;
     for step in 0..40 {
@@ -495,6 +495,43 @@ fn a_shut_border_is_a_wall_and_an_open_one_is_not() {
     assert_eq!(go(&[south], (199.5, 99.9), (1.0, 0.0)), (199.7, 99.9));
     assert_eq!(go(&[south], (199.5, 101.0), (1.0, -2.0)), (200.5, 100.3));
     assert_eq!(go(&[], (200.9, 50.0), (0.1, 0.0)), (199.7, 50.0), "shut behind him: back to the edge");
+}
+
+#[test]
+fn a_third_area_sees_it_go_over_without_a_blink() {
+    const SOUTH: Rect = Rect { x0: 0, y0: 200, x1: 400, y1: 400 };
+    let grounds = [A, B, SOUTH];
+    let mut sims = grounds.map(sim);
+    let drift = Drift { dx: 0.25, dy: 0.0 };
+    sims[0].ecs().spawn((SHEEP, Position { x: 198.0, y: 190.0 }, Body::default(), drift));
+    let mut view = View::default();
+    for step in 0..40 {
+        for n in 0..3 {
+            sims[n].step(1.0);
+            if n == 2 && step > 3 {
+                let mut out = BytesMut::new();
+                let eyes = Eyes { at: (20_000, 20_100), me: 999, acked: 0, budget: 100_000 };
+                sims[2].gather(&mut view, eyes, &mut out);
+                assert_eq!(view.known(), 1);
+            }
+            for to in (0..3).filter(|to| *to != n) {
+                let mut frame = Vec::new();
+                sims[n].tell_peer(Peer(to as u16), grounds[to], 9_000, &mut frame);
+                if !frame.is_empty() {
+                    sims[to].hear_peer(Peer(n as u16), &frame).expect("a good frame");
+                }
+            }
+        }
+        assert_eq!(sims.each_mut().map(owned).iter().sum::<usize>(), 1);
+    }
+    assert_eq!(sims.each_mut().map(owned), [0, 1, 0]);
+    assert_eq!(sims.each_mut().map(ghosts), [1, 0, 1]);
+    let gid = *all(&mut sims[2]).keys().next().expect("one");
+    let entity = sims[2].ecs.resource::<Gids>().find(gid).expect("its ghost");
+    assert_eq!(sims[2].ecs.get::<Ghost>(entity), Some(&Ghost { peer: Peer(1) }), "it is the east's");
+    // The one from which it came dies: that is nothing to it.
+    sims[2].forget_peer(Peer(0));
+    assert_eq!(ghosts(&mut sims[2]), 1);
 }
 
 fn frame_of_all() -> (Two, Vec<u8>) {
