@@ -402,7 +402,10 @@ pub fn runs(deep: bool) -> Vec<Run> {
     let mut runs = vec![
         holds("1 trade, 1 operation, crash, loss, repeat", plain.clone()),
         holds("2 trades, loss, repeat", Trade { trades: 2, operations: 0, faults: net, ..plain.clone() }),
-        holds("T1 no versions, which holds", Trade { naive: Some(Naive::NoVersions), ..plain.clone() }),
+        holds(
+            "T1 no versions, which holds",
+            Trade { operations: 0, naive: Some(Naive::NoVersions), ..plain.clone() },
+        ),
     ];
     if deep {
         runs.push(holds(
