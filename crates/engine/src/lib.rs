@@ -57,6 +57,7 @@
 
 extern crate self as pangea_engine;
 
+pub mod border;
 pub mod codec;
 pub mod field;
 pub mod input;

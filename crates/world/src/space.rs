@@ -107,3 +107,17 @@ impl fmt::Display for AreaName {
         write!(f, "{}/{}/{}", self.world, self.ground, self.layer)
     }
 }
+
+impl FromStr for AreaName {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<Self, Refusal> {
+        let name = text.split_once('/').and_then(|(world, rest)| {
+            let (ground, layer) = rest.rsplit_once('/')?;
+            Some(Self { world: world.to_owned(), ground: ground.parse().ok()?, layer: layer.parse().ok()? })
+        });
+        match name {
+            Some(name) if !name.world.is_empty() => Ok(name),
+            _ => Refusal::err(Code::BadRequest, format!("«{text}» is no area: world/ground/layer")),
+        }
+    }
+}

@@ -72,6 +72,8 @@ fn area_peer(core: &Core, area: &Area, receiver: &Area) -> Option<Peer> {
         credential: credential(core, to.id, &server.id.to_string()),
         tls: server.at.tls,
         certificate: server.at.certificate.clone(),
+        epoch: server.epoch,
+        incarnation: server.incarnation,
     })
 }
 
@@ -88,6 +90,8 @@ fn chat_peer(core: &Core, state: &State, name: &str, receiver: &Area) -> Option<
         credential: credential(core, to.id, &format!("chat/{name}")),
         tls: chat.peer.tls,
         certificate: chat.peer.certificate.clone(),
+        epoch: 0,
+        incarnation: 0,
     })
 }
 
