@@ -121,3 +121,20 @@ impl FromStr for AreaName {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_areas_name_is_read_as_it_is_written() {
+        for text in ["wilds/-8,0..0,8/0", "isles/harbour/3"] {
+            assert_eq!(text.parse::<AreaName>().expect("a name").to_string(), text);
+        }
+        for text in
+            ["", "wilds", "wilds/0", "/harbour/0", "wilds/0,0..8/0", "isles/harbour/x", "isles/harbour/-1"]
+        {
+            assert_eq!(text.parse::<AreaName>().map_err(|no| no.code), Err(Code::BadRequest), "{text}");
+        }
+    }
+}
