@@ -1,6 +1,6 @@
 //! Neighbours: the lines between area servers that lie side by side.
 
-use pangea_client::EnterOptions;
+use pangea_client::{EnterOptions, Event, Game};
 use pangea_world::PEER_VERSION;
 use pangea_world::id::ServerId;
 use pangea_world::messages::{PeerHello, RefusalMessage};
@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{Cluster, PATIENCE, signal};
+use crate::support::{Cluster, PATIENCE, event, signal};
 
 /// Two areas of 128 m; the factions begin on either side of the border between them, 16 m apart.
 const MEADOW: &str = r##"
@@ -151,15 +151,70 @@ async fn neighbours_have_a_line() {
     until_lines(&cluster).await;
 }
 
+/// Whether a player sees another, and where, centimetres.
+fn sees(game: &Game, name: &str) -> Option<(i32, i32)> {
+    let seen = game.entities().values().find(|entity| entity.name == name);
+    seen.map(|entity| (entity.x_cm, entity.y_cm))
+}
+
+/// M7: two players on either side of the border see each other and see each other walk. The server of one is killed
+/// with -9: the other does not see him any more, and sees him again when he is back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn players_see_each_other_across_the_border() {
+    let cluster = meadow(&[]).await;
+    let (west, west_one) = cluster.player("Wes", "meadow", Some("west")).await;
+    let (east, east_one) = cluster.player("Eva", "meadow", Some("east")).await;
+    let mut wes = west.enter(west_one, EnterOptions::default()).await.unwrap();
+    let mut eva = east.enter(east_one, EnterOptions::default()).await.unwrap();
+    assert_eq!((wes.area(), eva.area()), (WEST, EAST));
+    let of_eva = event(&mut wes, "Eva is seen", |_, game| sees(game, "Eva")).await;
+    let of_wes = event(&mut eva, "Wes is seen", |_, game| sees(game, "Wes")).await;
+    assert!(of_eva.0 >= 128_00 && of_wes.0 < 128_00, "each on his side: {of_eva:?} {of_wes:?}");
+
+    // Each walks, and the other sees him exactly where he sees himself.
+    for name in ["Eva", "Wes"] {
+        let (walker, watcher) = if name == "Eva" { (&mut eva, &mut wes) } else { (&mut wes, &mut eva) };
+        let began = sees(watcher, name).unwrap();
+        let mut ended = began;
+        for (dx, dy) in [(0.0, 1.0), (0.0, -1.0), (1.0, 0.0), (-1.0, 0.0)] {
+            for _ in 0..10 {
+                walker.move_towards(dx, dy).await;
+                event(walker, "an update", |event, _| matches!(event, Event::Updated { .. }).then_some(()))
+                    .await;
+            }
+            ended = sees(walker, name).unwrap();
+            if ended != began {
+                break;
+            }
+        }
+        assert_ne!(began, ended, "{name} can walk somewhere");
+        // The last step may be on its way to the walker himself.
+        for _ in 0..5 {
+            event(walker, "an update", |event, _| matches!(event, Event::Updated { .. }).then_some(())).await;
+        }
+        let stands = sees(walker, name);
+        event(watcher, "he is seen where he stands", |_, game| (sees(game, name) == stands).then_some(()))
+            .await;
+    }
+
+    let pid = cluster.serving(EAST).await[0]["pid"].as_u64().unwrap() as u32;
+    signal(pid, "KILL");
+    event(&mut wes, "Eva is gone", |_, game| sees(game, "Eva").is_none().then_some(())).await;
+    event(&mut eva, "back", |event, _| matches!(event, Event::Back { .. }).then_some(())).await;
+    event(&mut wes, "Eva is seen again", |_, game| sees(game, "Eva")).await;
+    event(&mut eva, "Wes is seen again", |_, game| sees(game, "Wes")).await;
+}
+
 /// A process that stands still, and does not close its connections, loses its line, and has it again when it goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_neighbour_that_stands_still_loses_its_line() {
     let cluster = meadow(&["central.silence_s=600"]).await;
     let (west, west_one) = cluster.player("Wes", "meadow", Some("west")).await;
     let (east, east_one) = cluster.player("Eva", "meadow", Some("east")).await;
-    let _west = west.enter(west_one, EnterOptions::default()).await.unwrap();
+    let mut west = west.enter(west_one, EnterOptions::default()).await.unwrap();
     let _east = east.enter(east_one, EnterOptions::default()).await.unwrap();
     until_lines(&cluster).await;
+    event(&mut west, "Eva is seen", |_, game| sees(game, "Eva")).await;
     let pid = cluster.serving(EAST).await[0]["pid"].as_u64().unwrap() as u32;
     signal(pid, "STOP");
     cluster
@@ -167,8 +222,10 @@ async fn a_neighbour_that_stands_still_loses_its_line() {
             line(&cluster, WEST, EAST).await.is_some_and(|line| line["live"] == false && line["ghosts"] == 0)
         })
         .await;
+    event(&mut west, "Eva is not seen any more", |_, game| sees(game, "Eva").is_none().then_some(())).await;
     signal(pid, "CONT");
     until_lines(&cluster).await;
+    event(&mut west, "Eva is seen again", |_, game| sees(game, "Eva")).await;
 }
 
 /// What connects and is not the neighbour that central named, or not as it named it, is told why.

@@ -9,7 +9,7 @@ use prost::Message as _;
 pub const MOST_OF_A_STRANGER: usize = 4 << 10;
 
 /// Most bytes of a frame after that.
-pub const MOST: usize = 1 << 20;
+pub const MOST: usize = 4 << 20;
 
 /// Bytes before a payload.
 pub const HEAD: usize = 5;
@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(read(&[1, 0, 0, 0, 9], MOST), Err(Code::Protocol), "an unknown kind");
         assert_eq!(read(&[2, 0, 0, 0, 0, 0], MOST), Err(Code::Protocol), "alive, and more");
         assert_eq!(read(&[3, 0, 0, 0, 2, 8, 0xff], MOST), Err(Code::Protocol), "half a hello");
-        assert_eq!(read(&[1, 0, 16, 0], MOST), Err(Code::TooLarge), "before its bytes come");
+        assert_eq!(read(&[1, 0, 64, 0], MOST), Err(Code::TooLarge), "before its bytes come");
         assert_eq!(read(&[1, 16, 0, 0], MOST_OF_A_STRANGER), Err(Code::TooLarge));
         assert_eq!(read(&[0xff; 4], MOST), Err(Code::TooLarge));
     }

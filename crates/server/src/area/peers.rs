@@ -83,11 +83,13 @@ struct PeerLine {
 }
 
 impl Area {
+    #[allow(dead_code, reason = "asked by what crosses")]
     /// The neighbour on whose ground this place lies.
     pub fn peer_at(&self, x: f64, y: f64) -> Option<&PeerSlot> {
         self.peers.iter().find(|slot| slot.rect.contains(x, y))
     }
 
+    #[allow(dead_code, reason = "asked by what crosses")]
     /// The neighbour that this server is.
     pub fn peer_of(&self, server: ServerId) -> Option<&PeerSlot> {
         self.peers.iter().find(|slot| slot.server == server)
@@ -137,7 +139,7 @@ impl Area {
         for slot in peers.iter_mut() {
             if slot.line.is_some() && *acts {
                 if let Err(refusal) = slot.hear(sim, scratch, *now_ms) {
-                    lost.push((slot.server, slot.lose(refusal, *now_ms)));
+                    lost.push((slot.server, slot.lose(sim, refusal, *now_ms)));
                 }
             } else if slot.hides_at_ms.is_some_and(|at| at <= *now_ms) {
                 slot.hides_at_ms = None;
@@ -153,7 +155,7 @@ impl Area {
         let Self { sim, peers, now_ms, .. } = self;
         for slot in peers.iter_mut().filter(|slot| slot.line.is_some()) {
             if let Err(refusal) = slot.tell(sim, *now_ms) {
-                lost.push((slot.server, slot.lose(refusal, *now_ms)));
+                lost.push((slot.server, slot.lose(sim, refusal, *now_ms)));
             }
         }
         self.report_lost(lost);
@@ -172,7 +174,7 @@ impl Area {
             server: slot.server.to_vec(),
             area: slot.area.to_string(),
             live: slot.live,
-            ghosts: sim.ghosts(slot.peer) as u32,
+            ghosts: sim.ghosts_of(slot.peer) as u32,
             heard_bytes_s: std::mem::take(&mut slot.heard_bytes),
             told_bytes_s: std::mem::take(&mut slot.told_bytes),
         };
@@ -247,17 +249,169 @@ impl PeerSlot {
     }
 
     /// The line is down; its number.
-    fn lose(&mut self, why: Refusal, now_ms: u64) -> u64 {
+    fn lose(&mut self, sim: &mut Sim, why: Refusal, now_ms: u64) -> u64 {
         tracing::warn!(area = %self.area, server = %self.server, %why, "the line to a neighbour is down");
-        let line = self.line.take();
-        if let Some(line) = &mut { line } {
-            if !line.socket.is_behind() {
-                line.socket.send(&Frame::Refused(why).to_bytes());
-            }
-            self.live = false;
-            self.hides_at_ms = Some(now_ms + GHOSTS_STAY_MS);
-            return line.number;
+        self.live = false;
+        self.hides_at_ms = Some(now_ms + GHOSTS_STAY_MS);
+        // Nothing walks over to it until it is heard again.
+        sim.restart_peer(self.peer);
+        let Some(mut line) = self.line.take() else { return 0 };
+        if !line.socket.is_behind() {
+            line.socket.send(&Frame::Refused(why).to_bytes());
         }
-        0
+        line.number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+
+    use bevy_ecs::prelude::*;
+    use pangea_engine::{Clock, Game, Kind, Position, Replicate, Setup};
+    use pangea_world::frames::tile;
+    use pangea_world::layout::extent_m;
+    use pangea_world::space::Ground;
+    use pangea_world::world_file;
+
+    use super::*;
+    use crate::address::Held;
+
+    const REEDS: usize = 300;
+
+    /// Another word in every step.
+    #[derive(bevy_ecs::component::Component, Replicate, Clone, Default)]
+    struct Says {
+        word: String,
+    }
+
+    fn say(clock: Res<Clock>, mut reeds: Query<&mut Says>) {
+        reeds.iter_mut().for_each(|mut reed| reed.word = format!("{:0>200}", clock.tick));
+    }
+
+    /// Reeds along the border in the west, nothing in the east.
+    fn area(ground: &str, reeds: usize) -> (Sim, Rect) {
+        let text = "kind = \"grid\"\n[grid]\ncell_m = 16\narea_cells = 2\nspawn = { x = 8.0, y = 8.0 }";
+        let world = world_file::read("green.toml", text).expect("a world");
+        let ground: Ground = ground.parse().expect("a ground");
+        let extent = extent_m(&world, &ground).expect("its place");
+        let game = Game {
+            name: "reeds",
+            land: |_, _| Box::new(|_: i32, _: i32| tile::GRASS),
+            build: |area, _| {
+                area.kind("reed");
+                area.component::<Says>().system(say);
+            },
+        };
+        let setup = Setup { world: &world, ground: &ground, extent, tick_hz: 20, view_m: 20, tick: 0 };
+        let mut sim = Sim::new(&game, &setup);
+        sim.set_origin(pangea_world::id::AreaId([extent.x0 as u8; 16]), 1);
+        for n in 0..reeds {
+            let at = Position { x: f64::from(extent.x1) - 1.0, y: n as f64 / 20.0 };
+            sim.ecs().spawn((Kind(1), at, Says::default()));
+        }
+        (sim, extent)
+    }
+
+    fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let there = TcpStream::connect(listener.local_addr().expect("its address")).expect("connected");
+        let (here, _) = listener.accept().expect("accepted");
+        here.set_nonblocking(true).expect("set");
+        (here, there)
+    }
+
+    /// A neighbour in the east with line 7.
+    fn slot(stream: TcpStream, rect: Rect) -> PeerSlot {
+        let socket = Socket::new(stream, None, Held::default());
+        let reader = Reader::new(MOST);
+        PeerSlot {
+            peer: Peer(0),
+            server: ServerId([1; 16]),
+            area: "green/2,0..4,2/0".parse().expect("an area"),
+            rect,
+            live: true,
+            line: Some(PeerLine {
+                number: 7,
+                socket,
+                reader,
+                heard_ms: 0,
+                told_ms: 0,
+                behind_since_ms: None,
+            }),
+            hides_at_ms: None,
+            heard_bytes: 0,
+            told_bytes: 0,
+        }
+    }
+
+    fn is_behind(slot: &PeerSlot) -> bool {
+        slot.line.as_ref().expect("a line").socket.is_behind()
+    }
+
+    /// One who does not read costs no more than what the kernel holds and one frame; when he reads again, he is told
+    /// what he has missed, and if he does not, his line is closed.
+    #[test]
+    fn one_who_does_not_read_is_bounded() {
+        let (here, there) = pair();
+        let ((mut west, _), (mut east, theirs)) = (area("0,0..2,2", REEDS), area("2,0..4,2", 0));
+        let mut slot = slot(here, theirs);
+        let mut ticks = 0;
+        while !is_behind(&slot) {
+            west.step(1.0);
+            slot.tell(&mut west, 1_000).expect("told");
+            ticks += 1;
+            assert!(ticks < 10_000, "the kernel takes hundreds of megabytes");
+        }
+        let told = slot.told_bytes;
+        assert!(told as usize > BUDGET, "{told}");
+        for now_ms in [1_001, 5_000, 10_999] {
+            west.step(1.0);
+            slot.tell(&mut west, now_ms).expect("it may still read");
+        }
+        assert_eq!(slot.told_bytes, told, "nothing more is made for it");
+
+        // It reads again: the line goes on where it was, and soon all is as it is.
+        let reader = std::thread::spawn(move || {
+            let (mut frames, mut there, mut bytes) = (Reader::new(MOST), there, vec![0; 1 << 16]);
+            loop {
+                while let Some(frame) = frames.next().expect("well-formed") {
+                    if let Frame::Told(bytes) = frame {
+                        east.hear_peer(Peer(0), &bytes).expect("no gap");
+                    }
+                }
+                east.step(1.0);
+                match there.read(&mut bytes).expect("read") {
+                    0 => return east.ghosts_of(Peer(0)),
+                    count => frames.push(&bytes[..count]),
+                }
+            }
+        });
+        while is_behind(&slot) {
+            slot.tell(&mut west, 10_999).expect("it reads");
+            std::thread::yield_now();
+        }
+        for now_ms in [20_000, 99_000] {
+            slot.tell(&mut west, now_ms).expect("its time counts anew");
+        }
+        assert!(slot.told_bytes > told);
+        drop(slot.line.take());
+        assert_eq!(reader.join().expect("read"), REEDS);
+    }
+
+    #[test]
+    fn one_who_never_reads_again_loses_his_line() {
+        let (here, _there) = pair();
+        let (mut sim, rect) = area("2,0..4,2", 0);
+        let mut slot = slot(here, rect);
+        while !is_behind(&slot) {
+            slot.line.as_mut().expect("a line").socket.send(&[0; 1 << 16]);
+        }
+        assert_eq!(slot.tell(&mut sim, 500), Ok(()));
+        assert_eq!(slot.tell(&mut sim, 10_499), Ok(()));
+        let refusal = slot.tell(&mut sim, 10_500).expect_err("it does not read");
+        assert_eq!(refusal.code, Code::TooManyRequests);
+        assert_eq!((slot.lose(&mut sim, refusal, 10_500), slot.live), (7, false));
     }
 }
