@@ -2,6 +2,7 @@
 //! faults; what is simpler and wrong is here too, and must be seen to fail.
 
 pub mod check;
+pub mod crossing;
 pub mod handoff;
 pub mod migration;
 pub mod net;
@@ -13,10 +14,17 @@ use check::Run;
 
 /// Every model; `deep`: with larger budgets too (minutes).
 pub fn runs(deep: bool) -> Vec<Run> {
-    [handoff::runs(deep), passes::runs(deep), migration::runs(deep), split::runs(deep), trade::runs(deep)]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        handoff::runs(deep),
+        crossing::runs(deep),
+        passes::runs(deep),
+        migration::runs(deep),
+        split::runs(deep),
+        trade::runs(deep),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 #[cfg(test)]

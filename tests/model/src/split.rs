@@ -418,7 +418,11 @@ impl Model for Split {
         for area in 0..2 {
             steps.extend([Step::FailOver(area), Step::Enter(area), Step::Reconcile(area)]);
             let exists = area == 0 || state.split;
-            let free = (2..SERVERS).find(|at| state.servers[*at].up && state.servers[*at].area.is_none());
+            let idle = |at: &usize| {
+                let owns = state.areas.iter().any(|area| usize::from(area.owner) == *at);
+                state.servers[*at].up && state.servers[*at].area.is_none() && !owns
+            };
+            let free = (2..SERVERS).find(idle);
             if let Some(server) = free.filter(|_| exists && state.areas[area].owner == STORE) {
                 steps.push(Step::Start { area, server });
             }
