@@ -169,7 +169,7 @@ async fn players_see_each_other_across_the_border() {
     assert_eq!((wes.area(), eva.area()), (WEST, EAST));
     let of_eva = event(&mut wes, "Eva is seen", |_, game| sees(game, "Eva")).await;
     let of_wes = event(&mut eva, "Wes is seen", |_, game| sees(game, "Wes")).await;
-    assert!(of_eva.0 >= 128_00 && of_wes.0 < 128_00, "each on his side: {of_eva:?} {of_wes:?}");
+    assert!(of_eva.0 >= 12_800 && of_wes.0 < 12_800, "each on his side: {of_eva:?} {of_wes:?}");
 
     // Each walks, and the other sees him exactly where he sees himself.
     for name in ["Eva", "Wes"] {
