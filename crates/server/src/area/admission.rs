@@ -30,6 +30,8 @@ pub struct Announcement {
     pub wait_ms: u64,
     /// If it is owned already: what its last owner wrote of it; empty: it is new.
     pub record: Vec<u8>,
+    /// It is near the border: it may see as long as its client is connected.
+    pub beside: bool,
 }
 
 /// One character that is announced or inside.
@@ -51,6 +53,7 @@ pub struct Seat {
     pub expected: Option<(EnterId, u64)>,
     enter: EnterId,
     wait_ms: u64,
+    beside: bool,
     /// Goes to the loop with the one who shows the ticket.
     record: Vec<u8>,
     resume: Option<[u8; 16]>,
@@ -119,8 +122,8 @@ impl Admissions {
                 seat.expected = Some((new.enter, until));
             }
             seat.granted |= new.granted;
-            (seat.epoch, seat.session, seat.enter, seat.wait_ms) =
-                (new.epoch, new.session, new.enter, new.wait_ms);
+            (seat.epoch, seat.session, seat.enter) = (new.epoch, new.session, new.enter);
+            (seat.wait_ms, seat.beside) = (new.wait_ms, new.beside);
             seat.record = new.record;
             if seat.inside {
                 seat.doc.quests = new.doc.quests;
@@ -141,6 +144,7 @@ impl Admissions {
             expected: Some((new.enter, until)),
             enter: new.enter,
             wait_ms: new.wait_ms,
+            beside: new.beside,
             record: new.record,
             resume: None,
             doc: new.doc,
@@ -209,6 +213,13 @@ impl Admissions {
         true
     }
 
+    /// It was handed on: it may be announced anew before the loop has let it go.
+    pub fn handed_on(&mut self, character: CharacterId) {
+        if let Some(seat) = self.seats.get_mut(&character) {
+            seat.granted = false;
+        }
+    }
+
     /// Lets go one that was announced and has not come; `None` if it is inside or unknown.
     pub fn remove_announced(&mut self, character: CharacterId, epoch: u64) -> Option<Missing> {
         let seat = self.seats.get(&character).filter(|seat| !seat.inside && seat.epoch <= epoch)?;
@@ -275,6 +286,7 @@ impl Seat {
             resume,
             resumed,
             wait_ms: self.wait_ms,
+            beside: self.beside,
             record: if resumed { Vec::new() } else { std::mem::take(&mut self.record) },
         }
     }
@@ -310,6 +322,7 @@ pub(crate) mod tests {
             granted: true,
             wait_ms: 30_000,
             record: Vec::new(),
+            beside: false,
         }
     }
 

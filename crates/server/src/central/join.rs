@@ -51,6 +51,8 @@ pub struct Want {
     pub wish: EnterWish,
     /// From inside the game: the area that owns the character, and its epoch.
     pub from: Option<(AreaId, u64)>,
+    /// Nobody's wish: it is near that border. It does not wait in line, and stays as long as its client sees.
+    pub border: bool,
     /// From a portal: exactly there.
     pub at: Option<Place>,
     /// When it was first asked, ms since 1970.
@@ -254,6 +256,9 @@ fn look_for_seat(
     };
     let layer = match placed {
         Placement::Layer(layer) | Placement::NewLayer(layer) => layer,
+        Placement::Queue if want.border => {
+            return Refusal::err(Code::ServerFull, "it is full");
+        }
         Placement::Queue => {
             let line = state.lines.entry(line_name.clone()).or_default();
             if line.iter().all(|waiting| waiting.run != want.run) {
@@ -359,9 +364,19 @@ async fn prepare(
         Some((from, epoch)) => {
             let until = Instant::now() + Duration::from_secs(core.config.central.seat_hold_s);
             let (character, place) = (want.character, doc.place.clone());
+            if want.border && !own {
+                return Refusal::err(Code::NoServerFits, "that server takes nobody over a border");
+            }
+            let (plain, border) = (!own, want.border);
             let transfer =
-                Transfer { character, from, epoch, to: area, place, plain: !own, sealed: false, until };
-            core.state().transfers.insert(want.run, transfer);
+                Transfer { character, from, epoch, to: area, place, plain, border, sealed: false, until };
+            let mut state = core.state();
+            // One that its area has forgotten.
+            state.transfers.retain(|_, t| {
+                !(t.border && border && t.character == character && t.from == from && t.to == area)
+            });
+            state.transfers.insert(want.run, transfer);
+            drop(state);
             // A plain move is a leave and then an enter: two changes of owner.
             (if own { epoch + 1 } else { epoch + 2 }, None)
         }
@@ -538,6 +553,7 @@ async fn admit(
         wait_ms: core.config.central.seat_hold_s * 1_000,
         belongings,
         record: record.unwrap_or_default(),
+        beside: want.border,
     }))?;
     let answer = tokio::time::timeout(ADMIT_TIMEOUT, answer).await;
     core.state().admits.remove(&want.run);

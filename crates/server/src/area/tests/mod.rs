@@ -226,6 +226,7 @@ impl Scene {
             wait_ms: 30_000,
             belongings: Vec::new(),
             record,
+            beside: false,
         }))
         .await;
         let admitted = self.hear(|body| if let Body::Admitted(a) = body { Some(a) } else { None }).await;
