@@ -17,7 +17,6 @@ const MEADOW: &str = r##"
 kind = "grid"
 seed = 7
 view_m = 60
-capacity = 1
 layers = 2
 [grid]
 cell_m = 64
@@ -122,11 +121,20 @@ async fn neighbours_have_a_line() {
     let _other = other.enter(other_one, EnterOptions::default()).await.unwrap();
     let _east = east.enter(east_one, EnterOptions::default()).await.unwrap();
     let (above, above_one) = cluster.player("Ute", "meadow", Some("east")).await;
-    let above = above.enter(above_one, EnterOptions::default()).await.unwrap();
-    assert_eq!(above.area(), "meadow/2,0..4,2/1", "the first layer has one seat");
+    let upstairs = EnterOptions { layer: Some(1), ..EnterOptions::default() };
+    let above = above.enter(above_one, upstairs).await.unwrap();
+    assert_eq!(above.area(), "meadow/2,0..4,2/1");
     until_lines(&cluster).await;
-    for alone in ["moor/", "meadow/2,0..4,2/1"] {
-        assert_eq!(cluster.serving(alone).await[0]["peers"], Value::Array(vec![]), "another world or layer");
+    let part = |name: &str| {
+        let (world, rest) = name.split_once('/').unwrap();
+        (world.to_owned(), rest.rsplit_once('/').unwrap().1.to_owned())
+    };
+    for server in cluster.serving("m").await {
+        let area = server["area"].as_str().unwrap();
+        for peer in server["peers"].as_array().unwrap() {
+            let beside = peer["area"].as_str().unwrap();
+            assert_eq!(part(area), part(beside), "of one world and one layer");
+        }
     }
 
     // Central is killed and comes back, and hears of the servers one after the other.
