@@ -4,6 +4,8 @@
 use pangea_engine::{Game, Land};
 use pangea_world::frames::tile;
 
+use super::super::economy::market;
+
 /// Set for the trial's game servers: they play this instead of their own game.
 pub(crate) const CHOSEN: &str = "TRIAL_PLAIN";
 
@@ -20,7 +22,9 @@ pub(crate) fn game() -> Game {
     Game {
         name: "plain",
         land: |_, _| Box::new(Plain),
-        build: |area, _| {
+        build: |area, setup| {
+            // Who walks also pays.
+            (market::game().build)(area, setup);
             area.walking();
         },
     }
