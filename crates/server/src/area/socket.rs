@@ -1,11 +1,11 @@
-//! One client's bytes: a non-blocking TCP socket, with TLS inside if the port speaks it.
+//! One connection's bytes, a client's or a peer's: a non-blocking TCP socket, with TLS inside if the port speaks it.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 
 use bytes::{Buf, BytesMut};
 use rustix::net::{RecvFlags, SendFlags};
-use rustls::ServerConnection;
+use rustls::Connection;
 
 use crate::address::Held;
 
@@ -56,7 +56,7 @@ pub enum Seal {
 #[derive(Debug)]
 pub struct Socket {
     stream: TcpStream,
-    tls: Option<Box<ServerConnection>>,
+    tls: Option<Box<Connection>>,
     /// Counts it among its address's connections.
     _held: Held,
     /// What the kernel did not take yet.
@@ -66,7 +66,7 @@ pub struct Socket {
 
 impl Socket {
     /// Over a non-blocking stream.
-    pub fn new(stream: TcpStream, tls: Option<Box<ServerConnection>>, held: Held) -> Self {
+    pub fn new(stream: TcpStream, tls: Option<Box<Connection>>, held: Held) -> Self {
         Self { stream, tls, _held: held, unsent: BytesMut::new(), broken: false }
     }
 
@@ -169,7 +169,7 @@ fn again(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
-fn decrypt(tls: &mut ServerConnection, mut wire: &[u8], plain: &mut Vec<u8>) -> Result<(), rustls::Error> {
+fn decrypt(tls: &mut Connection, mut wire: &[u8], plain: &mut Vec<u8>) -> Result<(), rustls::Error> {
     let broken = |_| rustls::Error::General("a broken record".into());
     loop {
         if !wire.is_empty() {
@@ -187,7 +187,7 @@ fn decrypt(tls: &mut ServerConnection, mut wire: &[u8], plain: &mut Vec<u8>) -> 
     }
 }
 
-fn encrypt(tls: &mut ServerConnection, plain: &[u8], wire: &mut Vec<u8>) -> io::Result<()> {
+fn encrypt(tls: &mut Connection, plain: &[u8], wire: &mut Vec<u8>) -> io::Result<()> {
     tls.set_buffer_limit(None);
     tls.writer().write_all(plain)?;
     while tls.wants_write() {

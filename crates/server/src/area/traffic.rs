@@ -72,8 +72,8 @@ impl Traffic {
     }
 
     /// For bytes that come another way.
-    pub fn plain(&mut self) -> &mut Vec<u8> {
-        self.received.plain()
+    pub fn scratch(&mut self) -> &mut Scratch {
+        &mut self.received
     }
 
     // ---- reading ----

@@ -2,6 +2,7 @@
 
 mod life;
 mod owner;
+mod peers;
 mod play;
 mod record;
 mod webtransport;
@@ -129,6 +130,14 @@ impl Scene {
     }
 
     async fn idle_over(io: GameIo, game: Game, tls: Option<Tls>, limits: Limits) -> Scene {
+        Self::idle_of(7, io, game, tls, limits).await
+    }
+
+    async fn idle_server(id: u8, game: Game, tls: Option<Tls>, limits: Limits) -> Scene {
+        Self::idle_of(id, GameIo::Auto, game, tls, limits).await
+    }
+
+    async fn idle_of(id: u8, io: GameIo, game: Game, tls: Option<Tls>, limits: Limits) -> Scene {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
         let port = listener.local_addr().expect("its address").port();
         let (central, mut events) = mpsc::channel(64);
@@ -136,7 +145,7 @@ impl Scene {
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(async move {
             let start = AreaStart {
-                server: ServerId([7; 16]),
+                server: ServerId([id; 16]),
                 spawner: "local".into(),
                 key: String::new(),
                 central: String::new(),
