@@ -58,6 +58,7 @@
 
 extern crate self as pangea_engine;
 
+mod apart;
 pub mod border;
 pub mod codec;
 pub mod field;
