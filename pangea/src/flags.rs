@@ -27,8 +27,18 @@ pub enum Command {
     Spawner(SpawnerFlags),
     /// Only chat: routes messages between area servers.
     Chat(ChatFlags),
-    /// One game server; a spawner starts it.
-    Area,
+    /// One game server, as a spawner starts it; or what is to be done with a running area.
+    Area {
+        /// Without one: serve, as the environment says.
+        #[command(subcommand)]
+        command: Option<AreaCommand>,
+    },
+    /// What is to be done with a machine.
+    Node {
+        /// What.
+        #[command(subcommand)]
+        command: NodeCommand,
+    },
     /// Shows every setting and where it comes from.
     Config(Show),
     /// Checks ports, addresses, folders, executables, and says what to mend.
@@ -48,6 +58,45 @@ pub enum Command {
         #[command(subcommand)]
         command: TrialCommand,
     },
+}
+
+/// What is to be done with a running area.
+#[derive(Debug, Subcommand)]
+pub enum AreaCommand {
+    /// Moves it to another server while it is played.
+    Migrate {
+        /// `world/ground/layer`, e.g. `wilds/0,0..8,8/0`; `pangea node areas` lists them.
+        area: String,
+        /// Where to, and why.
+        #[command(flatten)]
+        order: Order,
+    },
+}
+
+/// What is to be done with a machine.
+#[derive(Debug, Subcommand)]
+pub enum NodeCommand {
+    /// Lists the areas that run, and where.
+    Areas,
+    /// Moves all areas of a spawner to others while they are played.
+    Drain {
+        /// The spawner's name (`spawner.name`).
+        spawner: String,
+        /// Where to, and why.
+        #[command(flatten)]
+        order: Order,
+    },
+}
+
+/// An operator's order.
+#[derive(Debug, Args)]
+pub struct Order {
+    /// The spawner under which it shall run; without it the one with most room.
+    #[arg(long, value_name = "SPAWNER")]
+    pub to: Option<String>,
+    /// Why, for the audit log.
+    #[arg(long, default_value = "by the command line")]
+    pub reason: String,
 }
 
 /// What is measured.

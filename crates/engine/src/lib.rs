@@ -66,6 +66,7 @@ pub mod input;
 pub mod interest;
 pub mod ledger;
 pub mod outbox;
+mod pack;
 pub mod prelude;
 pub mod registry;
 pub mod replicate;

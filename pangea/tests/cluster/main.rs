@@ -15,6 +15,7 @@ mod goods;
 mod handoff_kills;
 mod layers;
 mod ledger;
+mod migration;
 mod portal;
 mod resume;
 mod roles;

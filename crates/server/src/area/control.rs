@@ -13,7 +13,7 @@ use pangea_world::frames::{Entry, close};
 use pangea_world::id::{CharacterId, EnterId};
 use pangea_world::messages::{
     Admit, Admitted, AreaReady, Arrived, Belongings, Body, CharacterAt, CharacterHere, Granted, Kick, Peer,
-    Peers, RefusalMessage, Register, WebTransport,
+    Peers, RefusalMessage, Register, TakeOver, WebTransport,
 };
 use pangea_world::ticket::{self, PublicKey};
 use pangea_world::world::World;
@@ -54,6 +54,8 @@ pub enum End {
     Asked,
     /// Central refused us: another owner has the area.
     Refused(Refusal),
+    /// Another server has the area now, as it was.
+    Moved,
 }
 
 /// The task's state.
@@ -87,6 +89,8 @@ pub(super) struct Owned {
     pub(super) world: World,
     pub(super) name: String,
     pub(super) always_on: bool,
+    /// Made ready for a move of the area, and not taken over yet.
+    pub(super) waits: bool,
     to_loop: mpsc::Sender<ToLoop>,
 }
 
@@ -244,6 +248,16 @@ impl Control {
                 }
             }
             Body::Seal(seal) => self.to_loop(ToLoop::Seal(seal)).await,
+            Body::Invite(invite) => self.to_loop(ToLoop::Invite(invite)).await,
+            Body::Freeze(freeze) => self.to_loop(ToLoop::Freeze(freeze)).await,
+            Body::AreaMoved(moved) => {
+                if moved.done {
+                    tracing::info!("the area has another server");
+                    self.stopping.get_or_insert(End::Moved);
+                }
+                self.to_loop(ToLoop::AreaMoved(moved)).await;
+            }
+            Body::TakeOver(over) => self.on_take_over(over).await,
             Body::Beside(at) => self.to_loop(ToLoop::Beside(at)).await,
             Body::Committed(at) => {
                 if let Ok(character) = CharacterId::from_bytes(&at.character) {
@@ -319,11 +333,25 @@ impl Control {
             world,
             name,
             always_on,
+            waits: granted.waits,
             to_loop,
         });
         self.empty_since_ms = self.clock.now_ms();
         self.say(Body::AreaReady(AreaReady { restored, took_ms }));
         Ok(())
+    }
+
+    /// What was made ready here is ours.
+    async fn on_take_over(&mut self, over: TakeOver) {
+        let Some(owned) = self.owned.as_mut().filter(|owned| owned.waits) else { return };
+        (owned.waits, owned.epoch) = (false, over.epoch);
+        tracing::info!(area = owned.name, epoch = over.epoch, "the area is taken over");
+        for mover in &over.characters {
+            if let Ok(character) = CharacterId::from_bytes(&mover.character) {
+                self.admissions.grant(character, mover.epoch);
+            }
+        }
+        self.to_loop(ToLoop::TakeOver(Box::new(over))).await;
     }
 
     async fn on_admit(&mut self, admit: &Admit) {
@@ -445,7 +473,8 @@ impl Control {
     }
 
     fn idle_at_ms(&self) -> Option<u64> {
-        let owned = self.owned.as_ref().filter(|owned| !owned.always_on && owned.world.idle_stop_s > 0)?;
+        let stays = |owned: &&Owned| owned.always_on || owned.waits || owned.world.idle_stop_s == 0;
+        let owned = self.owned.as_ref().filter(|owned| !stays(owned))?;
         let empty = self.admissions.is_empty() && self.stopping.is_none();
         empty.then(|| self.empty_since_ms + u64::from(owned.world.idle_stop_s) * 1_000)
     }

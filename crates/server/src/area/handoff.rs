@@ -129,6 +129,7 @@ impl Area {
         self.forget_borders();
         self.ask_ledger_again();
         self.save_again();
+        self.move_again();
         self.commit_again();
     }
 

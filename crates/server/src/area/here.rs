@@ -21,6 +21,7 @@ use super::client::Client;
 use super::crossing::Borders;
 use super::ledger::Ledger;
 use super::mailbox::{Entrance, FromLoop, Gauges, Guest, Tell};
+use super::migration::Moving;
 use super::save::Saving;
 
 /// How long one that only sees is kept without its client: where it is steered, it is not lost.
@@ -144,6 +145,8 @@ pub struct Area {
     pub ledger: Ledger,
     /// Checkpoints.
     pub saving: Saving,
+    /// Whether it goes to another server, or comes from one.
+    pub moving: Moving,
     tell: Tell,
     untold: VecDeque<Body>,
     control: tokio::sync::mpsc::Sender<FromLoop>,
@@ -177,6 +180,7 @@ impl Area {
             requests: 0,
             ledger,
             saving: Saving::default(),
+            moving: Moving::default(),
             tell,
             untold: VecDeque::new(),
             control,

@@ -11,6 +11,7 @@
 //! | `tick` | the loop |
 //! | `here`, `inbox`, `handoff` | the characters: come and go, what clients say, change of owner |
 //! | `crossing` | … who is near a border, and who goes over it |
+//! | `migration` | … a whole area to another server |
 //! | `ledger` | what is asked of the ledger, what characters have |
 //! | `client`, `line` | one connection |
 //! | `socket`, `websocket` | … that is a WebSocket |
@@ -36,6 +37,7 @@ mod lifecycle;
 mod line;
 mod load;
 mod mailbox;
+mod migration;
 mod pace;
 mod pending;
 mod quic;
@@ -171,7 +173,7 @@ async fn run_under(
     life.shutdown().await;
     match ended? {
         End::Refused(refusal) => Err(refusal).context("central refused this server"),
-        End::Idle | End::Asked => Ok(()),
+        End::Idle | End::Asked | End::Moved => Ok(()),
     }
 }
 

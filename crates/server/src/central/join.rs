@@ -22,7 +22,7 @@ use pangea_world::{Code, Refusal};
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::core::Core;
-use super::state::{Phase, Seat, Taken, Transfer, Waiting};
+use super::state::{Phase, Seat, Server, Taken, Transfer, Waiting};
 use super::wish::{EnterWish, Prepared, Progress, WebTransportOffer};
 use super::{handoff, running};
 use crate::store::character::Joining;
@@ -147,7 +147,10 @@ pub async fn join(
 }
 
 /// Who: the character, its quests, its record.
-async fn read(core: &Core, want: &Want) -> Result<Joining, Refusal> {
+///
+/// # Errors
+/// `unknown_character`.
+pub async fn read(core: &Core, want: &Want) -> Result<Joining, Refusal> {
     let mut reader = core.store.reader().await?;
     Ok(character::joining(&mut reader, want.account, want.character).await?)
 }
@@ -385,6 +388,17 @@ async fn prepare(
     if let Some(sender) = &server.sender {
         admit(core, want, doc, area, (epoch, record), sender).await?;
     }
+    Ok(prepared(core, want, area, (&doc.name, epoch), &server))
+}
+
+/// Address and ticket for one who is announced at a server of an area, under this name and epoch.
+pub fn prepared(
+    core: &Core,
+    want: &Want,
+    area: AreaId,
+    (name, epoch): (&str, u64),
+    server: &Server,
+) -> Prepared {
     let now_s = clock::unix_s();
     let claims = Claims {
         iss: "pangea".into(),
@@ -396,23 +410,23 @@ async fn prepare(
         acc: want.account,
         ses: want.session,
         epoch,
-        name: doc.name.clone(),
+        name: name.to_owned(),
     };
     let scheme = if server.at.tls { "wss" } else { "ws" };
     let pin = &server.at.certificate;
-    Ok(Prepared {
+    Prepared {
         url: format!("{scheme}://{}:{}{}", server.at.address, server.at.port, server.path),
         ticket: core.keys.signer.sign(&claims),
         ticket_expires_in_s: LIFE_S,
         area: core.state().areas.get(&area).map(|area| area.name.to_string()).unwrap_or_default(),
-        plain: !own,
+        plain: server.sender.is_none(),
         certificate_sha256: (!pin.is_empty()).then(|| pangea_world::id::hex(pin)),
         webtransport: server.at.webtransport.as_ref().map(|announced| WebTransportOffer {
             url: format!("https://{}:{}{}", server.at.address, announced.port, server.path),
             certificate_hashes: announced.hashes.iter().map(|hash| pangea_world::id::hex(hash)).collect(),
         }),
         took_ms: 0.0,
-    })
+    }
 }
 
 /// The seat is for this epoch from now on. A stay under an earlier one has ended, though its end may still be
@@ -516,7 +530,10 @@ async fn give_up(
 }
 
 /// Faction, then character and quests (G9-G11); answered when the server has them.
-async fn admit(
+///
+/// # Errors
+/// What the server says; `area_unavailable` if it does not answer.
+pub async fn admit(
     core: &Arc<Core>,
     want: &Want,
     doc: &CharacterDoc,

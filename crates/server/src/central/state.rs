@@ -17,6 +17,7 @@ use pangea_world::world::World;
 use pangea_world::{Code, Refusal, role_key::RoleKey};
 use tokio::sync::{Notify, oneshot, watch};
 
+use super::migration::Move;
 use super::wish::Progress;
 use crate::link;
 
@@ -80,6 +81,8 @@ pub struct Area {
     pub crashes: Vec<Instant>,
     /// Factions whose data its server has.
     pub factions: Vec<String>,
+    /// Its way to another server, while it is under way.
+    pub moves: Option<Move>,
 }
 
 /// The process that serves an area.
@@ -333,10 +336,12 @@ impl State {
         }
     }
 
-    /// The connected spawner with a template and most room.
-    pub fn best_spawner(&self, template: &str) -> Option<(&String, &Spawner)> {
-        let knows =
-            |(_, spawner): &(&String, &Spawner)| spawner.templates.iter().any(|known| known == template);
+    /// The connected spawner with a template and most room; of this name, if one is wished.
+    pub fn best_spawner(&self, template: &str, wished: Option<&str>) -> Option<(&String, &Spawner)> {
+        let knows = |(name, spawner): &(&String, &Spawner)| {
+            let knows = spawner.templates.iter().any(|known| known == template);
+            knows && wished.is_none_or(|wished| wished == *name)
+        };
         let room = |(_, spawner): &(&String, &Spawner)| {
             let allocated = spawner.servers.values().filter(|server| server.state == "Allocated").count();
             i64::from(spawner.capacity) - allocated as i64
