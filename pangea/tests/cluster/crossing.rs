@@ -46,16 +46,19 @@ pub async fn walk_to(game: &mut Game, way: &mut Way, (x, y): (f64, f64)) {
 /// What happens until the next update.
 pub async fn take(game: &mut Game, way: &mut Way) {
     event(game, "an update", |event, _| {
-        match event {
-            Event::Crossed { to, .. } => way.crossed.push(to.clone()),
-            Event::Lost => way.lost += 1,
-            Event::Refused(refusal) => way.shut.push(refusal.to_string()),
-            Event::Updated { .. } => return Some(()),
-            _ => {}
-        }
-        None
+        note(event, way);
+        matches!(event, Event::Updated { .. }).then_some(())
     })
     .await;
+}
+
+fn note(event: &Event, way: &mut Way) {
+    match event {
+        Event::Crossed { to, .. } => way.crossed.push(to.clone()),
+        Event::Lost => way.lost += 1,
+        Event::Refused(refusal) => way.shut.push(refusal.to_string()),
+        _ => {}
+    }
 }
 
 /// From one area to the next and back through all four: nothing is lost, no connection ends, and everybody else
@@ -84,4 +87,104 @@ async fn a_walk_through_four_areas_is_one_walk() {
     let mut again = client.enter(character, EnterOptions::default()).await.unwrap();
     let found = event(&mut again, "the view", |_, game| game.me().cloned()).await;
     assert_eq!((found.x_cm, found.y_cm), (me.x_cm, me.y_cm), "where he left");
+}
+
+/// Takes what comes until this holds.
+pub async fn until(game: &mut Game, way: &mut Way, what: &str, mut holds: impl FnMut(&Game, &Way) -> bool) {
+    for _ in 0..4_000 {
+        if holds(game, way) {
+            return;
+        }
+        // Whoever stands is told nothing new: he asks.
+        game.ping().await;
+        event(game, what, |event, _| {
+            note(event, way);
+            Some(())
+        })
+        .await;
+    }
+    panic!("never happened: {what}; {way:?}");
+}
+
+async fn enters(cluster: &Cluster, name: &str) -> Game {
+    let (client, character) = cluster.player(name, "four", None).await;
+    let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
+    event(&mut game, "the first view", |_, game| game.me().map(|_| ())).await;
+    game
+}
+
+async fn seats(cluster: &Cluster) -> u64 {
+    cluster.serving("four/").await.iter().filter_map(|server| server["seats"].as_u64()).sum()
+}
+
+fn x_m(game: &Game) -> f64 {
+    game.me().map_or(f64::NAN, |me| f64::from(me.x_cm) / 100.0)
+}
+
+/// Nobody is thrown to and fro on the line; and what was prepared for one who walks away is free again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_turns_back_on_the_line_stays_where_he_is() {
+    let cluster = Cluster::with_worlds(&[("four", FOUR)], &[PLAIN]).await;
+    let (mut game, mut way) = (enters(&cluster, "Berta").await, Way::default());
+    let epoch = game.epoch();
+    for to in [(64.6, 32.0), (63.2, 32.0), (64.6, 32.0), (32.0, 32.0)] {
+        walk_to(&mut game, &mut way, to).await;
+    }
+    assert_eq!((way.crossed.len(), way.lost, game.epoch()), (0, 0, epoch), "{way:?}");
+    assert_eq!(game.area(), "four/0,0..2,2/0");
+    cluster.until("only his own seat is taken", || async { seats(&cluster).await == 1 }).await;
+}
+
+/// At a corner all three are prepared; he walks over the point where four areas meet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_corner_of_four_areas_is_walked_over() {
+    let cluster = Cluster::with_worlds(&[("four", FOUR)], &[PLAIN]).await;
+    let (mut game, mut way) = (enters(&cluster, "Carla").await, Way::default());
+    walk_to(&mut game, &mut way, (60.0, 60.0)).await;
+    cluster.until("a seat in each of the four", || async { seats(&cluster).await == 4 }).await;
+    walk_to(&mut game, &mut way, (72.0, 72.0)).await;
+    assert_eq!(way.crossed, ["four/2,2..4,4/0"], "no detour: {way:?}");
+    assert_eq!(way.lost, 0);
+    game.leave().await;
+    cluster.until("all seats are free", || async { seats(&cluster).await == 0 }).await;
+}
+
+/// A neighbour without room is a wall with a reason, and opens by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_border_that_cannot_be_had_is_shut_and_opens_by_itself() {
+    let full = FOUR.replace("capacity = 8", "capacity = 1");
+    let cluster = Cluster::with_worlds(&[("four", &full)], &[PLAIN]).await;
+    let (mut other, mut way) = (enters(&cluster, "Dora").await, Way::default());
+    walk_to(&mut other, &mut way, (96.0, 32.0)).await;
+    assert_eq!(way.crossed, ["four/2,0..4,2/0"]);
+    cluster.until("the first area is free", || async { seats(&cluster).await == 1 }).await;
+    let (mut game, mut way) = (enters(&cluster, "Emma").await, Way::default());
+    walk_to(&mut game, &mut way, (62.0, 32.0)).await;
+    for _ in 0..20 {
+        game.move_towards(1.0, 0.0).await;
+        take(&mut game, &mut way).await;
+    }
+    until(&mut game, &mut way, "he is told why", |_, way| !way.shut.is_empty()).await;
+    assert!(way.shut[0].contains("full"), "{way:?}");
+    assert!(x_m(&game) <= 63.7 && way.crossed.is_empty(), "it is a wall");
+    other.leave().await;
+    walk_to(&mut game, &mut way, (70.0, 32.0)).await;
+    assert_eq!(
+        (way.crossed.as_slice(), way.shut.len()),
+        (&["four/2,0..4,2/0".to_owned()][..], 1),
+        "told once"
+    );
+    assert_eq!(way.lost, 0);
+}
+
+/// A client that dies at a border leaves no seat behind, neither here nor there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_dies_at_a_border_leaves_nothing_behind() {
+    let hasty = format!("grace_s = 1\n{FOUR}");
+    let cluster = Cluster::with_worlds(&[("four", &hasty)], &[PLAIN]).await;
+    let (mut game, mut way) = (enters(&cluster, "Frida").await, Way::default());
+    walk_to(&mut game, &mut way, (60.0, 60.0)).await;
+    cluster.until("a seat in each of the four", || async { seats(&cluster).await == 4 }).await;
+    drop(game);
+    cluster.until("all seats are free", || async { seats(&cluster).await == 0 }).await;
 }

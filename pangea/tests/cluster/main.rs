@@ -10,6 +10,7 @@ mod browser;
 mod checkpoints;
 mod crash;
 mod crossing;
+mod crossing_kills;
 mod enter;
 mod goods;
 mod handoff_kills;

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use std::fmt::Debug;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
-use stateright::{Checker as _, HasDiscoveries, Model};
+use stateright::{Checker as _, Expectation, HasDiscoveries, Model};
 
 /// A model with a goal that must be reachable from everywhere without any further fault.
 pub trait Protocol: Model + Clone + Send + Sync + 'static {
@@ -19,7 +19,7 @@ pub trait Protocol: Model + Clone + Send + Sync + 'static {
 /// What a model must show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expect {
-    /// Nothing forbidden can be reached, and the goal can always be reached.
+    /// Nothing forbidden can be reached, what it is for can, and the goal can always be reached.
     Holds,
     /// This property has a counterexample.
     Breaks(&'static str),
@@ -77,10 +77,18 @@ where
     P::State: Clone + PartialEq + Hash + Debug + Send + Sync,
     P::Action: Clone + PartialEq + Debug,
 {
-    let checker = model.clone().checker().threads(2).finish_when(HasDiscoveries::Any).spawn_bfs().join();
-    if let Some((property, path)) = checker.discoveries().into_iter().next() {
-        let trace = path.into_actions().iter().map(|step| format!("{step:?}")).collect();
-        let wrong = format!("broken: {property}");
+    let until = HasDiscoveries::AnyFailures;
+    let checker = model.clone().checker().threads(2).finish_when(until).spawn_bfs().join();
+    let mut found = checker.discoveries();
+    for property in model.properties() {
+        let path = found.remove(property.name);
+        let wrong = match (property.expectation, &path) {
+            (Expectation::Sometimes, None) => format!("never: {}", property.name),
+            (Expectation::Always, Some(_)) => format!("broken: {}", property.name),
+            _ => continue,
+        };
+        let trace = path.map(|path| path.into_actions().iter().map(|step| format!("{step:?}")).collect());
+        let trace = trace.unwrap_or_default();
         return Report { states: checker.unique_state_count(), wrong, trace, ..Report::default() };
     }
     let mut report = stuck(model);

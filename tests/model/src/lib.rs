@@ -2,15 +2,29 @@
 //! faults; what is simpler and wrong is here too, and must be seen to fail.
 
 pub mod check;
+pub mod crossing;
 pub mod handoff;
+pub mod migration;
 pub mod net;
 pub mod passes;
+pub mod split;
+pub mod trade;
 
 use check::Run;
 
 /// Every model; `deep`: with larger budgets too (minutes).
 pub fn runs(deep: bool) -> Vec<Run> {
-    [handoff::runs(deep), passes::runs(deep)].into_iter().flatten().collect()
+    [
+        handoff::runs(deep),
+        crossing::runs(deep),
+        passes::runs(deep),
+        migration::runs(deep),
+        split::runs(deep),
+        trade::runs(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 #[cfg(test)]

@@ -327,6 +327,9 @@ impl Model for Passes {
             Property::always("dead is dead", |_, state: &State| {
                 !state.died || state.servers.iter().all(|server| !server.alive)
             }),
+            Property::sometimes("it walks through two borders", |model: &Self, state: &State| {
+                state.servers[2].alive && state.walks + 2 == model.walks && model.goal(state)
+            }),
         ]
     }
 }
