@@ -112,6 +112,8 @@ pub enum TrialCommand {
     Economy(TrialEconomy),
     /// Walkers over the borders of four areas: does anybody notice?
     Crossing(TrialCrossing),
+    /// Players in an area that goes from process to process: does anybody notice?
+    Migrate(TrialMigrate),
     /// The bare server to which `--floor` compares.
     #[command(hide = true)]
     Floor(TrialFloor),
@@ -351,6 +353,19 @@ pub struct TrialCrossing {
     /// Of what goes between them so much is lost, percent; it is sent again, and what is behind it waits.
     #[arg(long, default_value_t = 0.0)]
     pub loss: f64,
+    #[command(flatten)]
+    pub(crate) common: TrialCommon,
+}
+
+/// Players in an area that goes from process to process.
+#[derive(Debug, Clone, Args)]
+pub struct TrialMigrate {
+    /// How many players; one in five stands and looks.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=2_000))]
+    pub players: u32,
+    /// How many entities go along.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(0..=60_000))]
+    pub entities: u32,
     #[command(flatten)]
     pub(crate) common: TrialCommon,
 }

@@ -66,6 +66,7 @@ fn dispatch(cli: &Cli, game: Game) -> anyhow::Result<ExitCode> {
             TrialCommand::Crowd(options) => trial::field::run_crowd(options),
             TrialCommand::Economy(options) => trial::economy::run(options),
             TrialCommand::Crossing(options) => trial::crossing::run(options),
+            TrialCommand::Migrate(options) => trial::migrate::run(options),
             TrialCommand::Floor(options) => trial::field::run_floor(options),
         },
         Some(Command::Up(_) | Command::Central(_) | Command::Spawner(_) | Command::Chat(_)) | None => {

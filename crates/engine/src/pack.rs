@@ -1,5 +1,5 @@
-//! A whole area as bytes, for a move to another process: what a save has, and everything else that is owned there
-//! but characters, each of which has its own record.
+//! A whole area as bytes, for a move to another process: what a save has, and what is marked [`Carried`].
+//! Characters have their own records; what a game makes anew from the land, the seed or the ledger is made anew.
 //!
 //! ```text
 //! pack = u64 tick · varint length · save, as in save.rs · varint entities · (varint length · record, as in codec.rs)*
@@ -13,8 +13,13 @@ use crate::registry::Kind;
 use crate::save::Kept;
 use crate::sim::{CharacterIs, Clock, Position, Sim};
 
+/// Marks an entity that goes along when its area goes to another process, though it is in no save: creatures,
+/// what they leave behind, what flies. [`Builder::on_pass`](crate::Builder::on_pass) hears of it there.
+#[derive(Component, Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Carried;
+
 /// What a save does not have.
-type Others = (With<Kind>, With<Position>, Without<CharacterIs>, Without<Kept>);
+type Others = (With<Carried>, With<Kind>, With<Position>, Without<CharacterIs>, Without<Kept>);
 
 impl Sim {
     /// Everything but characters, between two steps.
@@ -53,7 +58,7 @@ impl Sim {
         for _ in 0..take_varint(from)? {
             let length = usize::try_from(take_varint(from)?).map_err(|_| Malformed)?;
             let mut record = take_bytes(from, length)?;
-            let mut entity = self.ecs.spawn(());
+            let mut entity = self.ecs.spawn(Carried);
             // One of a kind that only the other version knows is gone, as at a start.
             let Some(kind) = self.registry.take_entity(&mut entity, &mut record)? else {
                 entity.despawn();
