@@ -3,7 +3,7 @@
 //! Four areas of a private cluster share a corner. Walkers go round it, or to and fro over one border; some stand
 //! beside it and look. What each of them was told is kept here. An update that is late, a step that is lost or
 //! made twice, a connection that ends, somebody who is seen twice or stands elsewhere in the end: all of it
-//! shows. With `--delay-ms` and `--loss` everything between players and area servers goes through an impaired
+//! shows. They pay each other as they go: what they were told is compared with central's journal. With `--delay-ms` and `--loss` everything between players and area servers goes through an impaired
 //! line ([`impair`]).
 
 mod impair;
@@ -24,6 +24,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::cluster::{Cluster, WORLD};
+use super::economy::BEGIN_COINS;
+use super::economy::audit::{self, Found};
+use super::economy::record::Record;
 use super::{PATIENCE, WORKERS, say, shown};
 use crate::flags::TrialCrossing;
 use report::Report;
@@ -70,10 +73,14 @@ async fn walk(options: &TrialCrossing, cluster: &Cluster) -> anyhow::Result<Repo
     say(&format!("{} players come in", options.players));
     let over = Arc::new(AtomicBool::new(false));
     let mut walking = JoinSet::new();
-    for (number, client, character) in come_in(options.players, cluster, line).await? {
+    let record = Arc::new(Record::default());
+    let players = come_in(options.players, cluster, line).await?;
+    let everybody = Arc::new(players.iter().map(|(.., character)| *character).collect::<Vec<_>>());
+    for (number, client, character) in players {
         let enter = EnterOptions { world: Some(WORLD.to_owned()), ..EnterOptions::default() };
         let game = client.enter(character, enter).await?;
-        let walker = Walker::new(number, client, character, options.common.seed, over.clone());
+        let pays = (record.clone(), everybody.clone());
+        let walker = Walker::new(number, client, character, options.common.seed, over.clone(), pays);
         walking.spawn(walker.walk(game));
     }
     say(&format!("they walk for {} s", options.common.seconds));
@@ -86,7 +93,10 @@ async fn walk(options: &TrialCrossing, cluster: &Cluster) -> anyhow::Result<Repo
     }
     let took = began.elapsed();
     let areas = cluster.servers().await?.iter().filter(|server| server.area.is_some()).count();
-    Ok(Report::new(options, all, areas, took))
+    say("comparing with central's journal");
+    let found = Found::read(&cluster.operator()?, &everybody).await?;
+    let verdict = found.compare(&record.notes(), BEGIN_COINS);
+    Ok(Report::new(options, all, areas, took, &verdict))
 }
 
 /// Accounts and characters, in the order of their numbers.
@@ -96,15 +106,17 @@ pub(super) async fn come_in(
     line: Option<std::net::SocketAddr>,
 ) -> anyhow::Result<Vec<(u32, Client, CharacterId)>> {
     let doors = Arc::new(Semaphore::new(AT_ONCE));
+    let operator = cluster.operator()?;
     let mut tasks = JoinSet::new();
     for number in 0..players {
-        let (client, doors) = (cluster.client.another(), doors.clone());
+        let (client, operator, doors) = (cluster.client.another(), operator.clone(), doors.clone());
         tasks.spawn(async move {
             // Never closed.
             let _door = doors.acquire().await.ok();
             let name = format!("trial-{number:06}");
             client.register(&name, "over the border").await?;
             let character = client.create_character(WORLD, &name, None).await?.id;
+            audit::give(&operator, character, BEGIN_COINS).await?;
             let client = match line {
                 Some(line) => client.playing_through(line),
                 None => client,

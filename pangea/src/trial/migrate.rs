@@ -21,6 +21,9 @@ use super::cluster::{Cluster, WORLD};
 use super::crossing::plain;
 use super::crossing::walker::{Notes, Walker};
 use super::crossing::{SIDE_M, come_in};
+use super::economy::BEGIN_COINS;
+use super::economy::audit::{Found, Verdict};
+use super::economy::record::Record;
 use super::percentile::{percentile, round};
 use super::shown::{row, with_ending};
 use super::{PATIENCE, WORKERS, say, shown};
@@ -55,14 +58,18 @@ struct Report {
     /// From the wish to the end of a move.
     move_ms_p50: f64,
     inputs_sent: u64,
-    /// Places that do not follow from the inputs that were taken: some were lost, or taken twice.
+    /// Places that do not follow from the inputs that were taken: some were lost, or taken twice. Which of the
+    /// two it was does not show, so both have the same number.
     inputs_lost: u64,
-    /// Somebody was seen twice at once.
+    /// See `inputs_lost`.
     inputs_doubled: u64,
     /// Connections that ended before their server had let go, and players that could not go along.
     disconnects: u64,
-    /// Players who are nowhere in the end.
-    lost: usize,
+    /// Players who are nowhere in the end, and operations that were told as done and are not in the journal.
+    lost: u64,
+    /// Times that somebody was seen twice at once, and operations that counted twice.
+    doubled: u64,
+    operations_committed: u64,
     stale_writes_accepted: u64,
     /// Promises that did not hold; empty is good.
     broken: Vec<String>,
@@ -100,10 +107,14 @@ async fn walk(options: &TrialMigrate, cluster: &Cluster) -> anyhow::Result<Repor
     say(&format!("{} players come in", options.players));
     let over = Arc::new(AtomicBool::new(false));
     let mut walking = JoinSet::new();
-    for (number, client, character) in come_in(options.players, cluster, None).await? {
+    let record = Arc::new(Record::default());
+    let players = come_in(options.players, cluster, None).await?;
+    let everybody = Arc::new(players.iter().map(|(.., character)| *character).collect::<Vec<_>>());
+    for (number, client, character) in players {
         let enter = EnterOptions { world: Some(WORLD.to_owned()), ..EnterOptions::default() };
         let game = client.enter(character, enter).await?;
-        let walker = Walker::new(number, client, character, options.common.seed, over.clone());
+        let pays = (record.clone(), everybody.clone());
+        let walker = Walker::new(number, client, character, options.common.seed, over.clone(), pays);
         walking.spawn(walker.walk(game));
     }
     say(&format!("they walk for {} s, and the area moves", options.common.seconds));
@@ -121,11 +132,21 @@ async fn walk(options: &TrialMigrate, cluster: &Cluster) -> anyhow::Result<Repor
     while let Some(notes) = walking.join_next().await {
         all.push(notes?);
     }
-    Ok(Report::new(options, &all, &moves, began.elapsed()))
+    let took = began.elapsed();
+    say("comparing with central's journal");
+    let found = Found::read(&operator, &everybody).await?;
+    let verdict = found.compare(&record.notes(), BEGIN_COINS);
+    Ok(Report::new(options, &all, &moves, took, &verdict))
 }
 
 impl Report {
-    fn new(options: &TrialMigrate, all: &[Notes], moves: &[Moved], took: Duration) -> Self {
+    fn new(
+        options: &TrialMigrate,
+        all: &[Notes],
+        moves: &[Moved],
+        took: Duration,
+        verdict: &Verdict,
+    ) -> Self {
         let sum = |count: fn(&Notes) -> u64| all.iter().map(count).sum::<u64>();
         let mut pauses: Vec<f64> = all.iter().flat_map(|notes| notes.gaps_ms.iter().copied()).collect();
         let mut still: Vec<f64> = moves.iter().map(|moved| moved.still_ms).collect();
@@ -136,7 +157,7 @@ impl Report {
         let disconnects = sum(|notes| notes.disconnects) + left as u64;
         let (wrong, doubled) = (sum(|notes| notes.steps_wrong), sum(|notes| notes.doubled));
         let stale = sum(|notes| notes.stale);
-        let mut broken = Vec::new();
+        let mut broken = verdict.broken();
         let mut must = |holds: bool, what: String| {
             if !holds {
                 broken.push(what);
@@ -165,9 +186,11 @@ impl Report {
             move_ms_p50: percentile(&mut whole, 0.5),
             inputs_sent: sum(|notes| notes.steps),
             inputs_lost: wrong,
-            inputs_doubled: doubled,
+            inputs_doubled: wrong,
             disconnects,
-            lost: stranded.len(),
+            lost: stranded.len() as u64 + verdict.lost,
+            doubled: doubled + verdict.doubled,
+            operations_committed: verdict.committed,
             stale_writes_accepted: stale,
             broken,
         }
@@ -192,8 +215,12 @@ impl Report {
             ),
             row("inputs", self.inputs_sent, &format!("{} lost or taken twice; must be 0", self.inputs_lost)),
             row("disconnects", self.disconnects, "must be 0"),
-            row("lost", self.lost, "players; must be 0"),
-            row("doubled", self.inputs_doubled, "seen twice at once; must be 0"),
+            row(
+                "lost",
+                self.lost,
+                &format!("players, and of {} operations; must be 0", self.operations_committed),
+            ),
+            row("doubled", self.doubled, "seen twice at once, or done twice; must be 0"),
             row("stale writes", self.stale_writes_accepted, "that counted; must be 0"),
         ];
         with_ending(&rows, &self.broken)

@@ -101,7 +101,8 @@ impl Area {
     /// It stays, under the next epoch.
     pub fn on_aborted(&mut self, at: &CharacterAt) {
         let Some((id, here)) = self.find(&at.character) else { return };
-        if at.epoch < here.epoch {
+        // Of this very handoff: a repeated answer to an earlier one must not thaw what central decides about now.
+        if at.epoch < here.epoch || here.frozen.is_none_or(|frozen| frozen.0.as_slice() != at.transfer) {
             return;
         }
         (here.epoch, here.frozen) = (at.epoch, None);

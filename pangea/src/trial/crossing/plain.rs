@@ -5,6 +5,8 @@ use bevy_ecs::prelude::*;
 use pangea_engine::{Builder, Carried, Clock, Dice, Extent, Game, Kind, Land, Position, Replicate, Setup};
 use pangea_world::frames::tile;
 
+use super::super::economy::market;
+
 /// Set for the trial's game servers: they play this instead of their own game.
 pub(crate) const CHOSEN: &str = "TRIAL_PLAIN";
 
@@ -37,7 +39,9 @@ pub(crate) fn game() -> Game {
     Game { name: "plain", land: |_, _| Box::new(Plain), build }
 }
 
-fn build(area: &mut Builder, _: &Setup<'_>) {
+fn build(area: &mut Builder, setup: &Setup<'_>) {
+    // Who walks also pays.
+    (market::game().build)(area, setup);
     area.walking();
     let pebbles = std::env::var(PEBBLES).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
     if pebbles == 0 {

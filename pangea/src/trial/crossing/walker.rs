@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use pangea_client::{Client, EnterOptions, Event, Game};
+use pangea_client::{Client, EnterOptions, Event, Game, Values};
 use pangea_engine::Dice;
 use pangea_world::Code;
 use pangea_world::id::CharacterId;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::super::economy::deed::{Deed, What};
+use super::super::economy::market::Wish;
+use super::super::economy::record::Record;
 use super::SIDE_M;
 
 /// How far a full step is, centimetres: 5 m/s at 20 ticks a second.
@@ -19,6 +22,8 @@ const STEP_CM: f64 = 25.0;
 const WALL_CM: f64 = 35.0;
 /// What rounding to centimetres may do to the sum of steps, centimetres.
 const ROUNDING_CM: f64 = 2.5;
+/// Steps between two payments.
+const PAY_EACH: u32 = 7;
 /// How long who is lost tries to come back, and at the end waits for the last answers.
 const PATIENCE: Duration = Duration::from_secs(20);
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
@@ -27,6 +32,8 @@ const LAST_ANSWERS: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(in crate::trial) struct Notes {
     pub(in crate::trial) gaps_ms: Vec<f64>,
+    /// The same where no border was, of who walks.
+    pub(in crate::trial) usual_ms: Vec<f64>,
     /// Areas in which he was.
     pub(in crate::trial) areas: HashSet<String>,
     pub(in crate::trial) disconnects: u64,
@@ -39,6 +46,8 @@ pub(in crate::trial) struct Notes {
     pub(in crate::trial) steps: u64,
     /// Inputs that were refused: they came too many at once.
     pub(in crate::trial) refused: u64,
+    /// Payments of which nobody told him what became of them: he had crossed a border.
+    pub(in crate::trial) untold: u64,
     /// So often a border was shut before him.
     pub(in crate::trial) shut: u64,
     /// Somebody was seen twice at the same time.
@@ -61,8 +70,21 @@ pub(in crate::trial) struct Walker {
     seq: u32,
     /// Where he was seen last, centimetres, with all that was taken.
     seen: Option<(f64, f64)>,
+    /// When the last update came, while he walks.
+    updated: Option<Instant>,
     /// Which of his aims is next.
     aim: usize,
+    pays: Pays,
+}
+
+/// What he pays to others while he walks: each amount once.
+struct Pays {
+    record: Arc<Record>,
+    everybody: Arc<Vec<CharacterId>>,
+    /// By its number: what, and whether he was told of it.
+    all: Vec<(Deed, bool)>,
+    /// Steps until the next one.
+    wait: u32,
 }
 
 impl Walker {
@@ -72,6 +94,7 @@ impl Walker {
         character: CharacterId,
         seed: u64,
         over: Arc<AtomicBool>,
+        (record, everybody): (Arc<Record>, Arc<Vec<CharacterId>>),
     ) -> Self {
         let dice = Dice::new(seed.wrapping_mul(0x9E37_79B9) ^ u64::from(number));
         Self {
@@ -85,7 +108,9 @@ impl Walker {
             given: VecDeque::new(),
             seq: 0,
             seen: None,
+            updated: None,
             aim: number as usize,
+            pays: Pays { record, everybody, all: Vec::new(), wait: number % PAY_EACH },
         }
     }
 
@@ -112,6 +137,7 @@ impl Walker {
                 }
             }
         }
+        self.notes.untold = self.pays.all.iter().filter(|(_, told)| !told).count() as u64;
         if self.notes.stranded.is_none() {
             self.come_back(game).await;
         }
@@ -140,6 +166,7 @@ impl Walker {
 
     async fn step(&mut self, game: &mut Game, aims: &[(f64, f64)]) {
         let Some((at_x, at_y)) = self.seen.filter(|_| game.is_steering()) else { return };
+        self.pay(game).await;
         let ahead = self.given.iter().fold((at_x, at_y), |(x, y), (_, dx, dy)| (x + dx, y + dy));
         let aim = aims[self.aim % aims.len()];
         let (dx, dy) = (aim.0 * 100.0 - ahead.0, aim.1 * 100.0 - ahead.1);
@@ -158,11 +185,47 @@ impl Walker {
         game.move_towards(dx, dy).await;
     }
 
+    async fn pay(&mut self, game: &mut Game) {
+        self.pays.wait = self.pays.wait.saturating_sub(1);
+        if self.pays.wait > 0 || game.view().schema().is_none() || self.pays.everybody.len() < 2 {
+            return;
+        }
+        self.pays.wait = PAY_EACH;
+        let other = 1 + self.dice.between(0.0, (self.pays.everybody.len() - 1) as f64) as usize;
+        let whom = self.pays.everybody[(self.number as usize + other) % self.pays.everybody.len()];
+        let number = self.pays.all.len() as u32 + 1;
+        let deed = Deed { what: What::Pay, whom: Some(whom), number: number.into() };
+        self.pays.record.asked(self.character, deed);
+        self.pays.all.push((deed, false));
+        self.seq += 1;
+        let wish = Wish { number, what: deed.what as u8, whom: whom.to_string(), amount: deed.number };
+        if let Err(error) = game.act("Wish", &wish).await {
+            self.notes.stranded = Some(error.to_string());
+        }
+    }
+
+    /// What became of a payment.
+    fn told(&mut self, values: &Values) {
+        let number = values.get("number").and_then(serde_json::Value::as_u64).unwrap_or(0) as usize;
+        let code = values.get("code").and_then(serde_json::Value::as_str).unwrap_or("unreadable");
+        let Some((deed, told)) = number.checked_sub(1).and_then(|n| self.pays.all.get_mut(n)) else { return };
+        *told = true;
+        self.pays.record.told(self.character, *deed, code, None);
+    }
+
     fn take(&mut self, game: &Game, event: Event) {
         match event {
-            Event::Updated { .. } => self.look(game),
+            Event::Game { name, values } if name == "Told" => self.told(&values),
+            Event::Updated { .. } => {
+                let walks = !self.number.is_multiple_of(5) && !self.given.is_empty();
+                if let Some(before) = self.updated.replace(Instant::now()).filter(|_| walks) {
+                    self.notes.usual_ms.push((before.elapsed().as_secs_f64() * 1e3 - 50.0).max(0.0));
+                }
+                self.look(game);
+            }
             Event::Crossed { to, gap, .. } => {
                 let gap_ms = gap.as_secs_f64() * 1e3;
+                self.updated = None;
                 self.notes.gaps_ms.push(gap_ms);
                 self.notes.updates_missed += (gap_ms / 50.0).round() as u64;
                 self.notes.areas.insert(to);
@@ -233,7 +296,8 @@ impl Walker {
         };
         match tokio::time::timeout(PATIENCE, again).await {
             Ok(Ok((Some(me), epoch))) => {
-                let elsewhere = left.is_some_and(|left| (left.0 - me.0).hypot(left.1 - me.1) > 5.0);
+                // Who stood on the line is put beside it.
+                let elsewhere = left.is_some_and(|left| (left.0 - me.0).hypot(left.1 - me.1) > WALL_CM * 1.5);
                 self.notes.stale += u64::from(elsewhere || epoch <= self.epoch);
             }
             Ok(Ok((None, _))) => self.notes.stranded = Some("not seen again".to_owned()),
