@@ -305,6 +305,13 @@ impl Control {
                 );
                 return Ok(());
             }
+            if owned.waits {
+                // Central was started anew just when the area changed its owner: what it sent is lost, and the
+                // area begins with its last checkpoint, elsewhere.
+                let refusal = Refusal::new(Code::StaleEpoch, "the move of this area was cut off");
+                self.on_refused(refusal).await;
+                return Ok(());
+            }
             owned.epoch = granted.epoch;
             self.lease.renew(self.registered_ms, granted.lease_ms);
             self.to_loop(ToLoop::Reconnected { epoch: granted.epoch }).await;
