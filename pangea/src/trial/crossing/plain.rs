@@ -72,8 +72,8 @@ fn strew(
 fn roll(clock: Res<Clock>, mut pebbles: Query<(&Pebble, &mut Position)>) {
     for (pebble, mut at) in &mut pebbles {
         let turn = clock.tick + u64::from(pebble.turn);
-        if turn / 20 % 10 == 0 {
-            at.x += if turn / 200 % 2 == 0 { 0.05 } else { -0.05 };
+        if (turn / 20).is_multiple_of(10) {
+            at.x += if (turn / 200).is_multiple_of(2) { 0.05 } else { -0.05 };
         }
     }
 }
