@@ -691,6 +691,9 @@ pub struct Admit {
     /// Its record, as its last owner wrote it; empty: it has none, or [`Body::Grant`] brings it.
     #[prost(bytes = "vec", tag = "8")]
     pub record: Vec<u8>,
+    /// SHA-256 of its ticket's text: whoever shows that text shows what central signed. Empty: check it.
+    #[prost(bytes = "vec", tag = "9")]
+    pub ticket_sha256: Vec<u8>,
 }
 
 /// Let a character go.

@@ -109,7 +109,7 @@ pub async fn run(
         identity,
         lease: Lease::default(),
         gauges,
-        admissions: Admissions::default(),
+        admissions: Admissions::new(0),
         keys: Vec::new(),
         peers: BTreeMap::new(),
         factions: BTreeMap::new(),
@@ -435,7 +435,7 @@ impl Control {
     // ---- time ----
 
     fn next_wake_ms(&self) -> u64 {
-        self.admissions.next_expiry_ms().unwrap_or(u64::MAX).min(self.idle_at_ms().unwrap_or(u64::MAX))
+        self.admissions.next_expiry_ms().min(self.idle_at_ms().unwrap_or(u64::MAX))
     }
 
     fn idle_at_ms(&self) -> Option<u64> {

@@ -137,5 +137,6 @@ pub fn announcement_of(admit: &Admit) -> Result<Announcement, Refusal> {
         granted: admit.granted,
         wait_ms: admit.wait_ms,
         record: admit.record.clone(),
+        ticket: admit.ticket_sha256.as_slice().try_into().ok(),
     })
 }

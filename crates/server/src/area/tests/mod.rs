@@ -221,6 +221,7 @@ impl Scene {
             wait_ms: 30_000,
             belongings: Vec::new(),
             record,
+            ticket_sha256: Vec::new(),
         }))
         .await;
         let admitted = self.hear(|body| if let Body::Admitted(a) = body { Some(a) } else { None }).await;
