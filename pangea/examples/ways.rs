@@ -1,4 +1,5 @@
-//! What a client-tick costs a game server by WebSocket and by WebTransport, in turn, in one run.
+//! What a client-tick costs a game server by WebSocket, by WebTransport with all on one stream, and with who
+//! walks in datagrams: in turn, in one run.
 //!
 //! ```text
 //! TRIAL_MEADOW=1 pangea up &                 # capacity and layers of its world for all players
@@ -27,6 +28,7 @@ const TICK: Duration = Duration::from_millis(50);
 enum Way {
     WebSocket,
     WebTransport,
+    Datagrams,
 }
 
 #[tokio::main]
@@ -45,7 +47,7 @@ async fn main() -> anyhow::Result<()> {
         let character = client.create_character(world, &name, None).await?;
         clients.push((client, character.id));
     }
-    for way in [Way::WebSocket, Way::WebTransport, Way::WebSocket, Way::WebTransport] {
+    for way in [Way::WebSocket, Way::WebTransport, Way::Datagrams].repeat(2) {
         let (leave, leaving) = watch::channel(false);
         let mut playing = tokio::task::JoinSet::new();
         for (client, character) in &clients {
@@ -116,13 +118,18 @@ async fn play(way: Way, prepared: Prepared, mut leaving: watch::Receiver<bool>) 
             socket.send(Message::Binary(ClientMessage::Leave.to_frame())).await?;
             while let Some(Ok(_)) = socket.next().await {}
         }
-        Way::WebTransport => {
+        Way::WebTransport | Way::Datagrams => {
             let offer = prepared.webtransport.context("the server takes no WebTransport")?;
             let hashes = offer.certificate_hashes.iter().map(|hash| unhex(hash)).collect::<Result<_, _>>();
             let client = ClientBuilder::new().with_server_certificate_hashes(hashes?)?;
             let session = client.connect(url::Url::parse(&offer.url)?).await?;
             let (mut send, mut receive) = session.open_bi().await?;
             send.write_all(&framed(&hello)).await?;
+            if way == Way::Datagrams {
+                let welcome = receive.read_chunk(1 << 16, true).await?.context("the server hung up")?;
+                read += welcome.bytes.len();
+                send.write_all(&framed(&ClientMessage::Datagrams.to_frame())).await?;
+            }
             loop {
                 tokio::select! {
                     chunk = receive.read_chunk(1 << 16, true) => match chunk? {

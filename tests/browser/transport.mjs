@@ -1,6 +1,6 @@
 /**
  * Which way a real browser goes to a running Pangea: WebTransport from server to server, and WebSocket by
- * itself where UDP leads nowhere or the certificate is another's.
+ * itself where UDP leads nowhere or the certificate is another's. What a bad network loses is lost to nobody.
  *
  *     PANGEA_URL=http://127.0.0.1:8080 node transport.mjs
  *
@@ -8,6 +8,8 @@
  */
 
 import assert from "node:assert/strict";
+import { createSocket } from "node:dgram";
+
 import { chromium } from "playwright-core";
 
 const url = process.env.PANGEA_URL ?? "http://127.0.0.1:8080";
@@ -25,9 +27,9 @@ async function enter(name, change = (offer) => offer) {
   page.setDefaultTimeout(60_000);
   await page.route("**/api/enter", async (route) => {
     const response = await route.fetch();
-    const body = (await response.text()).replace(/"webtransport":(\{[^}]*\})/, (_, offer) => {
-      return `"webtransport":${JSON.stringify(change(JSON.parse(offer)))}`;
-    });
+    const text = await response.text();
+    const [whole, offer] = text.match(/"webtransport":(\{[^}]*\})/) ?? [];
+    const body = offer ? text.replace(whole, `"webtransport":${JSON.stringify(await change(JSON.parse(offer)))}`) : text;
     await route.fulfill({ response, body });
   });
   await page.goto(url);
@@ -46,6 +48,28 @@ async function enter(name, change = (offer) => offer) {
 }
 
 const way = (page) => page.evaluate(() => [player.live?.transport, player.welcome.area.split("/")[1]]);
+
+/** A bad network before a server's UDP port: of the packets each way one in ten is lost while it storms. */
+async function badNetwork(port) {
+  const network = { port: 0, storms: false, lost: 0, close: () => front.close() };
+  const front = createSocket("udp4");
+  /** @type {Map<string, import("node:dgram").Socket>} */
+  const ways = new Map();
+  const passes = () => !network.storms || Math.random() >= 0.1 || (network.lost++, false);
+  front.on("message", (packet, { address, port: from }) => {
+    let way = ways.get(`${address}:${from}`);
+    if (!way) {
+      way = createSocket("udp4");
+      way.on("message", (answer) => passes() && front.send(answer, from, address));
+      ways.set(`${address}:${from}`, way);
+    }
+    if (passes()) way.send(packet, port, "127.0.0.1");
+  });
+  front.on("close", () => ways.forEach((way) => way.close()));
+  await new Promise((resolve) => front.bind(0, "127.0.0.1", () => resolve(undefined)));
+  network.port = front.address().port;
+  return network;
+}
 
 let failed = false;
 try {
@@ -88,6 +112,44 @@ try {
   const foreign = await enter(`wt${letters}c`, (offer) => ({ ...offer, certificate_hashes: ["07".repeat(32)] }));
   assert.deepEqual(await way(foreign), ["websocket", "harbour"]);
   console.log("ok   another certificate than was announced is not taken");
+
+  let network;
+  const far = await enter(`wt${letters}d`);
+  const networkOf = async (offer) => {
+    network = await badNetwork(Number(new URL(offer.url).port));
+    return { ...offer, url: `https://127.0.0.1:${network.port}/play` };
+  };
+  const near = await enter(`wt${letters}e`, networkOf);
+  assert.deepEqual([await way(far), await way(near)], [["webtransport", "harbour"], ["webtransport", "harbour"]]);
+  const heard = () => near.evaluate(() => globalThis.datagrams);
+  await near.evaluate(() => {
+    globalThis.datagrams = globalThis.drops = 0;
+    const placed = player.placed.bind(player);
+    player.live.onPlaces = (moved) => { globalThis.datagrams += 1; placed(player.live, moved); };
+    player.on("drop", () => { globalThis.drops += 1; });
+  });
+  network.storms = true;
+  const whose = await far.evaluate(() => player.me().name);
+  for (const [dx, dy] of [[1, 0], [0, 1], [-1, 0.3], [0.2, -1], [1, 1]]) {
+    const before = await heard();
+    await far.evaluate(([dx, dy]) => player.steer(dx, dy), [dx, dy]);
+    await near.evaluate(([dx, dy]) => player.steer(-dx, dy), [dx, dy]);
+    await near.waitForFunction((before) => globalThis.datagrams > before + 20, before);
+    for (const one of [far, near]) await one.evaluate(() => player.steer(0, 0));
+    await far.waitForFunction(() => player.steering.inputs.open.length === 0);
+    await near.waitForFunction(() => player.steering.inputs.open.length === 0);
+    const at = await far.evaluate(() => [player.me().xCm, player.me().yCm]);
+    await near.waitForFunction(([whose, at]) => {
+      const other = [...player.entities].find(({ name }) => name === whose);
+      return other && other.xCm === at[0] && other.yCm === at[1];
+    }, [whose, at]);
+  }
+  assert.ok(network.lost > 20, `only ${network.lost} packets were lost`);
+  assert.deepEqual([await near.evaluate(() => globalThis.drops), await way(near)], [0, ["webtransport", "harbour"]]);
+  network.storms = false;
+  network.close();
+  console.log("ok   one packet in ten is lost: who comes to rest is seen where he is, and nobody is dropped");
+
   await page.evaluate(() => player.leave());
   assert.equal(await page.evaluate(() => player.state), "out");
   console.log("passed");

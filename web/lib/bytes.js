@@ -42,6 +42,7 @@ export class Reader {
   u8() { return this.view.getUint8(this.take(1)); }
   i8() { return this.view.getInt8(this.take(1)); }
   u16() { return this.view.getUint16(this.take(2), true); }
+  i16() { return this.view.getInt16(this.take(2), true); }
   u32() { return this.view.getUint32(this.take(4), true); }
   i32() { return this.view.getInt32(this.take(4), true); }
   f32() { return this.view.getFloat32(this.take(4), true); }

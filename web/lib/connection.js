@@ -7,12 +7,14 @@
 import { transportOf } from "./dialing.js";
 import { Known } from "./entities.js";
 import { CLOSE, VERSION, clientFrame, readServerFrame } from "./frames.js";
+import { readPlaces } from "./places.js";
 import { Playhead } from "./playhead.js";
 import { Refusal, asRefusal } from "./refusal.js";
 import { Schema } from "./schema.js";
 
 /** @import { Offer, Socket } from "./dialing.js" */
 /** @import { ClientMessage, ServerMessage, Welcome } from "./frames.js" */
+/** @import { Places } from "./places.js" */
 
 /** A server that has not welcomed us by then is given up, ms. */
 export const WELCOME_TIMEOUT_MS = 10_000;
@@ -155,6 +157,19 @@ export class Connection extends Line {
     this.silent = false;
     /** @type {(message: ServerMessage) => void} */
     this.onMessage = () => {};
+    /** @type {(moved: Places) => void} */
+    this.onPlaces = () => {};
+    if (this.socket) this.socket.ondatagram = (datagram) => this.tookDatagram(datagram);
+  }
+
+  /** @param {Uint8Array} datagram */
+  tookDatagram(datagram) {
+    if (this.closed || !this.welcome) return;
+    try {
+      this.onPlaces(readPlaces(datagram));
+    } catch {
+      // Not ours: as good as lost.
+    }
   }
 
   /** @override */
@@ -198,7 +213,8 @@ export class Connection extends Line {
       this.welcome = message;
       this.steering = message.steering;
       this.playhead = new Playhead(message.tickHz || 20);
-      this.known.tick = message.tick;
+      this.known.tick = this.known.told.tick = message.tick;
+      if (this.transport === "webtransport") this.send({ type: "datagrams" });
       this.pace = 100;
     } else if (message.type === "schema") {
       this.known.schema = Schema.read(message.hash, message.text);

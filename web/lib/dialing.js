@@ -27,6 +27,7 @@ export const OPEN_TIMEOUT_MS = 2_500;
  * @property {((event: any) => void) | null} onmessage
  * @property {((event: any) => void) | null} onclose
  * @property {((event: any) => void) | null} onerror
+ * @property {((datagram: Uint8Array) => void) | null} [ondatagram] what came apart; where there is such a way
  */
 
 /** The ways of one page. */
@@ -56,6 +57,8 @@ class EitherSocket {
     /** @type {BinaryType} */
     this.binaryType = "arraybuffer";
     this.onopen = this.onmessage = this.onclose = this.onerror = /** @type {((event: any) => void) | null} */ (null);
+    /** @type {((datagram: Uint8Array) => void) | null} */
+    this.ondatagram = null;
     /** Something was heard: the way is good. */
     this.heard = false;
     this.timer = setTimeout(() => this.fallBack(), OPEN_TIMEOUT_MS);
@@ -69,6 +72,7 @@ class EitherSocket {
       this.heard = true;
       this.onmessage?.(event);
     };
+    this.inner.ondatagram = (datagram) => this.ondatagram?.(datagram);
     this.inner.onclose = (event) => {
       if (!this.opened) return this.fallBack();
       // It opened and then nothing went through: the next one takes the other way.

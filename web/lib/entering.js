@@ -85,6 +85,7 @@ export function open(world, url, entry, offer) {
   const dial = (/** @type {string} */ url) => world.ways.dial(url, offer);
   const connection = new Connection(url, entry, dial, world.now, world.schema, offer);
   connection.onMessage = (message) => world.took(connection, message);
+  connection.onPlaces = (moved) => world.placed(connection, moved);
   connection.onClose = (closed) => {
     world.emit("closed", { url, code: closed.code });
     world.lost(connection, closed);

@@ -10,6 +10,7 @@ import { BASIC } from "./schema.js";
 import { Track } from "./track.js";
 
 /** @import { Component, Update } from "./frames.js" */
+/** @import { Places } from "./places.js" */
 /** @import { Values } from "./schema.js" */
 
 /** One entity in view. */
@@ -27,6 +28,8 @@ export class Entity {
     /** Where it is by the newest update, centimetres. */
     this.xCm = 0;
     this.yCm = 0;
+    /** The tick of that. */
+    this.tick = 0;
     this.track = track;
     /** @type {Map<string, Set<(now: any, before: any) => void>>} */
     this.listeners = new Map();
@@ -86,6 +89,8 @@ export class Known {
     this.tick = 0;
     /** The highest input number that the server took. */
     this.acked = 0;
+    /** The same of the newest update: what comes in datagrams may be ahead of it. */
+    this.told = { tick: 0, acked: 0 };
     this.schema = BASIC;
   }
 
@@ -96,8 +101,10 @@ export class Known {
    * @throws {import("./refusal.js").Refusal} `protocol` if it does not follow from the one before
    */
   apply(update) {
-    this.tick = update.whole ? widen(update.tick, this.tick) : this.tick + update.tick;
-    this.acked = update.whole ? update.acked : this.acked + update.acked;
+    const { told } = this;
+    told.tick = update.whole ? widen(update.tick, this.tick) : told.tick + update.tick;
+    told.acked = update.whole ? update.acked : told.acked + update.acked;
+    if (update.whole || told.tick >= this.tick) [this.tick, this.acked] = [told.tick, told.acked];
     const before = this.byId;
     if (update.whole) [this.byId, this.order] = [new Map(), []];
     /** @type {Changes} */
@@ -118,7 +125,7 @@ export class Known {
     }
     for (const { id, x, y } of update.jumped) {
       const entity = this.byId.get(id);
-      if (entity) this.move(entity, x, y, changes);
+      if (entity && entity.tick < told.tick) this.move(entity, x, y, changes);
     }
     for (const { id, components } of update.changed) {
       const entity = this.byId.get(id);
@@ -131,13 +138,32 @@ export class Known {
   }
 
   /**
+   * Applies one datagram; what it has is older than what is known, or newer than who is in view, is left out.
+   * @param {Places} moved
+   * @returns {Changes}
+   */
+  place(moved) {
+    /** @type {Changes} */
+    const changes = { added: [], changed: [], removed: [], fields: [] };
+    if (widen(moved.listed, this.told.tick) > this.told.tick) return changes;
+    const tick = widen(moved.tick, this.tick);
+    if (tick > this.tick) [this.tick, this.acked] = [tick, moved.acked];
+    for (const { id, x, y } of moved.places) {
+      const entity = this.byId.get(id);
+      if (entity && entity.tick < tick) this.move(entity, x, y, changes, tick);
+    }
+    return changes;
+  }
+
+  /**
    * One came into view; after a whole update it may be one that was there before.
    * @param {Update["entered"][number]} e @param {Map<number, Entity>} before @param {Changes} changes
    */
   enter(e, before, changes) {
     const kindName = this.schema.kinds[e.kind] ?? "";
-    const entity = new Entity(e.id, e.kind, kindName, new Track(this.tick, e.x / 100, e.y / 100));
-    [entity.xCm, entity.yCm] = [e.x, e.y];
+    const { tick } = this.told;
+    const entity = new Entity(e.id, e.kind, kindName, new Track(tick, e.x / 100, e.y / 100));
+    [entity.xCm, entity.yCm, entity.tick] = [e.x, e.y, tick];
     this.order.push(e.id);
     const old = before.get(e.id);
     /** @type {Changes} */
@@ -174,13 +200,14 @@ export class Known {
     if (components.length > 0 && !changes.changed.includes(entity)) changes.changed.push(entity);
   }
 
-  /** @param {Entity} entity @param {number} xCm @param {number} yCm @param {Changes} changes */
-  move(entity, xCm, yCm, changes) {
+  /** @param {Entity} entity @param {number} xCm @param {number} yCm @param {Changes} changes @param {number} [tick] */
+  move(entity, xCm, yCm, changes, tick = this.told.tick) {
     const moved = entity.xCm !== xCm || entity.yCm !== yCm;
     if (moved && !changes.changed.includes(entity)) changes.changed.push(entity);
     entity.xCm = xCm;
     entity.yCm = yCm;
-    entity.track.push(this.tick, xCm / 100, yCm / 100);
+    entity.tick = tick;
+    entity.track.push(tick, xCm / 100, yCm / 100);
   }
 }
 

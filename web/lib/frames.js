@@ -53,7 +53,8 @@ export const TILE = Object.freeze({
  * @typedef {{type: "goOn", world: string, map: string, layer: number | null, rule: string, friend: string}} GoOn
  * @typedef {{type: "leave"}} Leave
  * @typedef {{type: "ping", nonce: number}} Ping
- * @typedef {Hello | Input | AskTiles | GoOn | Leave | Ping} ClientMessage
+ * @typedef {{type: "datagrams"}} Datagrams  on a WebTransport session: who walks is told in datagrams from now on
+ * @typedef {Hello | Input | AskTiles | GoOn | Leave | Ping | Datagrams} ClientMessage
  */
 
 /**
@@ -274,6 +275,7 @@ function readClientMessage(kind, r) {
     case 0x04: return { type: "goOn", world: r.string(), map: r.string(), layer: r.bool() ? r.u16() : null, rule: r.string(), friend: r.string() };
     case 0x05: return { type: "leave" };
     case 0x06: return { type: "ping", nonce: r.u32() };
+    case 0x07: return { type: "datagrams" };
     default: throw new Refusal("protocol", `a client does not send messages of type ${kind}`);
   }
 }
@@ -328,6 +330,7 @@ function putClient(out, m) {
       });
     case "leave": return message(out, 0x05, () => {});
     case "ping": return message(out, 0x06, (w) => w.u32(m.nonce));
+    case "datagrams": return message(out, 0x07, () => {});
   }
 }
 

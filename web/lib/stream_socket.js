@@ -1,5 +1,6 @@
 /**
- * A WebTransport session that looks like a WebSocket: one stream, frames with their length before them.
+ * A WebTransport session that looks like a WebSocket: one stream, frames with their length before them. What comes
+ * beside it in datagrams is told by `ondatagram`.
  * @module
  */
 
@@ -15,6 +16,7 @@ export class StreamSocket {
   /** @param {Offer} offer @param {Transports} Transports */
   constructor(offer, Transports) {
     this.onopen = this.onmessage = this.onclose = /** @type {((event: any) => void) | null} */ (null);
+    this.ondatagram = /** @type {((datagram: Uint8Array) => void) | null} */ (null);
     this.opened = false;
     this.closed = false;
     /** What came and is no whole frame yet. */
@@ -43,8 +45,14 @@ export class StreamSocket {
     this.writer = writable.getWriter();
     this.opened = true;
     this.onopen?.({});
+    this.readDatagrams(session).catch(() => {}); // the close is told by itself
     for await (const chunk of chunks(readable)) this.took(chunk);
     this.over(1006);
+  }
+
+  /** @param {WebTransport} session */
+  async readDatagrams(session) {
+    for await (const datagram of chunks(session.datagrams.readable)) if (!this.closed) this.ondatagram?.(datagram);
   }
 
   /** @param {Uint8Array<ArrayBuffer>} chunk */

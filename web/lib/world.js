@@ -23,9 +23,10 @@ import { Steering } from "./steering.js";
 /** @import { Api } from "./api.js" */
 /** @import { Closed, Connection, PlainConnection } from "./connection.js" */
 /** @import { Sockets, Transports } from "./dialing.js" */
-/** @import { Entity } from "./entities.js" */
+/** @import { Changes, Entity } from "./entities.js" */
 /** @import { Follow, ServerMessage, Update } from "./frames.js" */
 /** @import { Wish } from "./http_types.js" */
+/** @import { Places } from "./places.js" */
 /** @import { Schema, Values } from "./schema.js" */
 /** @import { State, WorldEvents } from "./world_events.js" */
 
@@ -251,7 +252,16 @@ export class World extends Emitter {
 
   /** @param {Connection} connection @param {Update} update */
   updated(connection, update) {
-    const changes = connection.known.apply(update);
+    this.told(connection, connection.known.apply(update));
+  }
+
+  /** @param {Connection} connection @param {Places} moved */
+  placed(connection, moved) {
+    this.told(connection, connection.known.place(moved));
+  }
+
+  /** What a connection knows has changed. @param {Connection} connection @param {Changes} changes */
+  told(connection, changes) {
     const now = this.now();
     connection.playhead.heard(connection.known.tick, now);
     const first = Number.isNaN(connection.updateMs);
@@ -265,7 +275,7 @@ export class World extends Emitter {
     }
     this.steering.correct(connection, this.land, connection.known.acked);
     this.entities.tell(changes);
-    this.emit("update", update);
+    this.emit("update", changes);
   }
 
   /** Sends what is due. */

@@ -3,7 +3,7 @@
  * @module
  */
 
-/** @import { Update } from "./frames.js" */
+/** @import { Changes } from "./entities.js" */
 /** @import { EnterProgress } from "./http_types.js" */
 /** @import { Refusal } from "./refusal.js" */
 
@@ -22,7 +22,7 @@
  * @property {{how: "resumed" | "entered", attempts: number}} resume and it is back
  * @property {Refusal} refused a «no» to the last wish
  * @property {{code: string, text: string}} notice something to tell the player
- * @property {Update} update one was applied
+ * @property {Changes} update what is seen has changed; called after the listeners of entities
  * @property {{name: string, values: Record<string, any>}} event something happened, as the game's schema has it
  * @property {number} pace how fast the area's time runs, percent of real time
  * @property {{cx: number, cy: number}} tiles of a chunk have come

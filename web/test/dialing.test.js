@@ -27,6 +27,7 @@ class FakeSession {
     this.closed = new Promise((resolve, reject) => { this.end = resolve; this.fail = reject; });
     this.ready.catch(() => {});
     this.closed.catch(() => {});
+    this.datagrams = { readable: new ReadableStream({ start: (out) => { this.datagramsOut = out; } }) };
     this.readable = new ReadableStream({ start: (out) => { this.out = out; } });
     let bytes = Buffer.alloc(0);
     this.writable = new WritableStream({
@@ -104,6 +105,47 @@ test("a server that offers it is reached by WebTransport, with the hashes that i
   session.out?.enqueue(new Uint8Array([0, 4006 & 0xff, 4006 >> 8]));
   assert.equal((await ends).code, "session_ended");
   await world.leave();
+});
+
+/** @param {number} tick @param {number} listed @param {number} acked @param {[number, number][]} places id and x, centimetres */
+function datagram(tick, listed, acked, ...places) {
+  const view = new DataView(new ArrayBuffer(20 + 6 * places.length));
+  [tick, listed, acked, 900].forEach((value, n) => view.setUint32(4 * n, value, true));
+  places.forEach(([id, x], n) => {
+    view.setUint16(20 + 6 * n, id, true);
+    view.setInt16(22 + 6 * n, x - 900, true);
+  });
+  return new Uint8Array(view.buffer);
+}
+
+test("who walks is told in datagrams: late ones, early ones and broken ones do no harm", async () => {
+  const world = setUp(prepared({ webtransport: OFFER }));
+  const entering = world.enter({ character: "c1" });
+  await until(() => sessions.length === 1);
+  const [session] = sessions;
+  session.accept?.(undefined);
+  await until(() => session.sent.length === 1);
+  session.tell(1_000, welcome(), whole(100, 1_000));
+  await entering;
+  await until(() => session.sent.some(({ type }) => type === "datagrams"));
+  const xAfter = async (/** @type {Uint8Array[]} */ ...datagrams) => {
+    for (const bytes of datagrams) session.datagramsOut?.enqueue(bytes);
+    await new Promise((resolve) => setImmediate(resolve));
+    return world.me()?.xCm;
+  };
+  assert.equal(await xAfter(datagram(103, 100, 3, [1, 1_075])), 1_075);
+  assert.equal(world.live?.known.acked, 3);
+  assert.equal(await xAfter(datagram(102, 100, 2, [1, 1_050])), 1_075, "a late one");
+  assert.equal(world.live?.known.acked, 3);
+  assert.equal(await xAfter(datagram(105, 104, 4, [1, 5_000])), 1_075, "one before its list");
+  assert.equal(await xAfter(new Uint8Array([1, 2, 3]), datagram(105, 100, 4, [1, 1_100], [77, 0])), 1_100);
+  const rest = { left: [], entered: [], moved: [], changed: [] };
+  // Six ticks after the first update: the place at which it came to rest.
+  session.tell(1_000, { type: "update", tick: 6, acked: 5, whole: false, ...rest, jumped: [{ id: 1, x: 1_125, y: 0 }] });
+  await until(() => world.me()?.xCm === 1_125);
+  assert.equal(world.live?.known.acked, 5);
+  assert.equal(await xAfter(datagram(105, 100, 4, [1, 1_100])), 1_125, "from before that");
+  world.stop();
 });
 
 test("what does not come about is done by WebSocket, and not tried again", async () => {

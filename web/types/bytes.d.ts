@@ -15,6 +15,7 @@ export class Reader {
     u8(): number;
     i8(): number;
     u16(): number;
+    i16(): number;
     u32(): number;
     i32(): number;
     f32(): number;

@@ -1,5 +1,6 @@
 /** @import { Offer, Socket } from "./dialing.js" */
 /** @import { ClientMessage, ServerMessage, Welcome } from "./frames.js" */
+/** @import { Places } from "./places.js" */
 /** A server that has not welcomed us by then is given up, ms. */
 export const WELCOME_TIMEOUT_MS: 10000;
 /** A socket of an area server: binary frames. */
@@ -32,6 +33,10 @@ export class Connection extends Line {
     silent: boolean;
     /** @type {(message: ServerMessage) => void} */
     onMessage: (message: ServerMessage) => void;
+    /** @type {(moved: Places) => void} */
+    onPlaces: (moved: Places) => void;
+    /** @param {Uint8Array} datagram */
+    tookDatagram(datagram: Uint8Array): void;
     /** By which way its messages go. */
     get transport(): "webtransport" | "websocket";
     /** Sends, if the socket is open. @param {...ClientMessage} messages */
@@ -111,6 +116,7 @@ import type { Welcome } from "./frames.js";
 import { Known } from "./entities.js";
 import { Playhead } from "./playhead.js";
 import type { ServerMessage } from "./frames.js";
+import type { Places } from "./places.js";
 import type { ClientMessage } from "./frames.js";
 import { Schema } from "./schema.js";
 import { Refusal } from "./refusal.js";

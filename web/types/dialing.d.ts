@@ -20,6 +20,7 @@ export const OPEN_TIMEOUT_MS: 2500;
  * @property {((event: any) => void) | null} onmessage
  * @property {((event: any) => void) | null} onclose
  * @property {((event: any) => void) | null} onerror
+ * @property {((datagram: Uint8Array) => void) | null} [ondatagram] what came apart; where there is such a way
  */
 /** The ways of one page. */
 export class Ways {
@@ -74,4 +75,8 @@ export type Socket = {
     onmessage: ((event: any) => void) | null;
     onclose: ((event: any) => void) | null;
     onerror: ((event: any) => void) | null;
+    /**
+     * what came apart; where there is such a way
+     */
+    ondatagram?: ((datagram: Uint8Array) => void) | null | undefined;
 };

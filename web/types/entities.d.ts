@@ -4,6 +4,7 @@
  */
 export function widen(low: number, near: number): number;
 /** @import { Component, Update } from "./frames.js" */
+/** @import { Places } from "./places.js" */
 /** @import { Values } from "./schema.js" */
 /** One entity in view. */
 export class Entity {
@@ -20,6 +21,8 @@ export class Entity {
     /** Where it is by the newest update, centimetres. */
     xCm: number;
     yCm: number;
+    /** The tick of that. */
+    tick: number;
     track: Track;
     /** @type {Map<string, Set<(now: any, before: any) => void>>} */
     listeners: Map<string, Set<(now: any, before: any) => void>>;
@@ -64,6 +67,11 @@ export class Known {
     tick: number;
     /** The highest input number that the server took. */
     acked: number;
+    /** The same of the newest update: what comes in datagrams may be ahead of it. */
+    told: {
+        tick: number;
+        acked: number;
+    };
     schema: import("./schema.js").Schema;
     /**
      * Applies one update.
@@ -73,14 +81,20 @@ export class Known {
      */
     apply(update: Update): Changes;
     /**
+     * Applies one datagram; what it has is older than what is known, or newer than who is in view, is left out.
+     * @param {Places} moved
+     * @returns {Changes}
+     */
+    place(moved: Places): Changes;
+    /**
      * One came into view; after a whole update it may be one that was there before.
      * @param {Update["entered"][number]} e @param {Map<number, Entity>} before @param {Changes} changes
      */
     enter(e: Update["entered"][number], before: Map<number, Entity>, changes: Changes): void;
     /** @param {Entity} entity @param {Component[]} components @param {Changes} changes */
     change(entity: Entity, components: Component[], changes: Changes): void;
-    /** @param {Entity} entity @param {number} xCm @param {number} yCm @param {Changes} changes */
-    move(entity: Entity, xCm: number, yCm: number, changes: Changes): void;
+    /** @param {Entity} entity @param {number} xCm @param {number} yCm @param {Changes} changes @param {number} [tick] */
+    move(entity: Entity, xCm: number, yCm: number, changes: Changes, tick?: number): void;
 }
 /**
  * The entities in view, for a game: `onAdd`, `onChange`, `onRemove`.
@@ -145,5 +159,6 @@ export type Changes = {
 import type { Values } from "./schema.js";
 import { Track } from "./track.js";
 import type { Update } from "./frames.js";
+import type { Places } from "./places.js";
 import type { Component } from "./frames.js";
 import { Emitter } from "./emitter.js";

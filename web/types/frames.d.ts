@@ -107,7 +107,13 @@ export type Ping = {
     type: "ping";
     nonce: number;
 };
-export type ClientMessage = Hello | Input | AskTiles | GoOn | Leave | Ping;
+/**
+ * on a WebTransport session: who walks is told in datagrams from now on
+ */
+export type Datagrams = {
+    type: "datagrams";
+};
+export type ClientMessage = Hello | Input | AskTiles | GoOn | Leave | Ping | Datagrams;
 export type Welcome = {
     type: "welcome";
     /**

@@ -4,6 +4,7 @@ export class StreamSocket {
     onopen: ((event: any) => void) | null;
     onmessage: ((event: any) => void) | null;
     onclose: ((event: any) => void) | null;
+    ondatagram: ((datagram: Uint8Array) => void) | null;
     opened: boolean;
     closed: boolean;
     /** What came and is no whole frame yet. */
@@ -14,6 +15,8 @@ export class StreamSocket {
     session: WebTransport | null;
     /** @param {WebTransport} session */
     begin(session: WebTransport): Promise<void>;
+    /** @param {WebTransport} session */
+    readDatagrams(session: WebTransport): Promise<void>;
     /** @param {Uint8Array<ArrayBuffer>} chunk */
     took(chunk: Uint8Array<ArrayBuffer>): void;
     /** @param {string | Uint8Array<ArrayBuffer>} data */

@@ -92,6 +92,10 @@ export class World extends Emitter<WorldEvents> {
     took(connection: Connection, message: ServerMessage): void;
     /** @param {Connection} connection @param {Update} update */
     updated(connection: Connection, update: Update): void;
+    /** @param {Connection} connection @param {Places} moved */
+    placed(connection: Connection, moved: Places): void;
+    /** What a connection knows has changed. @param {Connection} connection @param {Changes} changes */
+    told(connection: Connection, changes: Changes): void;
     /** Sends what is due. */
     tick(): void;
     /** @param {PlainConnection} plain @param {Closed} closed */
@@ -153,5 +157,7 @@ import type { Values } from "./schema.js";
 import type { Entity } from "./entities.js";
 import type { ServerMessage } from "./frames.js";
 import type { Update } from "./frames.js";
+import type { Places } from "./places.js";
+import type { Changes } from "./entities.js";
 import type { Closed } from "./connection.js";
 import { Refusal } from "./refusal.js";

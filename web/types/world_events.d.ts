@@ -49,9 +49,9 @@ export type WorldEvents = {
         text: string;
     };
     /**
-     * one was applied
+     * what is seen has changed; called after the listeners of entities
      */
-    update: Update;
+    update: Changes;
     /**
      * something happened, as the game's schema has it
      */
@@ -104,4 +104,4 @@ export type FollowOffer = {
 };
 import type { EnterProgress } from "./http_types.js";
 import type { Refusal } from "./refusal.js";
-import type { Update } from "./frames.js";
+import type { Changes } from "./entities.js";

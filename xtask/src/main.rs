@@ -1,6 +1,7 @@
 //! What the project needs beside cargo itself.
 
 mod codegen;
+mod model;
 mod test;
 
 use std::process::ExitCode;
@@ -11,10 +12,13 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["test"] => test::run(test::Reach::All),
         ["test", "--fast"] => test::run(test::Reach::Fast),
+        ["model", flags @ ..] => model::run(flags),
         ["codegen"] => codegen::run(false),
         ["codegen", "--check"] => codegen::run(true),
         _ => {
-            eprintln!("usage: cargo xtask test [--fast] | codegen [--check]");
+            eprintln!(
+                "usage: cargo xtask test [--fast] | codegen [--check] | model [--deep] [--trace] [NAME]"
+            );
             return ExitCode::from(2);
         }
     };

@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 /// How much is tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// What takes seconds once built: format, lints, unit tests.
+    /// What takes seconds once built: format, lints, unit tests, models.
     Fast,
     /// Everything: real processes, browser, official clients.
     All,
@@ -30,13 +30,14 @@ const PYTHON_FOLDER: &str = "target/agones-python";
 /// A step's name, and what it runs.
 type Step = (&'static str, fn() -> anyhow::Result<()>);
 
-const FAST: [Step; 3] = [
+const FAST: [Step; 4] = [
     ("format", || cargo(&["fmt", "--all", "--check"])),
     ("lints", || cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])),
     ("unit tests", || cargo(&["test", "--workspace", "--lib", "--bins"])),
+    ("models", crate::model::test),
 ];
 
-const ALL: [Step; 9] = [
+const ALL: [Step; 10] = [
     ("tools", tools),
     ("format", || cargo(&["fmt", "--all", "--check"])),
     ("node modules", node_modules),
@@ -45,6 +46,7 @@ const ALL: [Step; 9] = [
     ("generated code", || crate::codegen::run(true)),
     ("page and library", || in_folder("web", "npm", &["test", "--silent"])),
     ("benchmarks' own tests", || in_folder("bench/colyseus", "node", &["--test"])),
+    ("models", crate::model::test),
     ("tests", || cargo(&["test", "--workspace", "--no-fail-fast"])),
 ];
 

@@ -54,29 +54,71 @@ impl Registry {
         };
         out.push(FORMAT);
         (*kind).to_owned().put(out);
-        let foreign = entity.get::<Foreign>().map_or(&[][..], |foreign| &foreign.0);
-        let (mut body, mut bytes, mut count) = (Vec::new(), Vec::new(), 0u64);
         let skipped = if entity.contains::<CharacterIs>() { OF_THE_AREA } else { 0 };
+        let mut body = Vec::new();
+        let count = self.put_components(entity, skipped, &mut Vec::new(), &mut body);
+        put_varint(count, out);
+        out.extend_from_slice(&body);
+        true
+    }
+
+    /// Appends the components of an entity, but for the first `skipped` of those that are declared; how many.
+    pub fn put_components(
+        &self,
+        entity: EntityRef<'_>,
+        skipped: usize,
+        scratch: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> u64 {
+        let foreign = entity.get::<Foreign>().map_or(&[][..], |foreign| &foreign.0);
+        let mut count = 0;
         for part in self.parts.iter().skip(skipped) {
-            bytes.clear();
-            if !part.put_whole(entity, &mut bytes) {
+            scratch.clear();
+            if !part.put_whole(entity, scratch) {
                 continue;
             }
             let about = part.about();
             let tail = foreign.iter().find(|record| record.id == about.id);
             let version = tail.map_or(about.version, |tail| tail.version);
-            bytes.extend(tail.into_iter().flat_map(|tail| &tail.bytes));
-            put_record(about.id, version, &bytes, &mut body);
+            scratch.extend(tail.into_iter().flat_map(|tail| &tail.bytes));
+            put_record(about.id, version, scratch, out);
             count += 1;
         }
         let known = |record: &&Record| self.parts.iter().any(|part| part.about().id == record.id);
         for record in foreign.iter().filter(|record| !known(record)) {
-            put_record(record.id, record.version, &record.bytes, &mut body);
+            put_record(record.id, record.version, &record.bytes, out);
             count += 1;
         }
-        put_varint(count, out);
-        out.extend_from_slice(&body);
-        true
+        count
+    }
+
+    /// Takes components off an entity.
+    pub fn take_off(&self, entity: &mut EntityWorldMut<'_>, gone: impl Fn(u32) -> bool) {
+        for part in self.parts.iter().skip(1).filter(|part| gone(part.about().id)) {
+            part.take_off(entity);
+        }
+        if let Some(mut foreign) = entity.get_mut::<Foreign>() {
+            foreign.0.retain(|record| !gone(record.id));
+        }
+    }
+
+    /// Gives an entity components that were checked; its others stay.
+    pub fn give(&self, entity: &mut EntityWorldMut<'_>, body: Records<'_>) {
+        let mut foreign = entity.take::<Foreign>().unwrap_or_default();
+        for record in body {
+            foreign.0.retain(|known| known.id != record.id);
+            let mut rest = record.bytes;
+            if let Some(part) = self.parts.iter().find(|part| part.about().id == record.id) {
+                let taken = part.take_whole(entity, &mut rest);
+                if taken.is_ok() && rest.is_empty() {
+                    continue;
+                }
+            }
+            foreign.0.push(Record { id: record.id, version: record.version, bytes: rest.to_vec() });
+        }
+        if !foreign.0.is_empty() {
+            entity.insert(foreign);
+        }
     }
 
     /// Gives an entity all that its record says; its kind is returned, `None` if it is not known here.
@@ -114,6 +156,77 @@ impl Registry {
             entity.insert(foreign);
         }
         Ok(self.kinds.iter().position(|known| *known == kind).map(|n| Kind(n as u8)))
+    }
+}
+
+/// Components as bytes, each of which can be read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Records<'a>(&'a [u8]);
+
+/// One of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RecordOf<'a> {
+    pub id: u32,
+    version: u8,
+    bytes: &'a [u8],
+    /// All of it, as it is written.
+    pub whole: &'a [u8],
+}
+
+impl<'a> Records<'a> {
+    /// Of what [`Registry::put_components`] wrote.
+    pub fn of(body: &'a [u8]) -> Self {
+        Self(body)
+    }
+
+    /// As they are written.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes them, with their length before them, and checks them.
+    ///
+    /// # Errors
+    /// If one is malformed or there are too many.
+    pub fn take(from: &mut &'a [u8], registry: &Registry) -> Result<Self, Malformed> {
+        let length = usize::try_from(take_varint(from)?).map_err(|_| Malformed)?;
+        let body = take_bytes(from, length)?;
+        let (mut rest, mut count) = (body, 0);
+        while !rest.is_empty() {
+            let record = RecordOf::take(&mut rest)?;
+            if let Some(part) = registry.parts.iter().find(|part| part.about().id == record.id) {
+                part.check_whole(record.bytes)?;
+            }
+            count += 1;
+            if count > MOST {
+                return Err(Malformed);
+            }
+        }
+        Ok(Self(body))
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = RecordOf<'a>;
+
+    fn next(&mut self) -> Option<RecordOf<'a>> {
+        if self.0.is_empty() { None } else { RecordOf::take(&mut self.0).ok() }
+    }
+}
+
+impl<'a> RecordOf<'a> {
+    fn take(from: &mut &'a [u8]) -> Result<Self, Malformed> {
+        let begin = *from;
+        let id = u32::from_le_bytes(take_bytes(from, 4)?.try_into().map_err(|_| Malformed)?);
+        let version = take_bytes(from, 1)?[0];
+        let length = usize::try_from(take_varint(from)?).map_err(|_| Malformed)?;
+        let bytes = take_bytes(from, length)?;
+        Ok(Self { id, version, bytes, whole: &begin[..begin.len() - from.len()] })
     }
 }
 

@@ -69,9 +69,14 @@ impl Grid {
 
     /// All entities in the cells that a circle touches, slice by slice; some lie outside the circle.
     pub fn near(&self, x: i32, y: i32, radius_cm: i32) -> impl Iterator<Item = &[Seen]> {
-        let (first, last) =
-            (self.column(x.saturating_sub(radius_cm)), self.column(x.saturating_add(radius_cm)));
-        let (top, bottom) = (self.row(y.saturating_sub(radius_cm)), self.row(y.saturating_add(radius_cm)));
+        let low = (x.saturating_sub(radius_cm), y.saturating_sub(radius_cm));
+        self.within(low, (x.saturating_add(radius_cm), y.saturating_add(radius_cm)))
+    }
+
+    /// All entities in the cells that a rectangle touches, slice by slice; some lie outside it. Centimetres.
+    pub fn within(&self, low: (i32, i32), high: (i32, i32)) -> impl Iterator<Item = &[Seen]> {
+        let (first, last) = (self.column(low.0), self.column(high.0));
+        let (top, bottom) = (self.row(low.1), self.row(high.1));
         (top..=bottom).map(move |row| {
             let line = row * self.columns;
             let (begin, end) =

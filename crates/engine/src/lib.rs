@@ -13,6 +13,7 @@
 //! | [`outbox`] | what systems want told |
 //! | [`ledger`] | goods, money and quest steps |
 //! | [`terrain`], [`walk`] | the land of one area; one step over it |
+//! | [`border`] | what neighbouring areas show each other, and what goes over |
 //! | [`interest`] | who sees whom |
 //! | [`update`] | what a client is told, within its bytes |
 //! | [`codec`] | an entity as bytes |
@@ -57,6 +58,8 @@
 
 extern crate self as pangea_engine;
 
+mod apart;
+pub mod border;
 pub mod codec;
 pub mod field;
 pub mod input;
@@ -79,6 +82,7 @@ pub mod update;
 pub mod walk;
 
 pub use bevy_ecs;
+pub use border::{Ghost, Gid, Gids, Letter, Letters, OpenGround, Pass, Peer, Post, Reach};
 pub use field::{Field, Malformed};
 pub use input::{Allowance, Input, Inputs};
 pub use ledger::Ledger;
@@ -88,7 +92,7 @@ pub use registry::{Builder, CHARACTER, Enter, Kind, Leave};
 pub use replicate::{Audience, FieldInfo, Replicate};
 pub use rng::Dice;
 pub use save::Kept;
-pub use sim::{Character, CharacterIs, Clock, Extent, Net, Position, Setup, Sim};
+pub use sim::{Arrival, Character, CharacterIs, Clock, Extent, Net, Position, Setup, Sim};
 pub use terrain::Terrain;
 pub use update::View;
 pub use walk::Walk;

@@ -6,8 +6,9 @@ pub use bevy_ecs::prelude::*;
 pub use pangea_world::frames::tile;
 pub use pangea_world::{Code, Refusal};
 
-pub use crate::walk::{Point, Walk, is_free, nearest_free, walk};
+pub use crate::walk::{Point, Walk, is_free, nearest_free, walk, walk_beyond};
 pub use crate::{
-    Allowance, Builder, CHARACTER, Character, CharacterIs, Clock, Dice, Enter, Extent, Game, Input, Inputs,
-    Kept, Kind, Land, Leave, Ledger, Net, Outbox, Position, Replicate, Setup, Sim, Terrain, To,
+    Allowance, Builder, CHARACTER, Character, CharacterIs, Clock, Dice, Enter, Extent, Game, Ghost, Gid,
+    Gids, Input, Inputs, Kept, Kind, Land, Leave, Ledger, Letters, Net, OpenGround, Outbox, Pass, Position,
+    Post, Replicate, Setup, Sim, Terrain, To,
 };

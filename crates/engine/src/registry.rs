@@ -10,6 +10,8 @@ use bevy_ecs::system::{BoxedSystem, IntoSystem};
 use pangea_world::{Code, Refusal};
 use serde_json::{Value, json};
 
+use crate::border::PassHook;
+use crate::border::letter::LetterKind;
 use crate::field::Malformed;
 use crate::input::{Allowance, Input, InputKind, TypedInput};
 use crate::replicate::{Audience, FieldInfo, Replicate, id};
@@ -65,6 +67,7 @@ pub struct Builder {
     pub(crate) systems: Vec<BoxedSystem>,
     pub(crate) on_enter: Vec<EnterHook>,
     pub(crate) on_leave: Vec<LeaveHook>,
+    pub(crate) on_pass: Vec<PassHook>,
 }
 
 /// What was declared.
@@ -76,6 +79,8 @@ pub(crate) struct Registry {
     pub inputs: Vec<Box<dyn InputKind>>,
     pub events: Vec<(&'static str, &'static [FieldInfo])>,
     pub event_numbers: HashMap<TypeId, u8>,
+    /// What is written to the owners of ghosts.
+    pub letters: Vec<Box<dyn LetterKind>>,
     pub tables: serde_json::Map<String, Value>,
 }
 
@@ -94,9 +99,17 @@ impl Builder {
             inputs: Vec::new(),
             events: Vec::new(),
             event_numbers: HashMap::new(),
+            letters: Vec::new(),
             tables: serde_json::Map::new(),
         };
-        Self { ecs, registry, systems: Vec::new(), on_enter: Vec::new(), on_leave: Vec::new() }
+        Self {
+            ecs,
+            registry,
+            systems: Vec::new(),
+            on_enter: Vec::new(),
+            on_leave: Vec::new(),
+            on_pass: Vec::new(),
+        }
     }
 
     /// A kind of entity, as clients tell them apart.

@@ -7,6 +7,7 @@ use std::ops::Range;
 use bevy_ecs::prelude::*;
 use smallvec::SmallVec;
 
+use crate::border::Ghost;
 use crate::field::{Malformed, put_varint};
 use crate::registry::Kind;
 use crate::replicate::{Audience, FieldInfo, Replicate, id};
@@ -187,9 +188,13 @@ pub(crate) trait Part: Send + Sync {
     fn put_whole(&self, entity: EntityRef<'_>, out: &mut Vec<u8>) -> bool;
     /// Gives it to an entity; what a newer version wrote beyond it is left in `from`.
     fn take_whole(&self, entity: &mut EntityWorldMut<'_>, from: &mut &[u8]) -> Result<(), Malformed>;
+    /// Whether it could be taken; what a newer version wrote beyond it may follow.
+    fn check_whole(&self, from: &[u8]) -> Result<(), Malformed>;
+    /// Takes it off an entity.
+    fn take_off(&self, entity: &mut EntityWorldMut<'_>);
 }
 
-type Changes<T> = QueryState<(Entity, &'static Net, &'static T), Changed<T>>;
+type Changes<T> = QueryState<(Entity, &'static Net, &'static T), (Changed<T>, Allow<Ghost>)>;
 
 pub(crate) struct TypedPart<T: Replicate + Component> {
     changes: Changes<T>,
@@ -309,5 +314,13 @@ impl<T: Replicate + Component> Part for TypedPart<T> {
     fn take_whole(&self, entity: &mut EntityWorldMut<'_>, from: &mut &[u8]) -> Result<(), Malformed> {
         entity.insert(T::take_whole(from)?);
         Ok(())
+    }
+
+    fn check_whole(&self, mut from: &[u8]) -> Result<(), Malformed> {
+        T::take_whole(&mut from).map(drop)
+    }
+
+    fn take_off(&self, entity: &mut EntityWorldMut<'_>) {
+        entity.remove::<T>();
     }
 }

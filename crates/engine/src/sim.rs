@@ -11,6 +11,7 @@ use pangea_world::id::CharacterId;
 use pangea_world::space::{Ground, Rect};
 use pangea_world::world as world_of;
 
+use crate::border::{Border, Ghost, Gid, Gids, PassHook};
 use crate::field::Malformed;
 use crate::interest::{Grid, Seen};
 use crate::ledger::Ledger;
@@ -19,8 +20,8 @@ use crate::registry::{Builder, CHARACTER, Enter, EnterHook, Kind, Leave, LeaveHo
 use crate::rng::Dice;
 use crate::save::KeptOnes;
 use crate::shadow::Shadows;
-use crate::walk::{Point, nearest_free};
-use crate::{Game, Terrain};
+use crate::walk::{Point, is_free, nearest_free};
+use crate::{Game, Terrain, border};
 
 /// Most entities of an area that clients can see.
 pub const MOST_ENTITIES: usize = u16::MAX as usize;
@@ -102,6 +103,25 @@ pub struct Setup<'a> {
 /// What systems have spawned and nobody has told of yet.
 type Newcomers = QueryState<(Entity, &'static Kind), (With<Position>, Without<Net>)>;
 
+/// A character that comes in.
+#[derive(Debug, Clone)]
+pub struct Arrival<'a> {
+    /// Which of central's characters.
+    pub who: CharacterId,
+    /// Its name and faction.
+    pub look: Character,
+    /// Where, metres.
+    pub at: Point,
+    /// Exactly there, if one can stand there; else on the nearest free place anyway.
+    pub exactly: bool,
+    /// Why it comes.
+    pub why: Enter,
+    /// What it brings, as [`Sim::record`] made it; `None`: it is new.
+    pub record: Option<&'a [u8]>,
+    /// The highest of its inputs that were taken before, 0 for a new connection.
+    pub acked: u32,
+}
+
 /// One area.
 pub struct Sim {
     pub(crate) ecs: World,
@@ -109,6 +129,8 @@ pub struct Sim {
     systems: Vec<BoxedSystem>,
     on_enter: Vec<EnterHook>,
     on_leave: Vec<LeaveHook>,
+    pub(crate) on_pass: Vec<PassHook>,
+    pub(crate) border: Border,
     pub(crate) schema: (String, u64),
     pub(crate) view_m: u32,
     pub(crate) shadows: Shadows,
@@ -117,7 +139,7 @@ pub struct Sim {
     free: VecDeque<u16>,
     /// Removed since the last step: no client may take a new entity for the old one.
     resting: Vec<u16>,
-    places: QueryState<(Entity, &'static Net, &'static Position)>,
+    places: QueryState<(&'static Net, &'static Position), Allow<Ghost>>,
     newcomers: Newcomers,
     pub(crate) kept: KeptOnes,
     seen: Vec<Seen>,
@@ -145,6 +167,7 @@ impl Sim {
     /// An area with nobody in it, as the game builds it.
     pub fn new(game: &Game, setup: &Setup<'_>) -> Self {
         let mut ecs = World::new();
+        border::prepare(&mut ecs);
         ecs.insert_resource(Clock { tick: setup.tick, hz: setup.tick_hz.max(1) });
         ecs.insert_resource(Extent(setup.extent));
         ecs.insert_resource(Terrain::new((game.land)(setup.world, setup.ground)));
@@ -153,12 +176,12 @@ impl Sim {
         let mut builder = Builder::new(ecs);
         builder.component::<Position>().component::<Character>();
         (game.build)(&mut builder, setup);
-        let Builder { mut ecs, registry, systems, on_enter, on_leave } = builder;
+        let Builder { mut ecs, registry, systems, on_enter, on_leave, on_pass } = builder;
         let numbers = registry.event_numbers.clone();
         ecs.insert_resource(Outbox::new(numbers));
         Self {
             schema: registry.schema(),
-            places: ecs.query(),
+            places: ecs.query_filtered(),
             newcomers: ecs.query_filtered(),
             kept: ecs.query_filtered(),
             ecs,
@@ -166,6 +189,8 @@ impl Sim {
             systems,
             on_enter,
             on_leave,
+            on_pass,
+            border: Border::default(),
             view_m: setup.view_m,
             shadows: Shadows::default(),
             grid: Grid::new(setup.extent, setup.view_m),
@@ -240,9 +265,32 @@ impl Sim {
         why: Enter,
         record: Option<&[u8]>,
     ) -> Result<(), Malformed> {
-        assert!(self.entity(id).is_none(), "entity {id} is there already");
-        let (x, y) = self.free_place(at);
-        let mut entity = self.ecs.spawn(());
+        let arrival = Arrival { who, look: character, at, exactly: false, why, record, acked: 0 };
+        self.arrive(id, arrival)
+    }
+
+    /// Brings a character in under a reserved id. If its ghost is seen here it takes the ghost's place: for
+    /// clients nothing comes and nothing goes, if the id is the ghost's ([`Sim::reserve_for`]).
+    ///
+    /// # Errors
+    /// If the record is malformed; it is a new character then.
+    pub fn arrive(&mut self, id: u16, arrival: Arrival<'_>) -> Result<(), Malformed> {
+        let Arrival { who, look, at, exactly, why, record, acked } = arrival;
+        let gid = Gid(who.0);
+        let ghost = self.ecs.resource::<Gids>().find(gid);
+        if let Some(ghost) = ghost.filter(|ghost| self.entity(id) != Some(*ghost)) {
+            self.drop_ghost(ghost);
+        }
+        let place = self.entity(id);
+        let is_its_ghost = |entity| self.ecs.get::<Ghost>(entity).is_some() && ghost == Some(entity);
+        assert!(place.is_none_or(is_its_ghost), "entity {id} is there already");
+        let stands = exactly && self.extent().contains(at.0, at.1) && is_free(self.terrain(), at);
+        let (x, y) = if stands { at } else { self.free_place(at) };
+        let mut entity = match place {
+            Some(place) => self.ecs.entity_mut(place),
+            None => self.ecs.spawn(()),
+        };
+        entity.clear();
         let mut read = Ok(());
         if let Some(mut record) = record {
             read = self.registry.take_entity(&mut entity, &mut record).map(drop);
@@ -251,17 +299,19 @@ impl Sim {
             }
         }
         if read.is_err() {
-            entity.despawn();
-            entity = self.ecs.spawn(());
+            entity.clear();
         }
-        entity.insert((Net(id), CHARACTER, CharacterIs(who), character, Position { x, y }));
+        entity.insert((Net(id), CHARACTER, CharacterIs(who), gid, look, Position { x, y }));
         for input in &self.registry.inputs {
             input.attach(&mut entity);
         }
         let entity = entity.id();
-        self.seqs[usize::from(id)] = Seq { of_character: true, ..Seq::default() };
-        let born = self.tick() + 1;
-        self.shadows.appear(id, entity, CHARACTER, born);
+        self.seqs[usize::from(id)] = Seq { seen: acked, acked, of_character: true };
+        self.border.seat(who, id);
+        if place.is_none() {
+            let born = self.tick() + 1;
+            self.shadows.appear(id, entity, CHARACTER, born);
+        }
         self.ledger().came(who);
         for hook in &mut self.on_enter {
             hook(&mut self.ecs, entity, why);
@@ -270,20 +320,46 @@ impl Sim {
     }
 
     /// Takes a character out, or gives a reserved id back; the id rests until the next step is over. What is
-    /// returned is its record, as the hooks left it.
+    /// returned is its record, as the hooks left it. A ghost under this id stays.
     pub fn remove(&mut self, id: u16, why: Leave) -> Option<Vec<u8>> {
-        let mut record = None;
-        if let Some(entity) = self.entity(id) {
-            for hook in &mut self.on_leave {
-                hook(&mut self.ecs, entity, why);
-            }
-            record = self.record(id);
-            self.ecs.despawn(entity);
-            self.shadows.vanish(id);
+        self.border.unseat(id);
+        self.let_go(id);
+        let Some(entity) = self.entity(id) else {
+            self.resting.push(id);
+            return None;
+        };
+        if self.ecs.get::<Ghost>(entity).is_some() {
+            return None;
         }
-        self.seqs[usize::from(id)] = Seq::default();
+        self.leave(entity, why);
+        let record = self.record(id);
+        self.ecs.despawn(entity);
+        self.shadows.vanish(id);
         self.resting.push(id);
         record
+    }
+
+    pub(crate) fn leave(&mut self, entity: Entity, why: Leave) {
+        for hook in &mut self.on_leave {
+            hook(&mut self.ecs, entity, why);
+        }
+    }
+
+    /// The server alone gives this id back.
+    pub(crate) fn hold(&mut self, id: u16) {
+        self.seqs[usize::from(id)].of_character = true;
+    }
+
+    /// It is given back with what is there.
+    pub(crate) fn let_go(&mut self, id: u16) {
+        self.seqs[usize::from(id)] = Seq::default();
+    }
+
+    /// Nothing is there any more: it rests, unless it is held.
+    pub(crate) fn rest(&mut self, id: u16) {
+        if !self.seqs[usize::from(id)].of_character {
+            self.resting.push(id);
+        }
     }
 
     /// An entity as bytes, with everything that travels; of a character all but its place and who it is. See
@@ -360,7 +436,9 @@ impl Sim {
         for input in &mut self.registry.inputs {
             input.refill(&mut self.ecs, refill);
         }
+        self.send_letters();
         self.free.extend(self.resting.drain(..));
+        self.drop_late_ghosts(tick);
         self.take_in(tick);
         self.take_out();
         self.look(tick);
@@ -401,9 +479,7 @@ impl Sim {
                 Err(_) => {}
             }
             self.shadows.vanish(id as u16);
-            if !of_character {
-                self.resting.push(id as u16);
-            }
+            self.rest(id as u16);
         }
     }
 
@@ -411,7 +487,7 @@ impl Sim {
     fn look(&mut self, tick: u64) {
         self.seen.clear();
         self.shadows.begin(tick);
-        for (_, net, position) in self.places.iter(&self.ecs) {
+        for (net, position) in self.places.iter(&self.ecs) {
             let at = centimetres(position.point());
             self.shadows.stirs.place(usize::from(net.0), at, tick);
             self.seen.push(Seen { id: net.0, x: at.0, y: at.1 });

@@ -27,6 +27,10 @@ impl Stir {
     pub const CHANGED_FOR_OWNER: u8 = 8;
     /// Another entity has this id now, or none: whoever knew it must part from it.
     pub const REPLACED: u8 = 16;
+    /// It walked in the step before.
+    pub const WALKED_BEFORE: u8 = 32;
+    /// What is told beside walks.
+    pub const TOLD_ALONE: u8 = Self::JUMPED | Self::CHANGED | Self::CHANGED_FOR_OWNER;
 }
 
 /// Of all entities by id.
@@ -63,7 +67,8 @@ impl Stirs {
     /// A step begins; which ids were given in it or are nobody's.
     pub fn begin(&mut self, replaced: impl Iterator<Item = bool>) {
         for (stir, replaced) in self.of.iter_mut().zip(replaced) {
-            *stir = Stir { what: if replaced { Stir::REPLACED } else { 0 }, ..Stir::default() };
+            let walked = if stir.what & Stir::WALKED != 0 { Stir::WALKED_BEFORE } else { 0 };
+            *stir = Stir { what: if replaced { Stir::REPLACED } else { walked }, ..Stir::default() };
         }
         self.jumps.clear();
         self.fastest_cm = 0.0;

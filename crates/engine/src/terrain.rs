@@ -1,6 +1,6 @@
 //! The land of one area, chunk by chunk: made when somebody first comes near, then kept.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 
 use bevy_ecs::prelude::Resource;
@@ -10,6 +10,12 @@ use crate::Land;
 
 /// Most chunks that are kept (1 KiB each); beyond it all are forgotten and made again.
 const MOST_CHUNKS: usize = 4_096;
+
+/// Most tiles that neighbours lend; what is more is as the land made it.
+const MOST_LENT: usize = 40_000;
+
+/// How many of the last alterations are remembered for neighbours.
+const MOST_RECENT: usize = 256;
 
 /// A chunk's side as a coordinate.
 const SIDE: i32 = CHUNK_TILES as i32;
@@ -29,6 +35,10 @@ pub struct Terrain {
     land: Box<dyn Land>,
     chunks: HashMap<(i32, i32), Box<[u8]>>,
     altered: BTreeMap<(i32, i32), Altered>,
+    /// Tiles of neighbouring areas that are not as the land made them: kind, and which neighbour told of it.
+    lent: BTreeMap<(i32, i32), (u8, u16)>,
+    /// The last that were altered.
+    recent: VecDeque<(i32, i32)>,
     /// The tick of what is altered now.
     pub(crate) now: u64,
     /// Raised with each altered tile.
@@ -50,6 +60,8 @@ impl Terrain {
             land,
             chunks: HashMap::new(),
             altered: BTreeMap::new(),
+            lent: BTreeMap::new(),
+            recent: VecDeque::new(),
             now: 0,
             version: 0,
             changed: Vec::new(),
@@ -71,8 +83,45 @@ impl Terrain {
             self.altered.insert((x, y), Altered { kind, since: self.now });
         }
         self.version += 1;
+        if self.recent.len() >= MOST_RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((x, y));
         self.changed.push((x, y, kind));
         self.put(x, y, kind);
+    }
+
+    /// The tiles that were altered since a version; `None` if that is too long ago.
+    pub(crate) fn altered_since(&self, version: u64) -> Option<impl Iterator<Item = (i32, i32)> + '_> {
+        let count = usize::try_from(self.version.checked_sub(version)?)
+            .ok()
+            .filter(|count| *count <= self.recent.len())?;
+        Some(self.recent.iter().skip(self.recent.len() - count).copied())
+    }
+
+    /// A tile of a neighbour's ground, as it says.
+    pub(crate) fn lend(&mut self, (x, y): (i32, i32), kind: u8, peer: u16) {
+        if self.land.tile(x, y) == kind {
+            self.lent.remove(&(x, y));
+        } else {
+            if self.lent.len() >= MOST_LENT && !self.lent.contains_key(&(x, y)) {
+                return;
+            }
+            self.lent.insert((x, y), (kind, peer));
+        }
+        self.changed.push((x, y, kind));
+        self.put(x, y, kind);
+    }
+
+    /// Tiles of a neighbour are as the land made them again.
+    pub(crate) fn give_back(&mut self, peer: u16, which: impl Fn((i32, i32)) -> bool) {
+        let lent = self.lent.iter().filter(|(at, (_, whose))| *whose == peer && which(**at));
+        for (x, y) in lent.map(|(at, _)| *at).collect::<Vec<_>>() {
+            self.lent.remove(&(x, y));
+            let kind = self.land.tile(x, y);
+            self.changed.push((x, y, kind));
+            self.put(x, y, kind);
+        }
     }
 
     /// Alters tiles as they were when the area was saved.
@@ -119,7 +168,7 @@ impl Terrain {
         if self.chunks.len() >= MOST_CHUNKS && !self.chunks.contains_key(&(cx, cy)) {
             self.chunks.clear();
         }
-        let (land, altered) = (&self.land, &self.altered);
+        let (land, altered, lent) = (&self.land, &self.altered, &self.lent);
         self.chunks.entry((cx, cy)).or_insert_with(|| {
             let far = 1 << 26;
             if cx.checked_abs().is_none_or(|c| c >= far) || cy.checked_abs().is_none_or(|c| c >= far) {
@@ -127,7 +176,9 @@ impl Terrain {
             }
             let tile = |i: i32| {
                 let at = (cx * SIDE + i % SIDE, cy * SIDE + i / SIDE);
-                altered.get(&at).map_or_else(|| land.tile(at.0, at.1), |altered| altered.kind)
+                let altered = altered.get(&at).map(|altered| altered.kind);
+                let lent = || lent.get(&at).map(|(kind, _)| *kind);
+                altered.or_else(lent).unwrap_or_else(|| land.tile(at.0, at.1))
             };
             (0..SIDE * SIDE).map(tile).collect()
         })

@@ -17,6 +17,8 @@ use crate::sim::centimetres;
 use crate::update::Eyes;
 use crate::*;
 
+mod apart;
+
 struct Flat;
 impl Land for Flat {
     fn tile(&self, _: i32, _: i32) -> u8 {

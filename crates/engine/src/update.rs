@@ -5,8 +5,12 @@ use bytes::{BufMut, BytesMut};
 use pangea_world::frames::{put_places, put_varint, update};
 
 use crate::Sim;
+use crate::apart::Apart;
 use crate::shadow::{Hot, put_record, varint_length};
 use crate::stir::{Stir, Stirs, squared};
+
+/// The place of what a client may have been told of in vain.
+const NOWHERE: (i32, i32) = (i32::MIN, i32::MIN);
 
 /// Type byte of [`pangea_world::frames::ServerMessage::Update`].
 const UPDATE: u8 = 0x82;
@@ -30,6 +34,8 @@ pub struct View {
     /// What the last update said.
     told_tick: u64,
     told_acked: u32,
+    /// Set if moves go apart from all else.
+    apart: Option<Apart>,
 }
 
 /// What a client knows of an entity, where it does not know all.
@@ -56,8 +62,7 @@ pub struct Eyes {
     pub budget: usize,
 }
 
-/// Buffers that every gathering uses. What is put into them goes out as it is: moves could go another way
-/// than the rest, one that loses some, if an entity whose move was lost becomes a [`Late`] one.
+/// Buffers that every gathering uses. What is put into them goes out as it is.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     /// Per id: the last gathering that knew it.
@@ -71,6 +76,8 @@ pub(crate) struct Scratch {
     walked: Vec<u8>,
     walks: Vec<[u8; 2]>,
     jumped: Vec<(u16, i32, i32)>,
+    /// By id, the places that go apart, from the eyes.
+    apart: Vec<(u16, i16, i16)>,
     changed: Vec<u8>,
     changed_count: u32,
     /// How much each of `news` costs and matters.
@@ -97,6 +104,17 @@ impl View {
     /// How many entities it knows.
     pub fn known(&self) -> usize {
         self.known.len()
+    }
+
+    /// From now on moves go apart, by a way that may lose some and mix up their order: see
+    /// [`View::take_datagrams`].
+    pub fn go_apart(&mut self) {
+        self.apart.get_or_insert_default();
+    }
+
+    /// The moves of the last gathering that go apart.
+    pub fn take_datagrams(&mut self) -> impl Iterator<Item = Vec<u8>> {
+        self.apart.iter_mut().flat_map(|apart| apart.datagrams.drain(..))
     }
 
     /// The last of the list takes this place, here and at the client.
@@ -144,23 +162,30 @@ impl Sim {
         (view.eyes, view.replaced) = (eyes.at, self.shadows.stirs.replaced());
         // Whose moves they are takes a bit for each in the list, however many are told.
         let budget = eyes.budget.saturating_sub(view.known.len().div_ceil(8)).max(1);
-        if view.late.is_empty() && self.tell_all(&view.known[..before], eyes.me, tick) > budget {
+        let apart = view.apart.is_some();
+        if view.late.is_empty() && self.tell_all(&view.known[..before], eyes, apart, tick) > budget {
             self.gathering.take_back();
             let (stirs, (knew, new)) = (&self.shadows.stirs, view.known.split_at(before));
             let late = |at, since| Late { at, since, waited: 0.0 };
-            view.late.extend(knew.iter().map(|id| late(stirs.was(usize::from(*id), tick), tick - 1)));
+            let was = |id: &u16| match usize::from(*id) {
+                // It was told apart: perhaps that got lost.
+                id if apart && stirs.all()[id].what & Stir::WALKED_BEFORE != 0 => NOWHERE,
+                id => stirs.was(id, tick),
+            };
+            view.late.extend(knew.iter().map(|id| late(was(id), tick - 1)));
             view.late.extend(new.iter().map(|id| late(stirs.places()[usize::from(*id)], tick)));
         }
         if !view.late.is_empty() {
             self.tell_some(view, before, Eyes { budget, ..eyes }, far_cm, tick);
         }
         let s = &self.gathering;
+        let ack_waits = view.apart.as_mut().is_some_and(|apart| apart.put(s, &eyes, whole, tick));
         let nothing = s.left.is_empty()
             && s.entered_count == 0
             && s.walks.is_empty()
             && s.jumped.is_empty()
             && s.changed_count == 0;
-        if !whole && nothing && view.told_acked == eyes.acked {
+        if !whole && nothing && (view.told_acked == eyes.acked || ack_waits) {
             return false;
         }
         put_update(out, view, tick, eyes.acked, whole, s);
@@ -228,21 +253,28 @@ impl Sim {
     // ---- a client that knows all ----
 
     /// All that this step changed; returns how many bytes that takes.
-    fn tell_all(&mut self, known: &[u16], me: u16, tick: u64) -> usize {
+    fn tell_all(&mut self, known: &[u16], eyes: Eyes, apart: bool, tick: u64) -> usize {
+        let Eyes { me, .. } = eyes;
         let s = &mut self.gathering;
         let stirs = self.shadows.stirs.all();
+        if apart {
+            s.put_apart(known, eyes.at, &self.shadows.stirs);
+        }
         s.walked.resize(known.len().div_ceil(8), 0);
         s.walks.resize(known.len(), [0; 2]);
         let mut walks = 0;
         for (n, ids) in known.chunks(8).enumerate() {
             let (mut mask, mut others) = (0, 0);
             for (bit, id) in ids.iter().enumerate() {
-                let stir = stirs[usize::from(*id)];
+                let mut stir = stirs[usize::from(*id)];
+                if apart {
+                    stir.what &= Stir::CHANGED | Stir::CHANGED_FOR_OWNER;
+                }
                 // Written always, and kept if it walked: no branch.
                 s.walks[walks] = stir.by;
                 walks += usize::from(stir.what & Stir::WALKED);
                 mask |= (stir.what & Stir::WALKED) << bit;
-                others |= stir.what & !Stir::WALKED;
+                others |= stir.what & Stir::TOLD_ALONE;
             }
             s.walked[n] = mask;
             if others == 0 {
@@ -250,7 +282,7 @@ impl Sim {
             }
             for id in ids {
                 let what = stirs[usize::from(*id)].what;
-                if what & Stir::JUMPED != 0 {
+                if what & Stir::JUMPED != 0 && !apart {
                     let (x, y) = self.shadows.stirs.places()[usize::from(*id)];
                     s.jumped.push((*id, x, y));
                 }
@@ -267,7 +299,7 @@ impl Sim {
             }
         }
         s.walks.truncate(walks);
-        2 * walks + 10 * s.jumped.len() + s.changed.len()
+        2 * walks + 6 * s.apart.len() + 10 * s.jumped.len() + s.changed.len()
     }
 
     // ---- a client that cannot be told all ----
@@ -385,6 +417,32 @@ fn move_bytes(by: (i32, i32)) -> usize {
 }
 
 impl Scratch {
+    /// Who walked goes apart, by its place; who came to rest, jumped or is too far away goes with all else, so
+    /// that its last place always arrives.
+    fn put_apart(&mut self, known: &[u16], from: (i32, i32), stirs: &Stirs) {
+        for id in known {
+            let (what, (x, y)) = (stirs.all()[usize::from(*id)].what, stirs.places()[usize::from(*id)]);
+            if what & (Stir::WALKED | Stir::WALKED_BEFORE | Stir::JUMPED) == 0 {
+                continue;
+            }
+            let by = (i16::try_from(x.wrapping_sub(from.0)), i16::try_from(y.wrapping_sub(from.1)));
+            match by {
+                (Ok(dx), Ok(dy)) if what & Stir::WALKED != 0 => self.apart.push((*id, dx, dy)),
+                _ => self.jumped.push((*id, x, y)),
+            }
+        }
+    }
+
+    /// The places that go apart, from the eyes.
+    pub fn apart(&self) -> &[(u16, i16, i16)] {
+        &self.apart
+    }
+
+    /// Whether the update says who is in view, or moves somebody by a difference.
+    pub fn changes_the_list(&self) -> bool {
+        !self.left.is_empty() || self.entered_count > 0 || !self.walks.is_empty()
+    }
+
     fn begin(&mut self, ids: usize) {
         self.marks.resize(ids, 0);
         if self.mark == u32::MAX {
@@ -404,6 +462,7 @@ impl Scratch {
         self.walked.clear();
         self.walks.clear();
         self.jumped.clear();
+        self.apart.clear();
         self.changed.clear();
         self.changed_count = 0;
     }

@@ -4,7 +4,9 @@
 use bevy_ecs::prelude::*;
 use pangea_world::space::Rect;
 use pangea_world::{Code, Refusal};
+use smallvec::SmallVec;
 
+use crate::border::Reach;
 use crate::sim::{Clock, Extent, Position};
 use crate::{Allowance, Builder, Input, Inputs, Replicate, Terrain};
 
@@ -59,21 +61,25 @@ impl Builder {
     }
 }
 
+/// Who walks.
+type Walker<'a> = (&'a mut Inputs<Walk>, &'a mut Position, Has<Stunned>, Option<&'a Reach>);
+
 fn follow(
     clock: Res<Clock>,
     extent: Res<Extent>,
     mut terrain: ResMut<Terrain>,
-    mut walkers: Query<(&mut Inputs<Walk>, &mut Position, Has<Stunned>)>,
+    mut walkers: Query<Walker<'_>>,
 ) {
     let reach = SPEED_M_S * clock.dt_s();
-    for (mut inputs, mut position, stunned) in &mut walkers {
+    for (mut inputs, mut position, stunned, beyond) in &mut walkers {
         if inputs.is_empty() {
             continue;
         }
         for Walk { dx, dy } in inputs.drain() {
             if !stunned {
                 let by = (f64::from(dx) * reach, f64::from(dy) * reach);
-                (position.x, position.y) = walk(&mut terrain, extent.0, position.point(), by);
+                let beyond = beyond.map_or(&[][..], |beyond| &beyond.0);
+                (position.x, position.y) = walk_beyond(&mut terrain, extent.0, beyond, position.point(), by);
             }
         }
     }
@@ -81,18 +87,64 @@ fn follow(
 
 /// Walks from a free point; the result is free too, inside the extent, and no farther away than `by`.
 pub fn walk(terrain: &mut Terrain, extent: Rect, from: Point, by: Point) -> Point {
+    walk_beyond(terrain, extent, &[], from, by)
+}
+
+/// The same, where the grounds of some neighbours may be walked on too. Who stands where no ground is open any
+/// more is put back to the edge of the extent.
+pub fn walk_beyond(terrain: &mut Terrain, extent: Rect, beyond: &[Rect], from: Point, by: Point) -> Point {
     let strides = (by.0.abs().max(by.1.abs()) / STRIDE_M).ceil().clamp(1.0, 64.0);
     let (dx, dy) = (by.0 / strides, by.1 / strides);
     let (mut x, mut y) = from;
     for _ in 0..strides as u32 {
-        x = along(x, dx, extent.x0, extent.x1, y, |line, across| terrain.is_solid(line, across));
-        y = along(y, dy, extent.y0, extent.y1, x, |line, across| terrain.is_solid(across, line));
+        let ends = ends(extent, beyond, x, y, |rect| (rect.x0, rect.x1, rect.y0, rect.y1));
+        x = along(x, dx, ends, y, |line, across| terrain.is_solid(line, across));
+        let ends = self::ends(extent, beyond, y, x, |rect| (rect.y0, rect.y1, rect.x0, rect.x1));
+        y = along(y, dy, ends, x, |line, across| terrain.is_solid(across, line));
     }
     (x, y)
 }
 
+/// From where to where open ground goes along an axis, under both sides of a walker; `axes` of a rectangle: its
+/// begin and end along, then across.
+fn ends(
+    extent: Rect,
+    beyond: &[Rect],
+    at: f64,
+    across: f64,
+    axes: impl Fn(Rect) -> (i32, i32, i32, i32),
+) -> (i32, i32) {
+    let (low, high, ..) = axes(extent);
+    if beyond.is_empty() {
+        return (low, high);
+    }
+    let mut both = (i32::MIN, i32::MAX);
+    for side in [across - RADIUS_M + TOUCH_M, across + RADIUS_M - TOUCH_M] {
+        let open = || beyond.iter().chain([&extent]).map(|rect| axes(*rect));
+        let here = open().filter(|(_, _, begin, end)| side >= f64::from(*begin) && side <= f64::from(*end));
+        let lines: SmallVec<[(i32, i32); 4]> = here.map(|(low, high, ..)| (low, high)).collect();
+        let holds = |(low, high): &&(i32, i32)| at >= f64::from(*low) && at <= f64::from(*high);
+        let Some(mut line) = lines.iter().find(holds).copied() else { return (low, high) };
+        for _ in &lines {
+            for next in &lines {
+                if next.0 <= line.1 && next.1 >= line.0 {
+                    line = (line.0.min(next.0), line.1.max(next.1));
+                }
+            }
+        }
+        both = (both.0.max(line.0), both.1.min(line.1));
+    }
+    both
+}
+
 /// One stride along one axis, at `across` on the other one.
-fn along(at: f64, by: f64, low: i32, high: i32, across: f64, mut solid: impl FnMut(i32, i32) -> bool) -> f64 {
+fn along(
+    at: f64,
+    by: f64,
+    (low, high): (i32, i32),
+    across: f64,
+    mut solid: impl FnMut(i32, i32) -> bool,
+) -> f64 {
     let to = (at + by).clamp(f64::from(low) + RADIUS_M, f64::from(high) - RADIUS_M);
     let (first, last) = span(across);
     let (near, far) = (span(at), span(to));

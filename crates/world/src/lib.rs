@@ -13,6 +13,7 @@
 //! | [`world_file`] | what a world's TOML file says, and what is wrong with it |
 //! | [`name`] | which names are allowed, and which are the same |
 //! | [`ownership`] | who owns an area or a character: epochs, and the one change of owner |
+//! | [`handoff`] | how it is handed on: central's answer, and what the owner makes of it |
 //! | [`ledger`] | goods, money, quest steps: what an operation does, and whether it may |
 //! | [`placement`] | which server a character goes to |
 //! | [`ticket`] | the signed, single-use permit to enter one server |
@@ -25,6 +26,7 @@
 pub mod character;
 pub mod faction;
 pub mod frames;
+pub mod handoff;
 pub mod id;
 pub mod layout;
 pub mod ledger;

@@ -177,6 +177,13 @@ impl Client {
         begin..out.len()
     }
 
+    /// The moves that go apart from the frames.
+    pub fn send_datagrams(&mut self) {
+        if let Some(session) = self.line.session() {
+            self.view.take_datagrams().for_each(|datagram| session.send_datagram(datagram));
+        }
+    }
+
     /// What was sent over a session goes out, with all that was sent over others; a socket's has gone.
     pub fn ring(&mut self) {
         if let Some(session) = self.line.session() {

@@ -108,6 +108,9 @@ impl Area {
             }
             ClientMessage::Leave => self.leave(character, 1000, None),
             ClientMessage::Ping { nonce } => client.say(&ServerMessage::Pong { nonce }),
+            // A socket has none: there all goes one way.
+            ClientMessage::Datagrams if client.line.session().is_some() => client.view.go_apart(),
+            ClientMessage::Datagrams => {}
         }
         Ok(())
     }

@@ -163,6 +163,7 @@ fn transport() -> TransportConfig {
         .receive_window(VarInt::from_u32(RECEIVE_BYTES))
         .send_window(SEND_BYTES)
         .datagram_receive_buffer_size(Some(RECEIVE_BYTES as usize))
+        .datagram_send_buffer_size(RECEIVE_BYTES as usize)
         .max_idle_timeout(SILENCE.try_into().ok())
         .keep_alive_interval(Some(KEEP_ALIVE));
     transport

@@ -2,6 +2,7 @@
 //! on a thread of its own and never waits for QUIC; the two meet in a pair of bounded buffers. The loop fills
 //! them and rings once per tick for all sessions ([`Pump`]).
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,6 +21,9 @@ const MOST_UNREAD: usize = 16 << 10;
 /// Most bytes that are taken from QUIC at once.
 const CHUNK: usize = 4 << 10;
 
+/// Most datagrams that wait for the pump; of more the oldest are lost, as on the way.
+const MOST_DATAGRAMS: usize = 64;
+
 /// How long a client has to hang up after the last words.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -33,8 +37,9 @@ pub struct Session {
 }
 
 /// What the loop and the task share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
+    session: web_transport_quinn::Session,
     state: Mutex<State>,
     /// Whether there is something for the loop: bytes, or the end.
     news: AtomicBool,
@@ -52,6 +57,7 @@ struct Shared {
 struct State {
     received: Vec<u8>,
     to_send: Vec<u8>,
+    datagrams: VecDeque<Bytes>,
     close: Option<u16>,
     ended: bool,
 }
@@ -70,6 +76,7 @@ impl Pump {
         loop {
             self.bell.notified().await;
             for session in std::mem::take(&mut *lock(&self.due)) {
+                session.send_datagrams();
                 session.work.notify_one();
             }
         }
@@ -91,8 +98,16 @@ impl Session {
         pump: Arc<Pump>,
         held: Held,
     ) -> Self {
-        let shared = Arc::new(Shared::default());
-        tokio::spawn(carry(session, send, receive, shared.clone()));
+        let shared = Arc::new(Shared {
+            session,
+            state: Mutex::default(),
+            news: AtomicBool::default(),
+            waiting: AtomicUsize::default(),
+            room: Notify::default(),
+            work: Notify::default(),
+            gone: Notify::default(),
+        });
+        tokio::spawn(carry(send, receive, shared.clone()));
         Self { shared, pump, _held: held }
     }
 
@@ -140,6 +155,20 @@ impl Session {
         }
     }
 
+    /// Gives a datagram to send, which may be lost; it goes when the pump is rung, whatever waits on the stream.
+    pub fn send_datagram(&mut self, bytes: Vec<u8>) {
+        let mut state = self.shared.lock();
+        let first = state.datagrams.is_empty();
+        if state.datagrams.len() >= MOST_DATAGRAMS {
+            state.datagrams.pop_front();
+        }
+        state.datagrams.push_back(bytes.into());
+        drop(state);
+        if first {
+            self.due();
+        }
+    }
+
     /// The last words, after what waits.
     pub fn close(&mut self, code: u16) {
         self.shared.lock().close.get_or_insert(code);
@@ -166,6 +195,13 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
+
+    fn send_datagrams(&self) {
+        for datagram in std::mem::take(&mut self.lock().datagrams) {
+            // One that is too large or comes too late is lost, as on the way.
+            let _ = self.session.send_datagram(datagram);
+        }
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -173,14 +209,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Carries bytes both ways until one side ends.
-async fn carry(
-    session: web_transport_quinn::Session,
-    mut send: SendStream,
-    mut receive: RecvStream,
-    shared: Arc<Shared>,
-) {
+async fn carry(mut send: SendStream, mut receive: RecvStream, shared: Arc<Shared>) {
     tokio::select! {
-        () = write(&session, &mut send, &shared) => {}
+        () = write(&mut send, &shared) => {}
         () = read(&mut receive, &shared) => {}
         () = shared.gone.notified() => {}
     }
@@ -190,7 +221,7 @@ async fn carry(
         state.close
     };
     shared.news.store(true, Ordering::Release);
-    session.close(code.unwrap_or_default().into(), b"");
+    shared.session.close(code.unwrap_or_default().into(), b"");
 }
 
 async fn read(receive: &mut RecvStream, shared: &Shared) {
@@ -204,7 +235,7 @@ async fn read(receive: &mut RecvStream, shared: &Shared) {
 }
 
 /// Until the last words are said and the client has hung up.
-async fn write(session: &web_transport_quinn::Session, send: &mut SendStream, shared: &Shared) {
+async fn write(send: &mut SendStream, shared: &Shared) {
     loop {
         shared.work.notified().await;
         let (bytes, close) = {
@@ -217,7 +248,7 @@ async fn write(session: &web_transport_quinn::Session, send: &mut SendStream, sh
         }
         shared.waiting.fetch_sub(length, Ordering::AcqRel);
         if let Some(code) = close {
-            return last_words(session, send, &[], code).await;
+            return last_words(&shared.session, send, &[], code).await;
         }
     }
 }

@@ -267,6 +267,7 @@ impl Loop {
                 };
                 area.sim.gather(view, eyes, out);
             });
+            client.send_datagrams();
             if !frames.is_empty() {
                 self.outgoing.frames.push((slot, frames));
             }

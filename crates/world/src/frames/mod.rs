@@ -90,6 +90,8 @@ pub enum ClientMessage {
         /// Any number.
         nonce: u32,
     },
+    /// 0x07: on a WebTransport session; from now on who walks is told in datagrams.
+    Datagrams,
 }
 
 /// Number of the input Walk in games whose characters walk as the engine has it.

@@ -133,6 +133,7 @@ pub fn read_client_frame(frame: &[u8]) -> Result<Vec<ClientMessage>, Refusal> {
             },
             0x05 => ClientMessage::Leave,
             0x06 => ClientMessage::Ping { nonce: r.u32()? },
+            0x07 => ClientMessage::Datagrams,
             _ => {
                 return Refusal::err(
                     Code::Protocol,

@@ -18,6 +18,7 @@ fn clients() -> Vec<ClientMessage> {
         },
         ClientMessage::Leave,
         ClientMessage::Ping { nonce: 77 },
+        ClientMessage::Datagrams,
     ]
 }
 

@@ -67,6 +67,7 @@ impl ClientMessage {
             }),
             ClientMessage::Leave => put_message(out, 0x05, |_| {}),
             ClientMessage::Ping { nonce } => put_message(out, 0x06, |b| b.put_u32_le(*nonce)),
+            ClientMessage::Datagrams => put_message(out, 0x07, |_| {}),
         }
     }
 

@@ -1,0 +1,270 @@
+//! Two or three areas side by side, and the bytes between them.
+
+use std::collections::BTreeMap;
+
+use bevy_ecs::prelude::*;
+use bytes::BytesMut;
+use pangea_world::frames::{ServerMessage, read_server_frame, tile};
+use pangea_world::id::AreaId;
+use pangea_world::space::{Ground, Rect};
+
+use crate::border::{Gids, Letters};
+use crate::update::{Eyes, View};
+use crate::*;
+
+/// What everything has that lives.
+#[derive(bevy_ecs::component::Component, Replicate, Debug, Clone, PartialEq, Default)]
+struct Body {
+    health: u16,
+    #[replicate(owner)]
+    gold: u64,
+    #[replicate(server)]
+    anger: f64,
+}
+
+/// What some have for a while.
+#[derive(bevy_ecs::component::Component, Replicate, Debug, Clone, PartialEq, Default)]
+struct Asleep;
+
+/// Walks by itself, metres per step.
+#[derive(bevy_ecs::component::Component, Replicate, Debug, Clone, PartialEq, Default)]
+struct Drift {
+    #[replicate(server)]
+    dx: f64,
+    #[replicate(server)]
+    dy: f64,
+}
+
+/// Of this area alone: put on by the hook.
+#[derive(bevy_ecs::component::Component, Debug, PartialEq)]
+struct Local(&'static str);
+
+/// Takes health.
+#[derive(Replicate, Debug, Clone, PartialEq)]
+struct Strike {
+    by: Gid,
+    damage: u16,
+}
+
+/// To all who are near.
+#[derive(Replicate, Debug, Clone, PartialEq)]
+struct Noise {
+    loud: u8,
+}
+
+/// Noises that were heard.
+#[derive(Resource, Default)]
+struct Heard(Vec<u8>);
+
+fn drift(
+    extent: Res<Extent>,
+    open: Res<OpenGround>,
+    mut terrain: ResMut<Terrain>,
+    mut all: Query<(&Drift, &mut Position)>,
+) {
+    for (drift, mut at) in &mut all {
+        let (x, y) = walk::walk_beyond(&mut terrain, extent.0, &open.0, at.point(), (drift.dx, drift.dy));
+        if (x, y) != at.point() {
+            *at = Position { x, y };
+        }
+    }
+}
+
+fn land_strikes(mut strikes: ResMut<Letters<Strike>>, mut bodies: Query<&mut Body>) {
+    for Letter { to, says } in strikes.drain() {
+        if let Some(mut body) = to.and_then(|to| bodies.get_mut(to).ok()) {
+            body.health = body.health.saturating_sub(says.damage);
+        }
+    }
+}
+
+fn hear_noises(mut noises: ResMut<Letters<Noise>>, mut heard: ResMut<Heard>) {
+    heard.0.extend(noises.drain().map(|noise| noise.says.loud));
+}
+
+fn build(area: &mut Builder, _: &Setup<'_>) {
+    area.kind("sheep");
+    area.component::<Body>().component::<Asleep>().component::<Drift>().walking();
+    area.letter::<Strike>().letter::<Noise>();
+    area.ecs.init_resource::<Heard>();
+    area.system(drift).system(land_strikes).system(hear_noises);
+    area.on_pass(|ecs, entity, pass| {
+        let local = if pass == Pass::In { "came" } else { "went" };
+        ecs.entity_mut(entity).insert(Local(local));
+    });
+    area.on_enter(|ecs, entity, _| {
+        ecs.entity_mut(entity).insert_if_new(Body { health: 100, ..Body::default() });
+    });
+}
+
+const GAME: Game = Game { name: "border", land: |_, _| Box::new(|_: i32, _: i32| tile::GRASS), build };
+const SHEEP: Kind = Kind(1);
+const VIEW_M: u32 = 40;
+const A: Rect = Rect { x0: 0, y0: 0, x1: 200, y1: 200 };
+const B: Rect = Rect { x0: 200, y0: 0, x1: 400, y1: 200 };
+/// What the areas call each other.
+const PEER: Peer = Peer(7);
+
+fn sim(extent: Rect) -> Sim {
+    let text = "kind = \"grid\"\n[grid]\ncell_m = 200\narea_cells = 1\nspawn = { x = 10.0, y = 10.0 }\n";
+    let world = pangea_world::world_file::read("test.toml", text).expect("a world");
+    let cells = Rect { x0: extent.x0 / 200, y0: 0, x1: extent.x1 / 200, y1: 1 };
+    let ground = Ground::Cells(cells);
+    let setup = Setup { world: &world, ground: &ground, extent, tick_hz: 20, view_m: VIEW_M, tick: 100 };
+    let mut sim = Sim::new(&GAME, &setup);
+    sim.set_origin(AreaId([extent.x1 as u8; 16]), 5);
+    sim
+}
+
+/// Two areas and the line between them.
+struct Two {
+    sims: [Sim; 2],
+    /// Whether bytes come over.
+    line: bool,
+    budget: usize,
+    /// The last frames, of each.
+    last: [Vec<u8>; 2],
+}
+
+impl Two {
+    fn new() -> Self {
+        Self { sims: [sim(A), sim(B)], line: true, budget: 100_000, last: Default::default() }
+    }
+
+    fn a(&mut self) -> &mut Sim {
+        &mut self.sims[0]
+    }
+
+    fn b(&mut self) -> &mut Sim {
+        &mut self.sims[1]
+    }
+
+    /// Each steps, and tells the other what is new.
+    fn step(&mut self) {
+        let grounds = [A, B];
+        for n in 0..2 {
+            self.sims[n].step(1.0);
+            if self.line {
+                self.last[n].clear();
+                let mut out = Vec::new();
+                self.sims[n].tell_peer(PEER, grounds[1 - n], self.budget, &mut out);
+                self.last[n] = out;
+                self.say(n);
+            }
+        }
+    }
+
+    /// The last frame of one comes to the other.
+    fn say(&mut self, n: usize) {
+        if !self.last[n].is_empty() {
+            self.sims[1 - n].hear_peer(PEER, &self.last[n]).expect("a good frame");
+        }
+    }
+
+    fn steps(&mut self, count: usize) {
+        (0..count).for_each(|_| self.step());
+    }
+
+    fn restart(&mut self) {
+        self.line = true;
+        self.sims.iter_mut().for_each(|sim| sim.restart_peer(PEER));
+    }
+
+    fn sheep(&mut self, n: usize, at: (f64, f64), by: (f64, f64)) -> Entity {
+        let drift = Drift { dx: by.0, dy: by.1 };
+        let body = Body { health: 20, gold: 3, anger: 0.25 };
+        self.sims[n].ecs().spawn((SHEEP, Position { x: at.0, y: at.1 }, body, drift)).id()
+    }
+}
+
+/// All that is owned and all ghosts of an area, by gid.
+fn all(sim: &mut Sim) -> BTreeMap<Gid, (bool, Position, Option<Body>, bool)> {
+    let mut query = sim.ecs().query::<(&Gid, Has<Ghost>, &Position, Option<&Body>, Has<Asleep>)>();
+    let all = query.iter(sim.ecs());
+    all.map(|(gid, ghost, at, body, asleep)| (*gid, (ghost, *at, body.cloned(), asleep))).collect()
+}
+
+fn ghosts(sim: &mut Sim) -> usize {
+    all(sim).values().filter(|one| one.0).count()
+}
+
+fn owned(sim: &mut Sim) -> usize {
+    sim.ecs().query::<&Position>().iter(sim.ecs()).count()
+}
+
+fn here(sim: &Sim, gid: Gid) -> Option<(u16, bool)> {
+    let entity = sim.ecs.resource::<Gids>().find(gid)?;
+    let net = sim.ecs.get::<Net>(entity)?.0;
+    Some((net, sim.ecs.get::<Ghost>(entity).is_some()))
+}
+
+/// What a client with eyes at x cm sees: ids that came, ids that left.
+fn look(sim: &mut Sim, view: &mut View, x: i32, me: u16) -> (Vec<u16>, Vec<u16>) {
+    let mut out = BytesMut::new();
+    if !sim.gather(view, Eyes { at: (x, 10_000), me, acked: 0, budget: 100_000 }, &mut out) {
+        return Default::default();
+    }
+    let Some(ServerMessage::Update(update)) = read_server_frame(&out).expect("readable").pop() else {
+        panic!("an update")
+    };
+    (update.entered.iter().map(|one| one.id).collect(), update.left)
+}
+
+#[test]
+fn what_is_near_the_border_is_seen_next_door_and_touched_by_nobody() {
+    let mut two = Two::new();
+    let near = two.sheep(0, (190.0, 100.0), (0.0, 0.0));
+    two.sheep(0, (100.0, 100.0), (0.0, 0.0));
+    two.steps(2);
+    let gid = *two.a().ecs.get::<Gid>(near).expect("it was told");
+    let seen = all(two.b());
+    assert_eq!(seen.len(), 1, "the far one is not told");
+    let body = Some(Body { health: 20, gold: 3, anger: 0.25 });
+    assert_eq!(seen[&gid], (true, Position { x: 190.0, y: 100.0 }, body, false), "with all its fields");
+    assert_eq!(owned(two.b()), 0, "a query does not see it");
+    let saved = two.b().save().bytes;
+    assert_eq!(saved, sim(B).save().bytes, "nor is it saved");
+    // A client next door sees it, and its change.
+    let mut view = View::default();
+    let (id, _) = here(two.b(), gid).expect("here");
+    two.step();
+    assert_eq!(look(two.b(), &mut view, 20_100, 999).0, [id]);
+    two.a().ecs.get_mut::<Body>(near).expect("a body").health = 7;
+    two.a().ecs.entity_mut(near).insert(Asleep);
+    two.steps(2);
+    let (_, _, body, asleep) = all(two.b())[&gid].clone();
+    assert_eq!((body.map(|body| body.health), asleep), (Some(7), true));
+    two.a().ecs.entity_mut(near).remove::<Asleep>();
+    two.steps(2);
+    assert!(!all(two.b())[&gid].3, "what was taken off is off");
+    two.a().ecs.despawn(near);
+    two.steps(2);
+    assert_eq!(ghosts(two.b()), 0);
+}
+
+#[test]
+fn while_the_line_is_lost_ghosts_stay_and_then_all_is_told_anew() {
+    let mut two = Two::new();
+    let stays = two.sheep(0, (190.0, 100.0), (0.0, 0.0));
+    let goes = two.sheep(0, (195.0, 100.0), (0.0, 0.0));
+    two.a().terrain().set_tile(190, 90, tile::TREE);
+    two.a().terrain().set_tile(191, 90, tile::TREE);
+    two.steps(2);
+    assert_eq!(two.b().terrain().tile(190, 90), tile::TREE);
+    two.line = false;
+    two.a().ecs.despawn(goes);
+    two.a().ecs.get_mut::<Position>(stays).expect("there").x = 192.0;
+    two.a().terrain().set_tile(191, 90, tile::GRASS);
+    two.steps(3);
+    assert_eq!(ghosts(two.b()), 2, "what was told is shown until something else is told");
+    two.restart();
+    two.step();
+    let seen = all(two.b());
+    let gid = *two.a().ecs.get::<Gid>(stays).expect("it was told");
+    assert_eq!(seen.keys().collect::<Vec<_>>(), [&gid]);
+    assert_eq!(seen[&gid].1.x, 192.0);
+    assert_eq!((two.b().terrain().tile(190, 90), two.b().terrain().tile(191, 90)), (tile::TREE, tile::GRASS));
+    two.b().forget_peer(PEER);
+    assert_eq!((ghosts(two.b()), two.b().terrain().tile(190, 90)), (0, tile::GRASS));
+    assert!(two.b().terrain().altered().is_empty(), "what is lent is not the area's own");
+}
