@@ -390,8 +390,10 @@ async fn prepare(
     };
     let ticket = core.keys.signer.sign(&claims);
     if let Some(sender) = &server.sender {
-        // Nobody but an owner and the counted ones change it: what was read while it had none still holds.
-        let seen = (found.owner.is_none() && want.from.is_none()).then_some(seen);
+        // Nobody but an owner and the counted ones change it: what was read while it had none still holds, if it
+        // had none until now.
+        let since_read = found.owner.is_none() && want.from.is_none() && epoch == found.epoch + 1;
+        let seen = since_read.then_some(seen);
         admit(core, want, doc, area, (epoch, record), (seen, &ticket), sender).await?;
     }
     let scheme = if server.at.tls { "wss" } else { "ws" };
