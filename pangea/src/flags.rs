@@ -61,6 +61,8 @@ pub enum TrialCommand {
     Crowd(TrialCrowd),
     /// Gathering, paying, selling, quests, while area servers are killed: is anything lost or doubled?
     Economy(TrialEconomy),
+    /// Walkers over the borders of four areas: does anybody notice?
+    Crossing(TrialCrossing),
     /// The bare server to which `--floor` compares.
     #[command(hide = true)]
     Floor(TrialFloor),
@@ -284,6 +286,22 @@ pub struct TrialEconomy {
     /// How often the area server is killed.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=1_000))]
     pub kills: u32,
+    #[command(flatten)]
+    pub(crate) common: TrialCommon,
+}
+
+/// Walkers over the borders of four areas: does anybody notice?
+#[derive(Debug, Clone, Args)]
+pub struct TrialCrossing {
+    /// How many players; one in five stands and looks.
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=2_000))]
+    pub players: u32,
+    /// Between players and area servers, each way, milliseconds.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=2_000))]
+    pub delay_ms: u64,
+    /// Of what goes between them so much is lost, percent; it is sent again, and what is behind it waits.
+    #[arg(long, default_value_t = 0.0)]
+    pub loss: f64,
     #[command(flatten)]
     pub(crate) common: TrialCommon,
 }

@@ -9,7 +9,7 @@
 //! | [`show_config`] | `pangea config` |
 //! | [`doctor`] | `pangea doctor` |
 //! | [`bots`] | `pangea bots` |
-//! | [`trial`] | `pangea trial join`, `field`, `crowd`, `economy` |
+//! | [`trial`] | `pangea trial join`, `field`, `crowd`, `economy`, `crossing` |
 //! | [`screen`] | tables and colours |
 
 pub mod bots;
@@ -56,6 +56,7 @@ fn dispatch(cli: &Cli, game: Game) -> anyhow::Result<ExitCode> {
             TrialCommand::Field(options) => trial::field::run(options),
             TrialCommand::Crowd(options) => trial::field::run_crowd(options),
             TrialCommand::Economy(options) => trial::economy::run(options),
+            TrialCommand::Crossing(options) => trial::crossing::run(options),
             TrialCommand::Floor(options) => trial::field::run_floor(options),
         },
         Some(Command::Up(_) | Command::Central(_) | Command::Spawner(_) | Command::Chat(_)) | None => {

@@ -6,6 +6,7 @@
 //! and all at once into the area after it was saved and stopped.
 
 mod cluster;
+pub mod crossing;
 pub mod economy;
 pub mod field;
 mod joining;
@@ -41,6 +42,7 @@ pub fn game_for_area(game: pangea_engine::Game) -> pangea_engine::Game {
     match () {
         () if chosen(field::meadow::CHOSEN) => field::meadow::game(),
         () if chosen(economy::market::CHOSEN) => economy::market::game(),
+        () if chosen(crossing::plain::CHOSEN) => crossing::plain::game(),
         () => game,
     }
 }

@@ -238,6 +238,28 @@ fn trial_economy_loses_and_doubles_nothing() {
     assert!(report["refusals"]["source_spent"].as_u64() > Some(0), "two go to each source: {report}");
 }
 
+/// Players walk over borders and pay each other, once straight and once over a bad line: no connection ends, nobody is
+/// lost or seen twice, nothing is done twice.
+#[test]
+fn trial_crossing_disconnects_nobody() {
+    for line in [["--delay-ms", "0"], ["--delay-ms", "20"]] {
+        let here = folder();
+        let arguments = ["trial", "crossing", "--players", "6", "--seconds", "12", "--seed", "7", "--json"];
+        let output = pangea(here.path(), &[&arguments[..], &line[..]].concat(), &[]);
+        let report: Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+        assert!(output.status.success(), "{report}");
+        let number =
+            |key: &str| report[key].as_f64().unwrap_or_else(|| panic!("{key} is missing in {report}"));
+        let zero = ["disconnects", "lost", "doubled", "stale_writes_accepted", "money_sum"];
+        zero.iter().for_each(|key| assert_eq!(number(key), 0.0, "{key} in {report}"));
+        assert_eq!((number("players"), number("areas"), number("seed")), (6.0, 4.0, 7.0), "{report}");
+        assert!(number("crossings") >= 4.0 && number("operations_committed") > 50.0, "{report}");
+        assert!(number("gap_ms_max") >= number("gap_ms_p99"), "{report}");
+        assert!(number("gap_ms_p99") >= number("gap_ms_p50") && number("updates_missed") >= 0.0, "{report}");
+    }
+}
+
 #[test]
 fn doctor_knows_a_database_of_a_newer_program() {
     let here = folder();

@@ -138,7 +138,7 @@ export class Connection extends Line {
     super(url, dial);
     this.entry = entry;
     this.offer = offer ?? null;
-    /** The server of the next Follow by WebTransport. @type {Offer | null} */
+    /** The server of the next Follow or Beside by WebTransport. @type {Offer | null} */
     this.beside = null;
     this.now = now;
     /** @type {Welcome | null} */
@@ -226,7 +226,7 @@ export class Connection extends Line {
       this.moved = true;
     } else if (message.type === "webtransport") {
       this.beside = { url: message.url, hashes: message.hashes };
-    } else if (message.type === "follow") {
+    } else if (message.type === "follow" || message.type === "beside") {
       message.offer = this.beside;
       this.beside = null;
     } else if (message.type === "pace") {

@@ -101,7 +101,7 @@ export const TILE = Object.freeze({
  * @typedef {{type: "refused", code: string, text: string}} Refused
  * @typedef {{type: "progress", state: string, position: number}} Progress
  * @typedef {{type: "follow", url: string, ticket: string, plain: boolean, prompt: boolean, offer?: Offer | null}} Follow  offer: from the message before it
- * @typedef {{type: "steer", epoch: number}} Steer
+ * @typedef {{type: "steer", epoch: number, acked: number | null}} Steer  acked: after a border, the highest input that was taken before
  * @typedef {{type: "switch", epoch: number}} Switch
  * @typedef {{type: "pong", nonce: number}} Pong
  * @typedef {{type: "notice", code: string, text: string}} Notice
@@ -109,8 +109,9 @@ export const TILE = Object.freeze({
  * @typedef {{type: "event", number: number, payload: Uint8Array}} GameEvent  as the schema says
  * @typedef {{type: "tile", x: number, y: number, kind: number}} Tile  one is another kind now; metres
  * @typedef {{type: "pace", percent: number}} Pace  how fast the area's time runs
- * @typedef {{type: "webtransport", url: string, hashes: Uint8Array[]}} ByWebTransport  the server of the Follow that comes
- * @typedef {Welcome | Update | SchemaText | GameEvent | Tile | Pace | ByWebTransport | Tiles | Refused | Progress | Follow | Steer | Switch | Pong | Notice} ServerMessage
+ * @typedef {{type: "webtransport", url: string, hashes: Uint8Array[]}} ByWebTransport  the server of the Follow or Beside that comes
+ * @typedef {{type: "beside", url: string, ticket: string, area: string, offer?: Offer | null}} Beside  the server beyond a border that is near
+ * @typedef {Welcome | Update | SchemaText | GameEvent | Tile | Pace | ByWebTransport | Tiles | Refused | Progress | Follow | Beside | Steer | Switch | Pong | Notice} ServerMessage
  */
 
 // ---- reading ------------------------------------------------------------------------------------------
@@ -166,7 +167,7 @@ function readServerMessage(kind, r) {
     case 0x84: return { type: "refused", code: r.string(), text: r.string() };
     case 0x85: return { type: "progress", state: r.string(), position: r.u32() };
     case 0x86: return { type: "follow", url: r.string(), ticket: r.string(), plain: r.bool(), prompt: r.bool() };
-    case 0x87: return { type: "steer", epoch: r.u64() };
+    case 0x87: return { type: "steer", epoch: r.u64(), acked: r.left > 0 ? r.u32() : null };
     case 0x88: return { type: "switch", epoch: r.u64() };
     case 0x89: return { type: "pong", nonce: r.u32() };
     case 0x8a: return { type: "notice", code: r.string(), text: r.string() };
@@ -178,6 +179,7 @@ function readServerMessage(kind, r) {
       const url = r.string();
       return { type: "webtransport", url, hashes: Array.from({ length: r.count(32) }, () => r.slice(32).slice()) };
     }
+    case 0x90: return { type: "beside", url: r.string(), ticket: r.string(), area: r.string() };
     default: return null;
   }
 }
@@ -372,7 +374,7 @@ function putServer(out, m) {
     case "progress": return message(out, 0x85, (w) => { w.string(m.state); w.u32(m.position); });
     case "follow":
       return message(out, 0x86, (w) => { w.string(m.url); w.string(m.ticket); w.bool(m.plain); w.bool(m.prompt); });
-    case "steer": return message(out, 0x87, (w) => w.u64(m.epoch));
+    case "steer": return message(out, 0x87, (w) => { w.u64(m.epoch); if (m.acked !== null) w.u32(m.acked); });
     case "switch": return message(out, 0x88, (w) => w.u64(m.epoch));
     case "pong": return message(out, 0x89, (w) => w.u32(m.nonce));
     case "notice": return message(out, 0x8a, (w) => { w.string(m.code); w.string(m.text); });
@@ -381,6 +383,7 @@ function putServer(out, m) {
     case "tile": return message(out, 0x8d, (w) => { w.i32(m.x); w.i32(m.y); w.u8(m.kind); });
     case "pace": return message(out, 0x8e, (w) => w.u8(m.percent));
     case "webtransport": return message(out, 0x8f, (w) => { w.string(m.url); w.varint(m.hashes.length); m.hashes.forEach((hash) => w.put(hash)); });
+    case "beside": return message(out, 0x90, (w) => { w.string(m.url); w.string(m.ticket); w.string(m.area); });
   }
 }
 

@@ -8,6 +8,7 @@
 
 /** @import { Land } from "./land.js" */
 /** @typedef {{seq: number, dx: number, dy: number}} Input */
+/** @typedef {{type: "input", seq: number, kind: number, payload: Uint8Array}} InputMessage */
 /** @typedef {{x0: number, y0: number, x1: number, y1: number}} Rect */
 
 /** Half the side of a walker, metres. */
@@ -24,6 +25,14 @@ export class Inputs {
     this.seq = 0;
     /** @type {Input[]} */
     this.open = [];
+    /** All that were given and not taken, of whatever kind. @type {InputMessage[]} */
+    this.untaken = [];
+  }
+
+  /** This was sent. @param {InputMessage} message */
+  gave(message) {
+    this.untaken.push(message);
+    if (this.untaken.length > MOST_OPEN) this.untaken.shift();
   }
 
   /** @param {number} dx @param {number} dy @returns {Input} */
@@ -42,22 +51,24 @@ export class Inputs {
   /** The server has taken all up to this number. @param {number} seq */
   taken(seq) {
     while (this.open.length > 0 && this.open[0].seq <= seq) this.open.shift();
+    while (this.untaken.length > 0 && this.untaken[0].seq <= seq) this.untaken.shift();
   }
 
   /** They got lost with their connection. @param {number} acked highest number that the new one knows */
   lost(acked) {
     this.open = [];
+    this.untaken = [];
     this.seq = Math.max(this.seq, acked);
   }
 
   /**
    * @param {{x: number, y: number}} from the place by the newest update
    * @param {number} stepM metres per input
-   * @param {Rect} extent @param {Land} land
+   * @param {Rect} extent @param {Rect[]} beyond @param {Land} land
    */
-  ahead(from, stepM, extent, land) {
+  ahead(from, stepM, extent, beyond, land) {
     let at = { x: from.x, y: from.y };
-    for (const { dx, dy } of this.open) at = walk(land, extent, at, dx * stepM, dy * stepM);
+    for (const { dx, dy } of this.open) at = walkOver(land, extent, beyond, at, dx * stepM, dy * stepM);
     return at;
   }
 }
@@ -77,6 +88,26 @@ export function walk(land, extent, from, dx, dy) {
   const x = along(from.x, dx, extent.x0, extent.x1, from.y, (line, across) => land.solid(line, across));
   const y = along(from.y, dy, extent.y0, extent.y1, x, (line, across) => land.solid(across, line));
   return { x, y };
+}
+
+/**
+ * {@link walk}, and on over the area's edge where one of these grounds lies.
+ * @param {Land} land @param {Rect} extent @param {Rect[]} beyond @param {{x: number, y: number}} from
+ * @param {number} dx @param {number} dy
+ */
+export function walkOver(land, extent, beyond, from, dx, dy) {
+  if (beyond.length === 0) return walk(land, extent, from, dx, dy);
+  const whole = beyond.reduce((all, r) => ({
+    x0: Math.min(all.x0, r.x0), y0: Math.min(all.y0, r.y0), x1: Math.max(all.x1, r.x1), y1: Math.max(all.y1, r.y1),
+  }), extent);
+  const half = RADIUS_M - TOUCH_M;
+  const on = (/** @type {number} */ x, /** @type {number} */ y) =>
+    [extent, ...beyond].some((r) => x >= r.x0 && x < r.x1 && y >= r.y0 && y < r.y1);
+  const may = (/** @type {{x: number, y: number}} */ at) =>
+    on(at.x - half, at.y - half) && on(at.x + half, at.y - half) && on(at.x - half, at.y + half) && on(at.x + half, at.y + half);
+  const there = walk(land, whole, from, dx, dy);
+  const tries = [there, { x: there.x, y: from.y }, { x: from.x, y: there.y }];
+  return tries.find(may) ?? walk(land, extent, from, dx, dy);
 }
 
 /**

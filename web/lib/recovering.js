@@ -25,6 +25,7 @@ export async function recover(world, closed, resumable) {
   clearTimeout(world.steerTimer);
   world.coming?.abandon(CLOSE.LEFT);
   world.coming = null;
+  world.crossing = null;
   world.become("dropped");
   // Lost again and again right after coming back: then it waits too.
   world.losses = world.now() - world.playedMs < STEADY_MS ? world.losses + 1 : 0;

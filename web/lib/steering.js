@@ -3,10 +3,11 @@
  * @module
  */
 
-import { Inputs, direction, walk } from "./predict.js";
+import { Inputs, direction, walkOver } from "./predict.js";
 
 /** @import { Connection } from "./connection.js" */
 /** @import { Land } from "./land.js" */
+/** @import { InputMessage, Rect } from "./predict.js" */
 
 /** A correction fades within about this time, ms. */
 const FADE_MS = 90;
@@ -26,6 +27,8 @@ export class Steering {
     this.before = null;
     /** @type {{x: number, y: number} | null} */
     this.ahead = null;
+    /** What lies beyond the area and is ready. @type {Rect[]} */
+    this.beyond = [];
     this.steppedMs = 0;
     this.tickMs = 50;
     this.error = { x: 0, y: 0, atMs: 0 };
@@ -54,12 +57,24 @@ export class Steering {
     }
     const input = this.inputs.add(Math.fround(this.wish.dx), Math.fround(this.wish.dy));
     const { kind, payload } = live.known.schema.input("Walk", input);
-    live.send({ type: "input", seq: input.seq, kind, payload });
+    this.give(live, { type: "input", seq: input.seq, kind, payload });
     if (!this.ahead) return;
     const step = this.stepM(live);
     this.before = this.ahead;
-    this.ahead = walk(land, welcome, this.ahead, input.dx * step, input.dy * step);
+    this.ahead = walkOver(land, welcome, this.beyond, this.ahead, input.dx * step, input.dy * step);
     this.steppedMs = now;
+  }
+
+  /** Sends an input, and keeps it until it is taken. @param {Connection} live @param {InputMessage} message */
+  give(live, message) {
+    this.inputs.gave(message);
+    live.send(message);
+  }
+
+  /** Another server has the character: it gets what the one before did not take. @param {Connection} live @param {number} acked */
+  goOn(live, acked) {
+    this.inputs.taken(acked);
+    if (this.inputs.untaken.length > 0) live.send(...this.inputs.untaken);
   }
 
   /** @param {Connection} live metres per input */
@@ -75,7 +90,7 @@ export class Steering {
     if (!welcome || !me) return;
     const shown = this.shown();
     this.inputs.taken(acked);
-    const ahead = this.inputs.ahead({ x: me.x, y: me.y }, this.stepM(live), welcome, land);
+    const ahead = this.inputs.ahead({ x: me.x, y: me.y }, this.stepM(live), welcome, this.beyond, land);
     if (!shown || !this.ahead || !this.before) {
       this.ahead = this.before = ahead;
       this.error = { x: 0, y: 0, atMs: this.now() };

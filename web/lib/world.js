@@ -1,12 +1,13 @@
 /**
  * Playing one character: enter, walk, and follow it through the servers.
  *
- * At most two connections are open: `live` plays, `coming` was opened for a move. entering.js has the way in,
- * following.js the moves between servers, recovering.js the way back after a loss. Only `enter` throws: all that
+ * `live` plays, `coming` was opened for a move, those of `beside` see what lies beyond the borders. entering.js has
+ * the way in, following.js the moves between servers, beside.js those over borders, recovering.js the way back after a loss. Only `enter` throws: all that
  * happens later is told by events.
  * @module
  */
 
+import { cross, crossed, dropAll, grounds, lostBeside, see } from "./beside.js";
 import { Ways } from "./dialing.js";
 import { Emitter } from "./emitter.js";
 import { enterAndConnect } from "./entering.js";
@@ -62,6 +63,10 @@ export class World extends Emitter {
     this.live = null;
     /** @type {Connection | null} */
     this.coming = null;
+    /** Of servers beyond the borders that are near. @type {Connection[]} */
+    this.beside = [];
+    /** Until the first update beyond a border. @type {{from: string, updateMs: number} | null} */
+    this.crossing = null;
     /** @type {PlainConnection | null} */
     this.plain = null;
     this.lands = new Lands();
@@ -125,7 +130,7 @@ export class World extends Emitter {
     if (!live?.steering || live.moved) return 0;
     const { kind, payload } = live.known.schema.input(name, values);
     const seq = this.steering.inputs.number();
-    live.send({ type: "input", seq, kind, payload });
+    this.steering.give(live, { type: "input", seq, kind, payload });
     return seq;
   }
 
@@ -144,6 +149,8 @@ export class World extends Emitter {
     const { live, plain } = this;
     live?.send({ type: "leave" });
     if (live) live.wished = true;
+    // One of them may have the character a moment later.
+    for (const beside of this.beside) beside.send({ type: "leave" });
     plain?.hangUp();
     this.life.abort();
     const refusal = new Refusal("left", "You have left the world.");
@@ -189,8 +196,8 @@ export class World extends Emitter {
 
   // ---- playing ---------------------------------------------------------------------------------------
 
-  /** From now on this connection plays. @param {Connection} connection */
-  play(connection) {
+  /** From now on this connection plays. @param {Connection} connection @param {number | null} [acked] over a border: what was taken before it */
+  play(connection, acked = null) {
     const { welcome } = connection;
     if (!welcome) return;
     this.live = connection;
@@ -198,11 +205,13 @@ export class World extends Emitter {
     this.playedMs = this.now();
     this.land = this.lands.of(welcome.area);
     this.land.forgetAsked();
-    this.steering.restart(welcome.acked);
+    this.steering.beyond = grounds(this);
+    if (acked === null) this.steering.restart(welcome.acked);
+    else this.steering.goOn(connection, acked);
     this.entities.become(connection.known);
     this.pingMs = 0;
     this.timer ??= setInterval(() => this.tick(), 10);
-    this.steering.correct(connection, this.land, welcome.acked);
+    this.steering.correct(connection, this.land, acked ?? welcome.acked);
     this.become("in");
   }
 
@@ -231,6 +240,14 @@ export class World extends Emitter {
       if (message.type === "steer" || (message.type === "welcome" && message.steering)) take(this, connection);
       return;
     }
+    if (this.beside.includes(connection)) {
+      const steers = message.type === "steer" || (message.type === "welcome" && message.steering);
+      if (message.type === "steer" && connection.welcome) connection.welcome.epoch = message.epoch;
+      if (message.type === "welcome") this.steering.beyond = grounds(this);
+      const newer = (connection.welcome?.epoch ?? 0) > (this.live?.welcome?.epoch ?? 0);
+      if (steers && newer) cross(this, connection, message.type === "steer" ? message.acked : null);
+      return;
+    }
     if (connection !== this.live) return;
     switch (message.type) {
       case "pong":
@@ -240,6 +257,7 @@ export class World extends Emitter {
       case "progress": return this.emit("progress", { state: message.state, position: message.position });
       case "notice": return this.emit("notice", { code: message.code, text: message.text });
       case "follow": return offer(this, message);
+      case "beside": return see(this, message);
       case "pace": return this.emit("pace", message.percent);
       case "event": {
         const event = connection.known.schema.event(message.number, message.payload);
@@ -275,6 +293,7 @@ export class World extends Emitter {
     }
     this.steering.correct(connection, this.land, connection.known.acked);
     this.entities.tell(changes);
+    crossed(this, connection);
     this.emit("update", changes);
   }
 
@@ -321,13 +340,18 @@ export class World extends Emitter {
       }
       return;
     }
+    if (this.beside.includes(connection)) {
+      lostBeside(this, connection);
+      this.steering.beyond = grounds(this);
+      return;
+    }
     if (connection !== this.live) return;
     this.live = null;
     this.gone = connection;
     if (this.life.signal.aborted || (connection.wished && closed.code === CLOSE.LEFT)) return;
     const end = endOf(closed);
     if (end) this.finish(end);
-    else if (closed.code === CLOSE.MOVED && this.coming) awaitSteer(this);
+    else if (closed.code === CLOSE.MOVED && (this.coming || this.beside.length > 0)) awaitSteer(this);
     else void recover(this, closed, mayResume(closed) ? connection : null);
   }
 
@@ -347,6 +371,8 @@ export class World extends Emitter {
     clearTimeout(this.steerTimer);
     this.offer = null;
     this.live?.send({ type: "leave" });
+    this.crossing = null;
+    dropAll(this);
     const lines = [this.live, this.coming, this.plain];
     this.live = this.coming = this.plain = this.gone = null;
     for (const line of lines) line?.abandon(CLOSE.LEFT);

@@ -18,6 +18,7 @@
  * @property {EnterProgress} progress how far a wish to enter or to go on is
  * @property {FollowOffer} follow another server is ready
  * @property {{from: string, to: string, epoch: number, gapMs: number}} switch another server plays now; nothing to do
+ * @property {{from: string, to: string, gapMs: number}} crossed it walked over a border, and another server plays; nothing to do
  * @property {{code: number, refusal: Refusal | null, attempt: number, retryInMs: number}} drop the connection was lost
  * @property {{how: "resumed" | "entered", attempts: number}} resume and it is back
  * @property {Refusal} refused a «no» to the last wish

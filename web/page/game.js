@@ -6,6 +6,7 @@ import { Deeds } from "./deeds.js";
 import { Picture, drawMinimap } from "./picture.js";
 import { showPlaces } from "./places.js";
 import { sentence } from "./progress.js";
+import { seamsText } from "./seams.js";
 import { change, settings } from "./settings.js";
 import { hourName, hourOf } from "./sky.js";
 import { listen } from "./walk_input.js";
@@ -30,6 +31,8 @@ const QUIET_CODES = ["too_fast", "bad_input"];
 export class Game {
   /** @param {World} world @param {Api} api @param {() => void} leave */
   constructor(world, api, leave) {
+    /** @type {{from: string, to: string, gapMs: number} | null} */
+    this.lastCrossing = null;
     this.world = world;
     this.api = api;
     this.leave = leave;
@@ -231,6 +234,7 @@ export class Game {
       for (const id of ["go-on-dialog", "follow-dialog"]) dialog(id).close();
       this.toast(`You are in ${this.areaTitle()}.`);
     });
+    world.on("crossed", (crossing) => { this.lastCrossing = crossing; });
     world.on("drop", ({ retryInMs, attempt, refusal }) => this.countDown(retryInMs, attempt, refusal?.text ?? ""));
     world.on("resume", () => {
       clearInterval(this.countdown);
@@ -333,9 +337,9 @@ export class Game {
     const others = Math.max(0, [...world.entities].filter(({ kind }) => kind === 0).length - 1);
     const seen = others === 1 ? "1 other in view" : `${others} others in view`;
     const ping = Number.isNaN(world.rttMs) ? "" : ` · ${Math.round(world.rttMs)} ms`;
-    // The tick says something only to who looks at servers and their borders.
-    const tick = settings.borders ? ` · tick ${world.entities.known.tick}` : "";
-    $("hud-numbers").textContent = `${seen}${ping}${tick}`;
+    $("hud-numbers").textContent = `${seen}${ping}`;
+    $("hud-seams").hidden = !settings.borders;
+    if (settings.borders) $("hud-seams").textContent = seamsText(world, this.lastCrossing);
     if (settings.minimap) drawMinimap(canvas("minimap"), this.picture);
   }
 }

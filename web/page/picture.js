@@ -12,6 +12,7 @@ import { Ground } from "./ground.js";
 import { drawLying } from "./lying.js";
 import { Poses, drawName, drawPerson } from "./people.js";
 import { isThing, nearestForHands } from "./reach.js";
+import { drawBeside, drawOwners } from "./seams.js";
 import { settings } from "./settings.js";
 import { Night, darkness, hourOf } from "./sky.js";
 import { Things, drawPortal } from "./things.js";
@@ -99,7 +100,11 @@ export class Picture {
     this.drawDark(standing, left, top, px);
     this.drawBars(standing, left, top, px);
     this.effects.draw(pen, left, top, px, nowMs);
-    if (settings.borders) this.drawBorders(left, top, px);
+    if (settings.borders) {
+      this.drawBorders(left, top, px);
+      drawBeside(this.world, { pen, left, top, px });
+      drawOwners(this.world, standing, { pen, left, top, px });
+    }
     if (settings.names) this.drawNames(standing, left, top, px);
     this.drawMarks(standing, left, top, px, nowMs);
     this.drawVignette(nowMs);

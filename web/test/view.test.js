@@ -150,7 +150,7 @@ test("inputs that the server has not taken are walked ahead", () => {
   const inputs = new Inputs();
   for (let n = 0; n < 4; n++) inputs.add(1, 0);
   inputs.taken(2);
-  assert.deepEqual(inputs.ahead({ x: 10, y: 10 }, 0.25, EXTENT, new Land()), { x: 10.5, y: 10 });
+  assert.deepEqual(inputs.ahead({ x: 10, y: 10 }, 0.25, EXTENT, [], new Land()), { x: 10.5, y: 10 });
   inputs.lost(0);
   assert.equal(inputs.add(0, 1).seq, 5, "numbers never go back");
 });

@@ -68,7 +68,7 @@ test("make before break: the new server plays once it steers, and nobody notices
     changed: [], entered: [{ id: 5, kind: 0, x: 5_000, y: 0, components: [character("Ada")] }] });
   assert.equal(world.me()?.x, 10, "the old one plays until then");
   one.tell({ type: "switch", epoch: 2 });
-  two.tell({ type: "steer", epoch: 2 });
+  two.tell({ type: "steer", epoch: 2, acked: null });
   one.end(4001);
   assert.equal(world.me()?.x, 50);
   assert.equal(world.welcome?.area, "isles/forest/0");
@@ -83,7 +83,7 @@ test("the old server may close before the new one steers", async () => {
   sockets[1].accept().tell(welcome({ steering: false, epoch: 2 }), whole(7, 5_000));
   one.tell({ type: "switch", epoch: 2 }).end(4001);
   assert.equal(world.me()?.x, 10, "what was seen last stays");
-  sockets[1].tell({ type: "steer", epoch: 2 });
+  sockets[1].tell({ type: "steer", epoch: 2, acked: null });
   assert.equal(world.me()?.x, 50);
   assert.deepEqual(events, ["follow", "closed ws://one/play 4001", "switch"]);
 });

@@ -15,7 +15,7 @@ export class Connection extends Line {
     constructor(url: string, entry: Entry, dial: Dial, now: () => number, schema?: Schema, offer?: Offer | null);
     entry: Entry;
     offer: Offer | null;
-    /** The server of the next Follow by WebTransport. @type {Offer | null} */
+    /** The server of the next Follow or Beside by WebTransport. @type {Offer | null} */
     beside: Offer | null;
     now: () => number;
     /** @type {Welcome | null} */

@@ -265,9 +265,13 @@ export type Follow = {
     prompt: boolean;
     offer?: Offer | null;
 };
+/**
+ * acked: after a border, the highest input that was taken before
+ */
 export type Steer = {
     type: "steer";
     epoch: number;
+    acked: number | null;
 };
 export type Switch = {
     type: "switch";
@@ -315,12 +319,22 @@ export type Pace = {
     percent: number;
 };
 /**
- * the server of the Follow that comes
+ * the server of the Follow or Beside that comes
  */
 export type ByWebTransport = {
     type: "webtransport";
     url: string;
     hashes: Uint8Array[];
 };
-export type ServerMessage = Welcome | Update | SchemaText | GameEvent | Tile | Pace | ByWebTransport | Tiles | Refused | Progress | Follow | Steer | Switch | Pong | Notice;
+/**
+ * the server beyond a border that is near
+ */
+export type Beside = {
+    type: "beside";
+    url: string;
+    ticket: string;
+    area: string;
+    offer?: Offer | null;
+};
+export type ServerMessage = Welcome | Update | SchemaText | GameEvent | Tile | Pace | ByWebTransport | Tiles | Refused | Progress | Follow | Beside | Steer | Switch | Pong | Notice;
 import type { Offer } from "./dialing.js";

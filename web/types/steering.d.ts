@@ -18,6 +18,8 @@ export class Steering {
         x: number;
         y: number;
     } | null;
+    /** What lies beyond the area and is ready. @type {Rect[]} */
+    beyond: Rect[];
     steppedMs: number;
     tickMs: number;
     error: {
@@ -31,6 +33,10 @@ export class Steering {
     turn(dx: number, dy: number): void;
     /** Sends what is due; called often. @param {Connection} live @param {Land} land */
     step(live: Connection, land: Land): void;
+    /** Sends an input, and keeps it until it is taken. @param {Connection} live @param {InputMessage} message */
+    give(live: Connection, message: InputMessage): void;
+    /** Another server has the character: it gets what the one before did not take. @param {Connection} live @param {number} acked */
+    goOn(live: Connection, acked: number): void;
     /** @param {Connection} live metres per input */
     stepM(live: Connection): number;
     /** The server says where the character is. @param {Connection} live @param {Land} land @param {number} acked */
@@ -44,5 +50,7 @@ export class Steering {
     restart(acked: number): void;
 }
 import { Inputs } from "./predict.js";
+import type { Rect } from "./predict.js";
 import type { Connection } from "./connection.js";
 import type { Land } from "./land.js";
+import type { InputMessage } from "./predict.js";

@@ -22,6 +22,13 @@ export class World extends Emitter<WorldEvents> {
     live: Connection | null;
     /** @type {Connection | null} */
     coming: Connection | null;
+    /** Of servers beyond the borders that are near. @type {Connection[]} */
+    beside: Connection[];
+    /** Until the first update beyond a border. @type {{from: string, updateMs: number} | null} */
+    crossing: {
+        from: string;
+        updateMs: number;
+    } | null;
     /** @type {PlainConnection | null} */
     plain: PlainConnection | null;
     lands: Lands;
@@ -86,8 +93,8 @@ export class World extends Emitter<WorldEvents> {
     get welcome(): import("./frames.js").Welcome | null;
     /** Asks for the chunks that are missing around the character. @param {number} [radius] metres; else its view */
     askLand(radius?: number): void;
-    /** From now on this connection plays. @param {Connection} connection */
-    play(connection: Connection): void;
+    /** From now on this connection plays. @param {Connection} connection @param {number | null} [acked] over a border: what was taken before it */
+    play(connection: Connection, acked?: number | null): void;
     /** @param {Connection} connection @param {ServerMessage} message */
     took(connection: Connection, message: ServerMessage): void;
     /** @param {Connection} connection @param {Update} update */

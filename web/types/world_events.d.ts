@@ -22,6 +22,14 @@ export type WorldEvents = {
         gapMs: number;
     };
     /**
+     * it walked over a border, and another server plays; nothing to do
+     */
+    crossed: {
+        from: string;
+        to: string;
+        gapMs: number;
+    };
+    /**
      * the connection was lost
      */
     drop: {

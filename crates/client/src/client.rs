@@ -1,5 +1,6 @@
 //! Central's HTTP API: accounts, characters, worlds.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -156,6 +157,11 @@ impl Client {
     /// refused when it connects, with `version_mismatch`, instead of being misread.
     pub fn playing_only(&self, schema: u64) -> Self {
         Self { dialer: self.dialer.clone().playing_only(schema), ..self.clone() }
+    }
+
+    /// This client with its game sockets through an HTTP proxy (`CONNECT`); what it asks central goes as before.
+    pub fn playing_through(&self, proxy: SocketAddr) -> Self {
+        Self { dialer: self.dialer.clone().playing_through(proxy), ..self.clone() }
     }
 
     /// Makes an account and logs it in.

@@ -8,6 +8,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use http::Uri;
 use pangea_world::frames::{ClientMessage, Entry, ServerMessage, read_server_frame};
 use pangea_world::{Code, GAME_PROTOCOL_VERSION, Refusal};
+use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -57,6 +58,10 @@ pub struct Connection {
     pub(crate) token: Option<[u8; 16]>,
     pub(crate) steering: bool,
     pub(crate) epoch: u64,
+    /// With Steer after a border: the highest input that the server before took.
+    pub(crate) goes_on_after: Option<u32>,
+    /// When the last update came.
+    pub(crate) updated: Option<Instant>,
     pub(crate) view: View,
     pub(crate) traffic: Traffic,
     /// The last «no», which explains a close.
@@ -90,6 +95,8 @@ impl Connection {
             token: None,
             steering: false,
             epoch: 0,
+            goes_on_after: None,
+            updated: None,
             view: View::default(),
             traffic: Traffic::default(),
             refusal: None,
@@ -186,9 +193,10 @@ impl Connection {
                 self.epoch = welcome.epoch;
                 self.view = View::new(welcome);
             }
-            ServerMessage::Steer { epoch } => {
+            ServerMessage::Steer { epoch, acked } => {
                 self.steering = true;
                 self.epoch = *epoch;
+                self.goes_on_after = *acked;
             }
             ServerMessage::Switch { .. } => self.steering = false,
             ServerMessage::Schema { hash, text } => match Schema::read(*hash, text) {
@@ -207,6 +215,7 @@ impl Connection {
                     self.refusal = Some(refusal);
                     return Said::Closed(None);
                 }
+                self.updated = Some(Instant::now());
                 Said::Updated(self.view.acked)
             }
             message => Said::Message(message),

@@ -1,6 +1,7 @@
 //! Opens TCP, with TLS over it where the address says so; for HTTP and for game sockets alike.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, RwLock};
 use std::task::{Context, Poll};
@@ -11,7 +12,7 @@ use http::Uri;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -19,6 +20,9 @@ use crate::{Error, Trust};
 
 /// From the first packet to a connection that can be used.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Most bytes of what a proxy says before it carries.
+const MOST_PROXY_HEAD: usize = 4 << 10;
 
 /// One connection, encrypted or not.
 pub(crate) enum Stream {
@@ -32,15 +36,21 @@ pub(crate) struct Dialer {
     trust: Arc<RwLock<Trust>>,
     /// The one schema that this client can play.
     schema: Option<u64>,
+    /// Game sockets go through this proxy.
+    through: Option<SocketAddr>,
 }
 
 impl Dialer {
     pub(crate) fn new(trust: Trust) -> Self {
-        Self { trust: Arc::new(RwLock::new(trust)), schema: None }
+        Self { trust: Arc::new(RwLock::new(trust)), schema: None, through: None }
     }
 
     pub(crate) fn playing_only(self, schema: u64) -> Self {
         Self { schema: Some(schema), ..self }
+    }
+
+    pub(crate) fn playing_through(self, proxy: SocketAddr) -> Self {
+        Self { through: Some(proxy), ..self }
     }
 
     pub(crate) fn schema(&self) -> Option<u64> {
@@ -64,7 +74,12 @@ impl Dialer {
         let host = uri.host().ok_or_else(|| Error::Protocol(format!("«{what}» names no host")))?;
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-        let tcp = TcpStream::connect((host, port)).await.map_err(|error| Error::transport(&what, error))?;
+        let through = self.through.filter(|_| matches!(uri.scheme_str(), Some("ws" | "wss")));
+        let tcp = match through {
+            Some(proxy) => connect_through(proxy, host, port).await,
+            None => TcpStream::connect((host, port)).await,
+        };
+        let tcp = tcp.map_err(|error| Error::transport(&what, error))?;
         // Inputs are small and must not wait for each other.
         tcp.set_nodelay(true).map_err(|error| Error::transport(&what, error))?;
         if !secure {
@@ -78,6 +93,25 @@ impl Dialer {
             .map_err(|error| Error::transport(&what, error))?;
         Ok(Stream::Tls(Box::new(tls)))
     }
+}
+
+/// By an HTTP proxy's CONNECT.
+async fn connect_through(proxy: SocketAddr, host: &str, port: u16) -> io::Result<TcpStream> {
+    let mut tcp = TcpStream::connect(proxy).await?;
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let ask = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n");
+    tcp.write_all(ask.as_bytes()).await?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        if head.len() >= MOST_PROXY_HEAD {
+            return Err(io::Error::other("the proxy's answer is too long"));
+        }
+        head.push(tcp.read_u8().await?);
+    }
+    if !head.starts_with(b"HTTP/1.1 200") && !head.starts_with(b"HTTP/1.0 200") {
+        return Err(io::Error::other("the proxy refuses"));
+    }
+    Ok(tcp)
 }
 
 impl tower::Service<Uri> for Dialer {

@@ -1,8 +1,10 @@
 //! Playing: input, events, and the way through the servers.
 //!
-//! A game holds up to three connections. `live` is steered. `coming` was opened for a move and only sees until
-//! its server says Steer; then it becomes `live`, and the old one is read as `leaving` until it is closed: make
-//! before break. A lost connection is resumed with its token; if that fails, central is asked anew.
+//! `live` is steered. `coming` was opened for a move and only sees until its server says Steer; then it becomes
+//! `live`, and the old one is read as `leaving` until it is closed: make before break. `beside` are those of
+//! neighbours to whose borders the character is near: whichever says Steer is `live` from then on, and inputs
+//! that the old one did not take are given again. A lost connection is resumed with its token; if that fails,
+//! central is asked anew.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::pending;
@@ -13,7 +15,7 @@ use pangea_world::frames::{ClientMessage, Entry, ServerMessage, close};
 use pangea_world::id::CharacterId;
 use pangea_world::{Code, Refusal};
 use serde::Serialize;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -26,6 +28,10 @@ use crate::{Client, Error, Values, View};
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Inputs whose way is measured at the same time.
 const MEASURED_INPUTS: usize = 64;
+/// Neighbours that are seen at the same time: those of a corner.
+const MOST_BESIDE: usize = 3;
+/// How long the next server may take to steer after the old one let go.
+const STEER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What happens to a player.
 #[derive(Debug)]
@@ -59,6 +65,15 @@ pub enum Event {
     Moved {
         /// The new area.
         area: String,
+    },
+    /// The character walked over a border: the server beyond it has it now. Nothing is to be done.
+    Crossed {
+        /// The area before, as `world/ground/layer`.
+        from: String,
+        /// The area now.
+        to: String,
+        /// From the last update of the server before to the first of this one, less the time between two updates.
+        gap: Duration,
     },
     /// The move failed; the character stays where it is.
     Stayed(Error),
@@ -120,8 +135,16 @@ pub struct Game {
     opening: Option<(Opening, String)>,
     healing: Option<Opening>,
     offer: Option<Offer>,
+    beside: Vec<Connection>,
+    opening_beside: JoinSet<Result<Connection, Error>>,
+    /// The area before a border, and its last update, until the first one of the area behind it.
+    crossing: Option<(String, Option<Instant>)>,
+    /// The server let the character go over a border, and when another one must steer it.
+    let_go: Option<Instant>,
     events: VecDeque<Event>,
     inputs: VecDeque<(u32, Instant)>,
+    /// Those that no server has taken yet.
+    untaken: VecDeque<ClientMessage>,
     seq: u32,
     nonce: u32,
     left: bool,
@@ -155,8 +178,13 @@ impl Game {
             opening: None,
             healing: None,
             offer: None,
+            beside: Vec::new(),
+            opening_beside: JoinSet::new(),
+            crossing: None,
+            let_go: None,
             events: VecDeque::new(),
             inputs: VecDeque::new(),
+            untaken: VecDeque::new(),
             seq: 0,
             nonce: 0,
             left: false,
@@ -206,7 +234,10 @@ impl Game {
     /// What all connections of this game received so far.
     pub fn traffic(&self) -> Traffic {
         let all = [self.live.as_ref(), self.coming.as_ref(), self.leaving.as_ref().map(|(old, _)| old)];
-        all.into_iter().flatten().fold(self.past, |sum, connection| plus(sum, connection.traffic))
+        all.into_iter()
+            .flatten()
+            .chain(&self.beside)
+            .fold(self.past, |sum, connection| plus(sum, connection.traffic))
     }
 
     // ---- what is wished ------------------------------------------------------------------------------
@@ -217,7 +248,7 @@ impl Game {
         let (dx, dy) = if length > 1.0 { (dx / length, dy / length) } else { (dx, dy) };
         if self.is_steering() {
             let seq = self.next_input();
-            self.say(ClientMessage::walk(seq, dx, dy)).await;
+            self.give(ClientMessage::walk(seq, dx, dy)).await;
         }
     }
 
@@ -231,9 +262,17 @@ impl Game {
         let (kind, payload) = self.view().schema().ok_or_else(unknown)?.input(name, values)?;
         if self.is_steering() {
             let seq = self.next_input();
-            self.say(ClientMessage::Input { seq, kind, payload }).await;
+            self.give(ClientMessage::Input { seq, kind, payload }).await;
         }
         Ok(())
+    }
+
+    async fn give(&mut self, input: ClientMessage) {
+        if self.untaken.len() == MEASURED_INPUTS {
+            self.untaken.pop_front();
+        }
+        self.untaken.push_back(input.clone());
+        self.say(input).await;
     }
 
     fn next_input(&mut self) -> u32 {
@@ -306,6 +345,11 @@ impl Game {
         self.over = true;
         self.coming = None;
         self.leaving = None;
+        // One of them may have the character a moment later.
+        for beside in &mut self.beside {
+            let _ = beside.send(&ClientMessage::Leave).await;
+        }
+        self.beside.clear();
         if let Some(mut live) = self.live.take() {
             leave(&mut live).await;
             self.past = plus(self.past, live.traffic);
@@ -344,9 +388,13 @@ impl Game {
                 opened = joined_opening(&mut self.opening) => self.opened(opened),
                 said = said(&mut self.coming) => self.coming_said(said),
                 () = left(&mut self.leaving) => self.forget_leaving(),
+                (at, said) = beside_said(&mut self.beside) => self.beside_said(at, &said),
+                Some(opened) = self.opening_beside.join_next() => self.sees(opened),
+                () = until(self.let_go) => self.not_taken(),
                 said = said(&mut self.live) => self.live_said(said),
             }
             self.promote();
+            self.cross().await;
         }
     }
 
@@ -395,7 +443,85 @@ impl Game {
         let old = std::mem::replace(&mut self.live, self.coming.take());
         self.leaving = old.map(|old| (old, Instant::now() + LEAVE_TIMEOUT));
         self.inputs.clear();
+        self.untaken.clear();
         self.events.push_back(Event::Moved { area: self.area().to_owned() });
+    }
+
+    /// A neighbour's connection stands.
+    fn sees(&mut self, opened: Result<Result<Connection, Error>, JoinError>) {
+        // What cannot be reached is offered again by the server, for as long as it is near.
+        let Ok(Ok(connection)) = opened else { return };
+        if let Some(older) = self.beside.iter().position(|beside| beside.url == connection.url) {
+            self.forget_beside(older);
+        }
+        if self.beside.len() == MOST_BESIDE {
+            self.forget_beside(0);
+        }
+        self.beside.push(connection);
+    }
+
+    fn forget_beside(&mut self, at: usize) {
+        let old = self.beside.remove(at);
+        self.past = plus(self.past, old.traffic);
+    }
+
+    fn beside_said(&mut self, at: usize, said: &Said) {
+        if let Said::Closed(_) = said {
+            self.forget_beside(at);
+            if self.let_go.is_some() && self.beside.is_empty() {
+                self.not_taken();
+            }
+        }
+    }
+
+    /// The old server let go, and no other one has taken over.
+    fn not_taken(&mut self) {
+        self.let_go = None;
+        self.heal_if_alone();
+    }
+
+    /// The server beyond the border steers the character from now on; it is given what the old one did not take.
+    async fn cross(&mut self) {
+        let epoch = self.live.as_ref().map_or(0, |live| live.epoch);
+        let steers = |beside: &Connection| beside.steering && beside.epoch > epoch;
+        let Some(at) = self.beside.iter().position(steers) else { return };
+        let mut next = self.beside.remove(at);
+        self.forget_leaving();
+        if let Some(healing) = self.healing.take() {
+            healing.abort();
+        }
+        self.let_go = None;
+        if let Some(acked) = next.goes_on_after {
+            self.forget_taken(acked);
+            for input in &self.untaken {
+                // A lost connection shows itself in next_event.
+                let _ = next.send(input).await;
+            }
+        } else {
+            self.untaken.clear();
+        }
+        let old = self.live.replace(next);
+        if self.crossing.is_none() {
+            let before = old.as_ref().map(|old| (old.view.area.clone(), old.updated));
+            self.crossing = before.or_else(|| Some((String::new(), None)));
+        }
+        self.leaving = old.map(|old| (old, Instant::now() + LEAVE_TIMEOUT));
+    }
+
+    fn forget_taken(&mut self, acked: u32) {
+        let taken =
+            |input: &ClientMessage| matches!(input, ClientMessage::Input { seq, .. } if *seq <= acked);
+        while self.untaken.front().is_some_and(taken) {
+            self.untaken.pop_front();
+        }
+    }
+
+    /// The first update behind a border.
+    fn crossed(&mut self) {
+        let Some((from, before)) = self.crossing.take() else { return };
+        let tick = Duration::from_secs_f64(1.0 / f64::from(self.view().tick_hz.max(1)));
+        let gap = before.map_or(Duration::ZERO, |before| before.elapsed().saturating_sub(tick));
+        self.events.push_back(Event::Crossed { from, to: self.area().to_owned(), gap });
     }
 
     fn forget_leaving(&mut self) {
@@ -409,6 +535,8 @@ impl Game {
             Said::Message(message) => message,
             Said::Updated(acked) => {
                 let seen = self.measure(acked);
+                self.forget_taken(acked);
+                self.crossed();
                 return self.events.push_back(Event::Updated { seen });
             }
             Said::Raw(data) => return self.events.push_back(Event::Raw(data)),
@@ -434,6 +562,14 @@ impl Game {
                     return self.follow();
                 }
                 Event::Offered
+            }
+            ServerMessage::Beside { url, ticket, .. } => {
+                let dialer = self.client.dialer.clone();
+                if self.opening_beside.len() < 2 * MOST_BESIDE {
+                    self.opening_beside
+                        .spawn(async move { Connection::open(&dialer, &url, first(ticket, false)).await });
+                }
+                return;
             }
             // This client speaks WebSocket alone.
             ServerMessage::WebTransport { .. } => return,
@@ -461,7 +597,13 @@ impl Game {
     fn closed(&mut self, code: Option<u16>) {
         let Some(live) = self.live.take() else { return };
         self.past = plus(self.past, live.traffic);
+        if code == Some(close::MOVED) && !live.steering && !self.beside.is_empty() {
+            self.crossing = Some((live.view.area.clone(), live.updated));
+            self.let_go = Some(Instant::now() + STEER_TIMEOUT);
+            return;
+        }
         self.inputs.clear();
+        self.untaken.clear();
         let refusal = |code, text: &str| live.refusal.clone().unwrap_or_else(|| Refusal::new(code, text));
         match code {
             Some(close::MOVED) if self.coming.is_some() || self.opening.is_some() => {}
@@ -482,12 +624,14 @@ impl Game {
     }
 
     fn heal_if_alone(&mut self) {
-        if self.live.is_none() && self.coming.is_none() && self.opening.is_none() && self.healing.is_none() {
+        let alone = self.live.is_none() && self.coming.is_none() && self.opening.is_none();
+        if alone && self.let_go.is_none() && self.healing.is_none() {
             self.heal(String::new(), None);
         }
     }
 
     fn heal(&mut self, url: String, token: Option<[u8; 16]>) {
+        self.crossing = None;
         self.events.push_back(Event::Lost);
         self.healing = Some(tokio::spawn(heal(self.client.clone(), self.character, url, token)));
     }
@@ -584,6 +728,23 @@ fn may_pass(error: &Error) -> bool {
 async fn said(connection: &mut Option<Connection>) -> Said {
     match connection {
         Some(connection) => connection.next().await,
+        None => pending().await,
+    }
+}
+
+/// Whichever of the neighbours says something, and its place.
+async fn beside_said(beside: &mut [Connection]) -> (usize, Said) {
+    if beside.is_empty() {
+        return pending().await;
+    }
+    let all = beside.iter_mut().map(|connection| Box::pin(connection.next()));
+    let (said, at, _) = futures_util::future::select_all(all).await;
+    (at, said)
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
         None => pending().await,
     }
 }

@@ -179,7 +179,7 @@ async fn a_move_makes_the_new_connection_before_it_breaks_the_old_one() {
     let (first, mut coming) = tokio::join!(event(&mut game), servers);
     assert!(matches!(first, Event::Pong(1)), "{first:?}");
     assert_eq!(game.url(), old.url());
-    coming.say(&ServerMessage::Steer { epoch: 4 }).await;
+    coming.say(&ServerMessage::Steer { epoch: 4, acked: None }).await;
     assert!(matches!(event(&mut game).await, Event::Moved { .. }));
     assert_eq!((game.url(), game.epoch()), (new.url().as_str(), 4));
     game.move_towards(1.0, 0.0).await;

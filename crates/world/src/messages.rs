@@ -32,12 +32,12 @@ pub struct Envelope {
     /// What is said; none for a bare acknowledgement.
     #[prost(
         oneof = "Body",
-        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 50, 51, 52, 53, 60, 61, 62, 63, 64"
+        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 60, 61, 62, 63, 64"
     )]
     pub body: Option<Body>,
 }
 
-/// Every message of every link. Tags 3-7 handshake, 10-29 area → central, 30-45 central → area,
+/// Every message of every link. Tags 3-7 handshake, 10-29 area → central, 30-46 central → area,
 /// 50-53 spawner → central, 60-64 central → spawner.
 #[derive(Clone, PartialEq, Oneof)]
 pub enum Body {
@@ -102,6 +102,12 @@ pub enum Body {
     /// A character's record could not be read here: it is put aside, for an operator to look at.
     #[prost(message, tag = "24")]
     Damaged(CharacterAt),
+    /// A crossing that central prepared is not wanted any more: the character walked away from that border.
+    #[prost(message, tag = "25")]
+    CallOff(CharacterAt),
+    /// One that was prepared for a border and only saw is gone; nothing of it was owned.
+    #[prost(message, tag = "26")]
+    SeesNoMore(CharacterAt),
     /// An area server's WebTransport has another certificate.
     #[prost(message, tag = "29")]
     WebTransport(WebTransport),
@@ -154,6 +160,10 @@ pub enum Body {
     /// What became of a checkpoint: the answer to [`Body::SaveArea`].
     #[prost(message, tag = "45")]
     AreaSaved(AreaSaved),
+    /// Your client is connected at the neighbour: the character may walk over the border there. Taken back by
+    /// [`Body::Withdraw`].
+    #[prost(message, tag = "46")]
+    Beside(CharacterAt),
 
     /// A spawner says what it can start and what runs.
     #[prost(message, tag = "50")]
@@ -335,6 +345,20 @@ pub struct CharacterAt {
     pub transfer: Vec<u8>,
 }
 
+/// Where a character went over a border, and what its client was told.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct Crossing {
+    /// Metres, on the new owner's ground.
+    #[prost(double, tag = "1")]
+    pub x: f64,
+    /// Metres.
+    #[prost(double, tag = "2")]
+    pub y: f64,
+    /// The highest of its inputs that was taken.
+    #[prost(uint32, tag = "3")]
+    pub acked: u32,
+}
+
 /// A character that went over in a handoff.
 #[derive(Clone, PartialEq, Message)]
 pub struct Grant {
@@ -350,6 +374,9 @@ pub struct Grant {
     /// Its record, as the owner before wrote it; empty: it has none.
     #[prost(bytes = "vec", tag = "4")]
     pub record: Vec<u8>,
+    /// If it walked over a border: it comes in exactly there.
+    #[prost(message, optional, tag = "5")]
+    pub crossing: Option<Crossing>,
 }
 
 /// The area serves players.
@@ -448,6 +475,9 @@ pub struct Commit {
     /// The engine's record of it, at most [`MAX_RECORD_BYTES`]; empty: as it was written last.
     #[prost(bytes = "vec", tag = "4")]
     pub record: Vec<u8>,
+    /// If it walked over a border: nobody asked for this Commit, the area saw it.
+    #[prost(message, optional, tag = "5")]
+    pub crossing: Option<Crossing>,
 }
 
 /// A player's wish from inside the game.
@@ -489,6 +519,9 @@ pub struct GoOn {
     /// Name of a character to be beside; empty: nobody.
     #[prost(string, tag = "12")]
     pub friend: String,
+    /// Nobody's wish: the character is near the border of that place's ground. There is no waiting in line.
+    #[prost(bool, tag = "13")]
+    pub border: bool,
 }
 
 /// A checkpoint of the area.
@@ -691,8 +724,11 @@ pub struct Admit {
     /// Its record, as its last owner wrote it; empty: it has none, or [`Body::Grant`] brings it.
     #[prost(bytes = "vec", tag = "8")]
     pub record: Vec<u8>,
+    /// It is near the border: once its client has come it may see as long as it likes.
+    #[prost(bool, tag = "9")]
+    pub beside: bool,
     /// SHA-256 of its ticket's text: whoever shows that text shows what central signed. Empty: check it.
-    #[prost(bytes = "vec", tag = "9")]
+    #[prost(bytes = "vec", tag = "10")]
     pub ticket_sha256: Vec<u8>,
 }
 
@@ -814,6 +850,12 @@ pub struct GoOnReply {
     /// As in [`WebTransport`].
     #[prost(bytes = "vec", repeated, tag = "10")]
     pub webtransport_hashes: Vec<Vec<u8>>,
+    /// If ready: the change of owner that is prepared, 16 bytes.
+    #[prost(bytes = "vec", tag = "11")]
+    pub transfer: Vec<u8>,
+    /// If ready: the area, as [`crate::space::AreaName`] in its text form.
+    #[prost(string, tag = "12")]
+    pub area: String,
 }
 
 /// What a spawner can do and what runs under it.

@@ -109,6 +109,8 @@ codes! {
     ResumeInvalid = "resume_invalid", 403;
     /// The server is full.
     ServerFull = "server_full", 503;
+    /// The land beyond the border cannot be had now; the border opens by itself.
+    BorderShut = "border_shut", 503;
     /// The server is stopping and lets nobody in.
     Stopping = "stopping", 503;
     /// The queue of durable writes is full; nothing was written.

@@ -6,11 +6,11 @@
 //! told is kept here, outside of everything that is killed ([`record`]), and at the end compared with central's
 //! journal, everybody's belongings and all money ([`audit`]).
 
-mod audit;
-mod deed;
+pub(super) mod audit;
+pub(super) mod deed;
 pub(crate) mod market;
 mod player;
-mod record;
+pub(super) mod record;
 mod report;
 
 use std::convert::Infallible;
@@ -35,7 +35,7 @@ use record::Record;
 use report::Report;
 
 /// Coins that everybody has at first: more than anybody pays.
-const BEGIN_COINS: i64 = 1_000_000_000;
+pub(super) const BEGIN_COINS: i64 = 1_000_000_000;
 /// Players who come in at the same time.
 const AT_ONCE: usize = 16;
 const SAY_EACH: Duration = Duration::from_secs(5);

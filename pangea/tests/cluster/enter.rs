@@ -106,7 +106,12 @@ async fn coming_back_to_where_one_stood() {
     .await;
     let back = game.me().unwrap().clone();
     assert!((back.x_cm - stood.x_cm).abs() <= 1 && (back.y_cm - stood.y_cm).abs() <= 1, "{back:?} {stood:?}");
-    assert!(game.view().tick >= tick, "the area's own time goes on from where it was saved");
+    assert!(
+        game.view().tick >= tick,
+        "the area's own time goes on from where it was saved: {} {tick} {}",
+        game.view().tick,
+        cluster.log()
+    );
     let second = cluster.serving("quick/0,0..4,4/0").await[0]["server"].as_str().unwrap().to_owned();
     assert_ne!(first, second, "another process has the area");
 }

@@ -9,6 +9,8 @@ mod broken_servers;
 mod browser;
 mod checkpoints;
 mod crash;
+mod crossing;
+mod crossing_kills;
 mod enter;
 mod goods;
 mod handoff_kills;

@@ -20,7 +20,7 @@ pub fn runs(deep: bool) -> Vec<Run> {
         passes::runs(deep),
         migration::runs(deep),
         split::runs(deep),
-        trade::runs(deep),
+        trade::runs(),
     ]
     .into_iter()
     .flatten()

@@ -667,10 +667,7 @@ pub fn runs(deep: bool) -> Vec<Run> {
     let holds = |name: &str, model: Migration| Run::new(format!("migration: {name}"), Expect::Holds, model);
     let net = Faults { losses: 1, repeats: 1, ..none };
     let mut runs = vec![
-        holds(
-            "2 inputs, abort",
-            Migration { inputs: 2, faults: Faults { aborts: 1, ..none }, ..plain.clone() },
-        ),
+        holds("2 inputs", Migration { inputs: 2, ..plain.clone() }),
         holds(
             "1 input, crash, loss",
             Migration { faults: Faults { crashes: 1, losses: 1, ..none }, ..plain.clone() },
@@ -686,6 +683,10 @@ pub fn runs(deep: bool) -> Vec<Run> {
     ];
     if deep {
         runs.extend([
+            holds(
+                "2 inputs, abort",
+                Migration { inputs: 2, faults: Faults { aborts: 1, ..none }, ..plain.clone() },
+            ),
             holds(
                 "1 input, crash, loss, repeat, abort",
                 Migration { faults: Faults { crashes: 1, aborts: 1, ..net }, ..plain.clone() },

@@ -392,8 +392,8 @@ impl Protocol for Trade {
     }
 }
 
-/// The protocol within budgets, and what is simpler and wrong.
-pub fn runs(deep: bool) -> Vec<Run> {
+/// The protocol within its budgets, and what is simpler and wrong.
+pub fn runs() -> Vec<Run> {
     let none = Faults::default();
     let net = Faults { losses: 1, repeats: 1, ..none };
     let all = Faults { crashes: 1, ..net };
@@ -402,14 +402,11 @@ pub fn runs(deep: bool) -> Vec<Run> {
     let mut runs = vec![
         holds("1 trade, 1 operation, crash, loss, repeat", plain.clone()),
         holds("2 trades, loss, repeat", Trade { trades: 2, operations: 0, faults: net, ..plain.clone() }),
-        holds("T1 no versions, which holds", Trade { naive: Some(Naive::NoVersions), ..plain.clone() }),
+        holds(
+            "T1 no versions, which holds",
+            Trade { operations: 0, naive: Some(Naive::NoVersions), ..plain.clone() },
+        ),
     ];
-    if deep {
-        runs.push(holds(
-            "2 trades, 2 operations, crash, loss, repeat",
-            Trade { trades: 2, operations: 2, ..plain.clone() },
-        ));
-    }
     let naive = |name: &str, property, naive| {
         let model = Trade { naive: Some(naive), operations: 0, ..plain.clone() };
         Run::new(format!("trade, {name}"), Expect::Breaks(property), model)

@@ -32,6 +32,8 @@ pub struct Announcement {
     pub record: Vec<u8>,
     /// [`ticket::digest`] of its ticket, if central told it.
     pub ticket: Option<[u8; 32]>,
+    /// It is near the border: it may see as long as its client is connected.
+    pub beside: bool,
 }
 
 /// One character that is announced or inside.
@@ -54,6 +56,7 @@ pub struct Seat {
     enter: EnterId,
     wait_ms: u64,
     ticket: Option<[u8; 32]>,
+    beside: bool,
     /// Goes to the loop with the one who shows the ticket.
     record: Vec<u8>,
     resume: Option<[u8; 16]>,
@@ -137,8 +140,8 @@ impl Admissions {
                 seat.expected = Some((new.enter, until));
             }
             seat.granted |= new.granted;
-            (seat.epoch, seat.session, seat.enter, seat.wait_ms) =
-                (new.epoch, new.session, new.enter, new.wait_ms);
+            (seat.epoch, seat.session, seat.enter) = (new.epoch, new.session, new.enter);
+            (seat.wait_ms, seat.beside) = (new.wait_ms, new.beside);
             (seat.record, seat.ticket) = (new.record, new.ticket);
             if seat.inside {
                 seat.doc.quests = new.doc.quests;
@@ -159,6 +162,7 @@ impl Admissions {
             expected: Some((new.enter, until)),
             enter: new.enter,
             wait_ms: new.wait_ms,
+            beside: new.beside,
             record: new.record,
             ticket: new.ticket,
             resume: None,
@@ -239,6 +243,13 @@ impl Admissions {
         true
     }
 
+    /// It was handed on: it may be announced anew before the loop has let it go.
+    pub fn handed_on(&mut self, character: CharacterId) {
+        if let Some(seat) = self.seats.get_mut(&character) {
+            seat.granted = false;
+        }
+    }
+
     /// Lets go one that was announced and has not come; `None` if it is inside or unknown.
     pub fn remove_announced(&mut self, character: CharacterId, epoch: u64) -> Option<Missing> {
         let seat = self.seats.get(&character).filter(|seat| !seat.inside && seat.epoch <= epoch)?;
@@ -315,6 +326,7 @@ impl Seat {
             resume,
             resumed,
             wait_ms: self.wait_ms,
+            beside: self.beside,
             record: if resumed { Vec::new() } else { std::mem::take(&mut self.record) },
         }
     }
@@ -351,6 +363,7 @@ pub(crate) mod tests {
             wait_ms: 30_000,
             record: Vec::new(),
             ticket: None,
+            beside: false,
         }
     }
 

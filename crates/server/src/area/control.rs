@@ -244,7 +244,13 @@ impl Control {
                 }
             }
             Body::Seal(seal) => self.to_loop(ToLoop::Seal(seal)).await,
-            Body::Committed(at) => self.to_loop(ToLoop::Committed(at)).await,
+            Body::Beside(at) => self.to_loop(ToLoop::Beside(at)).await,
+            Body::Committed(at) => {
+                if let Ok(character) = CharacterId::from_bytes(&at.character) {
+                    self.admissions.handed_on(character);
+                }
+                self.to_loop(ToLoop::Committed(at)).await;
+            }
             Body::Aborted(at) => {
                 if let Ok(character) = CharacterId::from_bytes(&at.character) {
                     self.admissions.grant(character, at.epoch);

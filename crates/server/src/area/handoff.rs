@@ -4,7 +4,7 @@
 use pangea_engine::Enter;
 use pangea_world::frames::{ServerMessage, close};
 use pangea_world::id::{CharacterId, TransferId};
-use pangea_world::messages::{Body, CharacterAt, Commit, GoOn, GoOnReply, Grant, Kick, Seal};
+use pangea_world::messages::{Body, CharacterAt, Commit, Crossing, GoOn, GoOnReply, Grant, Kick, Seal};
 use pangea_world::{Code, Refusal};
 
 use super::here::{Area, Here};
@@ -19,6 +19,9 @@ impl Area {
     /// Central called a handoff to us off: its client, which only sees, is closed.
     pub fn on_withdraw(&mut self, at: &CharacterAt) {
         let Some((id, here)) = self.find(&at.character) else { return };
+        if here.in_world {
+            return self.border_lost(id, &at.transfer);
+        }
         if !here.in_world && here.enter.0.as_slice() == at.transfer {
             self.leave(id, close::REFUSED, Some(Refusal::new(Code::EnterExpired, "the move was called off")));
         }
@@ -48,31 +51,40 @@ impl Area {
         here.epoch = at.epoch;
         here.record = at.record;
         let client = here.client;
-        self.bring_in(id, Enter::Handoff);
-        self.say(client, &ServerMessage::Steer { epoch: at.epoch });
+        self.bring_in(id, Enter::Handoff, at.crossing);
+        let acked = at.crossing.map(|crossing| crossing.acked);
+        self.say(client, &ServerMessage::Steer { epoch: at.epoch, acked });
     }
 
     /// The client is connected at the target: from here on nothing moves the character until central has
     /// decided.
     pub fn on_seal(&mut self, seal: &Seal) {
         let Ok(transfer) = TransferId::from_bytes(&seal.transfer) else { return };
-        let now_ms = self.now_ms;
         let Some((id, here)) = self.find(&seal.character) else { return };
         if here.epoch != seal.epoch || !here.in_world || here.frozen.is_some_and(|frozen| frozen != transfer)
         {
             return;
         }
-        here.frozen = Some(transfer);
+        self.freeze(id, transfer, false);
+    }
+
+    /// Nothing moves the character from here on, and central is asked for the change of owner.
+    pub fn freeze(&mut self, id: CharacterId, transfer: TransferId, crosses: bool) {
+        let now_ms = self.now_ms;
+        let Some(here) = self.here.get_mut(&id) else { return };
+        (here.frozen, here.crosses) = (Some(transfer), crosses);
         here.commit_again_ms = now_ms + COMMIT_AGAIN_MS;
-        let epoch = here.epoch;
         self.ask_ledger();
+        self.tell_commit(id, transfer);
+    }
+
+    fn tell_commit(&mut self, id: CharacterId, transfer: TransferId) {
         let record = self.record_of(id);
-        self.tell(Body::Commit(Commit {
-            transfer: transfer.to_vec(),
-            character: id.to_vec(),
-            epoch,
-            record,
-        }));
+        let Some(here) = self.here.get(&id) else { return };
+        let (x, y) = self.sim.place(here.entity).unwrap_or(here.eyes);
+        let crossing = here.crosses.then(|| Crossing { x, y, acked: self.sim.acked(here.entity) });
+        let (transfer, character, epoch) = (transfer.to_vec(), id.to_vec(), here.epoch);
+        self.tell(Body::Commit(Commit { transfer, character, epoch, record, crossing }));
     }
 
     /// It plays at the target now.
@@ -88,13 +100,16 @@ impl Area {
 
     /// It stays, under the next epoch.
     pub fn on_aborted(&mut self, at: &CharacterAt) {
-        let Some((_, here)) = self.find(&at.character) else { return };
+        let Some((id, here)) = self.find(&at.character) else { return };
         if at.epoch < here.epoch {
             return;
         }
         (here.epoch, here.frozen) = (at.epoch, None);
-        let client = here.client;
-        self.say(client, &ServerMessage::Steer { epoch: at.epoch });
+        let (client, entity) = (here.client, here.entity);
+        let acked = here.crosses.then(|| self.sim.acked(entity));
+        // What was prepared was for the epoch before.
+        self.shut_borders(id);
+        self.say(client, &ServerMessage::Steer { epoch: at.epoch, acked });
     }
 
     /// It is another's.
@@ -111,6 +126,7 @@ impl Area {
     pub fn on_reconnected(&mut self, epoch: u64) {
         self.settings.epoch = self.settings.epoch.max(epoch);
         self.here.values_mut().for_each(|here| here.commit_again_ms = 0);
+        self.forget_borders();
         self.ask_ledger_again();
         self.save_again();
         self.commit_again();
@@ -123,17 +139,11 @@ impl Area {
         for (id, here) in self.here.iter_mut().filter(|(_, here)| here.commit_again_ms <= now_ms) {
             if let Some(transfer) = here.frozen {
                 here.commit_again_ms = now_ms + COMMIT_AGAIN_MS;
-                commits.push((*id, transfer, here.epoch));
+                commits.push((*id, transfer));
             }
         }
-        for (id, transfer, epoch) in commits {
-            let record = self.record_of(id);
-            self.tell(Body::Commit(Commit {
-                transfer: transfer.to_vec(),
-                character: id.to_vec(),
-                epoch,
-                record,
-            }));
+        for (id, transfer) in commits {
+            self.tell_commit(id, transfer);
         }
     }
 
@@ -159,9 +169,15 @@ impl Area {
 
     /// How far a wish is.
     pub fn on_go_on_reply(&mut self, reply: GoOnReply) {
+        let Some(reply) = self.border_reply(reply) else { return };
         let prompt = self.settings.prompt;
-        let Some((_, here)) = self.find(&reply.character) else { return };
+        let Some((id, here)) = self.find(&reply.character) else { return };
         let Some((_, _, portal)) = here.wish.filter(|(request, ..)| *request == reply.request) else {
+            let epoch = here.epoch;
+            // A border from which it has walked away meanwhile.
+            if let Ok(transfer) = TransferId::from_bytes(&reply.transfer) {
+                self.call_off(id, epoch, transfer);
+            }
             return;
         };
         let client = here.client;
@@ -220,7 +236,7 @@ impl Area {
         }
     }
 
-    fn find(&mut self, character: &[u8]) -> Option<(CharacterId, &mut Here)> {
+    pub(super) fn find(&mut self, character: &[u8]) -> Option<(CharacterId, &mut Here)> {
         let id = CharacterId::from_bytes(character).ok()?;
         Some((id, self.here.get_mut(&id)?))
     }

@@ -7,17 +7,18 @@ use std::hash::{BuildHasherDefault, DefaultHasher, Hash as _, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use pangea_engine::sim::centimetres;
+use pangea_engine::sim::{Arrival, centimetres};
 use pangea_engine::walk::SPEED_M_S;
 use pangea_engine::{Character, Enter, Leave, Sim};
 use pangea_world::character::CharacterDoc;
 use pangea_world::frames::{ServerMessage, Welcome, close};
 use pangea_world::id::{CharacterId, EnterId, TransferId};
-use pangea_world::messages::{Body, CharacterAt, Left, MAX_RECORD_BYTES, Places};
+use pangea_world::messages::{Body, CharacterAt, Crossing, Left, MAX_RECORD_BYTES, Places};
 use pangea_world::space::Rect;
 use pangea_world::{Code, GAME_PROTOCOL_VERSION, Refusal};
 
 use super::client::Client;
+use super::crossing::Borders;
 use super::ledger::Ledger;
 use super::mailbox::{Entrance, FromLoop, Gauges, Guest, Tell};
 use super::save::Saving;
@@ -55,6 +56,10 @@ pub struct Settings {
     pub messages_per_second: u32,
     /// Where portals stand and lead.
     pub portals: Vec<pangea_world::world::Portal>,
+    /// Its layer: a border leads to the same one.
+    pub layer: u16,
+    /// The grounds beyond its borders, metres.
+    pub beyond: Vec<Rect>,
 }
 
 /// One character.
@@ -78,6 +83,8 @@ pub struct Here {
     pub leaves_at_ms: Option<u64>,
     /// Set while central decides about this change of owner: nothing moves it.
     pub frozen: Option<TransferId>,
+    /// Whether that is a crossing, which the area itself began.
+    pub crosses: bool,
     /// When central is told of that again, ms of the clock.
     pub commit_again_ms: u64,
     /// Leaves with this reason as soon as it is not frozen any more.
@@ -92,6 +99,10 @@ pub struct Here {
     pub wish: Option<(u64, u64, bool)>,
     /// The portal in which it stands.
     pub portal: Option<usize>,
+    /// Of one that is not owned here: it came near the border, and sees as long as its client is connected.
+    pub beside: bool,
+    /// The borders to which it is near.
+    pub borders: Borders,
     resume: [u8; 16],
 }
 
@@ -202,7 +213,9 @@ impl Area {
                 return Refusal::err(Code::StaleEpoch, "this character is here under a higher epoch");
             }
             (here.epoch, here.enter, here.resume) = (guest.epoch, guest.enter, guest.resume);
-            here.leaves_at_ms = (!here.in_world).then(|| self.now_ms + guest.wait_ms.max(1_000));
+            here.beside = guest.beside;
+            here.leaves_at_ms =
+                (!here.in_world && !guest.beside).then(|| self.now_ms + guest.wait_ms.max(1_000));
             here.doc.quests = guest.doc.quests.clone();
             if guest.granted {
                 here.record = guest.record.clone();
@@ -211,12 +224,14 @@ impl Area {
             if !guest.resumed {
                 here.wish = None;
                 self.sim.restart_inputs(entity);
+                // It is another client, which does not see what the one before saw.
+                self.shut_borders(id);
             }
         } else {
             if guest.resumed {
                 return Refusal::err(Code::ResumeInvalid, "this connection cannot be resumed: enter again");
             }
-            let Some(entity) = self.sim.reserve() else {
+            let Some(entity) = self.sim.reserve_for(id) else {
                 return Refusal::err(Code::ServerFull, "this server is full");
             };
             let eyes = self.sim.free_place((guest.doc.place.x, guest.doc.place.y));
@@ -228,8 +243,9 @@ impl Area {
                 in_world: false,
                 eyes,
                 client: None,
-                leaves_at_ms: Some(self.now_ms + guest.wait_ms.max(1_000)),
+                leaves_at_ms: (!guest.beside).then(|| self.now_ms + guest.wait_ms.max(1_000)),
                 frozen: None,
+                crosses: false,
                 commit_again_ms: 0,
                 kicked: None,
                 told: None,
@@ -237,18 +253,21 @@ impl Area {
                 recorded: (0, 0),
                 wish: None,
                 portal: self.portal_at(eyes),
+                beside: guest.beside,
+                borders: Borders::default(),
                 resume: guest.resume,
             };
             self.here.insert(id, here);
         }
         if guest.granted {
-            self.bring_in(id, Enter::Spawn);
+            self.bring_in(id, Enter::Spawn, None);
         }
         Ok(())
     }
 
-    /// Puts an owned character among the entities, if it is not there.
-    pub fn bring_in(&mut self, character: CharacterId, why: Enter) {
+    /// Puts an owned character among the entities, if it is not there: near its place, or exactly where it
+    /// crossed a border.
+    pub fn bring_in(&mut self, character: CharacterId, why: Enter, crossing: Option<Crossing>) {
         let Some(here) = self.here.get_mut(&character).filter(|here| !here.in_world) else { return };
         here.in_world = true;
         here.leaves_at_ms = None;
@@ -260,7 +279,12 @@ impl Area {
         let (entity, epoch, enter) = (here.entity, here.epoch, here.enter);
         let record = std::mem::take(&mut here.record);
         let brought = (!record.is_empty()).then_some(record.as_slice());
-        let read = self.sim.spawn(entity, character, look, here.eyes, why, brought);
+        let at = crossing.map_or(here.eyes, |to| (to.x, to.y));
+        here.beside = false;
+        let acked = crossing.map_or(0, |to| to.acked);
+        let arrival =
+            Arrival { who: character, look, at, exactly: crossing.is_some(), why, record: brought, acked };
+        let read = self.sim.arrive(entity, arrival);
         let begins_as = self.sim.record(entity).as_deref().map_or(0, hash);
         here.recorded = (begins_as, self.now_ms + RECORD_EVERY_MS);
         if read.is_err() {
@@ -342,6 +366,7 @@ impl Area {
             return;
         }
         let (epoch, in_world, enter, entity) = (here.epoch, here.in_world, here.enter, here.entity);
+        let beside = here.beside;
         let (x, y) = self.sim.place(entity).unwrap_or(here.eyes);
         let record = self.sim.remove(entity, why(code));
         // What was done before it leaves counts, and what its leave did.
@@ -352,8 +377,8 @@ impl Area {
             let record = bounded(character, record);
             Body::Left(Left { character: character_id, epoch, x, y, record })
         } else {
-            let transfer = enter.to_vec();
-            Body::NoShow(CharacterAt { character: character_id, epoch, transfer })
+            let at = CharacterAt { character: character_id, epoch, transfer: enter.to_vec() };
+            if beside { Body::SeesNoMore(at) } else { Body::NoShow(at) }
         });
         self.forget(character, code, reason);
     }
@@ -552,6 +577,7 @@ impl Here {
             client: None,
             leaves_at_ms: None,
             frozen: None,
+            crosses: false,
             commit_again_ms: 0,
             kicked: None,
             told: None,
@@ -559,6 +585,8 @@ impl Here {
             recorded: (0, 0),
             wish: None,
             portal: None,
+            beside: false,
+            borders: Borders::default(),
             resume: [0; 16],
         }
     }

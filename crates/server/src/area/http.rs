@@ -122,6 +122,7 @@ async fn what(request: Request<Incoming>) -> Result<What, Refusal> {
                 wait_ms,
                 record: Vec::new(),
                 ticket: None,
+                beside: false,
             }))
         }
         "/announce" => What::Announce(Box::new(read::<AnnounceBody>(&body)?.character)),

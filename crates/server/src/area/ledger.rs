@@ -247,6 +247,8 @@ mod tests {
             update_bytes: 1_200,
             messages_per_second: 100,
             portals: Vec::new(),
+            layer: 0,
+            beyond: Vec::new(),
         };
         let world = pangea_world::world_file::read("isles.toml", ISLES).expect("a world");
         let extent = Rect { x0: 0, y0: 0, x1: 64, y1: 64 };

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use pangea_engine::{Game, Setup, Sim};
 use pangea_world::id::{EnterId, SessionId};
-use pangea_world::layout::extent_m;
+use pangea_world::layout::{extent_m, ground_at};
 use pangea_world::messages::{Admit, Granted, TicketKey};
-use pangea_world::space::{AreaName, Ground};
+use pangea_world::space::{AreaName, Ground, Place, Rect};
 use pangea_world::ticket::PublicKey;
 use pangea_world::world::{Kind, World};
 use pangea_world::world_file;
@@ -84,6 +84,7 @@ pub fn load(
         }
     }
     sim.ledger().begin(lies, spent);
+    let beyond = beyond(&world, extent);
     let portals = match (&world.kind, &ground) {
         (Kind::Maps(maps), Ground::Map(map)) => maps.map(map)?.portals.clone(),
         _ => Vec::new(),
@@ -99,11 +100,31 @@ pub fn load(
         update_bytes: UPDATE_BYTES_PER_S / world.tick_hz.max(1) as usize,
         messages_per_second: identity.messages_per_second,
         portals,
+        layer,
+        beyond,
     };
     let (to_loop, mail) = mpsc::channel(MOST_TO_LOOP);
     let ledger = Ledger::new(identity.area, granted.incarnation);
     let area = Area::new(settings, sim, gauges, tell, control, ledger);
     Ok(Loaded { world, name, restored, area: (area, mail), to_loop, always_on: granted.always_on })
+}
+
+/// The grounds beyond the borders of an area of a grid, metres: at most eight.
+fn beyond(world: &World, extent: Rect) -> Vec<Rect> {
+    if !matches!(world.kind, Kind::Grid(_)) {
+        return Vec::new();
+    }
+    let Rect { x0, y0, x1, y1 } = extent;
+    let mut found = Vec::new();
+    for x in [x0 - 1, x0, x1] {
+        for y in [y0 - 1, y0, y1] {
+            let place = Place { world: world.name.clone(), map: None, x: x.into(), y: y.into() };
+            // Outside of the world nothing is.
+            let ground = ground_at(world, &place).and_then(|ground| extent_m(world, &ground));
+            found.extend(ground.ok().filter(|ground| *ground != extent && !found.contains(ground)));
+        }
+    }
+    found
 }
 
 /// Starts the loop's thread.
@@ -138,5 +159,6 @@ pub fn announcement_of(admit: &Admit) -> Result<Announcement, Refusal> {
         wait_ms: admit.wait_ms,
         record: admit.record.clone(),
         ticket: admit.ticket_sha256.as_slice().try_into().ok(),
+        beside: admit.beside,
     })
 }

@@ -35,6 +35,8 @@ pub enum ToLoop {
     Grant(Grant),
     /// Freeze it and commit.
     Seal(Seal),
+    /// Its client sees the neighbour: it may walk over the border there.
+    Beside(CharacterAt),
     /// It went over.
     Committed(CharacterAt),
     /// It stays, under this epoch.
@@ -95,6 +97,8 @@ pub struct Guest {
     pub resumed: bool,
     /// How long one that is not granted is kept without its client, ms.
     pub wait_ms: u64,
+    /// Whether it may see as long as its client is connected.
+    pub beside: bool,
     /// What its last owner wrote of it; empty: it is new, or here already.
     pub record: Vec<u8>,
 }

@@ -10,6 +10,7 @@
 //! | `mailbox`, `clock` | what the control task and the loop share |
 //! | `tick` | the loop |
 //! | `here`, `inbox`, `handoff` | the characters: come and go, what clients say, change of owner |
+//! | `crossing` | … who is near a border, and who goes over it |
 //! | `ledger` | what is asked of the ledger, what characters have |
 //! | `client`, `line` | one connection |
 //! | `socket`, `websocket` | … that is a WebSocket |
@@ -22,6 +23,7 @@ mod chat_link;
 mod client;
 mod clock;
 mod control;
+mod crossing;
 mod gate;
 mod handoff;
 mod here;

@@ -135,6 +135,7 @@ impl Loop {
             self.area.sim.step(refill);
             self.area.tell_events();
             self.area.enter_portals();
+            self.area.watch_borders();
         }
         self.area.let_time_pass();
         self.area.send_chunks();
@@ -163,6 +164,7 @@ impl Loop {
                 ToLoop::Kick(kick) => area.on_kick(&kick),
                 ToLoop::Grant(at) => area.on_grant(at),
                 ToLoop::Seal(seal) => area.on_seal(&seal),
+                ToLoop::Beside(at) => area.on_beside(&at),
                 ToLoop::Committed(at) => area.on_committed(&at),
                 ToLoop::Aborted(at) => area.on_aborted(&at),
                 ToLoop::Stale(at) => area.on_stale(&at),

@@ -81,6 +81,7 @@ impl Core {
         state.enters.insert(id, enter);
         drop(state);
         let want = Want {
+            border: false,
             enter: Some((id, idem_key, body_hash, text)),
             run,
             account,

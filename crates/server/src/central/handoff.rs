@@ -7,21 +7,27 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pangea_world::id::{AreaId, CharacterId, EnterId, TransferId};
+use pangea_world::layout::ground_at;
 use pangea_world::ledger::{Holder, Sheet};
-use pangea_world::messages::{Arrived, Body, CharacterAt, Commit, Grant, Kick, Left, MAX_RECORD_BYTES, Seal};
+use pangea_world::messages::{
+    Arrived, Body, CharacterAt, Commit, Crossing, Grant, Kick, Left, MAX_RECORD_BYTES, Seal,
+};
 use pangea_world::ownership::{Change, Owned};
 use pangea_world::space::Place;
 use pangea_world::{Code, Refusal};
 
 use super::core::Core;
 use super::running;
-use super::state::{Phase, Taken, Transfer};
+use super::state::{Phase, State, Taken, Transfer};
 use crate::store::ownership::{self, Swap};
 use crate::store::{Error, Quick, character};
 use crate::{link, random, store};
 
 /// How long a join waits for another area to let a character go.
 pub const LET_GO: Duration = Duration::from_secs(5);
+
+/// For so long one may stand at a border.
+const BESIDE: Duration = Duration::from_secs(365 * 24 * 3_600);
 
 /// How long a leave waits for room on the disk, and how long for a busy store.
 const LEAVE_WRITTEN: Duration = Duration::from_secs(60);
@@ -113,6 +119,14 @@ pub fn arrived(core: &Core, area: AreaId, arrived: &Arrived) {
     {
         transfer.sealed = true;
         let transfer = transfer.clone();
+        if transfer.border {
+            // Until its client goes, or the crossing is called off.
+            let seat = state.areas.get_mut(&area).and_then(|entry| entry.seats.get_mut(&id));
+            if let Some(seat) = seat.filter(|seat| seat.run == run) {
+                seat.taken = Taken::Held(Instant::now() + BESIDE);
+            }
+            return state.tell_source(&transfer, run, Body::Beside);
+        }
         let seal = Seal { character: id.to_vec(), transfer: run.to_vec(), epoch: transfer.epoch };
         let source = state.areas.get(&transfer.from).and_then(|entry| entry.server.as_ref());
         if let Some(sender) = source.and_then(|server| server.sender.as_ref()) {
@@ -128,12 +142,37 @@ pub fn arrived(core: &Core, area: AreaId, arrived: &Arrived) {
     }
 }
 
+/// One that was prepared for a border, or whose client saw there, is gone: that border is shut for it.
+pub fn sees_no_more(core: &Core, area: AreaId, at: &CharacterAt) {
+    let Some((id, run)) = ids(&at.character, &at.transfer) else { return };
+    let mut state = core.state();
+    if state.transfers.get(&run).is_some_and(|transfer| transfer.to == area) {
+        state.call_off(run);
+    }
+    drop(state);
+    free_seat(core, area, id, Some(run));
+}
+
+/// Its owner does not want a crossing any more that was prepared.
+pub fn call_off(core: &Core, area: AreaId, at: &CharacterAt) {
+    let Some((id, run)) = ids(&at.character, &at.transfer) else { return };
+    let mut state = core.state();
+    let known = state.transfers.get(&run).filter(|transfer| transfer.from == area && transfer.border);
+    if known.is_some() {
+        state.transfers.remove(&run);
+        state.forget_run(run, id);
+    }
+    drop(state);
+    core.changed.notify_waiters();
+}
+
 /// An announced character never came: back to the store, its seat is free.
 pub async fn no_show(core: &Arc<Core>, area: AreaId, at: &CharacterAt) {
     let Some((id, run)) = ids(&at.character, &at.transfer) else { return };
-    if core.state().transfers.remove(&run).is_some() {
-        free_seat(core, area, id, Some(run));
-        return;
+    let known = core.state().transfers.contains_key(&run);
+    if known {
+        core.state().call_off(run);
+        return free_seat(core, area, id, Some(run));
     }
     free_seat(core, area, id, Some(run));
     let inside = {
@@ -159,6 +198,7 @@ pub async fn left(core: &Arc<Core>, area: AreaId, left: &Left) {
     let record = record_of(id, left.record.clone());
     release(core, area, id, left.epoch, Some((left.x, left.y)), record).await;
     let mut state = core.state();
+    state.call_off_others(area, id, None);
     let hold = Duration::from_secs(core.config.central.seat_hold_s + core.config.central.start_timeout_s);
     if let Some(seat) = state.areas.get_mut(&area).and_then(|entry| entry.seats.get_mut(&id)) {
         // A newer enter may hold the seat for the same character already, or be about to.
@@ -170,7 +210,6 @@ pub async fn left(core: &Arc<Core>, area: AreaId, left: &Left) {
             return;
         }
     }
-    state.transfers.retain(|_, transfer| transfer.character != id || transfer.from != area || transfer.plain);
     drop(state);
     core.changed.notify_waiters();
 }
@@ -306,7 +345,7 @@ pub async fn commit(core: &Arc<Core>, from: AreaId, message: &Commit) {
             state.transfers.get(&run).filter(|t| t.from == from && t.epoch == epoch && t.character == id);
         let target =
             |t: &&Transfer| state.areas.get(&t.to).is_some_and(|to| *to.phase.borrow() == Phase::Ready);
-        transfer.filter(target).map(|t| (t.to, t.place.clone()))
+        transfer.filter(target).and_then(|t| Some((t.to, stands(&state, t, message.crossing.as_ref())?)))
     };
     let is_location = prepared.as_ref().is_some_and(|(to, _)| place_map(core, *to).is_some());
     let (target, record) = (prepared.clone(), record_of(id, message.record.clone()));
@@ -335,12 +374,19 @@ pub async fn commit(core: &Arc<Core>, from: AreaId, message: &Commit) {
         })
         .await;
     let at = |epoch| CharacterAt { character: id.to_vec(), epoch, transfer: run.to_vec() };
-    core.state().transfers.remove(&run);
+    {
+        let mut state = core.state();
+        state.transfers.remove(&run);
+        state.call_off_others(from, id, Some(run));
+    }
     let answer = match result {
         Ok(Outcome::Committed(to, epoch, record)) => {
             if let Some(to) = to {
                 show(core, to, id, epoch).await;
-                take_over(core, to, id, epoch, run, record);
+                let record = record.unwrap_or_default();
+                let (character, transfer) = (id.to_vec(), run.to_vec());
+                let crossing = message.crossing;
+                take_over(core, to, id, Grant { character, epoch, transfer, record, crossing });
             }
             free_seat(core, from, id, None);
             Body::Committed(at(epoch))
@@ -412,23 +458,28 @@ pub fn expire_transfers(core: &Core) {
     let over = |(_, transfer): &(&EnterId, &Transfer)| {
         transfer.until < Instant::now() && !transfer.sealed && !there(transfer)
     };
-    let over: Vec<(EnterId, CharacterId)> =
-        state.transfers.iter().filter(over).map(|(run, transfer)| (*run, transfer.character)).collect();
-    for (run, character) in over {
-        state.transfers.remove(&run);
-        state.forget_run(run, character);
-    }
+    let over: Vec<EnterId> = state.transfers.iter().filter(over).map(|(run, _)| *run).collect();
+    over.into_iter().for_each(|run| state.call_off(run));
 }
 
-fn take_over(core: &Core, to: AreaId, id: CharacterId, epoch: u64, run: EnterId, record: Option<Vec<u8>>) {
+/// Where a character stands after its move; `None` if it is not on the ground that was prepared.
+fn stands(state: &State, transfer: &Transfer, crossing: Option<&Crossing>) -> Option<Place> {
+    let Some(Crossing { x, y, .. }) = crossing.copied() else {
+        return (!transfer.border).then(|| transfer.place.clone());
+    };
+    let place = Place { x, y, ..transfer.place.clone() };
+    let to = state.areas.get(&transfer.to)?;
+    let there = ground_at(&to.world, &place).is_ok_and(|ground| ground == to.name.ground);
+    (there && transfer.border).then_some(place)
+}
+
+fn take_over(core: &Core, to: AreaId, id: CharacterId, grant: Grant) {
     let mut state = core.state();
     let Some(entry) = state.areas.get_mut(&to) else { return };
     if let Some(seat) = entry.seats.get_mut(&id) {
-        (seat.taken, seat.epoch) = (Taken::Inside, epoch);
+        (seat.taken, seat.epoch) = (Taken::Inside, grant.epoch);
     }
     if let Some(sender) = entry.server.as_ref().and_then(|server| server.sender.as_ref()) {
-        let record = record.unwrap_or_default();
-        let grant = Grant { character: id.to_vec(), epoch, transfer: run.to_vec(), record };
         let _ = sender.send(Body::Grant(grant));
     }
 }

@@ -54,6 +54,8 @@ pub struct Want {
     pub wish: EnterWish,
     /// From inside the game: the area that owns the character, and its epoch.
     pub from: Option<(AreaId, u64)>,
+    /// Nobody's wish: it is near that border. It does not wait in line, and stays as long as its client sees.
+    pub border: bool,
     /// From a portal: exactly there.
     pub at: Option<Place>,
     /// When it was first asked, ms since 1970.
@@ -261,6 +263,9 @@ fn look_for_seat(
     };
     let layer = match placed {
         Placement::Layer(layer) | Placement::NewLayer(layer) => layer,
+        Placement::Queue if want.border => {
+            return Refusal::err(Code::ServerFull, "it is full");
+        }
         Placement::Queue => {
             let line = state.lines.entry(line_name.clone()).or_default();
             if line.iter().all(|waiting| waiting.run != want.run) {
@@ -367,9 +372,19 @@ async fn prepare(
         Some((from, epoch)) => {
             let until = Instant::now() + Duration::from_secs(core.config.central.seat_hold_s);
             let (character, place) = (want.character, doc.place.clone());
+            if want.border && !own {
+                return Refusal::err(Code::NoServerFits, "that server takes nobody over a border");
+            }
+            let (plain, border) = (!own, want.border);
             let transfer =
-                Transfer { character, from, epoch, to: area, place, plain: !own, sealed: false, until };
-            core.state().transfers.insert(want.run, transfer);
+                Transfer { character, from, epoch, to: area, place, plain, border, sealed: false, until };
+            let mut state = core.state();
+            // One that its area has forgotten.
+            state.transfers.retain(|_, t| {
+                !(t.border && border && t.character == character && t.from == from && t.to == area)
+            });
+            state.transfers.insert(want.run, transfer);
+            drop(state);
             // A plain move is a leave and then an enter: two changes of owner.
             (if own { epoch + 1 } else { epoch + 2 }, None)
         }
@@ -555,6 +570,7 @@ async fn admit(
         belongings,
         record: record.unwrap_or_default(),
         ticket_sha256: ticket::digest(ticket).to_vec(),
+        beside: want.border,
     }))?;
     // The area may have been told of a gift before it heard of the character.
     for _ in 0..GIFTS_TOLD {

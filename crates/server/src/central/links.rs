@@ -235,10 +235,10 @@ async fn area(core: Arc<Core>, mut link: Accepted) {
     let Ok(server) = link.hello.name.parse::<ServerId>() else { return };
     let mut area: Option<AreaId> = None;
     // Leaves are written beside the rest: nobody's admission waits for somebody else's disk.
-    let (mut leaves, mut saves) = (JoinSet::new(), JoinSet::new());
+    let (mut leaves, mut saves, mut commits) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
     let mut operations = Operations::default();
     while let Some(event) = link.events.recv().await {
-        while leaves.try_join_next().is_some() {}
+        while leaves.try_join_next().is_some() || commits.try_join_next().is_some() {}
         let Event::Message(body) = event else { continue };
         if let Body::Register(register) = body {
             match register_area(&core, &link, server, &register).await {
@@ -269,8 +269,11 @@ async fn area(core: Arc<Core>, mut link: Accepted) {
                 });
             }
             Body::Commit(message) => {
-                operations.answered().await;
-                handoff::commit(&core, area, &message).await;
+                let (core, before) = (core.clone(), operations.answered());
+                commits.spawn(async move {
+                    before.await;
+                    handoff::commit(&core, area, &message).await;
+                });
             }
             Body::SaveArea(save) => {
                 // In their order; its server waits for the answer before it makes another, but for the last one.
@@ -280,6 +283,7 @@ async fn area(core: Arc<Core>, mut link: Accepted) {
             Body::Stopped(stopped) => {
                 while leaves.join_next().await.is_some() {}
                 while saves.join_next().await.is_some() {}
+                while commits.join_next().await.is_some() {}
                 operations.answered().await;
                 on_stopped(&core, area, server, &stopped).await;
             }
@@ -287,6 +291,7 @@ async fn area(core: Arc<Core>, mut link: Accepted) {
         }
     }
     leaves.detach_all();
+    commits.detach_all();
     saves.detach_all();
 }
 
@@ -306,6 +311,8 @@ async fn area_message(core: &Arc<Core>, sender: &link::Sender, server: ServerId,
         Body::Places(places) => on_places(core, area, places),
         Body::Damaged(at) => handoff::damaged(core, area, &at).await,
         Body::Abort(at) => handoff::abort(core, area, &at).await,
+        Body::CallOff(at) => handoff::call_off(core, area, &at),
+        Body::SeesNoMore(at) => handoff::sees_no_more(core, area, &at),
         Body::GoOn(wish) => drop(tokio::spawn(go_on(core.clone(), sender.clone(), area, wish))),
         Body::WebTransport(announced) => on_webtransport(core, area, server, announced),
         other => tracing::warn!(?other, "an area server does not say this"),
@@ -565,6 +572,7 @@ async fn on_stopped(core: &Arc<Core>, area: AreaId, server: ServerId, stopped: &
 
 /// A wish from inside the game takes the same line as one from outside (G1, G2, K16).
 async fn go_on(core: Arc<Core>, sender: link::Sender, area: AreaId, wish: GoOn) {
+    let run = EnterId(random::bytes());
     let reply = |progress: &Progress| {
         let mut reply = GoOnReply {
             request: wish.request,
@@ -577,6 +585,7 @@ async fn go_on(core: Arc<Core>, sender: link::Sender, area: AreaId, wish: GoOn) 
             Progress::Ready(prepared) => {
                 (reply.url, reply.ticket, reply.plain) =
                     (prepared.url.clone(), prepared.ticket.clone(), prepared.plain);
+                (reply.transfer, reply.area) = (run.to_vec(), prepared.area.clone());
                 if let Some(offer) = &prepared.webtransport {
                     reply.webtransport_url = offer.url.clone();
                     reply.webtransport_hashes = offer.hash_bytes();
@@ -587,7 +596,7 @@ async fn go_on(core: Arc<Core>, sender: link::Sender, area: AreaId, wish: GoOn) 
         }
         let _ = sender.send(Body::GoOnReply(reply));
     };
-    let want = match go_on_want(&core, area, &wish) {
+    let want = match go_on_want(&core, area, &wish, run) {
         Ok(want) => want,
         Err(refusal) => return reply(&Progress::Refused(refusal)),
     };
@@ -617,7 +626,7 @@ async fn go_on(core: Arc<Core>, sender: link::Sender, area: AreaId, wish: GoOn) 
     }
 }
 
-fn go_on_want(core: &Core, area: AreaId, wish: &GoOn) -> Result<Want, Refusal> {
+fn go_on_want(core: &Core, area: AreaId, wish: &GoOn, run: EnterId) -> Result<Want, Refusal> {
     let character = CharacterId::from_bytes(&wish.character)
         .map_err(|_| Refusal::new(Code::BadRequest, "no character"))?;
     let state = core.state();
@@ -638,12 +647,13 @@ fn go_on_want(core: &Core, area: AreaId, wish: &GoOn) -> Result<Want, Refusal> {
     };
     Ok(Want {
         enter: None,
-        run: EnterId(random::bytes()),
+        run,
         account: seat.account,
         session: seat.session,
         character,
         wish: wished,
         from: Some((area, wish.epoch)),
+        border: wish.border,
         at,
         created: clock::unix_ms() as i64,
     })

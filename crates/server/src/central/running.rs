@@ -460,11 +460,8 @@ pub async fn server_died(core: &Arc<Core>, server: ServerId, how: &str) {
             // Its handoffs cannot be decided by it any more; the other side goes on as if nothing was.
             let of_it = |t: &super::state::Transfer| !t.plain && (t.from == id || t.to == id);
             let moves = state.transfers.iter().filter(|(_, transfer)| of_it(transfer));
-            let moves: Vec<_> = moves.map(|(run, transfer)| (*run, transfer.character)).collect();
-            for (run, character) in moves {
-                state.transfers.remove(&run);
-                state.forget_run(run, character);
-            }
+            let moves: Vec<_> = moves.map(|(run, _)| *run).collect();
+            moves.into_iter().for_each(|run| state.call_off(run));
             state.line_moved(&ground);
             let refused = state
                 .admits

@@ -180,6 +180,8 @@ pub struct Transfer {
     pub to: AreaId,
     pub place: Place,
     pub plain: bool,
+    /// Nobody asked for it: the character is near the border of `to`.
+    pub border: bool,
     pub sealed: bool,
     pub until: Instant,
 }
@@ -214,6 +216,38 @@ impl State {
         entry.ended.get_or_insert_with(Instant::now);
         entry.progress.send_replace(Progress::Refused(refusal));
         self.forget_run(run, character);
+    }
+
+    /// A handoff that is not decided yet is off: the target forgets it, and the source shuts its border there.
+    pub fn call_off(&mut self, run: EnterId) {
+        let Some(transfer) = self.transfers.remove(&run) else { return };
+        self.forget_run(run, transfer.character);
+        if transfer.border {
+            self.tell_source(&transfer, run, Body::Withdraw);
+        }
+    }
+
+    /// Says something of a handoff to the server that has the character.
+    pub fn tell_source(&self, transfer: &Transfer, run: EnterId, body: fn(CharacterAt) -> Body) {
+        let source = self.areas.get(&transfer.from).and_then(|entry| entry.server.as_ref());
+        if let Some(sender) = source.and_then(|server| server.sender.as_ref()) {
+            let (character, epoch) = (transfer.character.to_vec(), transfer.epoch);
+            let _ = sender.send(body(CharacterAt { character, epoch, transfer: run.to_vec() }));
+        }
+    }
+
+    /// Handoffs of this character that its owner has under way, but for one.
+    pub fn call_off_others(&mut self, from: AreaId, character: CharacterId, but: Option<EnterId>) {
+        let of_it = |(run, transfer): &(&EnterId, &Transfer)| {
+            let here = transfer.from == from && transfer.character == character;
+            here && !transfer.plain && Some(**run) != but
+        };
+        let runs: Vec<EnterId> = self.transfers.iter().filter(of_it).map(|(run, _)| *run).collect();
+        for run in runs {
+            if let Some(transfer) = self.transfers.remove(&run) {
+                self.forget_run(run, transfer.character);
+            }
+        }
     }
 
     /// Gives free what a join holds: its seat if nobody sits there yet, its place in line.

@@ -154,6 +154,9 @@ pub enum ServerMessage {
     Steer {
         /// The epoch under which this server owns the character.
         epoch: u64,
+        /// After a border: the highest input number that the server before took. What is higher is given again;
+        /// the numbers go on.
+        acked: Option<u32>,
     },
     /// 0x88: on the old connection: the other server owns the character now; a close 4001 follows.
     Switch {
@@ -207,6 +210,16 @@ pub enum ServerMessage {
         url: String,
         /// SHA-256 of the certificates that may be met there; none if any client believes them.
         hashes: Vec<[u8; 32]>,
+    },
+    /// 0x90: the land beyond a border that is near is another server's: connect there too, and only see, until
+    /// that server says Steer.
+    Beside {
+        /// `ws://` or `wss://`.
+        url: String,
+        /// For that server.
+        ticket: String,
+        /// Its area, as `world/ground/layer`.
+        area: String,
     },
 }
 

@@ -182,7 +182,10 @@ pub fn read_server_frame(frame: &[u8]) -> Result<Vec<ServerMessage>, Refusal> {
                 plain: r.bool()?,
                 prompt: r.bool()?,
             },
-            0x87 => ServerMessage::Steer { epoch: r.u64()? },
+            0x87 => {
+                let epoch = r.u64()?;
+                ServerMessage::Steer { epoch, acked: if r.end().is_ok() { None } else { Some(r.u32()?) } }
+            }
             0x88 => ServerMessage::Switch { epoch: r.u64()? },
             0x89 => ServerMessage::Pong { nonce: r.u32()? },
             0x8A => ServerMessage::Notice { code: r.string()?, text: r.string()? },
@@ -196,6 +199,7 @@ pub fn read_server_frame(frame: &[u8]) -> Result<Vec<ServerMessage>, Refusal> {
                 let hashes = (0..count).map(|_| r.array()).collect::<Result<_, _>>()?;
                 ServerMessage::WebTransport { url, hashes }
             }
+            0x90 => ServerMessage::Beside { url: r.string()?, ticket: r.string()?, area: r.string()? },
             _ => return Ok(None),
         }))
     })

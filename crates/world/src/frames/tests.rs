@@ -83,7 +83,8 @@ fn servers() -> Vec<ServerMessage> {
             plain: false,
             prompt: true,
         },
-        ServerMessage::Steer { epoch: 8 },
+        ServerMessage::Steer { epoch: 8, acked: None },
+        ServerMessage::Steer { epoch: 8, acked: Some(70_000) },
         ServerMessage::Switch { epoch: 9 },
         ServerMessage::Pong { nonce: 1 },
         ServerMessage::Notice { code: "stopping".into(), text: "in 10 s".into() },
@@ -94,6 +95,11 @@ fn servers() -> Vec<ServerMessage> {
         ServerMessage::WebTransport {
             url: "https://127.0.0.1:7000/play".into(),
             hashes: vec![[1; 32], [0xfe; 32]],
+        },
+        ServerMessage::Beside {
+            url: "ws://127.0.0.1:7001/play".into(),
+            ticket: "t".into(),
+            area: "wilds/8,0..16,8/0".into(),
         },
     ]
 }

@@ -126,7 +126,12 @@ impl ServerMessage {
                 b.put_u8(u8::from(*plain));
                 b.put_u8(u8::from(*prompt));
             }),
-            ServerMessage::Steer { epoch } => put_message(out, 0x87, |b| b.put_u64_le(*epoch)),
+            ServerMessage::Steer { epoch, acked } => put_message(out, 0x87, |b| {
+                b.put_u64_le(*epoch);
+                if let Some(acked) = acked {
+                    b.put_u32_le(*acked);
+                }
+            }),
             ServerMessage::Switch { epoch } => put_message(out, 0x88, |b| b.put_u64_le(*epoch)),
             ServerMessage::Pong { nonce } => put_message(out, 0x89, |b| b.put_u32_le(*nonce)),
             ServerMessage::Notice { code, text } => put_message(out, 0x8A, |b| {
@@ -151,6 +156,9 @@ impl ServerMessage {
                 put_string(b, url);
                 put_varint(b, hashes.len() as u32);
                 hashes.iter().for_each(|hash| b.put_slice(hash));
+            }),
+            ServerMessage::Beside { url, ticket, area } => put_message(out, 0x90, |b| {
+                [url, ticket, area].into_iter().for_each(|text| put_string(b, text));
             }),
         }
     }

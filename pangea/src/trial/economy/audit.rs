@@ -67,20 +67,20 @@ struct Amount {
 }
 
 /// What central has.
-pub(super) struct Found {
+pub(in crate::trial) struct Found {
     /// How often each deed was done, by doer and deed.
     done: HashMap<(CharacterId, Deed), u64>,
     /// Wood and coins of each character.
     has: HashMap<CharacterId, (i64, i64)>,
     money: Vec<Money>,
     /// How far the journal was followed, and where its chain is broken.
-    pub(super) journal: i64,
+    pub(in crate::trial) journal: i64,
     broken: Option<i64>,
 }
 
 impl Found {
     /// Reads it through the operator's API.
-    pub(super) async fn read(operator: &Client, everybody: &[CharacterId]) -> anyhow::Result<Self> {
+    pub(in crate::trial) async fn read(operator: &Client, everybody: &[CharacterId]) -> anyhow::Result<Self> {
         let mut found =
             Self { done: HashMap::new(), has: HashMap::new(), money: Vec::new(), journal: 0, broken: None };
         let mut seen = HashSet::new();
@@ -121,7 +121,7 @@ impl Found {
     }
 
     /// Compares it with what players know; everybody began with so many coins.
-    pub(super) fn compare(&self, notes: &Notes, began_with: i64) -> Verdict {
+    pub(in crate::trial) fn compare(&self, notes: &Notes, began_with: i64) -> Verdict {
         let mut verdict = Verdict { committed: self.done.values().sum(), ..Verdict::default() };
         self.each_deed(notes, &mut verdict);
         self.sources(&mut verdict);
@@ -195,15 +195,15 @@ impl Found {
 
 /// What came of the comparison.
 #[derive(Debug, Default)]
-pub(super) struct Verdict {
-    pub(super) committed: u64,
-    pub(super) lost: u64,
-    pub(super) doubled: u64,
+pub(in crate::trial) struct Verdict {
+    pub(in crate::trial) committed: u64,
+    pub(in crate::trial) lost: u64,
+    pub(in crate::trial) doubled: u64,
     /// Sources that gave something, and those that did so more than once.
-    pub(super) sources: u64,
-    pub(super) sources_twice: u64,
+    pub(in crate::trial) sources: u64,
+    pub(in crate::trial) sources_twice: u64,
     /// Of all currencies and accounts, the bank's too.
-    pub(super) money_sum: i64,
+    pub(in crate::trial) money_sum: i64,
     /// How many, and the first of them, by what is wrong.
     faults: BTreeMap<&'static str, (u64, Vec<String>)>,
 }
@@ -218,7 +218,7 @@ impl Verdict {
     }
 
     /// For people; empty is good.
-    pub(super) fn broken(&self) -> Vec<String> {
+    pub(in crate::trial) fn broken(&self) -> Vec<String> {
         let line = |(what, (count, texts)): (&&str, &(u64, Vec<String>))| {
             format!("{what} ({count}): {}", texts.join("; "))
         };
@@ -230,7 +230,7 @@ impl Verdict {
 ///
 /// # Errors
 /// As central refuses.
-pub(super) async fn give(operator: &Client, to: CharacterId, coins: i64) -> Result<(), Error> {
+pub(in crate::trial) async fn give(operator: &Client, to: CharacterId, coins: i64) -> Result<(), Error> {
     let body = serde_json::json!({
         "reason": "a trial begins",
         "coins": [{ "currency": COIN, "amount": coins }],

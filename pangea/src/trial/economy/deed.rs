@@ -5,8 +5,8 @@ use pangea_world::id::{CharacterId, ItemId};
 use pangea_world::ledger::{Act, Bundle, Coins, Goods, Part, Side, Source, Who};
 use serde::Serialize;
 
-pub(super) const WOOD: &str = "wood";
-pub(super) const COIN: &str = "coin";
+pub(in crate::trial) const WOOD: &str = "wood";
+pub(in crate::trial) const COIN: &str = "coin";
 /// What a source and a quest give.
 const SOURCE_COINS: i64 = 2;
 const REWARD_COINS: i64 = 5;
@@ -16,7 +16,7 @@ const ONLY_LIFE: u64 = 1;
 /// What is done; its number is what clients send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[repr(u8)]
-pub(super) enum What {
+pub(in crate::trial) enum What {
     /// Takes wood and coins from the source with this number.
     Gather,
     /// Pays so many coins.
@@ -34,24 +34,24 @@ pub(super) enum What {
 impl What {
     const ALL: [Self; 6] = [Self::Gather, Self::Pay, Self::Sell, Self::Accept, Self::Step, Self::Reward];
 
-    pub(super) fn of(number: u8) -> Option<Self> {
+    pub(in crate::trial) fn of(number: u8) -> Option<Self> {
         Self::ALL.get(usize::from(number)).copied()
     }
 }
 
 /// Something that a player asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-pub(super) struct Deed {
-    pub(super) what: What,
+pub(in crate::trial) struct Deed {
+    pub(in crate::trial) what: What,
     /// With whom.
-    pub(super) whom: Option<CharacterId>,
+    pub(in crate::trial) whom: Option<CharacterId>,
     /// How much, or which.
-    pub(super) number: u64,
+    pub(in crate::trial) number: u64,
 }
 
 impl Deed {
     /// As the ledger does it; `wood` is a stack of the doer's, for a sale. `None` if something is missing.
-    pub(super) fn act(self, who: Who, wood: Option<ItemId>) -> Option<Act> {
+    pub(in crate::trial) fn act(self, who: Who, wood: Option<ItemId>) -> Option<Act> {
         let amount = i64::try_from(self.number).ok()?;
         let quest = format!("errand-{}", self.number);
         Some(match self.what {
@@ -84,7 +84,7 @@ impl Deed {
     }
 
     /// Whose deed this was; `None`: nobody's of this trial.
-    pub(super) fn of(act: &Act) -> Option<(CharacterId, Self)> {
+    pub(in crate::trial) fn of(act: &Act) -> Option<(CharacterId, Self)> {
         let amount = |coins: &[Coins]| u64::try_from(coins.first()?.amount).ok();
         let number = |quest: &str| quest.strip_prefix("errand-")?.parse().ok();
         let (who, what, whom, number) = match act {
@@ -100,7 +100,7 @@ impl Deed {
     }
 
     /// What the doer has more of, and then what the other one has: wood and coins.
-    pub(super) fn moves(self) -> [(i64, i64); 2] {
+    pub(in crate::trial) fn moves(self) -> [(i64, i64); 2] {
         let amount = self.number as i64;
         match self.what {
             What::Gather => [(1, SOURCE_COINS), (0, 0)],

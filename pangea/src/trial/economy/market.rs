@@ -17,26 +17,26 @@ const SAVED: f32 = 32.0;
 
 /// A player's wish.
 #[derive(Debug, Replicate, Serialize)]
-pub(super) struct Wish {
+pub(in crate::trial) struct Wish {
     /// By which the player knows it.
-    pub(super) number: u32,
+    pub(in crate::trial) number: u32,
     /// A [`What`].
-    pub(super) what: u8,
+    pub(in crate::trial) what: u8,
     /// Another character's id, or empty.
-    pub(super) whom: String,
+    pub(in crate::trial) whom: String,
     /// How much, or which.
-    pub(super) amount: u64,
+    pub(in crate::trial) amount: u64,
 }
 
 impl Input for Wish {}
 
 /// What became of a wish.
 #[derive(Debug, Replicate)]
-pub(super) struct Told {
+pub(in crate::trial) struct Told {
     /// Of the wish.
-    pub(super) number: u32,
+    pub(in crate::trial) number: u32,
     /// Of the refusal; empty: it is done and durable.
-    pub(super) code: String,
+    pub(in crate::trial) code: String,
 }
 
 /// The game.

@@ -10,45 +10,45 @@ use super::deed::Deed;
 
 /// What is known of one deed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Known {
+pub(in crate::trial) struct Known {
     /// How often it was asked for: again only if nobody knew what became of it.
-    pub(super) asked: u32,
+    pub(in crate::trial) asked: u32,
     /// The player was told that it is done.
-    pub(super) done: bool,
+    pub(in crate::trial) done: bool,
     /// The player was told that it is not; the last refusal's code.
-    pub(super) refused: Option<String>,
+    pub(in crate::trial) refused: Option<String>,
 }
 
 /// What all players know.
 #[derive(Debug, Default)]
-pub(super) struct Record(Mutex<Notes>);
+pub(in crate::trial) struct Record(Mutex<Notes>);
 
 #[derive(Debug, Default)]
-pub(super) struct Notes {
+pub(in crate::trial) struct Notes {
     /// By doer and deed.
-    pub(super) deeds: HashMap<(CharacterId, Deed), Known>,
+    pub(in crate::trial) deeds: HashMap<(CharacterId, Deed), Known>,
     /// From the wish to the answer that it is done, ms.
-    pub(super) commit_ms: Vec<f64>,
-    pub(super) refusals: BTreeMap<String, u64>,
+    pub(in crate::trial) commit_ms: Vec<f64>,
+    pub(in crate::trial) refusals: BTreeMap<String, u64>,
     /// Wishes whose players lost their connection before an answer.
-    pub(super) unknown: u64,
+    pub(in crate::trial) unknown: u64,
     /// Wishes that were not answered although nothing was lost.
-    pub(super) unanswered: u64,
+    pub(in crate::trial) unanswered: u64,
     /// Ticks that one of the players was told of, and how long they took.
-    pub(super) ticks: u64,
-    pub(super) ticked: Duration,
+    pub(in crate::trial) ticks: u64,
+    pub(in crate::trial) ticked: Duration,
     /// Connections that were lost, and players who did not come back.
-    pub(super) losses: u64,
-    pub(super) gone: Vec<String>,
+    pub(in crate::trial) losses: u64,
+    pub(in crate::trial) gone: Vec<String>,
 }
 
 impl Record {
-    pub(super) fn asked(&self, who: CharacterId, deed: Deed) {
+    pub(in crate::trial) fn asked(&self, who: CharacterId, deed: Deed) {
         self.notes().deeds.entry((who, deed)).or_default().asked += 1;
     }
 
     /// A player was told; an empty code: it is done.
-    pub(super) fn told(&self, who: CharacterId, deed: Deed, code: &str, took: Option<Duration>) {
+    pub(in crate::trial) fn told(&self, who: CharacterId, deed: Deed, code: &str, took: Option<Duration>) {
         let mut notes = self.notes();
         let known = notes.deeds.entry((who, deed)).or_default();
         if code.is_empty() {
@@ -60,7 +60,7 @@ impl Record {
         }
     }
 
-    pub(super) fn notes(&self) -> MutexGuard<'_, Notes> {
+    pub(in crate::trial) fn notes(&self) -> MutexGuard<'_, Notes> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

@@ -222,6 +222,7 @@ impl Scene {
             belongings: Vec::new(),
             record,
             ticket_sha256: Vec::new(),
+            beside: false,
         }))
         .await;
         let admitted = self.hear(|body| if let Body::Admitted(a) = body { Some(a) } else { None }).await;

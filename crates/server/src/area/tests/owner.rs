@@ -54,7 +54,7 @@ async fn a_portal_and_the_handoff_from_its_source() {
     assert!(acked <= 4, "a frozen character does not move");
     let at = |epoch| CharacterAt { character: vec![1; 16], transfer: vec![9; 16], epoch };
     scene.say(Body::Aborted(at(5))).await;
-    player.find(|message| (message == ServerMessage::Steer { epoch: 5 }).then_some(())).await;
+    player.find(|message| (message == ServerMessage::Steer { epoch: 5, acked: None }).then_some(())).await;
     scene.say(seal(5)).await;
     let epoch =
         scene.hear(|body| if let Body::Commit(commit) = body { Some(commit.epoch) } else { None }).await;
@@ -82,11 +82,11 @@ async fn the_handoffs_target_shows_first_and_steers_when_granted() {
     let at_epoch = |epoch| CharacterAt { character: vec![1; 16], transfer: vec![1; 16], epoch };
     let grant = |epoch| {
         let (character, transfer) = (vec![1; 16], vec![1; 16]);
-        Body::Grant(Grant { character, transfer, epoch, record: Vec::new() })
+        Body::Grant(Grant { character, transfer, epoch, record: Vec::new(), crossing: None })
     };
     scene.say(grant(3)).await;
     scene.say(grant(4)).await;
-    player.find(|message| (message == ServerMessage::Steer { epoch: 4 }).then_some(())).await;
+    player.find(|message| (message == ServerMessage::Steer { epoch: 4, acked: None }).then_some(())).await;
     let update = player.update().await;
     assert_eq!(update.entered.first().map(|entered| (entered.id, entered.x)), Some((me, 3_000)));
     // Called off: one that only sees is closed; one that is granted is not.

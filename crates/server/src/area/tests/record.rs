@@ -100,8 +100,10 @@ async fn a_record_goes_with_the_commit_and_comes_with_the_grant() {
     assert_eq!(scene.admit(at(2, 30.0, 30.0), 2, 4, false).await, None);
     let mut player = Player::connect(scene.port, &ticket(2)).await;
     let (character, transfer) = (vec![2; 16], vec![2; 16]);
-    scene.say(Body::Grant(Grant { character, transfer, epoch: 4, record: of_age(70_000) })).await;
-    player.find(|message| (message == ServerMessage::Steer { epoch: 4 }).then_some(())).await;
+    scene
+        .say(Body::Grant(Grant { character, transfer, epoch: 4, record: of_age(70_000), crossing: None }))
+        .await;
+    player.find(|message| (message == ServerMessage::Steer { epoch: 4, acked: None }).then_some(())).await;
     assert!(age_of(&leave(&mut scene, 2).await) >= 1_070_000);
 }
 

@@ -15,7 +15,10 @@ use sqlx::{Any, AnyConnection, AssertSqlSafe};
 use crate::store::Error;
 
 /// Each text is made once.
-static TEXTS: LazyLock<Mutex<HashMap<(&str, &str, usize), Arc<str>>>> = LazyLock::new(Mutex::default);
+static TEXTS: LazyLock<Mutex<Texts>> = LazyLock::new(Mutex::default);
+
+/// By what stands before and after the rows, and how many they are.
+type Texts = HashMap<(&'static str, &'static str, usize), Arc<str>>;
 
 const SIZES: [usize; 4] = [256, 32, 4, 1];
 

@@ -1,0 +1,308 @@
+//! One player: walks round the corner, to and fro, or stands; notes what he is told.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use pangea_client::{Client, EnterOptions, Event, Game, Values};
+use pangea_engine::Dice;
+use pangea_world::Code;
+use pangea_world::id::CharacterId;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::super::economy::deed::{Deed, What};
+use super::super::economy::market::Wish;
+use super::super::economy::record::Record;
+use super::SIDE_M;
+
+/// How far a full step is, centimetres: 5 m/s at 20 ticks a second.
+const STEP_CM: f64 = 25.0;
+/// So near to a line a shut border may have stopped him, centimetres.
+const WALL_CM: f64 = 35.0;
+/// What rounding to centimetres may do to the sum of steps, centimetres.
+const ROUNDING_CM: f64 = 2.5;
+/// Steps between two payments.
+const PAY_EACH: u32 = 7;
+/// How long who is lost tries to come back, and at the end waits for the last answers.
+const PATIENCE: Duration = Duration::from_secs(20);
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
+
+/// What one player met.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    pub(super) gaps_ms: Vec<f64>,
+    /// The same where no border was, of who walks.
+    pub(super) usual_ms: Vec<f64>,
+    /// Areas in which he was.
+    pub(super) areas: HashSet<String>,
+    pub(super) disconnects: u64,
+    /// The connection ended, or he could not come back at the end: why.
+    pub(super) stranded: Option<String>,
+    /// Updates of a tick that did not come, at crossings.
+    pub(super) updates_missed: u64,
+    /// Steps were lost, or made twice, so often.
+    pub(super) steps_wrong: u64,
+    pub(super) steps: u64,
+    /// Inputs that were refused: they came too many at once.
+    pub(super) refused: u64,
+    /// Payments of which nobody told him what became of them: he had crossed a border.
+    pub(super) untold: u64,
+    /// So often a border was shut before him.
+    pub(super) shut: u64,
+    /// Somebody was seen twice at the same time.
+    pub(super) doubled: u64,
+    /// A lower epoch came, or he came back to where he was not.
+    pub(super) stale: u64,
+}
+
+pub(super) struct Walker {
+    number: u32,
+    client: Client,
+    character: CharacterId,
+    dice: Dice,
+    over: Arc<AtomicBool>,
+    notes: Notes,
+    epoch: u64,
+    /// Steps that were given and not yet taken: number, centimetres east and south.
+    given: VecDeque<(u32, f64, f64)>,
+    /// His number of inputs so far.
+    seq: u32,
+    /// Where he was seen last, centimetres, with all that was taken.
+    seen: Option<(f64, f64)>,
+    /// When the last update came, while he walks.
+    updated: Option<Instant>,
+    /// Which of his aims is next.
+    aim: usize,
+    pays: Pays,
+}
+
+/// What he pays to others while he walks: each amount once.
+struct Pays {
+    record: Arc<Record>,
+    everybody: Arc<Vec<CharacterId>>,
+    /// By its number: what, and whether he was told of it.
+    all: Vec<(Deed, bool)>,
+    /// Steps until the next one.
+    wait: u32,
+}
+
+impl Walker {
+    pub(super) fn new(
+        number: u32,
+        client: Client,
+        character: CharacterId,
+        seed: u64,
+        over: Arc<AtomicBool>,
+        (record, everybody): (Arc<Record>, Arc<Vec<CharacterId>>),
+    ) -> Self {
+        let dice = Dice::new(seed.wrapping_mul(0x9E37_79B9) ^ u64::from(number));
+        Self {
+            number,
+            client,
+            character,
+            dice,
+            over,
+            notes: Notes::default(),
+            epoch: 0,
+            given: VecDeque::new(),
+            seq: 0,
+            seen: None,
+            updated: None,
+            aim: number as usize,
+            pays: Pays { record, everybody, all: Vec::new(), wait: number % PAY_EACH },
+        }
+    }
+
+    pub(super) async fn walk(mut self, mut game: Game) -> Notes {
+        let aims = self.aims();
+        let mut step = tokio::time::interval(Duration::from_millis(50));
+        step.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ends = None;
+        loop {
+            tokio::select! {
+                biased;
+                event = game.next_event() => match event {
+                    Some(event) => self.take(&game, event),
+                    None => break,
+                },
+                _ = step.tick() => {
+                    if !self.over.load(Ordering::Relaxed) {
+                        self.step(&mut game, &aims).await;
+                    } else if self.given.is_empty()
+                        || ends.get_or_insert_with(Instant::now).elapsed() > LAST_ANSWERS
+                    {
+                        break;
+                    }
+                }
+            }
+        }
+        self.notes.untold = self.pays.all.iter().filter(|(_, told)| !told).count() as u64;
+        if self.notes.stranded.is_none() {
+            self.come_back(game).await;
+        }
+        self.notes
+    }
+
+    /// One in five stands; of the others half go round the corner, half to and fro over a border.
+    fn aims(&mut self) -> Vec<(f64, f64)> {
+        let corner = f64::from(SIDE_M);
+        let mut near = |low: f64, high: f64| self.dice.between(low, high);
+        let radius = near(5.0, 12.0);
+        let along = near(8.0, 40.0);
+        match self.number % 5 {
+            0 => vec![(corner - radius, corner - along)],
+            1 | 3 => {
+                let on = |n: f64| {
+                    let (sin, cos) = (n * std::f64::consts::FRAC_PI_4).sin_cos();
+                    (corner + radius * cos, corner + radius * sin)
+                };
+                (0..8).map(|n| on(f64::from(n))).collect()
+            }
+            2 => vec![(corner - 4.0, corner - along), (corner + 4.0, corner - along)],
+            _ => vec![(corner - along, corner - 4.0), (corner - along, corner + 4.0)],
+        }
+    }
+
+    async fn step(&mut self, game: &mut Game, aims: &[(f64, f64)]) {
+        let Some((at_x, at_y)) = self.seen.filter(|_| game.is_steering()) else { return };
+        self.pay(game).await;
+        let ahead = self.given.iter().fold((at_x, at_y), |(x, y), (_, dx, dy)| (x + dx, y + dy));
+        let aim = aims[self.aim % aims.len()];
+        let (dx, dy) = (aim.0 * 100.0 - ahead.0, aim.1 * 100.0 - ahead.1);
+        let length = dx.hypot(dy);
+        if length < STEP_CM {
+            self.aim += 1;
+            if aims.len() == 1 {
+                return;
+            }
+        }
+        let by = 1.0 / length.max(STEP_CM);
+        let (dx, dy) = ((dx * by) as f32, (dy * by) as f32);
+        self.seq += 1;
+        self.notes.steps += 1;
+        self.given.push_back((self.seq, f64::from(dx) * STEP_CM, f64::from(dy) * STEP_CM));
+        game.move_towards(dx, dy).await;
+    }
+
+    async fn pay(&mut self, game: &mut Game) {
+        self.pays.wait = self.pays.wait.saturating_sub(1);
+        if self.pays.wait > 0 || game.view().schema().is_none() || self.pays.everybody.len() < 2 {
+            return;
+        }
+        self.pays.wait = PAY_EACH;
+        let other = 1 + self.dice.between(0.0, (self.pays.everybody.len() - 1) as f64) as usize;
+        let whom = self.pays.everybody[(self.number as usize + other) % self.pays.everybody.len()];
+        let number = self.pays.all.len() as u32 + 1;
+        let deed = Deed { what: What::Pay, whom: Some(whom), number: number.into() };
+        self.pays.record.asked(self.character, deed);
+        self.pays.all.push((deed, false));
+        self.seq += 1;
+        let wish = Wish { number, what: deed.what as u8, whom: whom.to_string(), amount: deed.number };
+        if let Err(error) = game.act("Wish", &wish).await {
+            self.notes.stranded = Some(error.to_string());
+        }
+    }
+
+    /// What became of a payment.
+    fn told(&mut self, values: &Values) {
+        let number = values.get("number").and_then(serde_json::Value::as_u64).unwrap_or(0) as usize;
+        let code = values.get("code").and_then(serde_json::Value::as_str).unwrap_or("unreadable");
+        let Some((deed, told)) = number.checked_sub(1).and_then(|n| self.pays.all.get_mut(n)) else { return };
+        *told = true;
+        self.pays.record.told(self.character, *deed, code, None);
+    }
+
+    fn take(&mut self, game: &Game, event: Event) {
+        match event {
+            Event::Game { name, values } if name == "Told" => self.told(&values),
+            Event::Updated { .. } => {
+                let walks = !self.number.is_multiple_of(5) && !self.given.is_empty();
+                if let Some(before) = self.updated.replace(Instant::now()).filter(|_| walks) {
+                    self.notes.usual_ms.push((before.elapsed().as_secs_f64() * 1e3 - 50.0).max(0.0));
+                }
+                self.look(game);
+            }
+            Event::Crossed { to, gap, .. } => {
+                let gap_ms = gap.as_secs_f64() * 1e3;
+                self.updated = None;
+                self.notes.gaps_ms.push(gap_ms);
+                self.notes.updates_missed += (gap_ms / 50.0).round() as u64;
+                self.notes.areas.insert(to);
+            }
+            Event::Refused(refusal) if refusal.code == Code::BorderShut => self.notes.shut += 1,
+            Event::Refused(refusal) => {
+                self.notes.refused += u64::from(refusal.code == Code::TooFast);
+                self.forget();
+            }
+            Event::Lost => {
+                self.notes.disconnects += 1;
+                self.forget();
+            }
+            Event::Ended(how) => {
+                let why = how.err().map_or_else(|| "closed".to_owned(), |error| error.to_string());
+                self.notes.stranded = Some(why);
+            }
+            _ => {}
+        }
+    }
+
+    /// What was given may be lost: it is counted anew from where he is seen next.
+    fn forget(&mut self) {
+        self.given.clear();
+        self.seen = None;
+    }
+
+    fn look(&mut self, game: &Game) {
+        let view = game.view();
+        let Some(me) = game.me() else { return };
+        if game.epoch() < self.epoch {
+            self.notes.stale += 1;
+        }
+        self.epoch = game.epoch();
+        self.notes.areas.insert(view.area.clone());
+        let at = (f64::from(me.x_cm), f64::from(me.y_cm));
+        let mut by = (0.0, 0.0);
+        while let Some((_, dx, dy)) = self.given.front().filter(|(seq, ..)| *seq <= view.acked) {
+            by = (by.0 + dx, by.1 + dy);
+            self.given.pop_front();
+        }
+        if let Some(before) = self.seen {
+            let line = f64::from(SIDE_M) * 100.0;
+            let fits = |now: f64, then: f64, by: f64| {
+                (now - then - by).abs() <= ROUNDING_CM || (now - line).abs() <= WALL_CM
+            };
+            if !fits(at.0, before.0, by.0) || !fits(at.1, before.1, by.1) {
+                self.notes.steps_wrong += 1;
+            }
+        }
+        self.seen = Some(at);
+        let names = game.entities().values().map(|entity| entity.name.as_str());
+        let mut known = HashSet::new();
+        self.notes.doubled += names.filter(|name| !known.insert(*name)).count() as u64;
+    }
+
+    /// Leaves, comes again, and must stand where he was.
+    async fn come_back(&mut self, mut game: Game) {
+        let left = self.seen;
+        game.leave().await;
+        let again = async {
+            let mut game = self.client.enter(self.character, EnterOptions::default()).await?;
+            while game.me().is_none() && game.next_event().await.is_some() {}
+            let me = game.me().map(|me| (f64::from(me.x_cm), f64::from(me.y_cm)));
+            let epoch = game.epoch();
+            game.leave().await;
+            Ok::<_, pangea_client::Error>((me, epoch))
+        };
+        match tokio::time::timeout(PATIENCE, again).await {
+            Ok(Ok((Some(me), epoch))) => {
+                // Who stood on the line is put beside it.
+                let elsewhere = left.is_some_and(|left| (left.0 - me.0).hypot(left.1 - me.1) > WALL_CM * 1.5);
+                self.notes.stale += u64::from(elsewhere || epoch <= self.epoch);
+            }
+            Ok(Ok((None, _))) => self.notes.stranded = Some("not seen again".to_owned()),
+            Ok(Err(error)) => self.notes.stranded = Some(error.to_string()),
+            Err(_) => self.notes.stranded = Some("could not come back in time".to_owned()),
+        }
+    }
+}
