@@ -4,7 +4,7 @@
 use bevy_ecs::prelude::*;
 use pangea_engine::walk::{Point, Stunned};
 use pangea_engine::{
-    Allowance, Builder, Clock, Input, Inputs, Net, Outbox, Position, Replicate, Setup, Terrain, To,
+    Allowance, Builder, Clock, Ghost, Input, Inputs, Net, Outbox, Position, Replicate, Setup, Terrain, To,
 };
 use pangea_world::frames::tile;
 
@@ -48,14 +48,14 @@ pub struct Missed {
 /// When a character may strike again, in ticks.
 #[derive(Component, Debug, Clone, Copy, Default)]
 pub struct Arm {
-    ready: u64,
+    pub(crate) ready: u64,
 }
 
 /// What the world's rules say.
 #[derive(Resource, Debug, Clone, Copy)]
-struct Rules {
+pub(crate) struct Rules {
     /// Whether characters can hurt each other.
-    pvp: bool,
+    pub pvp: bool,
 }
 
 /// Declares it.
@@ -72,6 +72,9 @@ pub fn build(area: &mut Builder, setup: &Setup<'_>) {
 type Striker<'a> =
     (Entity, &'a Net, &'a Position, &'a mut Inputs<Attack>, &'a mut Arm, Option<&'a Gear>, Has<Stunned>);
 
+/// Whom it may strike, on either side of the border.
+type Target<'a> = (&'a Net, &'a Body, &'a Trail);
+
 #[expect(clippy::too_many_arguments, reason = "a system's parameters are what it touches")]
 fn strike(
     clock: Res<Clock>,
@@ -81,7 +84,7 @@ fn strike(
     mut blows: ResMut<Blows>,
     mut outbox: ResMut<Outbox>,
     mut strikers: Query<Striker<'_>, IsCharacter>,
-    targets: Query<(&Net, &Body, &Trail)>,
+    targets: Query<Target<'_>, Allow<Ghost>>,
 ) {
     for (by, by_net, position, mut inputs, mut arm, gear, stunned) in &mut strikers {
         if inputs.is_empty() {
@@ -120,7 +123,7 @@ fn may_strike(found: Option<&One>, stunned: bool, by: Entity, pvp: bool) -> Resu
 }
 
 fn reach(
-    targets: &Query<(&Net, &Body, &Trail)>,
+    targets: &Query<Target<'_>, Allow<Ghost>>,
     target: Entity,
     attack: &Attack,
     clock: &Clock,

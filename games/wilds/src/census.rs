@@ -3,7 +3,7 @@
 
 use bevy_ecs::prelude::*;
 use pangea_engine::walk::Point;
-use pangea_engine::{Builder, Clock, Extent, Net, Position, Setup};
+use pangea_engine::{Builder, Clock, Extent, Ghost, Net, Position, Setup};
 use pangea_world::space::Rect;
 
 use crate::health::Body;
@@ -52,11 +52,10 @@ pub fn build(area: &mut Builder, setup: &Setup<'_>) {
     area.system(count);
 }
 
-fn count(
-    clock: Res<Clock>,
-    mut census: ResMut<Census>,
-    living: Query<(Entity, &Net, &Position, &Body, Option<&Mind>)>,
-) {
+/// Who may be alive, on either side of the border.
+type Living<'a> = (Entity, &'a Net, &'a Position, &'a Body, Option<&'a Mind>);
+
+fn count(clock: Res<Clock>, mut census: ResMut<Census>, living: Query<Living<'_>, Allow<Ghost>>) {
     if clock.tick.is_multiple_of(period(&clock)) {
         let alive = living.iter().filter(|(_, _, _, body, _)| body.health > 0);
         census.fill(alive.map(|(entity, net, position, _, mind)| One {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bevy_ecs::prelude::*;
 use pangea_engine::walk::{Point, is_free};
-use pangea_engine::{Builder, Clock, Dice, Extent, Kind, Ledger, Position, Setup, Terrain};
+use pangea_engine::{Builder, Clock, Dice, Extent, Ghost, Kind, Ledger, Position, Setup, Terrain};
 use pangea_world::frames::tile;
 use pangea_world::ledger::Bundle;
 
@@ -126,7 +126,7 @@ fn show(
     mut finds: ResMut<Finds>,
     mut terrain: ResMut<Terrain>,
     mut dice: ResMut<Dice>,
-    characters: Query<&Position, IsCharacter>,
+    characters: Query<&Position, (IsCharacter, Allow<Ghost>)>,
     sources: Query<(), With<Source>>,
 ) {
     if !clock.tick.is_multiple_of(u64::from(clock.hz)) {

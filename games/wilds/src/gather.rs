@@ -118,6 +118,10 @@ fn stroke(
             if stunned || !near || clock.tick < tool.ready || struck.asked.contains(&(x, y)) {
                 continue;
             }
+            if !extent.0.contains(f64::from(x), f64::from(y)) {
+                asking.refuse(by, "too_far", "that stands beyond the border: go there first");
+                continue;
+            }
             let what = terrain.tile(x, y);
             let (tile::TREE | tile::ROCK) = what else { continue };
             if terrain.altered().len() >= MOST {

@@ -6,14 +6,17 @@ use std::collections::BTreeMap;
 use bevy_ecs::prelude::*;
 use pangea_engine::walk::{Point, Stunned, nearest_free};
 use pangea_engine::{
-    Builder, Character, CharacterIs, Clock, Extent, Net, Outbox, Position, Replicate, Setup, Terrain, To,
+    Builder, Character, CharacterIs, Clock, Extent, Ghost, Gid, Net, Outbox, Position, Post, Replicate,
+    Setup, Terrain, To,
 };
 use pangea_world::layout::ground_at;
 
+use crate::across;
+use crate::attack::Arm;
 use crate::census::square;
 use crate::gear::Gear;
 use crate::mind::{Mind, Way};
-use crate::population::{Lairs, Member};
+use crate::population::Member;
 use crate::species::Species;
 
 /// Health of a character that is well.
@@ -26,7 +29,7 @@ pub const LIES_S: u64 = 5;
 const WELL_AFTER_S: u64 = 5;
 
 /// How far one sees that somebody is hit or dies, metres.
-const SEEN_FROM_M: f64 = 60.0;
+pub const SEEN_FROM_M: f64 = 60.0;
 
 /// How many of the last places of a body are kept: half a second at 20 ticks per second.
 pub const TRAIL: usize = 10;
@@ -80,6 +83,11 @@ impl Trail {
     /// Of one who has stood here all the time.
     pub fn from(at: Point) -> Self {
         Self([at; TRAIL])
+    }
+
+    /// Whether it was so near to a point in one of the last ticks.
+    pub fn came_within(&self, point: Point, far_m: f64) -> bool {
+        self.0.iter().any(|at| square(*at, point) <= far_m * far_m)
     }
 
     /// Where it stood as somebody saw it who was told of this tick; of what is too long ago, the oldest.
@@ -155,7 +163,7 @@ pub fn build(area: &mut Builder, setup: &Setup<'_>) {
 
 /// What has to come last in a step.
 pub fn finish(area: &mut Builder) {
-    area.system(land_blows).system(stand_up).system(get_well).system(leave_trail);
+    area.system(land_blows).system(stand_up).system(get_well).system(begin_trail).system(leave_trail);
 }
 
 impl Homes {
@@ -187,16 +195,26 @@ type Struck<'a> = (
     Option<&'a Gear>,
 );
 
+#[expect(clippy::too_many_arguments, reason = "a system's parameters are what it touches")]
 fn land_blows(
     mut commands: Commands,
     clock: Res<Clock>,
     mut blows: ResMut<Blows>,
     mut outbox: ResMut<Outbox>,
-    mut lairs: ResMut<Lairs>,
+    mut post: ResMut<Post>,
     mut deaths: ResMut<Deaths>,
     mut bodies: Query<Struck<'_>>,
+    named: Query<(&Gid, Has<Ghost>)>,
 ) {
     for blow in blows.0.drain(..) {
+        let (by, target) = (named.get(blow.by).ok(), named.get(blow.target).ok());
+        if let Some((_, true)) = target {
+            let (x, y) = blow.from;
+            if let Some((by, _)) = by {
+                post.to(blow.target, &across::Struck { by: *by, x, y });
+            }
+            continue;
+        }
         let Ok((mut body, net, position, mut wound, mind, member, gear)) = bodies.get_mut(blow.target) else {
             continue;
         };
@@ -208,6 +226,9 @@ fn land_blows(
         body.health -= damage;
         wound.0 = clock.tick;
         outbox.send(To::Near(at, SEEN_FROM_M), &Hit { by: blow.by_net.0, target: net.0, damage });
+        if let (Some((by, _)), Some((target, _))) = (by, target) {
+            across::tell(&mut post, *by, *target, at, damage, body.health == 0);
+        }
         let species = mind.as_ref().map(|(mind, _)| mind.species);
         if let Some((mut mind, mut way)) = mind {
             mind.is_hurt(&mut way, at, &blow);
@@ -218,10 +239,7 @@ fn land_blows(
         outbox.send(To::Near(at, SEEN_FROM_M), &Died { who: net.0, by: blow.by_net.0 });
         deaths.0.extend(species.map(|species| Death { species, at, by: blow.by }));
         match member {
-            Some(member) => {
-                lairs.has_lost_one(member.0, &clock);
-                commands.entity(blow.target).despawn();
-            }
+            Some(_) => commands.entity(blow.target).despawn(),
             None => {
                 let until = clock.tick + LIES_S * u64::from(clock.hz);
                 commands.entity(blow.target).insert((Stunned, Fallen(until)));
@@ -270,7 +288,17 @@ fn get_well(clock: Res<Clock>, mut bodies: Query<(&mut Body, &Wound)>) {
     }
 }
 
-fn leave_trail(clock: Res<Clock>, mut bodies: Query<(&Position, &mut Trail)>) {
+/// Ghosts strike and leave trails too: whoever strikes at one is judged by what he saw.
+fn begin_trail(mut commands: Commands, ghosts: Query<(Entity, &Position), NewGhost>) {
+    for (ghost, position) in &ghosts {
+        commands.entity(ghost).insert((Trail::from(position.point()), Arm::default()));
+    }
+}
+
+/// A ghost that was just seen for the first time.
+type NewGhost = (With<Ghost>, With<Body>, Without<Arm>);
+
+fn leave_trail(clock: Res<Clock>, mut bodies: Query<(&Position, &mut Trail), Allow<Ghost>>) {
     let place = (clock.tick % TRAIL as u64) as usize;
     for (position, mut trail) in &mut bodies {
         trail.bypass_change_detection().0[place] = position.point();

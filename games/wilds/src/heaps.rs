@@ -6,6 +6,7 @@ use bevy_ecs::prelude::*;
 use pangea_engine::walk::Point;
 use pangea_engine::{Builder, Extent, Kind, Ledger, Position, Replicate, Setup};
 use pangea_world::id::ItemId;
+use pangea_world::space::Rect;
 
 use crate::items;
 use crate::path::{Tile, middle, tile_at};
@@ -56,7 +57,10 @@ pub fn tile_of(extent: &Extent, number: u64) -> Tile {
 
 /// The spot of the ground under a point.
 pub fn spot_at(extent: &Extent, at: Point) -> u32 {
-    (number_of(extent, tile_at(at)) % u64::from(u32::MAX / TO_A_TILE)) as u32 * TO_A_TILE
+    // Who is about to go over the border drops things on this side of it.
+    let (Rect { x0, y0, x1, y1 }, (x, y)) = (extent.0, tile_at(at));
+    let inside = (x.clamp(x0, (x1 - 1).max(x0)), y.clamp(y0, (y1 - 1).max(y0)));
+    (number_of(extent, inside) % u64::from(u32::MAX / TO_A_TILE)) as u32 * TO_A_TILE
 }
 
 /// Where it lies, metres.

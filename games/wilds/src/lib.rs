@@ -10,6 +10,7 @@
 //! | [`moving`] | how it gets there |
 //! | [`path`] | the way around what stands in the way |
 //! | [`attack`] | a character strikes |
+//! | [`across`] | blows over the border of an area |
 //! | [`health`] | blows, death, and getting well |
 //! | [`gather`] | felling trees and breaking rocks |
 //! | [`items`] | what there is to have: one table |
@@ -22,6 +23,7 @@
 //! | [`trade`] | two characters trade |
 //! | [`day`] | day and night |
 
+pub mod across;
 pub mod attack;
 pub mod bag;
 pub mod census;
@@ -63,6 +65,7 @@ fn build(area: &mut Builder, setup: &Setup<'_>) {
     health::build(area, setup);
     population::build(area, setup);
     attack::build(area, setup);
+    across::build(area, setup);
     mind::build(area, setup);
     gather::build(area, setup);
     goods(area, setup);

@@ -8,7 +8,7 @@ use bevy_ecs::prelude::*;
 use pangea_engine::ledger::who;
 use pangea_engine::walk::Stunned;
 use pangea_engine::{
-    Allowance, Builder, CharacterIs, Clock, Dice, Input, Inputs, Kind, Net, Position, Replicate, Setup,
+    Allowance, Builder, CharacterIs, Clock, Dice, Ghost, Input, Inputs, Kind, Net, Position, Replicate, Setup,
 };
 use pangea_world::Code;
 use pangea_world::ledger::{self, Act, Bundle, Coins, Goods, Part};
@@ -106,6 +106,7 @@ fn take(
     mut asking: Asking<'_>,
     mut characters: Query<Taker<'_>, IsCharacter>,
     mut things: Query<Thing<'_>, CanBeTaken>,
+    beyond: Query<&Net, With<Ghost>>,
 ) {
     for (by, CharacterIs(character), at, mut inputs, stunned) in &mut characters {
         for Take { target } in inputs.drain() {
@@ -115,7 +116,11 @@ fn take(
             }
             let found = things.iter_mut().find(|(_, net, ..)| net.0 == target);
             let Some((thing, _, there, source, heap)) = found else {
-                asking.refuse(by, "gone", "there is nothing to take");
+                if beyond.iter().any(|net| net.0 == target) {
+                    asking.refuse(by, "too_far", "that lies beyond the border: go there first");
+                } else {
+                    asking.refuse(by, "gone", "there is nothing to take");
+                }
                 continue;
             };
             if square(at.point(), there.point()) > REACH_M * REACH_M {
@@ -162,7 +167,7 @@ fn lie_dead(
     mut corpses: ResMut<Corpses>,
     mut dice: ResMut<Dice>,
     lying: Query<&Source, With<Rots>>,
-    characters: Query<(), IsCharacter>,
+    characters: Query<(), (IsCharacter, Allow<Ghost>)>,
 ) {
     if deaths.0.is_empty() {
         return;

@@ -3,7 +3,7 @@
 use bevy_ecs::prelude::*;
 use pangea_engine::walk::Point;
 use pangea_engine::{
-    Builder, Clock, Dice, Extent, Field, Malformed, Net, Position, Replicate, Setup, Terrain,
+    Builder, Clock, Dice, Extent, Field, Gid, Malformed, Net, Position, Replicate, Setup, Terrain,
 };
 
 use crate::census::{Census, inside, period, square};
@@ -60,6 +60,7 @@ impl Field for State {
 
 /// What a creature has in mind. Times are seconds that are left, so that another area can go on with it.
 #[derive(Component, Replicate, Debug, Clone, Copy, PartialEq, Default)]
+#[replicate(version = 2)]
 pub struct Mind {
     /// What it is.
     #[replicate(server)]
@@ -85,6 +86,9 @@ pub struct Mind {
     /// Until it hunts again by itself.
     #[replicate(server)]
     pub sated_s: f32,
+    /// Whom it hunts, while it goes over a border.
+    #[replicate(server)]
+    pub prey: Gid,
 }
 
 /// What a creature knows of its way; of this area alone.

@@ -1,8 +1,8 @@
 //! How creatures get where they want to be, and bite when they are there.
 
 use bevy_ecs::prelude::*;
-use pangea_engine::walk::walk;
-use pangea_engine::{Clock, Extent, Net, Position, Terrain};
+use pangea_engine::walk::walk_beyond;
+use pangea_engine::{Clock, Extent, Net, OpenGround, Position, Terrain};
 
 use crate::census::{Census, square};
 use crate::health::{Blow, Blows};
@@ -13,12 +13,13 @@ use crate::path;
 const STOPS_M: f64 = 0.9;
 
 /// How near it has to be to bite.
-const BITES_M: f64 = 1.5;
+pub const BITES_M: f64 = 1.5;
 
 /// One step of each creature.
 pub fn go(
     clock: Res<Clock>,
     extent: Res<Extent>,
+    open: Res<OpenGround>,
     mut terrain: ResMut<Terrain>,
     mut movers: Query<(&Mind, &mut Way, &mut Position)>,
 ) {
@@ -47,7 +48,7 @@ pub fn go(
         let by = (length - stops_m).min(speed * clock.dt_s());
         if by > 0.005 {
             let step = (dx / length * by, dy / length * by);
-            (position.x, position.y) = walk(&mut terrain, extent.0, at, step);
+            (position.x, position.y) = walk_beyond(&mut terrain, extent.0, &open.0, at, step);
         }
     }
 }

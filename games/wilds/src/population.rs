@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bevy_ecs::prelude::*;
 use pangea_engine::walk::{Point, is_free, nearest_free};
-use pangea_engine::{Builder, Clock, Dice, Extent, Position, Setup, Terrain};
+use pangea_engine::{
+    Builder, Clock, Dice, Extent, Ghost, Gid, Gids, Pass, Position, Replicate, Setup, Terrain,
+};
 use pangea_world::frames::tile;
 use pangea_world::space::Ground;
 use pangea_world::world::Kind;
@@ -41,8 +43,25 @@ const MOST_CELLS: usize = 4_096;
 pub type Cell = (i32, i32);
 
 /// The lair that a creature belongs to.
-#[derive(Component, Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Member(pub Cell);
+#[derive(Component, Replicate, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Member {
+    #[replicate(server)]
+    x: i32,
+    #[replicate(server)]
+    y: i32,
+}
+
+impl Member {
+    /// Of the lair in this cell.
+    pub fn of((x, y): Cell) -> Self {
+        Self { x, y }
+    }
+
+    /// The cell of its lair, here or in a neighbouring area.
+    pub fn cell(&self) -> Cell {
+        (self.x, self.y)
+    }
+}
 
 /// One lair.
 #[derive(Debug, Clone)]
@@ -71,6 +90,7 @@ pub struct Lairs {
 /// Declares creatures.
 pub fn build(area: &mut Builder, setup: &Setup<'_>) {
     let kinds = Kinds::declare(area);
+    area.component::<Member>().on_pass(settle);
     area.ecs.insert_resource(kinds);
     area.ecs.insert_resource(Lairs {
         salt: mix(salt_of(setup.world, setup.ground) ^ 4),
@@ -99,13 +119,6 @@ impl Lairs {
 
     fn is_near_doorstep(&self, at: Point, radius_m: f64) -> bool {
         self.doorsteps.iter().any(|door| square(*door, at) < radius_m * radius_m)
-    }
-
-    /// A creature of this cell died.
-    pub fn has_lost_one(&mut self, cell: Cell, clock: &Clock) {
-        if let Some(Some(lair)) = self.cells.get_mut(&cell) {
-            lair.refills.push(clock.tick + REFILL_S * u64::from(clock.hz));
-        }
     }
 
     /// The lair of a cell, if there is one.
@@ -179,8 +192,8 @@ fn wake(
     mut lairs: ResMut<Lairs>,
     mut terrain: ResMut<Terrain>,
     mut dice: ResMut<Dice>,
-    characters: Query<&Position, IsCharacter>,
-    awake: Query<(), With<Member>>,
+    characters: Query<&Position, (IsCharacter, Allow<Ghost>)>,
+    members: Query<(&Member, Has<Ghost>)>,
 ) {
     if !clock.tick.is_multiple_of(u64::from(clock.hz / 2).max(1)) {
         return;
@@ -188,7 +201,9 @@ fn wake(
     let people: Vec<Point> = characters.iter().map(|position| position.point()).collect();
     let nearest = |at: Point| people.iter().map(|one| square(*one, at)).fold(f64::INFINITY, f64::min);
     let cells: BTreeSet<Cell> = people.iter().flat_map(|at| cells_near(*at)).collect();
-    let mut count = awake.iter().count();
+    let mut count = members.iter().filter(|(_, is_ghost)| !is_ghost).count();
+    let mut living: BTreeMap<Cell, usize> = BTreeMap::new();
+    members.iter().for_each(|(member, _)| *living.entry(member.cell()).or_default() += 1);
     for cell in cells {
         let Some(lair) = lairs.lair(cell, &extent, &mut terrain) else { continue };
         let away = nearest(lair.at);
@@ -200,10 +215,16 @@ fn wake(
             lair.refills.retain(|due| *due > clock.tick);
             born = usize::from(lair.size).saturating_sub(lair.refills.len());
             lair.awake = Some(clock.tick);
-        } else if away > UNSEEN_M * UNSEEN_M && count < MOST_AWAKE {
-            let before = lair.refills.len();
-            lair.refills.retain(|due| *due > clock.tick);
-            born += before - lair.refills.len();
+        } else {
+            // Who died, or went so far beyond the border that it is not seen, gets a successor.
+            let there = living.get(&cell).copied().unwrap_or(0) + lair.refills.len();
+            let due = clock.tick + REFILL_S * u64::from(clock.hz);
+            lair.refills.extend((there..usize::from(lair.size)).map(|_| due));
+            if away > UNSEEN_M * UNSEEN_M && count < MOST_AWAKE {
+                let before = lair.refills.len();
+                lair.refills.retain(|due| *due > clock.tick);
+                born += before - lair.refills.len();
+            }
         }
         count += born;
         for _ in 0..born {
@@ -232,8 +253,30 @@ pub fn creature(
         Body::well(species.nature().health),
         Trail::from(at),
         Wound::default(),
-        Member(cell),
+        Member::of(cell),
     )
+}
+
+/// A creature goes over a border with what is declared; the rest it gets here anew.
+fn settle(ecs: &mut World, creature: Entity, pass: Pass) {
+    let Some(mut mind) = ecs.get::<Mind>(creature).copied() else { return };
+    let target = ecs.get::<Way>(creature).and_then(|way| way.target);
+    match pass {
+        Pass::Out => {
+            let prey = target.and_then(|target| ecs.get::<Gid>(target));
+            mind.prey = prey.copied().unwrap_or_default();
+            ecs.entity_mut(creature).insert(mind);
+        }
+        Pass::In => {
+            let period = period(ecs.resource::<Clock>()) as u32;
+            let turn = u64::from(ecs.resource_mut::<Dice>().below(period));
+            let target = ecs.resource::<Gids>().find(mind.prey);
+            let at = ecs.get::<Position>(creature).map_or(mind.home(), |position| position.point());
+            let mut way = Way::of_turn(turn);
+            way.target = target;
+            ecs.entity_mut(creature).insert((way, Trail::from(at), Wound::default()));
+        }
+    }
 }
 
 /// Twice a second: lairs that nobody was near to for a while sleep, and their creatures are gone.
@@ -241,8 +284,8 @@ fn sleep(
     mut commands: Commands,
     clock: Res<Clock>,
     mut lairs: ResMut<Lairs>,
-    characters: Query<&Position, IsCharacter>,
-    members: Query<(Entity, &Member)>,
+    characters: Query<&Position, (IsCharacter, Allow<Ghost>)>,
+    members: Query<(Entity, &Member, &Position)>,
 ) {
     if !clock.tick.is_multiple_of(u64::from(clock.hz / 2).max(1)) {
         return;
@@ -259,11 +302,12 @@ fn sleep(
             asleep.insert(*cell);
         }
     }
-    if asleep.is_empty() {
-        return;
-    }
-    for (entity, Member(cell)) in &members {
-        if asleep.contains(cell) {
+    for (entity, member, position) in &members {
+        let cell = member.cell();
+        // One from beyond the border has nobody here who looks after it.
+        let is_stray = || !matches!(lairs.cells.get(&cell), Some(Some(lair)) if lair.awake.is_some());
+        let is_alone = || people.iter().all(|one| square(*one, position.point()) >= SLEEPS_M * SLEEPS_M);
+        if asleep.contains(&cell) || (is_stray() && is_alone()) {
             commands.entity(entity).despawn();
         }
     }

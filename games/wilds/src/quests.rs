@@ -3,7 +3,7 @@
 
 use bevy_ecs::prelude::*;
 use pangea_engine::ledger::who;
-use pangea_engine::{Builder, CharacterIs, Clock, Ledger, Replicate, Setup};
+use pangea_engine::{Builder, CharacterIs, Clock, Ghost, Ledger, Letters, Post, Replicate, Setup};
 use pangea_world::id::CharacterId;
 use pangea_world::ledger::{Act, Bundle, Sheet};
 use serde_json::{Value, json};
@@ -179,7 +179,7 @@ pub struct Kills {
 
 /// Declares them.
 pub fn build(area: &mut Builder, _: &Setup<'_>) {
-    area.component::<QuestLog>().component::<Kills>().table("quests", table());
+    area.component::<QuestLog>().component::<Kills>().letter::<Slain>().table("quests", table());
     area.on_enter(|ecs, entity, _| {
         ecs.entity_mut(entity).insert(QuestLog::default()).insert_if_new(Kills::default());
     });
@@ -271,20 +271,34 @@ impl Kills {
 fn count(
     ledger: Res<Ledger>,
     deaths: Res<Deaths>,
+    mut slain: ResMut<Letters<Slain>>,
+    mut post: ResMut<Post>,
     mut characters: Query<(&CharacterIs, &mut Kills), IsCharacter>,
+    strangers: Query<(), (IsCharacter, With<Ghost>)>,
 ) {
-    for death in &deaths.0 {
-        let Ok((CharacterIs(character), mut kills)) = characters.get_mut(death.by) else { continue };
+    for death in deaths.0.iter().filter(|death| strangers.contains(death.by)) {
+        post.to(death.by, &Slain { species: death.species });
+    }
+    let here = deaths.0.iter().map(|death| (death.by, death.species));
+    let beyond = slain.drain().filter_map(|letter| Some((letter.to?, letter.says.species)));
+    for (by, species) in here.chain(beyond) {
+        let Ok((CharacterIs(character), mut kills)) = characters.get_mut(by) else { continue };
         let Some(sheet) = ledger.sheet(*character) else { continue };
         for (n, quest) in QUESTS.iter().enumerate() {
-            if let Some((step, Step { task: Task::Kill(species, most), .. })) = quest.open(sheet)
-                && *species == death.species
+            if let Some((step, Step { task: Task::Kill(wanted, most), .. })) = quest.open(sheet)
+                && *wanted == species
                 && kills.of(n as u16, step) < *most
             {
                 kills.add(n as u16, step);
             }
         }
     }
+}
+
+/// To the owner of who killed a creature beyond the border.
+#[derive(Replicate, Debug, Clone, PartialEq)]
+struct Slain {
+    species: Species,
 }
 
 /// What has changed is shown.

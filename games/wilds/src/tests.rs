@@ -10,13 +10,14 @@ use pangea_world::id::CharacterId;
 use pangea_world::space::{Ground, Rect};
 use pangea_world::world_file;
 
+mod border;
 mod goods;
 
 use crate::attack::{Attack, Missed};
 use crate::gather::{Gather, Gathered};
 use crate::health::{Body, Died, Hit};
 use crate::mind::{Mind, State};
-use crate::population::{Lairs, Member, SLEEPS_AFTER_S, WAKES_M, creature};
+use crate::population::{Member, SLEEPS_AFTER_S, WAKES_M, creature};
 use crate::species::{Kinds, Species};
 
 /// Grass, with a wall of rocks from (180, 300) south, and a tree at (150, 150).
@@ -43,13 +44,17 @@ struct Try {
 
 impl Try {
     fn new(extra: &str) -> Self {
+        Self::on(EXTENT, extra)
+    }
+
+    fn on(extent: Rect, extra: &str) -> Self {
         let text = format!(
             "kind = \"grid\"\nseed = 7\n{extra}\n[grid]\ncell_m = 64\narea_cells = 8\nspawn = {{ x = 400.0, y = 100.0 }}\n"
         );
         let world = world_file::read("flat.toml", &text).expect("a world");
-        let ground = Ground::Cells(Rect { x0: 0, y0: 0, x1: 8, y1: 8 });
-        let setup =
-            Setup { world: &world, ground: &ground, extent: EXTENT, tick_hz: 20, view_m: 60, tick: 0 };
+        let Rect { x0, y0, x1, y1 } = extent;
+        let ground = Ground::Cells(Rect { x0: x0 / 64, y0: y0 / 64, x1: x1 / 64, y1: y1 / 64 });
+        let setup = Setup { world: &world, ground: &ground, extent, tick_hz: 20, view_m: 60, tick: 0 };
         let mut sim = Sim::new(&FLAT, &setup);
         sim.own_ledger();
         Self { sim, heard: Vec::new() }
@@ -327,12 +332,9 @@ fn a_lair_gets_others_for_those_that_died() {
     game.character((256.0, 256.0));
     game.step(10);
     let before = game.awake().len();
-    let mut members = game.sim.ecs().query::<(Entity, &Member)>();
-    let (dead, cell) =
-        members.iter(game.sim.ecs()).map(|(entity, member)| (entity, member.0)).next().expect("one");
+    let mut members = game.sim.ecs().query_filtered::<Entity, With<Member>>();
+    let dead = members.iter(game.sim.ecs()).next().expect("one");
     game.sim.ecs().despawn(dead);
-    let clock = *game.sim.ecs().resource::<Clock>();
-    game.sim.ecs().resource_mut::<Lairs>().has_lost_one(cell, &clock);
     game.step(20 * 60);
     assert!(game.awake().len() < before);
     game.until("the refill", |game| game.awake().len() >= before);

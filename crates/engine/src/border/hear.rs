@@ -141,19 +141,18 @@ impl Sim {
 
     /// A ghost is not told any more; what went over to another owner stays until that one tells.
     fn hear_gone(&mut self, peer: Peer, id: u16, over: bool) {
-        let until = self.until();
+        // The next step still has it: a letter that came with this may speak of it.
+        let until = if over { self.until() } else { self.tick() + 1 };
         let line = self.border.line(peer);
         let Some(Some(gid)) = line.heard.handles.remove(&id) else { return };
         let Some(entity) = self.find(gid) else { return };
         if self.ecs.get::<Ghost>(entity) != Some(&Ghost { peer }) {
             return;
         }
-        if over {
-            self.ecs.entity_mut(entity).insert(Lingers(until));
-        } else {
+        if !over {
             self.border.line(peer).forget_pass(entity);
-            self.drop_ghost(entity);
         }
+        self.ecs.entity_mut(entity).insert(Lingers(until));
     }
 
     fn hear_whole(&mut self, peer: Peer, id: u16, thing: Thing<'_>) {

@@ -26,6 +26,8 @@ pub(crate) struct Line {
     pub number: u64,
     /// What it knows of what is owned here, by id here.
     pub known: BTreeMap<u16, Known>,
+    /// For how many steps news of an entity have waited, by id here.
+    pub waits: BTreeMap<u16, u32>,
     /// Letters as bytes, in order.
     pub letters: VecDeque<Vec<u8>>,
     /// Letters that were too many since the line began.
@@ -67,8 +69,6 @@ pub(crate) struct Known {
     pub at: Point,
     /// Its components as they were told.
     pub body: Vec<u8>,
-    /// For how many steps news of it have waited.
-    pub waited: u32,
 }
 
 /// Something that was passed.
@@ -88,6 +88,7 @@ impl Line {
             life,
             number: 0,
             known: BTreeMap::new(),
+            waits: BTreeMap::new(),
             letters: VecDeque::new(),
             dropped: 0,
             passes: VecDeque::new(),

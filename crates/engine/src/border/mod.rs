@@ -310,6 +310,12 @@ impl Sim {
         self.ecs.resource_mut::<OpenGround>().set_if_neq(open);
     }
 
+    /// How many letters were too many: of a step's systems, and of those that waited for a neighbour.
+    pub fn letters_dropped(&self) -> u64 {
+        let waiting = self.border.lines.values().map(|line| line.dropped);
+        self.ecs.resource::<Post>().dropped + waiting.sum::<u64>()
+    }
+
     /// How many ghosts are shown, for a status page.
     pub fn ghosts(&mut self) -> usize {
         self.ecs.query_filtered::<(), With<Ghost>>().iter(&self.ecs).count()

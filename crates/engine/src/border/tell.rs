@@ -120,6 +120,9 @@ impl Sim {
             for hook in &mut self.on_pass {
                 hook(&mut self.ecs, *entity, Pass::Out);
             }
+            if self.ecs.get_entity(*entity).is_err() {
+                return false;
+            }
             let gid = gid_of(&mut self.ecs, &mut self.border, *entity);
             let one = self.ecs.entity(*entity);
             let (Some(kind), Some(at)) = (one.get::<Kind>(), one.get::<Position>()) else { return false };
@@ -167,7 +170,7 @@ impl Sim {
                 Some(known) => put_changes(known, at, body, &mut speech.news),
             }
             let (news, body) = (news..speech.news.len(), begin..speech.bodies.len());
-            let waited = known.map_or(0, |known| known.waited);
+            let waited = line.waits.get(&id).copied().unwrap_or(0);
             speech.items.push(Item { id, gid, at, news, body, waited, taken: true });
         }
         for (id, known) in &line.known {
@@ -312,15 +315,16 @@ fn put_frame(epoch: u64, line: &mut Line, speech: Speech, out: &mut Vec<u8>) {
         line.known.remove(&id);
     }
     put_varint(speech.items.iter().filter(|item| item.taken).count() as u64, out);
-    for Item { id, gid, at, news, body, taken, .. } in speech.items {
+    line.waits.clear();
+    for Item { id, gid, at, news, body, waited, taken } in speech.items {
         if taken {
             out.extend_from_slice(&speech.news[news]);
-            let known = line.known.entry(id).or_insert(Known { gid, at, body: Vec::new(), waited: 0 });
-            (known.gid, known.at, known.waited) = (gid, at, 0);
+            let known = line.known.entry(id).or_insert(Known { gid, at, body: Vec::new() });
+            (known.gid, known.at) = (gid, at);
             known.body.clear();
             known.body.extend_from_slice(&speech.bodies[body]);
-        } else if let Some(known) = line.known.get_mut(&id) {
-            known.waited += 1;
+        } else {
+            line.waits.insert(id, waited + 1);
         }
     }
     put_varint(speech.tiles.len() as u64, out);
