@@ -27,6 +27,8 @@ const PAY_EACH: u32 = 7;
 /// How long who is lost tries to come back, and at the end waits for the last answers.
 const PATIENCE: Duration = Duration::from_secs(20);
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
+/// Enters that may come to nothing at the end.
+const MOST_TRIES: u32 = 5;
 
 /// What one player met.
 #[derive(Debug, Default)]
@@ -287,7 +289,14 @@ impl Walker {
         let left = self.seen;
         game.leave().await;
         let again = async {
-            let mut game = self.client.enter(self.character, EnterOptions::default()).await?;
+            let mut tries = 0;
+            let mut game = loop {
+                match self.client.enter(self.character, EnterOptions::default()).await {
+                    // His last words were on a slow way, and end what was prepared for him meanwhile.
+                    Err(error) if error.kind() == "not_announced" && tries < MOST_TRIES => tries += 1,
+                    entered => break entered?,
+                }
+            };
             while game.me().is_none() && game.next_event().await.is_some() {}
             let me = game.me().map(|me| (f64::from(me.x_cm), f64::from(me.y_cm)));
             let epoch = game.epoch();
@@ -298,7 +307,7 @@ impl Walker {
             Ok(Ok((Some(me), epoch))) => {
                 // Who stood on the line is put beside it.
                 let elsewhere = left.is_some_and(|left| (left.0 - me.0).hypot(left.1 - me.1) > WALL_CM * 1.5);
-                self.notes.stale += u64::from(elsewhere || epoch <= self.epoch);
+                self.notes.stale += u64::from(elsewhere || epoch < self.epoch);
             }
             Ok(Ok((None, _))) => self.notes.stranded = Some("not seen again".to_owned()),
             Ok(Err(error)) => self.notes.stranded = Some(error.to_string()),
