@@ -21,6 +21,7 @@ use super::client::Client;
 use super::crossing::Borders;
 use super::ledger::Ledger;
 use super::mailbox::{Entrance, FromLoop, Gauges, Guest, Tell};
+use super::peers::PeerSlot;
 use super::save::Saving;
 
 /// How long one that only sees is kept without its client: where it is steered, it is not lost.
@@ -130,6 +131,8 @@ pub struct Area {
     pub here: HashMap<CharacterId, Here, BuildHasherDefault<IdHasher>>,
     /// By slot; a free slot is `None`.
     pub clients: Vec<Option<Client>>,
+    /// Neighbours that have a line, or had one.
+    pub peers: Vec<PeerSlot>,
     /// Slots of clients that came in since the loop looked: for epoll.
     pub new_slots: Vec<usize>,
     /// Whether the lease holds: else nothing is applied and nothing told.
@@ -170,6 +173,7 @@ impl Area {
             sim,
             here: HashMap::default(),
             clients: Vec::new(),
+            peers: Vec::new(),
             new_slots: Vec::new(),
             acts: true,
             now_ms: 0,

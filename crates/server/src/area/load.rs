@@ -84,6 +84,7 @@ pub fn load(
         }
     }
     sim.ledger().begin(lies, spent);
+    sim.set_origin(identity.area, granted.epoch);
     let beyond = beyond(&world, extent);
     let portals = match (&world.kind, &ground) {
         (Kind::Maps(maps), Ground::Map(map)) => maps.map(map)?.portals.clone(),
