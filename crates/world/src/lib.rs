@@ -49,5 +49,8 @@ pub use refusal::{Code, Refusal};
 /// Version of the link between roles; a role with another one is refused.
 pub const LINK_VERSION: u32 = 1;
 
+/// Version of the line between neighbouring area servers (docs/peers.md); a peer with another one is refused.
+pub const PEER_VERSION: u32 = 1;
+
 /// Version of the game protocol of docs/protocol.md; a client with another one is refused.
 pub const GAME_PROTOCOL_VERSION: u16 = 2;

@@ -422,6 +422,32 @@ pub struct Heartbeat {
     /// Resident memory, KiB.
     #[prost(uint32, tag = "4")]
     pub rss_kib: u32,
+    /// Its neighbours, as many as it has lines to or had lately.
+    #[prost(message, repeated, tag = "5")]
+    pub peers: Vec<PeerLoad>,
+}
+
+/// The line to one neighbour.
+#[derive(Clone, PartialEq, Message)]
+pub struct PeerLoad {
+    /// The neighbour's server id.
+    #[prost(bytes = "vec", tag = "1")]
+    pub server: Vec<u8>,
+    /// Its area as text.
+    #[prost(string, tag = "2")]
+    pub area: String,
+    /// Whether the line stands.
+    #[prost(bool, tag = "3")]
+    pub live: bool,
+    /// How many of its entities are shown here.
+    #[prost(uint32, tag = "4")]
+    pub ghosts: u32,
+    /// Bytes heard from it in the last second.
+    #[prost(uint32, tag = "5")]
+    pub heard_bytes_s: u32,
+    /// Bytes told to it in the last second.
+    #[prost(uint32, tag = "6")]
+    pub told_bytes_s: u32,
 }
 
 /// Answer to [`Admit`].
@@ -747,6 +773,9 @@ pub struct Admit {
     /// It is near the border: once its client has come it may see as long as it likes.
     #[prost(bool, tag = "9")]
     pub beside: bool,
+    /// SHA-256 of its ticket's text: whoever shows that text shows what central signed. Empty: check it.
+    #[prost(bytes = "vec", tag = "10")]
+    pub ticket_sha256: Vec<u8>,
 }
 
 /// Let a character go.
@@ -832,6 +861,35 @@ pub struct Peer {
     /// SHA-256 of its certificate if made at start, else empty.
     #[prost(bytes = "vec", tag = "9")]
     pub certificate: Vec<u8>,
+    /// Of an area server: the epoch under which it owns its area.
+    #[prost(uint64, tag = "10")]
+    pub epoch: u64,
+    /// Of an area server: its life of the area.
+    #[prost(uint64, tag = "11")]
+    pub incarnation: u64,
+}
+
+/// The first message on a peer line (docs/peers.md), each way.
+#[derive(Clone, PartialEq, Message)]
+pub struct PeerHello {
+    /// [`crate::PEER_VERSION`].
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    /// From [`Peer`]: central vouches for the pair (sender, receiver).
+    #[prost(string, tag = "2")]
+    pub credential: String,
+    /// Server id of the sender.
+    #[prost(bytes = "vec", tag = "3")]
+    pub server: Vec<u8>,
+    /// Its area: [`crate::space::AreaName`] as text.
+    #[prost(string, tag = "4")]
+    pub area: String,
+    /// The epoch under which it owns it.
+    #[prost(uint64, tag = "5")]
+    pub epoch: u64,
+    /// Its life of the area.
+    #[prost(uint64, tag = "6")]
+    pub incarnation: u64,
 }
 
 /// How far a wish from inside the game is.

@@ -147,6 +147,8 @@ codes! {
     VersionMismatch = "version_mismatch", 426;
     /// The role's key is wrong, or was revoked.
     KeyWrong = "key_wrong", 403;
+    /// Central did not name this server as a neighbour, or not with this area.
+    NotNeighbour = "not_neighbour", 403;
     /// Nothing that the caller could mend; the log has the cause.
     Internal = "internal", 500;
 }

@@ -107,3 +107,34 @@ impl fmt::Display for AreaName {
         write!(f, "{}/{}/{}", self.world, self.ground, self.layer)
     }
 }
+
+impl FromStr for AreaName {
+    type Err = Refusal;
+    fn from_str(text: &str) -> Result<Self, Refusal> {
+        let name = text.split_once('/').and_then(|(world, rest)| {
+            let (ground, layer) = rest.rsplit_once('/')?;
+            Some(Self { world: world.to_owned(), ground: ground.parse().ok()?, layer: layer.parse().ok()? })
+        });
+        match name {
+            Some(name) if !name.world.is_empty() => Ok(name),
+            _ => Refusal::err(Code::BadRequest, format!("«{text}» is no area: world/ground/layer")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_areas_name_is_read_as_it_is_written() {
+        for text in ["wilds/-8,0..0,8/0", "isles/harbour/3"] {
+            assert_eq!(text.parse::<AreaName>().expect("a name").to_string(), text);
+        }
+        for text in
+            ["", "wilds", "wilds/0", "/harbour/0", "wilds/0,0..8/0", "isles/harbour/x", "isles/harbour/-1"]
+        {
+            assert_eq!(text.parse::<AreaName>().map_err(|no| no.code), Err(Code::BadRequest), "{text}");
+        }
+    }
+}

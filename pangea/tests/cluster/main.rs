@@ -5,6 +5,7 @@
 
 mod admission;
 mod bad_frames;
+mod borders;
 mod broken_servers;
 mod browser;
 mod checkpoints;

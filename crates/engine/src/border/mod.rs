@@ -216,6 +216,19 @@ impl Sim {
         self.terrain().give_back(peer.0, |_| true);
     }
 
+    /// The line to a neighbour has been down for a while, and nobody knows that its server is gone: its ghosts vanish.
+    /// What was passed to it and not acknowledged waits for the next line.
+    pub fn hide_peer(&mut self, peer: Peer) {
+        let line = self.border.line(peer);
+        let waiting: Vec<Entity> = line.passes.iter().map(|passed| passed.entity).collect();
+        let mut ghosts = self.ecs.query::<(Entity, &Ghost)>();
+        let theirs =
+            ghosts.iter(&self.ecs).filter(|(entity, ghost)| ghost.peer == peer && !waiting.contains(entity));
+        for entity in theirs.map(|(entity, _)| entity).collect::<Vec<_>>() {
+            self.drop_ghost(entity);
+        }
+    }
+
     /// Where this character may walk beyond the area, metres; empty: nowhere.
     pub fn set_reach(&mut self, id: u16, reach: &[Rect]) {
         let Some(entity) = self.entity(id) else { return };
@@ -291,6 +304,9 @@ impl Sim {
 
     /// Ghosts that went over to somebody who never told of them.
     pub(crate) fn drop_late_ghosts(&mut self, tick: u64) {
+        if self.border.lines.is_empty() {
+            return;
+        }
         let mut lingering = self.ecs.query_filtered::<(Entity, &Lingers), With<Ghost>>();
         let late = lingering.iter(&self.ecs).filter(|(_, Lingers(until))| *until <= tick);
         let waits = |entity: &Entity| self.border.lines.values().any(|line| line.waits_for(*entity));
@@ -319,6 +335,11 @@ impl Sim {
     /// How many ghosts are shown, for a status page.
     pub fn ghosts(&mut self) -> usize {
         self.ecs.query_filtered::<(), With<Ghost>>().iter(&self.ecs).count()
+    }
+
+    /// How many of them are this neighbour's.
+    pub fn ghosts_of(&mut self, peer: Peer) -> usize {
+        self.ecs.query::<&Ghost>().iter(&self.ecs).filter(|ghost| ghost.peer == peer).count()
     }
 }
 

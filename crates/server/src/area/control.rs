@@ -6,11 +6,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use pangea_engine::Game;
 use pangea_world::character::CharacterDoc;
 use pangea_world::faction::Faction;
 use pangea_world::frames::{Entry, close};
-use pangea_world::id::{CharacterId, EnterId};
+use pangea_world::id::{CharacterId, EnterId, ServerId};
 use pangea_world::messages::{
     Admit, Admitted, AreaReady, Arrived, Belongings, Body, CharacterAt, CharacterHere, Granted, Kick, Peer,
     Peers, RefusalMessage, Register, TakeOver, WebTransport,
@@ -23,11 +24,14 @@ use tokio::sync::{mpsc, watch};
 use super::admission::{Admissions, Announcement, Missing};
 use super::chat_link::ChatLink;
 use super::clock::{Clock, Lease};
-use super::gate::Knock;
+use super::dial::Dialled;
+use super::gate::{Knock, PeerKnock};
 use super::http::Question;
 use super::identity::Identity;
 use super::load::{self, Loaded};
 use super::mailbox::{Entrance, FromLoop, Gauges, MOST_TO_CONTROL, Tell, ToLoop};
+use super::neighbours::{Me, Neighbours};
+use super::peers::PeerUp;
 use crate::link::Event;
 use crate::{clock, random};
 
@@ -41,6 +45,8 @@ pub struct Inputs<'a> {
     pub link: &'a mut mpsc::Receiver<Event>,
     /// From the game port: players.
     pub knocks: mpsc::Receiver<Knock>,
+    /// From the game port: neighbours.
+    pub peer_knocks: mpsc::Receiver<PeerKnock>,
     /// From the game port: the manager and peers.
     pub questions: mpsc::Receiver<Question>,
 }
@@ -74,6 +80,7 @@ pub struct Control {
     pub(super) linked: bool,
     pub(super) stopping: Option<End>,
     pub(super) chat: ChatLink,
+    neighbours: Neighbours,
     game: Game,
     tell: Tell,
     /// When Register was sent, for the lease of its answer.
@@ -109,11 +116,12 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<End> {
     let (to_control, mut from_loop) = mpsc::channel(MOST_TO_CONTROL);
+    let (neighbours, mut dialled) = Neighbours::new();
     let mut control = Control {
         identity,
         lease: Lease::default(),
         gauges,
-        admissions: Admissions::default(),
+        admissions: Admissions::new(0),
         keys: Vec::new(),
         peers: BTreeMap::new(),
         factions: BTreeMap::new(),
@@ -122,6 +130,7 @@ pub async fn run(
         linked: false,
         stopping: None,
         chat,
+        neighbours,
         game,
         tell,
         registered_ms: clock.now_ms(),
@@ -129,7 +138,7 @@ pub async fn run(
         to_control,
         clock,
     };
-    let Inputs { link, mut knocks, mut questions } = inputs;
+    let Inputs { link, mut knocks, mut peer_knocks, mut questions } = inputs;
     tokio::pin!(shutdown);
     let mut asked = false;
     let mut webtransport = control.identity.webtransport.clone();
@@ -149,6 +158,8 @@ pub async fn run(
             },
             () = renewed(&mut webtransport) => control.announce_webtransport(),
             Some(knock) = knocks.recv() => control.on_knock(knock).await,
+            Some(knock) = peer_knocks.recv() => control.on_peer_knock(knock).await,
+            Some(dialled) = dialled.recv() => control.on_dialled(dialled).await,
             Some(question) = questions.recv() => {
                 let answer = control.answer(question.credential, question.what).await;
                 let _ = question.answer.send(answer);
@@ -277,7 +288,7 @@ impl Control {
                 }
                 self.to_loop(ToLoop::Stale(at)).await;
             }
-            Body::Peers(peers) => self.on_peers(peers),
+            Body::Peers(peers) => self.on_peers(peers).await,
             Body::GoOnReply(reply) => self.to_loop(ToLoop::GoOnReply(reply)).await,
             Body::TicketKeys(keys) => self.keys = load::keys_of(&keys.keys),
             Body::Drain(drain) => self.stop(End::Asked, &drain.text, "drain").await,
@@ -338,12 +349,16 @@ impl Control {
             incarnation: granted.incarnation,
             epoch: granted.epoch,
             world,
-            name,
+            name: name.clone(),
             always_on,
             waits: granted.waits,
             to_loop,
         });
         self.empty_since_ms = self.clock.now_ms();
+        let area = name.parse().context("the granted area")?;
+        let (server, epoch, incarnation) = (self.identity.server, granted.epoch, granted.incarnation);
+        self.neighbours.begin(Me { server, area, epoch, incarnation });
+        self.follow_neighbours(&[]).await;
         self.say(Body::AreaReady(AreaReady { restored, took_ms }));
         Ok(())
     }
@@ -400,17 +415,64 @@ impl Control {
         self.to_loop(ToLoop::Kick(kick)).await;
     }
 
-    fn on_peers(&mut self, peers: Peers) {
+    async fn on_peers(&mut self, peers: Peers) {
         if peers.whole {
             self.peers.clear();
         }
-        for gone in peers.gone {
-            self.peers.remove(&gone);
+        for gone in &peers.gone {
+            self.peers.remove(gone);
         }
         for peer in peers.present {
             self.peers.insert(peer.server.clone(), peer);
         }
         self.chat.follow(self.peers.values().find(|peer| peer.role == "chat"));
+        self.follow_neighbours(&peers.gone).await;
+    }
+
+    // ---- neighbours ----
+
+    async fn follow_neighbours(&mut self, gone: &[Vec<u8>]) {
+        let Some(owned) = &self.owned else { return };
+        let dropped = self.neighbours.follow(&self.peers, gone, &owned.world, self.clock.now_ms());
+        self.drop_neighbours(dropped).await;
+    }
+
+    async fn drop_neighbours(&mut self, dropped: Vec<ServerId>) {
+        for server in dropped {
+            self.to_loop(ToLoop::PeerGone(server)).await;
+        }
+    }
+
+    async fn on_peer_knock(&mut self, knock: PeerKnock) {
+        let PeerKnock { hello, line } = knock;
+        let answer = match self.stopping {
+            Some(_) => Refusal::err(Code::Stopping, "this server is stopping"),
+            None => self.neighbours.answer(&hello, &self.keys, clock::unix_s()),
+        };
+        if let Err(refusal) = answer {
+            tracing::debug!(area = hello.area, %refusal, "a peer is refused");
+            tokio::spawn(line.refuse(refusal));
+            return;
+        }
+        match line.into_parts() {
+            Ok(parts) => {
+                let up = self.neighbours.up(&hello, parts, true, self.clock.now_ms());
+                self.peer_up(up).await;
+            }
+            Err(error) => tracing::error!(%error, "a peer's connection cannot be taken over"),
+        }
+    }
+
+    async fn on_dialled(&mut self, dialled: Dialled) {
+        let now = (self.clock.now_ms(), clock::unix_s());
+        let up = self.neighbours.dialled(dialled, &self.keys, now);
+        self.peer_up(up).await;
+    }
+
+    async fn peer_up(&mut self, up: Option<PeerUp>) {
+        if let Some(up) = up {
+            self.to_loop(ToLoop::PeerUp(Box::new(up))).await;
+        }
     }
 
     // ---- players ----
@@ -462,6 +524,7 @@ impl Control {
                 }
             }
             FromLoop::Lost(character) => self.admissions.lost(character),
+            FromLoop::PeerDown { server, line } => self.neighbours.down(server, line, self.clock.now_ms()),
             FromLoop::Ended => self.owned = None,
         }
     }
@@ -476,7 +539,7 @@ impl Control {
     // ---- time ----
 
     fn next_wake_ms(&self) -> u64 {
-        self.admissions.next_expiry_ms().unwrap_or(u64::MAX).min(self.idle_at_ms().unwrap_or(u64::MAX))
+        self.admissions.next_expiry_ms().min(self.idle_at_ms().unwrap_or(u64::MAX))
     }
 
     fn idle_at_ms(&self) -> Option<u64> {
@@ -491,6 +554,8 @@ impl Control {
         for missing in self.admissions.expire(now_ms) {
             self.say_no_show(missing);
         }
+        let unnamed = self.neighbours.expire(now_ms);
+        self.drop_neighbours(unnamed).await;
         if !self.admissions.is_empty() {
             self.empty_since_ms = now_ms;
         }

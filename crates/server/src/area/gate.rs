@@ -1,5 +1,5 @@
-//! The game port: one listener for players (`/play`, a WebSocket) and for the manager's and the peers'
-//! requests (M10), and beside it, on UDP, players' WebTransport sessions. Accepting never waits for the tick;
+//! The game port: one listener for players (`/play`, a WebSocket), for the lines of neighbours (`/peer`) and for the
+//! manager's and the peers' requests (M10), and beside it, on UDP, players' WebTransport sessions. Accepting never waits for the tick;
 //! a connection goes to the loop only with its first message read.
 
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use pangea_world::frames::{ClientMessage, Entry, ServerMessage, close, read_client_frame};
+use pangea_world::messages::PeerHello;
 use pangea_world::{Code, GAME_PROTOCOL_VERSION, Refusal};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -19,8 +20,10 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::dial::first_frame;
 use super::http::Asker;
 use super::line::Line;
+use super::peer_frame;
 use super::pending::{Pending, Place};
 use super::quic::{self, Opened, Quic};
 use super::session::Session;
@@ -38,6 +41,9 @@ const UNPROVEN_MAX: usize = 32;
 /// Most connections at once that are only told that their address has too many.
 const REFUSALS_MAX: usize = 32;
 
+/// What a peer line upgrades to.
+const PEER_UPGRADE: &str = "pangea-peer";
+
 /// How long a refused client may take to read the reason.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -50,6 +56,22 @@ pub struct Knock {
     pub schema: u64,
     /// Its connection.
     pub guest: Connection,
+}
+
+/// A server that says which neighbour it is.
+#[derive(Debug)]
+pub struct PeerKnock {
+    /// What it says.
+    pub hello: PeerHello,
+    /// Its connection.
+    pub line: PeerConnection,
+}
+
+/// A peer's connection off the loop.
+#[derive(Debug)]
+pub struct PeerConnection {
+    io: TokioIo<Upgraded>,
+    rest: Vec<u8>,
 }
 
 /// A connection off the loop.
@@ -77,6 +99,7 @@ struct Arrival {
 pub struct Gate {
     tls: Option<TlsAcceptor>,
     knocks: mpsc::Sender<Knock>,
+    peer_knocks: mpsc::Sender<PeerKnock>,
     asker: Asker,
     pending: Pending,
     /// Those that are only told that their address has too many.
@@ -86,10 +109,17 @@ pub struct Gate {
 
 impl Gate {
     /// A gate that hands on who knocks; at most `limits.pending_sockets` wait here.
-    pub fn new(tls: Option<TlsAcceptor>, knocks: mpsc::Sender<Knock>, asker: Asker, limits: &Limits) -> Self {
+    pub fn new(
+        tls: Option<TlsAcceptor>,
+        knocks: mpsc::Sender<Knock>,
+        peer_knocks: mpsc::Sender<PeerKnock>,
+        asker: Asker,
+        limits: &Limits,
+    ) -> Self {
         Self {
             tls,
             knocks,
+            peer_knocks,
             asker,
             pending: Pending::new(limits.pending_sockets),
             refused: Pending::new(REFUSALS_MAX),
@@ -188,7 +218,8 @@ impl Gate {
         mut request: Request<Incoming>,
         arrival: &std::sync::Mutex<Option<Arrival>>,
     ) -> Response<Full<Bytes>> {
-        if request.uri().path() != "/play" {
+        let path = request.uri().path();
+        if path != "/play" && path != "/peer" {
             let refusal =
                 arrival.lock().ok().and_then(|arrival| arrival.as_ref()?.held.as_ref().err().cloned());
             return match refusal {
@@ -196,7 +227,10 @@ impl Gate {
                 None => self.asker.answer(request).await,
             };
         }
-        let accept = match upgrade_key(request.method(), request.headers()) {
+        let of_peer = path == "/peer";
+        let (method, headers) = (request.method(), request.headers());
+        let accept = if of_peer { peer_upgrade(method, headers) } else { upgrade_key(method, headers) };
+        let accept = match accept {
             Ok(accept) => accept,
             Err(refusal) => return super::http::refused(&refusal),
         };
@@ -205,11 +239,13 @@ impl Gate {
             return super::http::refused(&Refusal::new(Code::Protocol, "upgraded before"));
         };
         let upgrade = hyper::upgrade::on(&mut request);
-        let knocks = self.knocks.clone();
+        let (knocks, peer_knocks) = (self.knocks.clone(), self.peer_knocks.clone());
         tokio::spawn(async move {
             let Ok(upgraded) = upgrade.await else { return };
             let (io, reader) = (TokioIo::new(upgraded), Reader::default());
             match held {
+                Ok(_held) if of_peer => hear_peer(io, place, peer_knocks).await,
+                Err(refusal) if of_peer => PeerConnection { io, rest: Vec::new() }.refuse(refusal).await,
                 Ok(held) => {
                     hear(Connection { way: Way::WebSocket { io, reader }, place, held }, knocks).await
                 }
@@ -220,8 +256,9 @@ impl Gate {
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
         headers.insert(header::CONNECTION, header::HeaderValue::from_static("Upgrade"));
-        headers.insert(header::UPGRADE, header::HeaderValue::from_static("websocket"));
-        if let Ok(accept) = accept.try_into() {
+        let to = if of_peer { PEER_UPGRADE } else { "websocket" };
+        headers.insert(header::UPGRADE, header::HeaderValue::from_static(to));
+        if let Some(accept) = accept.and_then(|accept| accept.try_into().ok()) {
             headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
         }
         response
@@ -229,22 +266,75 @@ impl Gate {
 }
 
 /// Checks a handshake (RFC 6455 §4.2.1) and gives the value of `Sec-WebSocket-Accept`.
-fn upgrade_key(method: &Method, headers: &HeaderMap) -> Result<String, Refusal> {
-    let has = |name: header::HeaderName, wanted: &str| {
-        let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).any(|word| word.trim().eq_ignore_ascii_case(wanted))
-    };
+fn upgrade_key(method: &Method, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     let no = |text: &str| Refusal::err(Code::BadRequest, text);
-    if method != Method::GET || !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") {
+    if !upgrades_to("websocket", method, headers) {
         return no("/play is a WebSocket: connect with an upgrade");
     }
-    if !has(header::SEC_WEBSOCKET_VERSION, "13") {
+    if !has(headers, header::SEC_WEBSOCKET_VERSION, "13") {
         return no("only version 13 of WebSocket is spoken here");
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok());
     match key.and_then(websocket::accept_key) {
-        Some(accept) => Ok(accept),
+        Some(accept) => Ok(Some(accept)),
         None => no("the handshake has no proper Sec-WebSocket-Key"),
+    }
+}
+
+fn peer_upgrade(method: &Method, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    if upgrades_to(PEER_UPGRADE, method, headers) {
+        return Ok(None);
+    }
+    Refusal::err(
+        Code::BadRequest,
+        format!("/peer is for area servers: connect with an upgrade to {PEER_UPGRADE}"),
+    )
+}
+
+fn upgrades_to(to: &str, method: &Method, headers: &HeaderMap) -> bool {
+    method == Method::GET && has(headers, header::CONNECTION, "upgrade") && has(headers, header::UPGRADE, to)
+}
+
+fn has(headers: &HeaderMap, name: header::HeaderName, wanted: &str) -> bool {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|word| word.trim().eq_ignore_ascii_case(wanted))
+}
+
+/// Hears a peer's hello and hands it on.
+async fn hear_peer(mut io: TokioIo<Upgraded>, place: Place, knocks: mpsc::Sender<PeerKnock>) {
+    let lost = place.lost();
+    let said = tokio::select! {
+        said = tokio::time::timeout(PATIENCE, first_frame(&mut io, Vec::new())) => said,
+        () = lost.notified() => return,
+    };
+    let no = |text: &str| Refusal::new(Code::Protocol, text);
+    let (refusal, rest) = match said {
+        Ok(Ok(Some((peer_frame::Frame::Hello(hello), rest)))) => {
+            let line = PeerConnection { io, rest };
+            if let Err(mpsc::error::TrySendError::Full(knock)) = knocks.try_send(PeerKnock { hello, line }) {
+                let refusal = Refusal::new(Code::TooManyRequests, "too many connect at once; try again");
+                knock.line.refuse(refusal).await;
+            }
+            return;
+        }
+        Ok(Ok(Some(_))) => (no("the first frame is a hello"), Vec::new()),
+        Ok(Ok(None)) => return,
+        Ok(Err(refusal)) => (refusal, Vec::new()),
+        Err(_) => (no("the first frame did not come in time"), Vec::new()),
+    };
+    PeerConnection { io, rest }.refuse(refusal).await;
+}
+
+impl PeerConnection {
+    /// Tells the reason and closes.
+    pub async fn refuse(self, refusal: Refusal) {
+        say_last(self.io, &peer_frame::Frame::Refused(refusal).to_bytes()).await;
+    }
+
+    /// For the loop: the socket, and the bytes that were read already. It counts no more among its address's
+    /// connections: all servers of a machine have one.
+    pub fn into_parts(self) -> std::io::Result<(Socket, Vec<u8>)> {
+        socket_of(self.io, self.rest, Held::default())
     }
 }
 
@@ -295,7 +385,7 @@ impl Connection {
         let held = self.held;
         match self.way {
             Way::WebSocket { io, reader } => {
-                socket_of(io, reader, held).map(|(socket, rest)| (Line::WebSocket(socket), rest))
+                socket_of(io, reader.into_rest(), held).map(|(socket, rest)| (Line::WebSocket(socket), rest))
             }
             Way::WebTransport(opened) => {
                 let Opened { session, send, receive, reader, pump } = *opened;
@@ -325,8 +415,7 @@ async fn first_message(io: &mut TokioIo<Upgraded>, reader: &mut Reader) -> Resul
 }
 
 /// The socket of an upgraded connection, and the bytes that were read already.
-fn socket_of(io: TokioIo<Upgraded>, reader: Reader, held: Held) -> std::io::Result<(Socket, Vec<u8>)> {
-    let mut rest = reader.into_rest();
+fn socket_of(io: TokioIo<Upgraded>, mut rest: Vec<u8>, held: Held) -> std::io::Result<(Socket, Vec<u8>)> {
     let upgraded = match io.into_inner().downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => {
             rest.extend_from_slice(&parts.read_buf);
@@ -341,16 +430,21 @@ fn socket_of(io: TokioIo<Upgraded>, reader: Reader, held: Held) -> std::io::Resu
     let (stream, mut tls) = parts.io.into_inner().into_inner();
     // What TLS has decrypted and nobody has read; it would never be announced by the socket again.
     let _ = std::io::Read::read_to_end(&mut tls.reader(), &mut rest);
-    Ok((Socket::new(stream.into_std()?, Some(Box::new(tls)), held), rest))
+    Ok((Socket::new(stream.into_std()?, Some(Box::new(tls.into())), held), rest))
 }
 
 /// Tells the reason and closes.
-async fn refuse(mut io: TokioIo<Upgraded>, refusal: Refusal, code: u16) {
+async fn refuse(io: TokioIo<Upgraded>, refusal: Refusal, code: u16) {
     let mut out = BytesMut::new();
     websocket::put_binary(&mut out, &ServerMessage::Refused(refusal).to_frame());
     websocket::put_close(&mut out, code);
+    say_last(io, &out).await;
+}
+
+/// Sends this and closes.
+async fn say_last(mut io: TokioIo<Upgraded>, out: &[u8]) {
     let told = async {
-        io.write_all(&out).await?;
+        io.write_all(out).await?;
         io.shutdown().await?;
         // Until the client closes: what it still sends must not reset what it has to read.
         let mut rest = [0; 1_024];

@@ -94,8 +94,11 @@ impl Area {
             return;
         }
         let (client, epoch) = (here.client, here.epoch + 1);
+        let at = here.crosses.then_some(here.entity);
         self.say(client, &ServerMessage::Switch { epoch });
-        self.drop_character(id, close::MOVED, None);
+        let at = at.and_then(|entity| self.sim.place(entity));
+        let peer = at.and_then(|(x, y)| self.peer_at(x, y)).filter(|slot| slot.live).map(|slot| slot.peer);
+        self.hand_on(id, peer);
     }
 
     /// It stays, under the next epoch.

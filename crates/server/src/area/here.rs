@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use pangea_engine::sim::{Arrival, centimetres};
 use pangea_engine::walk::SPEED_M_S;
-use pangea_engine::{Character, Enter, Leave, Sim};
+use pangea_engine::{Character, Enter, Leave, Peer, Sim};
 use pangea_world::character::CharacterDoc;
 use pangea_world::frames::{ServerMessage, Welcome, close};
 use pangea_world::id::{CharacterId, EnterId, TransferId};
@@ -22,6 +22,7 @@ use super::crossing::Borders;
 use super::ledger::Ledger;
 use super::mailbox::{Entrance, FromLoop, Gauges, Guest, Tell};
 use super::migration::Moving;
+use super::peers::PeerSlot;
 use super::save::Saving;
 
 /// How long one that only sees is kept without its client: where it is steered, it is not lost.
@@ -131,6 +132,8 @@ pub struct Area {
     pub here: HashMap<CharacterId, Here, BuildHasherDefault<IdHasher>>,
     /// By slot; a free slot is `None`.
     pub clients: Vec<Option<Client>>,
+    /// Neighbours that have a line, or had one.
+    pub peers: Vec<PeerSlot>,
     /// Slots of clients that came in since the loop looked: for epoll.
     pub new_slots: Vec<usize>,
     /// Whether the lease holds: else nothing is applied and nothing told.
@@ -173,6 +176,7 @@ impl Area {
             sim,
             here: HashMap::default(),
             clients: Vec::new(),
+            peers: Vec::new(),
             new_slots: Vec::new(),
             acts: true,
             now_ms: 0,
@@ -393,6 +397,16 @@ impl Area {
             self.sim.remove(here.entity, why(code));
             self.forget(character, code, reason);
         }
+    }
+
+    /// The character is another's now; a neighbour's that shows what it has stays to be seen.
+    pub fn hand_on(&mut self, character: CharacterId, to: Option<Peer>) {
+        let Some(here) = self.here.get(&character) else { return };
+        let seen = to.and_then(|peer| self.sim.hand_over(here.entity, peer));
+        if seen.is_none() {
+            self.sim.remove(here.entity, Leave::Handoff);
+        }
+        self.forget(character, close::MOVED, None);
     }
 
     /// It is not among the entities any more.

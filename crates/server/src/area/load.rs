@@ -85,6 +85,7 @@ pub fn load(
         }
     }
     sim.ledger().begin(lies, spent);
+    sim.set_origin(identity.area, granted.epoch);
     let beyond = beyond(&world, extent);
     let portals = match (&world.kind, &ground) {
         (Kind::Maps(maps), Ground::Map(map)) => maps.map(map)?.portals.clone(),
@@ -162,6 +163,7 @@ pub fn announcement_of(admit: &Admit) -> Result<Announcement, Refusal> {
         granted: admit.granted,
         wait_ms: admit.wait_ms,
         record: admit.record.clone(),
+        ticket: admit.ticket_sha256.as_slice().try_into().ok(),
         beside: admit.beside,
     })
 }

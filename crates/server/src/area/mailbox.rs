@@ -1,18 +1,19 @@
 //! What the control task and the loop say to each other. Nothing else is shared but the lease and the
 //! gauges, and neither waits for the other.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::{Arc, Mutex};
 
 use pangea_world::Refusal;
 use pangea_world::character::CharacterDoc;
-use pangea_world::id::{CharacterId, EnterId};
+use pangea_world::id::{CharacterId, EnterId, ServerId};
 use pangea_world::messages::{
     AreaMoved, AreaSaved, Belongings, Body, CharacterAt, Freeze, GoOnReply, Grant, Invite, Kick,
-    LedgerResults, Seal, TakeOver,
+    LedgerResults, PeerLoad, Seal, TakeOver,
 };
 
 use super::line::Line;
+use super::peers::PeerUp;
 
 /// Most messages that wait for the loop: beyond it the control task waits, and with it the entries.
 pub const MOST_TO_LOOP: usize = 4_096;
@@ -65,6 +66,10 @@ pub enum ToLoop {
         /// The area's epoch from now on.
         epoch: u64,
     },
+    /// A neighbour's line stands.
+    PeerUp(Box<PeerUp>),
+    /// A neighbour's server has ended, or another has its ground.
+    PeerGone(ServerId),
     /// Nobody enters any more; everybody leaves; the state is saved; the loop ends.
     Stop {
         /// Told to the players.
@@ -124,6 +129,13 @@ pub enum FromLoop {
     },
     /// Its connection was lost; it stays for its grace time.
     Lost(CharacterId),
+    /// The line to a neighbour is down.
+    PeerDown {
+        /// Its server.
+        server: ServerId,
+        /// The number of the line.
+        line: u64,
+    },
     /// The loop has ended; everything is told to central.
     Ended,
 }
@@ -143,4 +155,6 @@ pub struct Gauges {
     pub pace: AtomicU32,
     /// Inputs that were dropped as too many or impossible.
     pub refused_inputs: AtomicU64,
+    /// The lines to neighbours, as of the last second.
+    pub peers: Mutex<Vec<PeerLoad>>,
 }

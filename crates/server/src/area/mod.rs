@@ -17,6 +17,7 @@
 //! | `socket`, `websocket` | … that is a WebSocket |
 //! | `quic`, `session`, `stream` | … that is a WebTransport session |
 //! | `save` | checkpoints |
+//! | `neighbours`, `dial` | who may have a peer line, and opening it; `peers`, `peer_frame`: the lines in the loop |
 //! | `chat_link` | the link to chat |
 
 mod admission;
@@ -25,6 +26,7 @@ mod client;
 mod clock;
 mod control;
 mod crossing;
+mod dial;
 mod gate;
 mod handoff;
 mod here;
@@ -38,7 +40,10 @@ mod line;
 mod load;
 mod mailbox;
 mod migration;
+mod neighbours;
 mod pace;
+mod peer_frame;
+mod peers;
 mod pending;
 mod quic;
 mod save;
@@ -78,6 +83,9 @@ use crate::tls::{self, Tls};
 
 /// Most clients that wait for the control task with their first message read.
 const MOST_KNOCKS: usize = 1_024;
+
+/// Most servers that wait for the control task with their hello read.
+const MOST_PEER_KNOCKS: usize = 64;
 
 /// How long the last words to central may take.
 const LAST_WORDS: Duration = Duration::from_secs(3);
@@ -216,11 +224,12 @@ async fn serve(
         messages_per_second: start.limits.messages_per_second,
     };
     let (knock, knocks) = mpsc::channel(MOST_KNOCKS);
+    let (peer_knock, peer_knocks) = mpsc::channel(MOST_PEER_KNOCKS);
     let (ask, questions) = mpsc::channel(MOST_QUESTIONS);
-    let gate = Gate::new(tls.map(|tls| tls.config.into()), knock, Asker(ask), &start.limits);
+    let gate = Gate::new(tls.map(|tls| tls.config.into()), knock, peer_knock, Asker(ask), &start.limits);
     let quic = quic.map(|quic| tokio::spawn(gate.clone().run_quic(quic)));
     let gate = tokio::spawn(gate.run(listener));
-    let inputs = Inputs { link: events, knocks, questions };
+    let inputs = Inputs { link: events, knocks, peer_knocks, questions };
     let ended = control::run(game, identity, (gauges, clock), tell, chat, inputs, stop).await;
     gate.abort();
     if let Some(quic) = quic {

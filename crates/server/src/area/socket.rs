@@ -1,11 +1,11 @@
-//! One client's bytes: a non-blocking TCP socket, with TLS inside if the port speaks it.
+//! One connection's bytes, a client's or a peer's: a non-blocking TCP socket, with TLS inside if the port speaks it.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 
 use bytes::{Buf, BytesMut};
 use rustix::net::{RecvFlags, SendFlags};
-use rustls::ServerConnection;
+use rustls::Connection;
 
 use crate::address::Held;
 
@@ -45,7 +45,7 @@ pub enum Received<'a> {
 #[derive(Debug)]
 pub struct Socket {
     stream: TcpStream,
-    tls: Option<Box<ServerConnection>>,
+    tls: Option<Box<Connection>>,
     /// Counts it among its address's connections.
     _held: Held,
     /// What the kernel did not take yet.
@@ -55,7 +55,7 @@ pub struct Socket {
 
 impl Socket {
     /// Over a non-blocking stream.
-    pub fn new(stream: TcpStream, tls: Option<Box<ServerConnection>>, held: Held) -> Self {
+    pub fn new(stream: TcpStream, tls: Option<Box<Connection>>, held: Held) -> Self {
         Self { stream, tls, _held: held, unsent: BytesMut::new(), broken: false }
     }
 
@@ -127,7 +127,7 @@ impl Socket {
     }
 }
 
-fn decrypt(tls: &mut ServerConnection, mut wire: &[u8], plain: &mut Vec<u8>) -> Result<(), rustls::Error> {
+fn decrypt(tls: &mut Connection, mut wire: &[u8], plain: &mut Vec<u8>) -> Result<(), rustls::Error> {
     let broken = |_| rustls::Error::General("a broken record".into());
     loop {
         if !wire.is_empty() {
@@ -145,7 +145,7 @@ fn decrypt(tls: &mut ServerConnection, mut wire: &[u8], plain: &mut Vec<u8>) -> 
     }
 }
 
-fn encrypt(tls: &mut ServerConnection, plain: &[u8], wire: &mut Vec<u8>) -> io::Result<()> {
+fn encrypt(tls: &mut Connection, plain: &[u8], wire: &mut Vec<u8>) -> io::Result<()> {
     tls.set_buffer_limit(None);
     tls.writer().write_all(plain)?;
     while tls.wants_write() {

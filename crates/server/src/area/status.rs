@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use pangea_world::id::hex;
-use pangea_world::messages::Peer;
+use pangea_world::messages::{Peer, PeerLoad};
 use pangea_world::ticket::check_credential;
 use pangea_world::{Code, Refusal};
 use serde_json::{Value, json};
@@ -76,6 +76,7 @@ impl Control {
             "refused_inputs": self.gauges.refused_inputs.load(Relaxed),
             "rss_kib": resident_kib(),
             "lease_holds": self.lease.holds(now_ms),
+            "peers": self.gauges.peers.lock().map(|peers| peers.iter().map(line).collect::<Vec<_>>()).unwrap_or_default(),
             "central_connected": self.linked,
             "program": env!("CARGO_PKG_VERSION"),
         })
@@ -115,5 +116,17 @@ fn peer(peer: &Peer) -> Value {
         "area": peer.area,
         "neighbour": peer.neighbour,
         "tls": peer.tls,
+    })
+}
+
+/// A line to a neighbour.
+fn line(load: &PeerLoad) -> Value {
+    json!({
+        "server": hex(&load.server),
+        "area": load.area,
+        "live": load.live,
+        "ghosts": load.ghosts,
+        "heard_bytes_s": load.heard_bytes_s,
+        "told_bytes_s": load.told_bytes_s,
     })
 }

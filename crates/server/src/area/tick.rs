@@ -1,5 +1,5 @@
-//! The loop: one thread, a fixed rate. Per tick: what the control task says, what clients sent, one step,
-//! and one write to each client that is told something new. Sockets are read only at the tick: waking for
+//! The loop: one thread, a fixed rate. Per tick: what the control task says, what clients and neighbours sent, one
+//! step, and one write to each neighbour and client that is told something new. Sockets are read only at the tick: waking for
 //! each input costs more than the step itself, and inputs are applied at the tick anyway.
 
 use std::ops::Range;
@@ -134,6 +134,7 @@ impl Loop {
         self.area.acts &= plays;
         if plays {
             self.read(refill / self.area.settings.tick_hz as f32, events);
+            self.area.hear_peers(&mut self.received);
         }
         if self.area.acts {
             self.area.sim.step(refill);
@@ -147,6 +148,9 @@ impl Loop {
         self.area.ask_ledger();
         self.area.move_on();
         let updates = self.area.acts && self.lease.holds(self.clock.now_ms());
+        if updates {
+            self.area.tell_peers();
+        }
         self.write(updates);
         self.ring();
         self.keep_pace(began_us);
@@ -186,6 +190,8 @@ impl Loop {
                 ToLoop::Belongings(belongings) => area.on_belongings(&belongings),
                 ToLoop::AreaSaved(saved) => area.on_saved(&saved),
                 ToLoop::Reconnected { epoch } => area.on_reconnected(epoch),
+                ToLoop::PeerUp(up) => area.peer_up(*up),
+                ToLoop::PeerGone(server) => area.peer_gone(server),
                 ToLoop::Stop { text, why, owner } => self.begin_stop(&text, why, owner),
             }
         }
@@ -337,7 +343,11 @@ impl Loop {
         if self.stopping.is_none() {
             self.area.save_changes();
         }
-        self.area.tell_load(Heartbeat { sent_ms: now_ms, players, tick_us, rss_kib: resident_kib() });
+        let peers = self.area.peer_loads();
+        if let Ok(mut shown) = self.gauges.peers.lock() {
+            shown.clone_from(&peers);
+        }
+        self.area.tell_load(Heartbeat { sent_ms: now_ms, players, tick_us, rss_kib: resident_kib(), peers });
     }
 
     fn begin_stop(&mut self, text: &str, why: &'static str, owner: bool) {

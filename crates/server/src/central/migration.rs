@@ -220,8 +220,8 @@ async fn invite(
         quests: found.quests,
     };
     let epoch = seat.epoch + 1;
-    join::admit(core, &want, &doc, area, (epoch, None), sender).await?;
     let prepared = join::prepared(core, &want, area, (&doc.name, epoch), there);
+    join::admit(core, &want, &doc, area, (epoch, None), (None, &prepared.ticket), sender).await?;
     let webtransport_hashes = prepared.webtransport.as_ref().map(|offer| offer.hash_bytes());
     let invite = Invite {
         character: character.to_vec(),

@@ -31,6 +31,19 @@ pub fn tell_all(core: &Core, id: AreaId) {
     }
 }
 
+/// Tells neighbours of each other again: what they show each other ends after [`CREDENTIAL_LIFE_S`].
+pub fn renew(core: &Core) {
+    let state = core.state();
+    for (id, area) in &state.areas {
+        let others = state.areas.iter().filter(|(other, _)| *other != id);
+        let peers = others.filter(|(_, other)| beside(other, area));
+        let present: Vec<Peer> = peers.filter_map(|(_, other)| area_peer(core, other, area)).collect();
+        if !present.is_empty() {
+            send(area, Peers { whole: false, present, gone: Vec::new() });
+        }
+    }
+}
+
 /// Tells everybody that a server is gone.
 pub fn gone(core: &Core, server: ServerId) {
     let state = core.state();
@@ -59,20 +72,26 @@ fn all_for(core: &Core, state: &State, id: AreaId) -> Vec<Peer> {
 fn area_peer(core: &Core, area: &Area, receiver: &Area) -> Option<Peer> {
     let server = area.server.as_ref().filter(|_| *area.phase.borrow() == Phase::Ready)?;
     let to = receiver.server.as_ref()?;
-    let beside = area.name.world == receiver.name.world
-        && area.name.layer == receiver.name.layer
-        && are_neighbours(&area.world, &area.name.ground, &receiver.name.ground);
     Some(Peer {
         server: server.id.to_vec(),
         address: server.at.address.clone(),
         port: server.at.port,
         role: "area".to_owned(),
         area: area.name.to_string(),
-        neighbour: beside,
+        neighbour: beside(area, receiver),
         credential: credential(core, to.id, &server.id.to_string()),
         tls: server.at.tls,
         certificate: server.at.certificate.clone(),
+        epoch: server.epoch,
+        incarnation: server.incarnation,
     })
+}
+
+/// Whether they lie side by side: in one world, on one layer.
+fn beside(area: &Area, other: &Area) -> bool {
+    area.name.world == other.name.world
+        && area.name.layer == other.name.layer
+        && are_neighbours(&area.world, &area.name.ground, &other.name.ground)
 }
 
 fn chat_peer(core: &Core, state: &State, name: &str, receiver: &Area) -> Option<Peer> {
@@ -88,6 +107,8 @@ fn chat_peer(core: &Core, state: &State, name: &str, receiver: &Area) -> Option<
         credential: credential(core, to.id, &format!("chat/{name}")),
         tls: chat.peer.tls,
         certificate: chat.peer.certificate.clone(),
+        epoch: 0,
+        incarnation: 0,
     })
 }
 

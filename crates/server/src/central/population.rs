@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use pangea_world::id::hex;
+use pangea_world::messages::PeerLoad;
 use pangea_world::world::World;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -69,6 +71,32 @@ pub struct ServerStatus {
     pub ready_ms: u32,
     /// Resident memory by its own word, KiB; 0 if unknown.
     pub rss_kib: u32,
+    /// Its neighbours by its own word, at most a second ago.
+    pub peers: Vec<PeerStatus>,
+}
+
+/// The line from one area server to a neighbour.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PeerStatus {
+    /// The neighbour's server.
+    pub server: String,
+    /// Its area.
+    pub area: String,
+    /// Whether the line stands.
+    pub live: bool,
+    /// How many of its entities are shown here.
+    pub ghosts: u32,
+    /// Bytes heard from it in a second.
+    pub heard_bytes_s: u32,
+    /// Bytes told to it in a second.
+    pub told_bytes_s: u32,
+}
+
+impl From<&PeerLoad> for PeerStatus {
+    fn from(load: &PeerLoad) -> Self {
+        let PeerLoad { area, live, ghosts, heard_bytes_s, told_bytes_s, .. } = load.clone();
+        Self { server: hex(&load.server), area, live, ghosts, heard_bytes_s, told_bytes_s }
+    }
 }
 
 /// What runs under this central.
@@ -147,6 +175,7 @@ impl Core {
         for (spawner, entry) in &state.spawners {
             for (id, info) in &entry.servers {
                 let area = state.area_of(*id).and_then(|area| state.areas.get(&area));
+                let load = area.and_then(|area| area.server.as_ref()).map(|server| &server.load);
                 status.servers.push(ServerStatus {
                     server: id.to_string(),
                     spawner: spawner.clone(),
@@ -157,9 +186,9 @@ impl Core {
                     pid: info.pid,
                     port: info.port,
                     ready_ms: info.ready_ms,
-                    rss_kib: area
-                        .and_then(|area| area.server.as_ref())
-                        .map_or(0, |server| server.load.rss_kib),
+                    rss_kib: load.map_or(0, |load| load.rss_kib),
+                    peers: load
+                        .map_or_else(Vec::new, |load| load.peers.iter().map(PeerStatus::from).collect()),
                 });
             }
         }

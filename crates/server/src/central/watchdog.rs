@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId};
 use pangea_world::{Code, Refusal};
 
-use super::core::Core;
-use super::handoff;
+use super::core::{CREDENTIAL_LIFE_S, Core};
 use super::state::{State, Taken};
+use super::{handoff, peers};
 
 const EVERY: Duration = Duration::from_secs(1);
 
@@ -22,8 +22,12 @@ const REMEMBERED: Duration = Duration::from_secs(30);
 /// How long enters are kept in the store: the life of an idempotency key.
 const KEYS_KEPT_MS: i64 = 24 * 3_600 * 1_000;
 
+/// How often neighbours are given new credentials: four times in the life of one.
+const CREDENTIALS_EVERY: Duration = Duration::from_secs(CREDENTIAL_LIFE_S / 4);
+
 /// Runs until it is dropped.
 pub async fn run(core: Arc<Core>) {
+    let mut renew_at = Instant::now() + CREDENTIALS_EVERY;
     let mut last = Instant::now();
     let mut prune_at = Instant::now();
     loop {
@@ -39,6 +43,10 @@ pub async fn run(core: Arc<Core>) {
         free_seats(&core).await;
         handoff::expire_transfers(&core);
         enters(&core);
+        if Instant::now() >= renew_at {
+            renew_at = Instant::now() + CREDENTIALS_EVERY;
+            peers::renew(&core);
+        }
         if Instant::now() >= prune_at {
             prune_at = Instant::now() + Duration::from_secs(3_600);
             let before = crate::clock::unix_ms() as i64 - KEYS_KEPT_MS;

@@ -9,6 +9,8 @@ mod opener;
 mod secure;
 mod session;
 
+pub use secure::connect_pinned;
+
 use std::sync::Arc;
 use std::time::Duration;
 

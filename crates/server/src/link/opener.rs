@@ -148,7 +148,7 @@ async fn channel(opener: &Opener) -> anyhow::Result<Channel> {
             tcp.set_nodelay(true)?;
             let io: Box<dyn Io> = match pin {
                 None => Box::new(tcp),
-                Some(pin) => Box::new(super::secure::connect_pinned(tcp, pin).await?),
+                Some(pin) => Box::new(super::secure::connect_pinned(tcp, pin, b"h2").await?),
             };
             Ok::<_, std::io::Error>(hyper_util::rt::TokioIo::new(io))
         }

@@ -20,11 +20,16 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Handshakes at the same time; further connections wait in the kernel.
 const AT_ONCE: usize = 64;
 
-/// Connects with TLS to the one server whose certificate has this SHA-256.
+/// Connects with TLS to the one server whose certificate has this SHA-256; `alpn`: what is spoken inside, `h2` for
+/// a link.
 ///
 /// # Errors
 /// If the handshake fails or the certificate is another one.
-pub async fn connect_pinned(tcp: TcpStream, pin: [u8; 32]) -> io::Result<client::TlsStream<TcpStream>> {
+pub async fn connect_pinned(
+    tcp: TcpStream,
+    pin: [u8; 32],
+    alpn: &[u8],
+) -> io::Result<client::TlsStream<TcpStream>> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
@@ -32,7 +37,7 @@ pub async fn connect_pinned(tcp: TcpStream, pin: [u8; 32]) -> io::Result<client:
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Pinned { pin, provider }))
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![alpn.to_vec()];
     let name = ServerName::try_from("pangea").map_err(io::Error::other)?;
     TlsConnector::from(Arc::new(config)).connect(name, tcp).await
 }

@@ -2,6 +2,7 @@
 
 mod life;
 mod owner;
+mod peers;
 mod play;
 mod record;
 mod webtransport;
@@ -125,6 +126,10 @@ impl Scene {
     }
 
     async fn idle_as(game: Game, tls: Option<Tls>, limits: Limits) -> Scene {
+        Self::idle_server(7, game, tls, limits).await
+    }
+
+    async fn idle_server(id: u8, game: Game, tls: Option<Tls>, limits: Limits) -> Scene {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
         let port = listener.local_addr().expect("its address").port();
         let (central, mut events) = mpsc::channel(64);
@@ -132,7 +137,7 @@ impl Scene {
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(async move {
             let start = AreaStart {
-                server: ServerId([7; 16]),
+                server: ServerId([id; 16]),
                 spawner: "local".into(),
                 key: String::new(),
                 central: String::new(),
@@ -221,6 +226,7 @@ impl Scene {
             wait_ms: 30_000,
             belongings: Vec::new(),
             record,
+            ticket_sha256: Vec::new(),
             beside: false,
         }))
         .await;
