@@ -27,8 +27,18 @@ pub enum Command {
     Spawner(SpawnerFlags),
     /// Only chat: routes messages between area servers.
     Chat(ChatFlags),
-    /// One game server; a spawner starts it.
-    Area,
+    /// One game server, as a spawner starts it; or what is to be done with a running area.
+    Area {
+        /// Without one: serve, as the environment says.
+        #[command(subcommand)]
+        command: Option<AreaCommand>,
+    },
+    /// What is to be done with a machine.
+    Node {
+        /// What.
+        #[command(subcommand)]
+        command: NodeCommand,
+    },
     /// Shows every setting and where it comes from.
     Config(Show),
     /// Checks ports, addresses, folders, executables, and says what to mend.
@@ -50,6 +60,45 @@ pub enum Command {
     },
 }
 
+/// What is to be done with a running area.
+#[derive(Debug, Subcommand)]
+pub enum AreaCommand {
+    /// Moves it to another server while it is played.
+    Migrate {
+        /// `world/ground/layer`, e.g. `wilds/0,0..8,8/0`; `pangea node areas` lists them.
+        area: String,
+        /// Where to, and why.
+        #[command(flatten)]
+        order: Order,
+    },
+}
+
+/// What is to be done with a machine.
+#[derive(Debug, Subcommand)]
+pub enum NodeCommand {
+    /// Lists the areas that run, and where.
+    Areas,
+    /// Moves all areas of a spawner to others while they are played.
+    Drain {
+        /// The spawner's name (`spawner.name`).
+        spawner: String,
+        /// Where to, and why.
+        #[command(flatten)]
+        order: Order,
+    },
+}
+
+/// An operator's order.
+#[derive(Debug, Args)]
+pub struct Order {
+    /// The spawner under which it shall run; without it the one with most room.
+    #[arg(long, value_name = "SPAWNER")]
+    pub to: Option<String>,
+    /// Why, for the audit log.
+    #[arg(long, default_value = "by the command line")]
+    pub reason: String,
+}
+
 /// What is measured.
 #[derive(Debug, Subcommand)]
 pub enum TrialCommand {
@@ -63,6 +112,8 @@ pub enum TrialCommand {
     Economy(TrialEconomy),
     /// Walkers over the borders of four areas: does anybody notice?
     Crossing(TrialCrossing),
+    /// Players in an area that goes from process to process: does anybody notice?
+    Migrate(TrialMigrate),
     /// The bare server to which `--floor` compares.
     #[command(hide = true)]
     Floor(TrialFloor),
@@ -305,6 +356,19 @@ pub struct TrialCrossing {
     /// Of what goes between them so much is lost, percent; it is sent again, and what is behind it waits.
     #[arg(long, default_value_t = 0.0)]
     pub loss: f64,
+    #[command(flatten)]
+    pub(crate) common: TrialCommon,
+}
+
+/// Players in an area that goes from process to process.
+#[derive(Debug, Clone, Args)]
+pub struct TrialMigrate {
+    /// How many players; one in five stands and looks.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=2_000))]
+    pub players: u32,
+    /// How many entities go along.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(0..=60_000))]
+    pub entities: u32,
     #[command(flatten)]
     pub(crate) common: TrialCommon,
 }

@@ -8,6 +8,7 @@
 //! | [`stop`] | Ctrl-C: gracefully; a second one: at once |
 //! | [`show_config`] | `pangea config` |
 //! | [`doctor`] | `pangea doctor` |
+//! | [`operate`] | `pangea area migrate`, `pangea node areas`, `drain` |
 //! | [`bots`] | `pangea bots` |
 //! | [`trial`] | `pangea trial join`, `field`, `crowd`, `economy`, `crossing` |
 //! | [`screen`] | tables and colours |
@@ -15,6 +16,7 @@
 pub mod bots;
 pub mod doctor;
 pub mod flags;
+pub mod operate;
 pub mod screen;
 pub mod serve;
 pub mod settings;
@@ -27,7 +29,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use pangea_engine::Game;
 
-use flags::{Cli, Command, TrialCommand};
+use flags::{AreaCommand, Cli, Command, NodeCommand, TrialCommand};
 
 /// Does what the command line says.
 pub fn run(game: Game) -> ExitCode {
@@ -46,7 +48,14 @@ pub fn run(game: Game) -> ExitCode {
 
 fn dispatch(cli: &Cli, game: Game) -> anyhow::Result<ExitCode> {
     match cli.command.as_ref() {
-        Some(Command::Area) => serve::area(game),
+        Some(Command::Area { command: None }) => serve::area(game),
+        Some(Command::Area { command: Some(AreaCommand::Migrate { area, order }) }) => {
+            operate::migrate(cli, area, order)
+        }
+        Some(Command::Node { command: NodeCommand::Areas }) => operate::areas(cli),
+        Some(Command::Node { command: NodeCommand::Drain { spawner, order } }) => {
+            operate::drain(cli, spawner, order)
+        }
         Some(Command::Config(show)) => show_config::run(cli, show.json),
         Some(Command::Doctor(check)) => doctor::run(cli, check.json),
         Some(Command::Key { role, name }) => serve::key(cli, *role, name),
@@ -57,6 +66,7 @@ fn dispatch(cli: &Cli, game: Game) -> anyhow::Result<ExitCode> {
             TrialCommand::Crowd(options) => trial::field::run_crowd(options, game.name),
             TrialCommand::Economy(options) => trial::economy::run(options),
             TrialCommand::Crossing(options) => trial::crossing::run(options),
+            TrialCommand::Migrate(options) => trial::migrate::run(options),
             TrialCommand::Floor(options) => trial::field::run_floor(options),
         },
         Some(Command::Up(_) | Command::Central(_) | Command::Spawner(_) | Command::Chat(_)) | None => {

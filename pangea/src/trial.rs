@@ -10,6 +10,7 @@ pub mod crossing;
 pub mod economy;
 pub mod field;
 mod joining;
+pub mod migrate;
 mod percentile;
 mod processes;
 mod report;

@@ -79,8 +79,11 @@ async fn prepare(store: &Store) -> AreaId {
                     store::area::next_incarnation(tx, area).await?;
                     let to = Change::Grant { to: SERVER };
                     store::ownership::change_owner(tx, area.0, TransferId([1; 16]), &to).await?;
-                    let name = pangea_world::name::check("Bench").expect("a name");
-                    store::account::create(tx, AccountId([3; 16]), &name, "x").await?;
+                    for n in 0..CHARACTERS / 100 {
+                        let name =
+                            pangea_world::name::check(&format!("Account {}", letters(n))).expect("a name");
+                        store::account::create(tx, AccountId(id(n)), &name, "x").await?;
+                    }
                     Ok(())
                 })
             }
@@ -93,7 +96,7 @@ async fn prepare(store: &Store) -> AreaId {
                 for n in first..first + 1_000 {
                     let new = store::character::New {
                         id: CharacterId(id(n)),
-                        account: AccountId([3; 16]),
+                        account: AccountId(id(n / 100)),
                         world: "bench".into(),
                         name: pangea_world::name::check(&format!("Bencher {}", letters(n))).expect("a name"),
                         faction: None,

@@ -32,12 +32,12 @@ pub struct Envelope {
     /// What is said; none for a bare acknowledgement.
     #[prost(
         oneof = "Body",
-        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 60, 61, 62, 63, 64"
+        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 60, 61, 62, 63, 64"
     )]
     pub body: Option<Body>,
 }
 
-/// Every message of every link. Tags 3-7 handshake, 10-29 area → central, 30-46 central → area,
+/// Every message of every link. Tags 3-7 handshake, 10-29 area → central, 30-49 and 54 central → area,
 /// 50-53 spawner → central, 60-64 central → spawner.
 #[derive(Clone, PartialEq, Oneof)]
 pub enum Body {
@@ -108,6 +108,10 @@ pub enum Body {
     /// One that was prepared for a border and only saw is gone; nothing of it was owned.
     #[prost(message, tag = "26")]
     SeesNoMore(CharacterAt),
+    /// The whole area for another server, frozen: the commit point is central's transaction (docs/handoff.md).
+    /// Said again until [`Body::AreaMoved`] answers it.
+    #[prost(message, tag = "27")]
+    MoveArea(MoveArea),
     /// An area server's WebTransport has another certificate.
     #[prost(message, tag = "29")]
     WebTransport(WebTransport),
@@ -164,6 +168,19 @@ pub enum Body {
     /// [`Body::Withdraw`].
     #[prost(message, tag = "46")]
     Beside(CharacterAt),
+
+    /// Another server is made ready for this character: tell its client, so that it sees there.
+    #[prost(message, tag = "47")]
+    Invite(Invite),
+    /// Stand still, and hand the whole area over with [`Body::MoveArea`].
+    #[prost(message, tag = "48")]
+    Freeze(Freeze),
+    /// What became of a [`Body::MoveArea`]: another server has the area, or it is yours still.
+    #[prost(message, tag = "49")]
+    AreaMoved(AreaMoved),
+    /// The area that was made ready here is yours: go on with it where it stood still.
+    #[prost(message, tag = "54")]
+    TakeOver(TakeOver),
 
     /// A spawner says what it can start and what runs.
     #[prost(message, tag = "50")]
@@ -684,6 +701,9 @@ pub struct Granted {
     /// Whether players ask before they follow a prompt (G3), or connect at once.
     #[prost(bool, tag = "13")]
     pub prompt: bool,
+    /// Nothing is owned yet: load the land and wait for [`Body::TakeOver`]. Epoch and incarnation are those of then.
+    #[prost(bool, tag = "14")]
+    pub waits: bool,
     /// What lies on its ground: [`crate::ledger::Sheet`] as JSON. Empty if `resumed`, as the next one.
     #[prost(bytes = "vec", tag = "20")]
     pub lies: Vec<u8>,
@@ -753,6 +773,9 @@ pub struct Admit {
     /// It is near the border: once its client has come it may see as long as it likes.
     #[prost(bool, tag = "9")]
     pub beside: bool,
+    /// SHA-256 of its ticket's text: whoever shows that text shows what central signed. Empty: check it.
+    #[prost(bytes = "vec", tag = "10")]
+    pub ticket_sha256: Vec<u8>,
 }
 
 /// Let a character go.
@@ -1006,6 +1029,9 @@ pub struct Allocate {
     /// Seats: becomes the capacity of the list `players` of a third-party server.
     #[prost(uint32, tag = "8")]
     pub capacity: u32,
+    /// Another one than it has: the area is to move.
+    #[prost(bool, tag = "9")]
+    pub another: bool,
 }
 
 /// The server that an area got.
@@ -1020,6 +1046,105 @@ pub struct Allocated {
     /// Or why not.
     #[prost(message, optional, tag = "3")]
     pub refused: Option<RefusalMessage>,
+}
+
+/// Where a character's client may see the area that it is to be moved with.
+#[derive(Clone, PartialEq, Message)]
+pub struct Invite {
+    /// Who.
+    #[prost(bytes = "vec", tag = "1")]
+    pub character: Vec<u8>,
+    /// `ws://…` or `wss://…`.
+    #[prost(string, tag = "2")]
+    pub url: String,
+    /// For that server.
+    #[prost(string, tag = "3")]
+    pub ticket: String,
+    /// As [`WebTransport`] has it; empty if there is none.
+    #[prost(string, tag = "4")]
+    pub webtransport_url: String,
+    /// SHA-256 of its certificates.
+    #[prost(bytes = "vec", repeated, tag = "5")]
+    pub webtransport_hashes: Vec<Vec<u8>>,
+}
+
+/// The area is to stand still.
+#[derive(Clone, PartialEq, Message)]
+pub struct Freeze {
+    /// The change of owner that its [`MoveArea`] shall name.
+    #[prost(bytes = "vec", tag = "1")]
+    pub transfer: Vec<u8>,
+    /// Whose clients see at the other server, 16 bytes each: they go along. All others leave first.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub goes: Vec<Vec<u8>>,
+}
+
+/// A whole area, between two steps.
+#[derive(Clone, PartialEq, Message)]
+pub struct MoveArea {
+    /// From [`Freeze`].
+    #[prost(bytes = "vec", tag = "1")]
+    pub transfer: Vec<u8>,
+    /// The area's epoch.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    /// Everything but characters, as the engine packs it.
+    #[prost(bytes = "vec", tag = "3")]
+    pub pack: Vec<u8>,
+    /// Who goes along.
+    #[prost(message, repeated, tag = "4")]
+    pub characters: Vec<Mover>,
+}
+
+/// A character that goes with its area.
+#[derive(Clone, PartialEq, Message)]
+pub struct Mover {
+    /// Who.
+    #[prost(bytes = "vec", tag = "1")]
+    pub character: Vec<u8>,
+    /// Under which epoch it is owned; in a [`TakeOver`] the new one.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    /// Where it stands, and the highest of its inputs that was taken.
+    #[prost(message, optional, tag = "3")]
+    pub stands: Option<Crossing>,
+    /// Its record.
+    #[prost(bytes = "vec", tag = "4")]
+    pub record: Vec<u8>,
+    /// What it has: [`crate::ledger::Sheet`] as JSON.
+    #[prost(bytes = "vec", tag = "5")]
+    pub belongings: Vec<u8>,
+}
+
+/// How a move of a whole area ended.
+#[derive(Clone, PartialEq, Message)]
+pub struct AreaMoved {
+    /// From [`MoveArea`].
+    #[prost(bytes = "vec", tag = "1")]
+    pub transfer: Vec<u8>,
+    /// Whether another server has it now; else go on.
+    #[prost(bool, tag = "2")]
+    pub done: bool,
+}
+
+/// An area changes its server.
+#[derive(Clone, PartialEq, Message)]
+pub struct TakeOver {
+    /// The area's epoch from now on.
+    #[prost(uint64, tag = "1")]
+    pub epoch: u64,
+    /// From [`MoveArea`].
+    #[prost(bytes = "vec", tag = "2")]
+    pub pack: Vec<u8>,
+    /// As in [`Granted`].
+    #[prost(bytes = "vec", tag = "3")]
+    pub lies: Vec<u8>,
+    /// As in [`Granted`].
+    #[prost(bytes = "vec", tag = "4")]
+    pub spent: Vec<u8>,
+    /// Who comes along.
+    #[prost(message, repeated, tag = "5")]
+    pub characters: Vec<Mover>,
 }
 
 /// Stop a server.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bevy_ecs::prelude::*;
 use pangea_engine::walk::{Point, is_free, nearest_free};
 use pangea_engine::{
-    Builder, Clock, Dice, Extent, Ghost, Gid, Gids, Pass, Position, Replicate, Setup, Terrain,
+    Builder, Carried, Clock, Dice, Extent, Ghost, Gid, Gids, Pass, Position, Replicate, Setup, Terrain,
 };
 use pangea_world::frames::tile;
 use pangea_world::space::Ground;
@@ -213,7 +213,9 @@ fn wake(
                 continue;
             }
             lair.refills.retain(|due| *due > clock.tick);
-            born = usize::from(lair.size).saturating_sub(lair.refills.len());
+            // Of one whose area came from another process the creatures came along.
+            let there = living.get(&cell).copied().unwrap_or(0);
+            born = usize::from(lair.size).saturating_sub(lair.refills.len() + there);
             lair.awake = Some(clock.tick);
         } else {
             // Who died, or went so far beyond the border that it is not seen, gets a successor.
@@ -254,6 +256,7 @@ pub fn creature(
         Trail::from(at),
         Wound::default(),
         Member::of(cell),
+        Carried,
     )
 }
 

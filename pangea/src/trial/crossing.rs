@@ -9,7 +9,7 @@
 mod impair;
 pub(crate) mod plain;
 mod report;
-mod walker;
+pub(super) mod walker;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ use report::Report;
 use walker::{Notes, Walker};
 
 /// Side of an area, metres; the corner of all four is at (SIDE_M, SIDE_M).
-const SIDE_M: u32 = 64;
+pub(super) const SIDE_M: u32 = 64;
 /// Players who come in at the same time.
 const AT_ONCE: usize = 16;
 
@@ -100,7 +100,7 @@ async fn walk(options: &TrialCrossing, cluster: &Cluster) -> anyhow::Result<Repo
 }
 
 /// Accounts and characters, in the order of their numbers.
-async fn come_in(
+pub(super) async fn come_in(
     players: u32,
     cluster: &Cluster,
     line: Option<std::net::SocketAddr>,

@@ -17,6 +17,7 @@ mod goods;
 mod handoff_kills;
 mod layers;
 mod ledger;
+mod migration;
 mod portal;
 mod resume;
 mod roles;

@@ -206,6 +206,15 @@ impl Cluster {
         (status == 200).then(|| serde_json::from_str(&body).ok()).flatten()
     }
 
+    /// An operator's order, which must be followed.
+    pub async fn operate(&self, method: Method, path: &str, body: Value) -> Value {
+        let key = std::fs::read_to_string(self.data().join("keys/operator.key")).expect("the operator's key");
+        let answer = request(&self.url, method, path, key.trim(), Some(&body.to_string())).await;
+        let (status, body) = answer.expect("an answer");
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).expect("JSON")
+    }
+
     /// The servers that serve an area whose name begins so.
     pub async fn serving(&self, area: &str) -> Vec<Value> {
         let serves = |server: &Value| server["area"].as_str().is_some_and(|name| name.starts_with(area));

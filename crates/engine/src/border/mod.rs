@@ -304,6 +304,9 @@ impl Sim {
 
     /// Ghosts that went over to somebody who never told of them.
     pub(crate) fn drop_late_ghosts(&mut self, tick: u64) {
+        if self.border.lines.is_empty() {
+            return;
+        }
         let mut lingering = self.ecs.query_filtered::<(Entity, &Lingers), With<Ghost>>();
         let late = lingering.iter(&self.ecs).filter(|(_, Lingers(until))| *until <= tick);
         let waits = |entity: &Entity| self.border.lines.values().any(|line| line.waits_for(*entity));

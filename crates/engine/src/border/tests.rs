@@ -303,12 +303,11 @@ fn a_thing_goes_over_and_keeps_its_id_for_everybody_who_sees_it() {
     assert_eq!(two.sims.each_mut().map(owned), [1, 0]);
 }
 
-#[test]
-fn what_is_passed_and_not_acknowledged_is_passed_again_and_never_doubled() {
+/// Something was passed to the east, and the acknowledgement did not come back.
+fn not_acknowledged() -> Two {
     let mut two = Two::new();
     two.sheep(0, (200.5, 100.0), (0.25, 0.0));
     two.steps(2);
-    // The pass comes over, its acknowledgement does not.
     while two.sims.each_mut().map(owned) == [1, 0] {
         two.a().step(1.0);
         let mut frame = Vec::new();
@@ -316,6 +315,23 @@ fn what_is_passed_and_not_acknowledged_is_passed_again_and_never_doubled() {
         two.b().hear_peer(PEER, &frame).expect("a good frame");
     }
     assert_eq!(two.sims.each_mut().map(owned), [0, 1]);
+    two
+}
+
+#[test]
+fn what_was_passed_and_died_is_not_passed_to_life_again() {
+    let mut two = not_acknowledged();
+    let sheep = two.b().ecs.query_filtered::<Entity, With<Body>>().single(&two.sims[1].ecs).expect("one");
+    two.b().ecs.despawn(sheep);
+    two.restart();
+    two.steps(25);
+    assert_eq!(two.sims.each_mut().map(owned), [0, 0]);
+    assert_eq!(two.sims.each_mut().map(ghosts), [0, 0]);
+}
+
+#[test]
+fn what_is_passed_and_not_acknowledged_is_passed_again_and_never_doubled() {
+    let mut two = not_acknowledged();
     two.restart();
     two.steps(3);
     assert_eq!(two.sims.each_mut().map(owned), [0, 1]);

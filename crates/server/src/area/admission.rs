@@ -30,6 +30,8 @@ pub struct Announcement {
     pub wait_ms: u64,
     /// If it is owned already: what its last owner wrote of it; empty: it is new.
     pub record: Vec<u8>,
+    /// [`ticket::digest`] of its ticket, if central told it.
+    pub ticket: Option<[u8; 32]>,
     /// It is near the border: it may see as long as its client is connected.
     pub beside: bool,
 }
@@ -53,6 +55,7 @@ pub struct Seat {
     pub expected: Option<(EnterId, u64)>,
     enter: EnterId,
     wait_ms: u64,
+    ticket: Option<[u8; 32]>,
     beside: bool,
     /// Goes to the loop with the one who shows the ticket.
     record: Vec<u8>,
@@ -71,7 +74,7 @@ pub struct Missing {
 }
 
 /// The list of one area server.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Admissions {
     /// Most seats.
     capacity: usize,
@@ -80,12 +83,26 @@ pub struct Admissions {
     used: HashMap<EnterId, u64>,
     /// Who left lately, under which epoch, and when that can be forgotten, ms of the clock.
     given_back: HashMap<CharacterId, (u64, u64)>,
+    /// When forgotten tickets were looked for last, seconds since 1970.
+    looked_s: u64,
+    /// The same of those who left, ms of the clock.
+    looked_ms: u64,
+    /// No seat expires before, ms of the clock.
+    expires_ms: u64,
 }
 
 impl Admissions {
     /// An empty list.
     pub fn new(capacity: usize) -> Self {
-        Self { capacity, ..Self::default() }
+        Self {
+            capacity,
+            seats: HashMap::new(),
+            used: HashMap::new(),
+            given_back: HashMap::new(),
+            looked_s: 0,
+            looked_ms: 0,
+            expires_ms: u64::MAX,
+        }
     }
 
     /// All seats, in no order.
@@ -106,8 +123,9 @@ impl Admissions {
     /// character that is here already.
     pub fn announce(&mut self, now_ms: u64, new: Announcement) -> Result<(), Refusal> {
         let until = now_ms.saturating_add(new.wait_ms);
-        self.given_back.retain(|_, (_, until)| *until > now_ms);
-        if new.granted && self.given_back.get(&new.doc.id).is_some_and(|(epoch, _)| new.epoch <= *epoch) {
+        self.expires_ms = self.expires_ms.min(until);
+        let given_back = self.given_back.get(&new.doc.id).filter(|(_, until)| *until > now_ms);
+        if new.granted && given_back.is_some_and(|(epoch, _)| new.epoch <= *epoch) {
             // Central did not know of the leave yet; it knows when it reads this.
             return Refusal::err(Code::StaleEpoch, "this character has just left");
         }
@@ -124,7 +142,7 @@ impl Admissions {
             seat.granted |= new.granted;
             (seat.epoch, seat.session, seat.enter) = (new.epoch, new.session, new.enter);
             (seat.wait_ms, seat.beside) = (new.wait_ms, new.beside);
-            seat.record = new.record;
+            (seat.record, seat.ticket) = (new.record, new.ticket);
             if seat.inside {
                 seat.doc.quests = new.doc.quests;
             } else {
@@ -146,6 +164,7 @@ impl Admissions {
             wait_ms: new.wait_ms,
             beside: new.beside,
             record: new.record,
+            ticket: new.ticket,
             resume: None,
             doc: new.doc,
         };
@@ -165,8 +184,19 @@ impl Admissions {
         now_s: u64,
         resume: [u8; 16],
     ) -> Result<Guest, Refusal> {
-        let claims = ticket::check(ticket, keys, audience, now_s)?;
-        self.used.retain(|_, until| *until >= now_s);
+        let announced = |claims: &Claims| {
+            let told = self.seats.get(&claims.sub).and_then(|seat| seat.ticket);
+            told.is_some_and(|told| told == ticket::digest(ticket))
+        };
+        let claims = if ticket::claims(ticket).is_ok_and(|claims| announced(&claims)) {
+            ticket::check_announced(ticket, audience, now_s)?
+        } else {
+            ticket::check(ticket, keys, audience, now_s)?
+        };
+        // Once a second: there are as many of them as players came in half a minute.
+        if std::mem::replace(&mut self.looked_s, now_s) != now_s {
+            self.used.retain(|_, until| *until >= now_s);
+        }
         if self.used.contains_key(&claims.jti) {
             return Refusal::err(Code::TicketUsed, "this ticket was used before");
         }
@@ -241,6 +271,10 @@ impl Admissions {
         let seat = self.seats.get_mut(&character).filter(|seat| seat.inside)?;
         if seat.granted {
             self.given_back.insert(character, (epoch, now_ms + GIVEN_BACK_MS));
+            if now_ms >= self.looked_ms + 1_000 {
+                self.looked_ms = now_ms;
+                self.given_back.retain(|_, (_, until)| *until > now_ms);
+            }
         }
         (seat.inside, seat.connected, seat.resume) = (false, false, None);
         if seat.epoch > epoch && seat.expected.is_some() {
@@ -253,6 +287,10 @@ impl Admissions {
     /// Takes out whom nobody waits for any more.
     pub fn expire(&mut self, now_ms: u64) -> Vec<Missing> {
         let mut missing = Vec::new();
+        // Seats are many, and this is asked after every message.
+        if now_ms < self.expires_ms {
+            return missing;
+        }
         self.seats.retain(|character, seat| {
             let Some((enter, _)) = seat.expected.filter(|(_, until)| *until <= now_ms) else { return true };
             seat.expected = None;
@@ -261,12 +299,14 @@ impl Admissions {
             }
             seat.inside
         });
+        self.expires_ms =
+            self.seats.values().filter_map(|seat| Some(seat.expected?.1)).min().unwrap_or(u64::MAX);
         missing
     }
 
-    /// When the next one expires, ms of the clock.
-    pub fn next_expiry_ms(&self) -> Option<u64> {
-        self.seats.values().filter_map(|seat| Some(seat.expected?.1)).min()
+    /// No seat expires before this, ms of the clock.
+    pub fn next_expiry_ms(&self) -> u64 {
+        self.expires_ms
     }
 }
 
@@ -322,6 +362,7 @@ pub(crate) mod tests {
             granted: true,
             wait_ms: 30_000,
             record: Vec::new(),
+            ticket: None,
             beside: false,
         }
     }
@@ -395,13 +436,31 @@ pub(crate) mod tests {
         assert!(present(&mut list(), &ok()).is_ok(), "the table's good ticket is good");
     }
 
+    /// Whoever shows the very text that central announced need not be asked who signed it.
+    #[test]
+    fn an_announced_ticket_is_known_by_its_digest() {
+        let forged = Signer::from_seed(&[1; 32]).sign(&claims(1, 1_000));
+        let told = |ticket: &str| {
+            let mut list = Admissions::new(2);
+            let ticket = Some(ticket::digest(ticket));
+            list.announce(0, Announcement { ticket, ..announcement(1) }).expect("announced");
+            list
+        };
+        assert!(present_text(&mut told(&forged), &forged).is_ok(), "central told of this text");
+        let other = Signer::from_seed(&[1; 32]).sign(&Claims { name: "Eve".into(), ..claims(1, 1_000) });
+        assert_eq!(present_text(&mut told(&forged), &other), Err(Code::TicketInvalid));
+        let late = Signer::from_seed(&KEY).sign(&claims(1, 900));
+        assert_eq!(present_text(&mut told(&late), &late), Err(Code::TicketExpired), "its time still counts");
+        assert!(present(&mut told(&forged), &claims(1, 1_000)).is_ok(), "another one that is signed");
+    }
+
     #[test]
     fn a_seat_is_freed_when_nobody_comes() {
         let mut list = list();
         list.announce(5_000, announcement(1)).expect("a repeat holds longer");
         list.announce(0, announcement(2)).expect("announced");
         assert_eq!(list.announce(0, announcement(3)).map_err(|r| r.code), Err(Code::ServerFull));
-        assert_eq!(list.next_expiry_ms(), Some(30_000));
+        assert_eq!(list.next_expiry_ms(), 30_000);
         let missing: Vec<u8> = list.expire(30_000).iter().map(|missing| missing.character.0[0]).collect();
         assert_eq!(missing, [2]);
         list.announce(30_000, announcement(3)).expect("its seat is free");

@@ -14,7 +14,7 @@ use pangea_world::frames::{Entry, close};
 use pangea_world::id::{CharacterId, EnterId, ServerId};
 use pangea_world::messages::{
     Admit, Admitted, AreaReady, Arrived, Belongings, Body, CharacterAt, CharacterHere, Granted, Kick, Peer,
-    Peers, RefusalMessage, Register, WebTransport,
+    Peers, RefusalMessage, Register, TakeOver, WebTransport,
 };
 use pangea_world::ticket::{self, PublicKey};
 use pangea_world::world::World;
@@ -60,6 +60,8 @@ pub enum End {
     Asked,
     /// Central refused us: another owner has the area.
     Refused(Refusal),
+    /// Another server has the area now, as it was.
+    Moved,
 }
 
 /// The task's state.
@@ -94,6 +96,8 @@ pub(super) struct Owned {
     pub(super) world: World,
     pub(super) name: String,
     pub(super) always_on: bool,
+    /// Made ready for a move of the area, and not taken over yet.
+    pub(super) waits: bool,
     to_loop: mpsc::Sender<ToLoop>,
 }
 
@@ -117,7 +121,7 @@ pub async fn run(
         identity,
         lease: Lease::default(),
         gauges,
-        admissions: Admissions::default(),
+        admissions: Admissions::new(0),
         keys: Vec::new(),
         peers: BTreeMap::new(),
         factions: BTreeMap::new(),
@@ -255,6 +259,16 @@ impl Control {
                 }
             }
             Body::Seal(seal) => self.to_loop(ToLoop::Seal(seal)).await,
+            Body::Invite(invite) => self.to_loop(ToLoop::Invite(invite)).await,
+            Body::Freeze(freeze) => self.to_loop(ToLoop::Freeze(freeze)).await,
+            Body::AreaMoved(moved) => {
+                if moved.done {
+                    tracing::info!("the area has another server");
+                    self.stopping.get_or_insert(End::Moved);
+                }
+                self.to_loop(ToLoop::AreaMoved(moved)).await;
+            }
+            Body::TakeOver(over) => self.on_take_over(over).await,
             Body::Beside(at) => self.to_loop(ToLoop::Beside(at)).await,
             Body::Committed(at) => {
                 if let Ok(character) = CharacterId::from_bytes(&at.character) {
@@ -302,6 +316,13 @@ impl Control {
                 );
                 return Ok(());
             }
+            if owned.waits {
+                // Central was started anew just when the area changed its owner: what it sent is lost, and the
+                // area begins with its last checkpoint, elsewhere.
+                let refusal = Refusal::new(Code::StaleEpoch, "the move of this area was cut off");
+                self.on_refused(refusal).await;
+                return Ok(());
+            }
             owned.epoch = granted.epoch;
             self.lease.renew(self.registered_ms, granted.lease_ms);
             self.to_loop(ToLoop::Reconnected { epoch: granted.epoch }).await;
@@ -330,6 +351,7 @@ impl Control {
             world,
             name: name.clone(),
             always_on,
+            waits: granted.waits,
             to_loop,
         });
         self.empty_since_ms = self.clock.now_ms();
@@ -339,6 +361,19 @@ impl Control {
         self.follow_neighbours(&[]).await;
         self.say(Body::AreaReady(AreaReady { restored, took_ms }));
         Ok(())
+    }
+
+    /// What was made ready here is ours.
+    async fn on_take_over(&mut self, over: TakeOver) {
+        let Some(owned) = self.owned.as_mut().filter(|owned| owned.waits) else { return };
+        (owned.waits, owned.epoch) = (false, over.epoch);
+        tracing::info!(area = owned.name, epoch = over.epoch, "the area is taken over");
+        for mover in &over.characters {
+            if let Ok(character) = CharacterId::from_bytes(&mover.character) {
+                self.admissions.grant(character, mover.epoch);
+            }
+        }
+        self.to_loop(ToLoop::TakeOver(Box::new(over))).await;
     }
 
     async fn on_admit(&mut self, admit: &Admit) {
@@ -504,11 +539,12 @@ impl Control {
     // ---- time ----
 
     fn next_wake_ms(&self) -> u64 {
-        self.admissions.next_expiry_ms().unwrap_or(u64::MAX).min(self.idle_at_ms().unwrap_or(u64::MAX))
+        self.admissions.next_expiry_ms().min(self.idle_at_ms().unwrap_or(u64::MAX))
     }
 
     fn idle_at_ms(&self) -> Option<u64> {
-        let owned = self.owned.as_ref().filter(|owned| !owned.always_on && owned.world.idle_stop_s > 0)?;
+        let stays = |owned: &&Owned| owned.always_on || owned.waits || owned.world.idle_stop_s == 0;
+        let owned = self.owned.as_ref().filter(|owned| !stays(owned))?;
         let empty = self.admissions.is_empty() && self.stopping.is_none();
         empty.then(|| self.empty_since_ms + u64::from(owned.world.idle_stop_s) * 1_000)
     }

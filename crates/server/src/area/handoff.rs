@@ -94,14 +94,18 @@ impl Area {
             return;
         }
         let (client, epoch) = (here.client, here.epoch + 1);
+        let at = here.crosses.then_some(here.entity);
         self.say(client, &ServerMessage::Switch { epoch });
-        self.drop_character(id, close::MOVED, None);
+        let at = at.and_then(|entity| self.sim.place(entity));
+        let peer = at.and_then(|(x, y)| self.peer_at(x, y)).filter(|slot| slot.live).map(|slot| slot.peer);
+        self.hand_on(id, peer);
     }
 
     /// It stays, under the next epoch.
     pub fn on_aborted(&mut self, at: &CharacterAt) {
         let Some((id, here)) = self.find(&at.character) else { return };
-        if at.epoch < here.epoch {
+        // Of this very handoff: a repeated answer to an earlier one must not thaw what central decides about now.
+        if at.epoch < here.epoch || here.frozen.is_none_or(|frozen| frozen.0.as_slice() != at.transfer) {
             return;
         }
         (here.epoch, here.frozen) = (at.epoch, None);
@@ -129,6 +133,7 @@ impl Area {
         self.forget_borders();
         self.ask_ledger_again();
         self.save_again();
+        self.move_again();
         self.commit_again();
     }
 

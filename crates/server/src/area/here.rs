@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use pangea_engine::sim::{Arrival, centimetres};
 use pangea_engine::walk::SPEED_M_S;
-use pangea_engine::{Character, Enter, Leave, Sim};
+use pangea_engine::{Character, Enter, Leave, Peer, Sim};
 use pangea_world::character::CharacterDoc;
 use pangea_world::frames::{ServerMessage, Welcome, close};
 use pangea_world::id::{CharacterId, EnterId, TransferId};
@@ -21,6 +21,7 @@ use super::client::Client;
 use super::crossing::Borders;
 use super::ledger::Ledger;
 use super::mailbox::{Entrance, FromLoop, Gauges, Guest, Tell};
+use super::migration::Moving;
 use super::peers::PeerSlot;
 use super::save::Saving;
 use crate::config::GameIo;
@@ -150,6 +151,8 @@ pub struct Area {
     pub ledger: Ledger,
     /// Checkpoints.
     pub saving: Saving,
+    /// Whether it goes to another server, or comes from one.
+    pub moving: Moving,
     tell: Tell,
     untold: VecDeque<Body>,
     control: tokio::sync::mpsc::Sender<FromLoop>,
@@ -184,6 +187,7 @@ impl Area {
             requests: 0,
             ledger,
             saving: Saving::default(),
+            moving: Moving::default(),
             tell,
             untold: VecDeque::new(),
             control,
@@ -396,6 +400,16 @@ impl Area {
             self.sim.remove(here.entity, why(code));
             self.forget(character, code, reason);
         }
+    }
+
+    /// The character is another's now; a neighbour's that shows what it has stays to be seen.
+    pub fn hand_on(&mut self, character: CharacterId, to: Option<Peer>) {
+        let Some(here) = self.here.get(&character) else { return };
+        let seen = to.and_then(|peer| self.sim.hand_over(here.entity, peer));
+        if seen.is_none() {
+            self.sim.remove(here.entity, Leave::Handoff);
+        }
+        self.forget(character, close::MOVED, None);
     }
 
     /// It is not among the entities any more.

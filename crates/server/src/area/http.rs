@@ -121,6 +121,7 @@ async fn what(request: Request<Incoming>) -> Result<What, Refusal> {
                 granted,
                 wait_ms,
                 record: Vec::new(),
+                ticket: None,
                 beside: false,
             }))
         }

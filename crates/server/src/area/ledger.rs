@@ -191,7 +191,8 @@ impl Area {
         }
     }
 
-    fn show(&mut self, character: CharacterId, epoch: u64, sheet: Sheet) {
+    /// What it has, unless something newer is known.
+    pub fn show(&mut self, character: CharacterId, epoch: u64, sheet: Sheet) {
         let epochs = &mut self.ledger.epochs;
         let newer = epochs.get(&character).is_none_or(|known| *known <= epoch);
         if newer && (epochs.len() < MOST_SHEETS || epochs.contains_key(&character)) {

@@ -20,6 +20,7 @@ use super::here::{Area, Settings};
 use super::identity::Identity;
 use super::ledger::{self, Ledger};
 use super::mailbox::{FromLoop, Gauges, MOST_TO_LOOP, Tell, ToLoop};
+use super::migration::Moving;
 use super::tick::Loop;
 use crate::checkpoint::Checkpoint;
 
@@ -107,7 +108,10 @@ pub fn load(
     };
     let (to_loop, mail) = mpsc::channel(MOST_TO_LOOP);
     let ledger = Ledger::new(identity.area, granted.incarnation);
-    let area = Area::new(settings, sim, gauges, tell, control, ledger);
+    let mut area = Area::new(settings, sim, gauges, tell, control, ledger);
+    if granted.waits {
+        area.moving = Moving::Waits;
+    }
     Ok(Loaded { world, name, restored, area: (area, mail), to_loop, always_on: granted.always_on })
 }
 
@@ -160,6 +164,7 @@ pub fn announcement_of(admit: &Admit) -> Result<Announcement, Refusal> {
         granted: admit.granted,
         wait_ms: admit.wait_ms,
         record: admit.record.clone(),
+        ticket: admit.ticket_sha256.as_slice().try_into().ok(),
         beside: admit.beside,
     })
 }

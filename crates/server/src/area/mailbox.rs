@@ -8,7 +8,8 @@ use pangea_world::Refusal;
 use pangea_world::character::CharacterDoc;
 use pangea_world::id::{CharacterId, EnterId, ServerId};
 use pangea_world::messages::{
-    AreaSaved, Belongings, Body, CharacterAt, GoOnReply, Grant, Kick, LedgerResults, PeerLoad, Seal,
+    AreaMoved, AreaSaved, Belongings, Body, CharacterAt, Freeze, GoOnReply, Grant, Invite, Kick,
+    LedgerResults, PeerLoad, Seal, TakeOver,
 };
 
 use super::line::Line;
@@ -38,6 +39,14 @@ pub enum ToLoop {
     Seal(Seal),
     /// Its client sees the neighbour: it may walk over the border there.
     Beside(CharacterAt),
+    /// A character's client may see at the server to which the area goes.
+    Invite(Invite),
+    /// Stand still, for a move of the area.
+    Freeze(Freeze),
+    /// What became of that.
+    AreaMoved(AreaMoved),
+    /// The area is ours, as another server had it.
+    TakeOver(Box<TakeOver>),
     /// It went over.
     Committed(CharacterAt),
     /// It stays, under this epoch.

@@ -11,6 +11,7 @@
 //! | `tick` | the loop |
 //! | `here`, `inbox`, `handoff` | the characters: come and go, what clients say, change of owner |
 //! | `crossing` | … who is near a border, and who goes over it |
+//! | `migration` | … a whole area to another server |
 //! | `ledger` | what is asked of the ledger, what characters have |
 //! | `client`, `line` | one connection |
 //! | `traffic`, `ring` | what all say and are told in a tick, in few calls to the kernel |
@@ -39,6 +40,7 @@ mod lifecycle;
 mod line;
 mod load;
 mod mailbox;
+mod migration;
 mod neighbours;
 mod pace;
 mod peer_frame;
@@ -190,7 +192,7 @@ async fn run_under(
     life.shutdown().await;
     match ended? {
         End::Refused(refusal) => Err(refusal).context("central refused this server"),
-        End::Idle | End::Asked => Ok(()),
+        End::Idle | End::Asked | End::Moved => Ok(()),
     }
 }
 

@@ -83,7 +83,6 @@ struct PeerLine {
 }
 
 impl Area {
-    #[allow(dead_code, reason = "asked by what crosses")]
     /// The neighbour on whose ground this place lies.
     pub fn peer_at(&self, x: f64, y: f64) -> Option<&PeerSlot> {
         self.peers.iter().find(|slot| slot.rect.contains(x, y))

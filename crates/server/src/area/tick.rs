@@ -111,8 +111,12 @@ impl Loop {
         if !self.take_mail() {
             return false;
         }
-        self.read(refill / self.area.settings.tick_hz as f32);
-        self.area.hear_peers(self.traffic.scratch());
+        let plays = self.area.moving.plays();
+        self.area.acts &= plays;
+        if plays {
+            self.read(refill / self.area.settings.tick_hz as f32);
+            self.area.hear_peers(self.traffic.scratch());
+        }
         if self.area.acts {
             self.area.sim.step(refill);
             self.area.tell_events();
@@ -123,6 +127,7 @@ impl Loop {
         self.area.send_chunks();
         self.area.tell_more();
         self.area.ask_ledger();
+        self.area.move_on();
         let updates = self.area.acts && self.lease.holds(self.clock.now_ms());
         if updates {
             self.area.tell_peers();
@@ -150,6 +155,14 @@ impl Loop {
                 ToLoop::Grant(at) => area.on_grant(at),
                 ToLoop::Seal(seal) => area.on_seal(&seal),
                 ToLoop::Beside(at) => area.on_beside(&at),
+                ToLoop::Invite(invite) => area.on_invite(invite),
+                ToLoop::Freeze(freeze) => area.on_freeze(&freeze),
+                ToLoop::AreaMoved(moved) => {
+                    if area.on_area_moved(&moved) {
+                        self.begin_stop("", "moved", false);
+                    }
+                }
+                ToLoop::TakeOver(over) => area.on_take_over(*over),
                 ToLoop::Committed(at) => area.on_committed(&at),
                 ToLoop::Aborted(at) => area.on_aborted(&at),
                 ToLoop::Stale(at) => area.on_stale(&at),

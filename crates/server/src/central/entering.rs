@@ -24,7 +24,7 @@ const ENTERS_MAX: usize = 50_000;
 
 impl Core {
     /// Begins to prepare a place for a character of this account, or attaches to what the same key began.
-    /// The session is live and the character is the account's own, checked by the handler.
+    /// The session is live, checked by the handler; whose the character is, the join finds.
     ///
     /// # Errors
     /// `idempotency_mismatch` if the key came with another wish; `stopping`; `too_many_requests`.
@@ -66,9 +66,18 @@ impl Core {
         let created = clock::unix_ms() as i64;
         let now = Instant::now();
         let run = EnterId(random::bytes());
-        state.supersede(character, id);
-        let enter =
-            Enter { account, session, character, body_hash, progress, watched: now, ended: None, run };
+        let number = state.next_request();
+        let enter = Enter {
+            account,
+            session,
+            character,
+            body_hash,
+            progress,
+            watched: now,
+            ended: None,
+            run,
+            number,
+        };
         state.enters.insert(id, enter);
         drop(state);
         let want = Want {

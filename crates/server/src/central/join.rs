@@ -11,18 +11,18 @@ use std::time::{Duration, Instant};
 use pangea_world::character::CharacterDoc;
 use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, SessionId, TransferId};
 use pangea_world::layout::ground_at;
-use pangea_world::ledger::Holder;
+use pangea_world::ledger::{Holder, Sheet};
 use pangea_world::messages::{Admit, Body, FactionSync};
 use pangea_world::ownership::{Change, Owned};
 use pangea_world::placement::{self, Placement, Wish};
 use pangea_world::space::{AreaName, Ground, Place};
-use pangea_world::ticket::{Claims, LIFE_S, audience};
+use pangea_world::ticket::{self, Claims, LIFE_S, audience};
 use pangea_world::world::{Kind, World};
 use pangea_world::{Code, Refusal};
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::core::Core;
-use super::state::{Phase, Seat, Taken, Transfer, Waiting};
+use super::state::{Phase, Seat, Server, Taken, Transfer, Waiting};
 use super::wish::{EnterWish, Prepared, Progress, WebTransportOffer};
 use super::{handoff, running};
 use crate::store::character::Joining;
@@ -35,6 +35,9 @@ const TRIES: u32 = 3;
 
 /// How long a join waits for a leave that is being written, before it looks again.
 const LEAVE_WRITTEN: Duration = Duration::from_millis(250);
+
+/// Most times that a join tells a character's new owner of gifts which came in between.
+const GIFTS_TOLD: u32 = 3;
 
 /// How long a join waits for a game server to prepare a character.
 const ADMIT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -107,7 +110,11 @@ pub async fn join(
     let mut tries = 0;
     loop {
         handoff::has_left(core, want.character).await;
-        let Joining { character: found, quests, record } = read(core, want).await?;
+        let gifts = core.ledger.gifts(want.character);
+        let Joining { character: found, quests, record, sheet } = read(core, want).await?;
+        if let (Some((enter, ..)), 0) = (&want.enter, tries) {
+            core.state().supersede(want.character, *enter);
+        }
         let place = choose_place(core, want, &found)?;
         let doc = CharacterDoc {
             id: found.id,
@@ -121,7 +128,7 @@ pub async fn join(
         if want.from.is_some_and(|(from, _)| from == area) {
             return Refusal::err(Code::BadRequest, "you are there already");
         }
-        match prepare(core, want, (&found, record), &doc, area, progress).await {
+        match prepare(core, want, (&found, record), &doc, area, (sheet, gifts), progress).await {
             Ok(mut prepared) => {
                 prepared.took_ms = began.elapsed().as_secs_f64() * 1e3;
                 return Ok(prepared);
@@ -146,8 +153,11 @@ pub async fn join(
     }
 }
 
-/// Who: the character, its quests, its record.
-async fn read(core: &Core, want: &Want) -> Result<Joining, Refusal> {
+/// Who: the character, its quests, its record, what it has.
+///
+/// # Errors
+/// `unknown_character`.
+pub async fn read(core: &Core, want: &Want) -> Result<Joining, Refusal> {
     let mut reader = core.store.reader().await?;
     Ok(character::joining(&mut reader, want.account, want.character).await?)
 }
@@ -354,6 +364,7 @@ async fn prepare(
     (found, record): (&character::Character, Option<Vec<u8>>),
     doc: &CharacterDoc,
     area: AreaId,
+    seen: (Sheet, u64),
     progress: &watch::Sender<Progress>,
 ) -> Result<Prepared, Refusal> {
     let server = running::ensure_running(core, area, Some(progress)).await?;
@@ -382,9 +393,27 @@ async fn prepare(
         }
     };
     hold_seat(core, want, area, epoch)?;
+    let signed_s = clock::unix_s();
+    let mut prepared = prepared(core, want, area, (&doc.name, epoch), &server);
     if let Some(sender) = &server.sender {
-        admit(core, want, doc, area, (epoch, record), sender).await?;
+        // Nobody but an owner and the counted ones change it: what was read while it had none still holds, if it
+        // had none until now.
+        let since_read = found.owner.is_none() && want.from.is_none() && epoch == found.epoch + 1;
+        let seen = since_read.then_some(seen);
+        admit(core, want, doc, area, (epoch, record), (seen, &prepared.ticket), sender).await?;
     }
+    prepared.ticket_expires_in_s = (signed_s + LIFE_S).saturating_sub(clock::unix_s());
+    Ok(prepared)
+}
+
+/// Address and ticket for one who is announced at a server of an area, under this name and epoch.
+pub fn prepared(
+    core: &Core,
+    want: &Want,
+    area: AreaId,
+    (name, epoch): (&str, u64),
+    server: &Server,
+) -> Prepared {
     let now_s = clock::unix_s();
     let claims = Claims {
         iss: "pangea".into(),
@@ -396,23 +425,23 @@ async fn prepare(
         acc: want.account,
         ses: want.session,
         epoch,
-        name: doc.name.clone(),
+        name: name.to_owned(),
     };
     let scheme = if server.at.tls { "wss" } else { "ws" };
     let pin = &server.at.certificate;
-    Ok(Prepared {
+    Prepared {
         url: format!("{scheme}://{}:{}{}", server.at.address, server.at.port, server.path),
         ticket: core.keys.signer.sign(&claims),
         ticket_expires_in_s: LIFE_S,
         area: core.state().areas.get(&area).map(|area| area.name.to_string()).unwrap_or_default(),
-        plain: !own,
+        plain: server.sender.is_none(),
         certificate_sha256: (!pin.is_empty()).then(|| pangea_world::id::hex(pin)),
         webtransport: server.at.webtransport.as_ref().map(|announced| WebTransportOffer {
             url: format!("https://{}:{}{}", server.at.address, announced.port, server.path),
             certificate_hashes: announced.hashes.iter().map(|hash| pangea_world::id::hex(hash)).collect(),
         }),
         took_ms: 0.0,
-    })
+    }
 }
 
 /// The seat is for this epoch from now on. A stay under an earlier one has ended, though its end may still be
@@ -516,21 +545,27 @@ async fn give_up(
 }
 
 /// Faction, then character and quests (G9-G11); answered when the server has them.
-async fn admit(
+///
+/// # Errors
+/// What the server says; `area_unavailable` if it does not answer.
+pub async fn admit(
     core: &Arc<Core>,
     want: &Want,
     doc: &CharacterDoc,
     area: AreaId,
     (epoch, record): (u64, Option<Vec<u8>>),
+    (seen, ticket): (Option<(Sheet, u64)>, &str),
     sender: &link::Sender,
 ) -> Result<(), Refusal> {
-    // Read only now: until the character was this area's, another one might have changed it.
-    let belongings = match want.from {
+    let gifts = || core.ledger.gifts(want.character);
+    let (belongings, mut known) = match seen.filter(|(_, known)| *known == gifts()) {
+        Some((sheet, known)) => (json(&sheet), known),
+        None if want.from.is_some() => (Vec::new(), 0),
+        // Only now: until the character was this area's, another one might have changed it.
         None => {
-            let holder = Holder::Character(want.character);
-            json(&store::ledger::sheet(&mut *core.store.reader().await?, holder).await?)
+            let known = gifts();
+            (json(&what_it_has(core, want).await?), known)
         }
-        Some(_) => Vec::new(),
     };
     let (reply, answer) = oneshot::channel();
     {
@@ -553,14 +588,29 @@ async fn admit(
         wait_ms: core.config.central.seat_hold_s * 1_000,
         belongings,
         record: record.unwrap_or_default(),
+        ticket_sha256: ticket::digest(ticket).to_vec(),
         beside: want.border,
     }))?;
+    // The area may have been told of a gift before it heard of the character.
+    for _ in 0..GIFTS_TOLD {
+        if want.from.is_some() || known == gifts() {
+            break;
+        }
+        known = gifts();
+        core.tell_belongings(area, want.character, epoch, &what_it_has(core, want).await?);
+    }
     let answer = tokio::time::timeout(ADMIT_TIMEOUT, answer).await;
     core.state().admits.remove(&want.run);
     match answer {
         Ok(Ok(answer)) => answer.map_err(|refused| link::to_refusal(&refused)),
         _ => Refusal::err(Code::AreaUnavailable, "the server of this place did not answer"),
     }
+}
+
+/// What it has, as the store knows it now.
+async fn what_it_has(core: &Core, want: &Want) -> Result<Sheet, Refusal> {
+    let holder = Holder::Character(want.character);
+    Ok(store::ledger::sheet(&mut *core.store.reader().await?, holder).await?)
 }
 
 fn json(value: &impl serde::Serialize) -> Vec<u8> {

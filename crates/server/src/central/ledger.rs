@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use pangea_world::id::{OpId, ServerId};
+use pangea_world::id::{CharacterId, OpId, ServerId};
 use pangea_world::ledger::{Asker, Operation};
 use pangea_world::messages::{Body, LedgerOp, LedgerOps, LedgerResult, LedgerResults, MAX_LEDGER_OPS};
 use pangea_world::{Code, Refusal};
@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::link;
 use crate::store::Store;
+use crate::store::ledger::gifts::Gifts;
 use crate::store::ledger::{Answer, Committed, Ledger, Order, Told};
 
 /// Most operations that wait; a further one is refused with `storage_busy`.
@@ -33,6 +34,7 @@ struct Wish {
 pub struct Queue {
     wishes: mpsc::UnboundedSender<Wish>,
     room: Arc<Semaphore>,
+    gifts: Arc<Gifts>,
 }
 
 impl std::fmt::Debug for Queue {
@@ -42,12 +44,14 @@ impl std::fmt::Debug for Queue {
 }
 
 /// The other end; give it to [`run`].
-pub struct Wishes(mpsc::UnboundedReceiver<Wish>);
+pub struct Wishes(mpsc::UnboundedReceiver<Wish>, Arc<Gifts>);
 
 /// A queue and its other end.
 pub fn queue() -> (Queue, Wishes) {
     let (wishes, other) = mpsc::unbounded_channel();
-    (Queue { wishes, room: Arc::new(Semaphore::new(QUEUE_MAX)) }, Wishes(other))
+    let gifts = Arc::<Gifts>::default();
+    let room = Arc::new(Semaphore::new(QUEUE_MAX));
+    (Queue { wishes, room, gifts: gifts.clone() }, Wishes(other, gifts))
 }
 
 impl Queue {
@@ -64,6 +68,11 @@ impl Queue {
             let answers = refuse(&wish.orders, &Refusal::new(Code::Stopping, "the server is stopping"));
             (wish.reply)(answers);
         }
+    }
+
+    /// How often others than its owner have changed what a character has.
+    pub fn gifts(&self, character: CharacterId) -> u64 {
+        self.gifts.of(character)
     }
 
     /// Queues one order and waits for its answer.
@@ -85,48 +94,47 @@ fn refuse(orders: &[Order], refusal: &Refusal) -> Vec<Answer> {
 
 /// Decides what comes until the queue is gone. `tell` hears of characters that somebody else than their owner
 /// has changed.
-pub async fn run(Wishes(mut wishes): Wishes, store: Store, tell: impl Fn(Told)) {
-    let mut ledger = Ledger::new(store);
+pub async fn run(Wishes(mut wishes, gifts): Wishes, store: Store, tell: impl Fn(Told)) {
+    let mut ledger = Ledger::new(store, gifts);
     while let Some(first) = wishes.recv().await {
-        let mut group = vec![first];
-        let mut count = group[0].orders.len();
-        while count < TOGETHER
-            && let Ok(next) = wishes.try_recv()
-        {
-            count += next.orders.len();
-            group.push(next);
+        let (mut orders, mut group) = (Vec::with_capacity(TOGETHER), Vec::new());
+        let mut next = Some(first);
+        while let Some(wish) = next {
+            group.push((wish.orders.len(), wish.reply, wish._room));
+            orders.extend(wish.orders);
+            next = if orders.len() < TOGETHER { wishes.try_recv().ok() } else { None };
         }
-        let orders = group.iter().flat_map(|wish| wish.orders.iter().cloned()).collect();
-        match ledger.commit(orders).await {
-            Ok(Committed { mut answers, told }) => {
-                for wish in group {
-                    let rest = answers.split_off(wish.orders.len());
-                    (wish.reply)(std::mem::replace(&mut answers, rest));
+        let orders: Arc<[Order]> = orders.into();
+        match ledger.commit(orders.clone()).await {
+            Ok(Committed { answers, told }) => {
+                let mut answers = answers.into_iter();
+                for (count, reply, _room) in group {
+                    reply(answers.by_ref().take(count).collect());
                 }
                 told.into_iter().for_each(&tell);
             }
-            Err(_) if group.len() > 1 => {
-                // One of them may be what fails: each alone, so that the others are not refused with it.
-                for wish in group {
-                    alone(&mut ledger, wish, &tell).await;
-                }
+            Err(refusal) if group.len() == 1 => {
+                group.into_iter().for_each(|(_, reply, _room)| reply(refuse(&orders, &refusal)));
             }
-            Err(refusal) => {
-                for Wish { orders, reply, .. } in group {
-                    reply(refuse(&orders, &refusal));
+            // One of them may be what fails: each alone, so that the others are not refused with it.
+            Err(_) => {
+                let mut from = 0;
+                for (count, reply, _room) in group {
+                    alone(&mut ledger, &orders[from..from + count], reply, &tell).await;
+                    from += count;
                 }
             }
         }
     }
 }
 
-async fn alone(ledger: &mut Ledger, wish: Wish, tell: &impl Fn(Told)) {
-    match ledger.commit(wish.orders.clone()).await {
+async fn alone(ledger: &mut Ledger, orders: &[Order], reply: Reply, tell: &impl Fn(Told)) {
+    match ledger.commit(orders).await {
         Ok(Committed { answers, told }) => {
-            (wish.reply)(answers);
+            reply(answers);
             told.into_iter().for_each(tell);
         }
-        Err(refusal) => (wish.reply)(refuse(&wish.orders, &refusal)),
+        Err(refusal) => reply(refuse(orders, &refusal)),
     }
 }
 

@@ -21,7 +21,7 @@ use super::join::{self, Want};
 use super::ledger::Operations;
 use super::state::{Chat, PeerAddress, Phase, Seat, Server, Spawner, Taken, server_key};
 use super::wish::{EnterWish, Progress};
-use super::{checkpoints, handoff, peers, running};
+use super::{checkpoints, handoff, migration, peers, running};
 use crate::link::{self, Accepted, Event};
 use crate::store;
 use crate::store::ownership::{self, Ground};
@@ -258,6 +258,9 @@ async fn area(core: Arc<Core>, mut link: Accepted) {
                 None => continue,
             },
         };
+        if migration::heard(&core, area, server, &body) {
+            continue;
+        }
         match body {
             Body::LedgerOps(ops) => operations.submit(&core.ledger, &link.sender, server, ops),
             // What was done before a change of owner counts; after it the writer is stale.
@@ -279,6 +282,12 @@ async fn area(core: Arc<Core>, mut link: Accepted) {
                 // In their order; its server waits for the answer before it makes another, but for the last one.
                 while saves.join_next().await.is_some() {}
                 saves.spawn(checkpoints::save(core.clone(), link.sender.clone(), area, server, save));
+            }
+            Body::MoveArea(message) => {
+                while leaves.join_next().await.is_some() {}
+                while saves.join_next().await.is_some() {}
+                operations.answered().await;
+                migration::move_area(&core, area, (server, &link.sender), message).await;
             }
             Body::Stopped(stopped) => {
                 while leaves.join_next().await.is_some() {}
@@ -347,6 +356,18 @@ async fn register_area(
     if register.port == 0 || register.port > 65_535 || register.address.is_empty() {
         return Refusal::err(Code::BadRequest, "a registration needs an address and a port");
     }
+    let at = PeerAddress {
+        server: server.to_vec(),
+        address: register.address.clone(),
+        port: register.port,
+        tls: register.tls,
+        certificate: register.certificate.clone(),
+        webtransport: register.webtransport.clone().filter(is_webtransport),
+    };
+    if migration::is_to(core, area, server) {
+        migration::register(core, link, server, (area, register), at).await?;
+        return Ok(area);
+    }
     let row = {
         let mut reader = core.store.reader().await?;
         store::area::get(&mut reader, area).await?
@@ -389,14 +410,6 @@ async fn register_area(
     let state = match named {
         Some(name) => checkpoints::load(core, area, &name).await?,
         None => None,
-    };
-    let at = PeerAddress {
-        server: server.to_vec(),
-        address: register.address.clone(),
-        port: register.port,
-        tls: register.tls,
-        certificate: register.certificate.clone(),
-        webtransport: register.webtransport.clone().filter(is_webtransport),
     };
     let (lies, spent) = if resumed { Default::default() } else { goods_of(core, area).await? };
     let restoring = state.is_some();
@@ -456,6 +469,7 @@ async fn register_area(
         prompt: core.config.central.prompt,
         lies,
         spent,
+        waits: false,
     }))?;
     if register.ready {
         peers::arrived(core, area);
@@ -466,7 +480,7 @@ async fn register_area(
 }
 
 /// What lies on the ground of an area, and which of its sources are spent, as [`Granted`] carries them.
-async fn goods_of(core: &Core, area: AreaId) -> Result<(Vec<u8>, Vec<u8>), Refusal> {
+pub(super) async fn goods_of(core: &Core, area: AreaId) -> Result<(Vec<u8>, Vec<u8>), Refusal> {
     let mut reader = core.store.reader().await?;
     let lies = store::ledger::sheet(&mut reader, Holder::Ground(area)).await?;
     let spent = store::ledger::spent(&mut reader, area).await?;

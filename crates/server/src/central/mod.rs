@@ -26,6 +26,7 @@ mod join;
 pub mod keys;
 pub mod ledger;
 mod links;
+pub mod migration;
 mod peers;
 pub mod population;
 mod running;

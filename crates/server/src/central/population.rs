@@ -133,7 +133,8 @@ impl Core {
                 area.seats.values().filter(|seat| seat.taken == Taken::Inside).count() as u32;
         }
         population.layers = layers.len() as u32;
-        population.available = population.areas > 0 || state.best_spawner(template_of(world, None)).is_some();
+        population.available =
+            population.areas > 0 || state.best_spawner(template_of(world, None), None).is_some();
         population
     }
 

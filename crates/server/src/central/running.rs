@@ -17,7 +17,7 @@ use tokio::sync::{oneshot, watch};
 use super::core::{Core, template_of};
 use super::state::{Area, PeerAddress, Phase, Server, Taken};
 use super::wish::Progress;
-use super::{checkpoints, handoff, peers};
+use super::{checkpoints, handoff, migration, peers};
 use crate::store::{self, Error, ownership};
 use crate::{link, random};
 
@@ -69,6 +69,7 @@ pub fn enter_area(core: &Core, id: AreaId, world: &Arc<World>, name: AreaName) {
         seats: Default::default(),
         crashes: Vec::new(),
         factions: Vec::new(),
+        moves: None,
     };
     let mut state = core.state();
     state.names.entry(name).or_insert(id);
@@ -214,7 +215,7 @@ async fn start_once(core: &Arc<Core>, area: AreaId) -> Result<(), Refusal> {
     let own = template == OWN_SERVER;
     // Our own server is given its life when it registers; a third-party one must know it beforehand.
     let incarnation = if own { 0 } else { next_life(core, area).await? };
-    let (spawner, info) = allocate(core, area, &name, &template, capacity, incarnation).await?;
+    let (spawner, info) = allocate(core, area, &name, (&template, capacity, incarnation), None).await?;
     let id = ServerId::from_bytes(&info.server).map_err(|_| gone())?;
     tracing::info!(area = %name, server = %id, %spawner, "an area has a server");
     let at = PeerAddress {
@@ -342,20 +343,23 @@ fn link_margin() -> Duration {
     Duration::from_secs(5)
 }
 
-/// Asks the spawner with most room for a server.
-async fn allocate(
+/// Asks the spawner with most room for a server; for a move of the area, for another one than it has, on this
+/// spawner if one is named.
+///
+/// # Errors
+/// `no_spawner`, `spawner_template`, what the spawner says, `area_unavailable` if it does not answer.
+pub async fn allocate(
     core: &Arc<Core>,
     area: AreaId,
     name: &AreaName,
-    template: &str,
-    capacity: u32,
-    incarnation: u64,
+    (template, capacity, incarnation): (&str, u32, u64),
+    moves_to: Option<Option<&str>>,
 ) -> Result<(String, ServerInfo), Refusal> {
     let timeout = Duration::from_secs(core.config.central.start_timeout_s);
     let (spawner, answer) = {
         let mut state = core.state();
         let request = state.next_request();
-        let Some((spawner, entry)) = state.best_spawner(template) else {
+        let Some((spawner, entry)) = state.best_spawner(template, moves_to.flatten()) else {
             let (code, text) = if state.spawners.is_empty() {
                 (Code::NoSpawner, "no spawner is connected".to_owned())
             } else {
@@ -375,6 +379,7 @@ async fn allocate(
             layer: u32::from(name.layer),
             incarnation,
             capacity,
+            another: moves_to.is_some(),
         }))?;
         (spawner, answer)
     };
@@ -462,6 +467,7 @@ pub async fn server_died(core: &Arc<Core>, server: ServerId, how: &str) {
             let moves = state.transfers.iter().filter(|(_, transfer)| of_it(transfer));
             let moves: Vec<_> = moves.map(|(run, _)| *run).collect();
             moves.into_iter().for_each(|run| state.call_off(run));
+            migration::cut_off(&mut state, id);
             state.line_moved(&ground);
             let refused = state
                 .admits

@@ -17,6 +17,7 @@ use pangea_world::world::World;
 use pangea_world::{Code, Refusal, role_key::RoleKey};
 use tokio::sync::{Notify, oneshot, watch};
 
+use super::migration::Move;
 use super::wish::Progress;
 use crate::link;
 
@@ -80,6 +81,8 @@ pub struct Area {
     pub crashes: Vec<Instant>,
     /// Factions whose data its server has.
     pub factions: Vec<String>,
+    /// Its way to another server, while it is under way.
+    pub moves: Option<Move>,
 }
 
 /// The process that serves an area.
@@ -156,6 +159,8 @@ pub struct Enter {
     pub ended: Option<Instant>,
     /// The join that works for it; `jti` of its ticket.
     pub run: EnterId,
+    /// Higher than that of every earlier one.
+    pub number: u64,
 }
 
 /// One in a line.
@@ -191,13 +196,19 @@ impl State {
         self.last_request
     }
 
-    /// This is a character's enter from now on: the one before, if it is open, ends.
+    /// This is a character's enter: the older of it and the one before, if it is open, ends.
     pub fn supersede(&mut self, character: CharacterId, by: EnterId) {
-        let before = self.newest.insert(character, by).filter(|before| *before != by);
-        let Some(before) = before else { return };
-        if self.enters.get(&before).is_some_and(|enter| enter.ended.is_none()) {
+        let number = |enter: EnterId| self.enters.get(&enter).map_or(0, |enter| enter.number);
+        let before = self.newest.get(&character).copied().filter(|before| *before != by);
+        let (newer, older) = match before {
+            Some(before) if number(before) > number(by) => (before, Some(by)),
+            before => (by, before),
+        };
+        self.newest.insert(character, newer);
+        let Some(older) = older else { return };
+        if self.enters.get(&older).is_some_and(|enter| enter.ended.is_none()) {
             let text = "a newer wish of this character took its place";
-            self.give_up(before, Refusal::new(Code::EnterExpired, text));
+            self.give_up(older, Refusal::new(Code::EnterExpired, text));
         }
     }
 
@@ -333,10 +344,12 @@ impl State {
         }
     }
 
-    /// The connected spawner with a template and most room.
-    pub fn best_spawner(&self, template: &str) -> Option<(&String, &Spawner)> {
-        let knows =
-            |(_, spawner): &(&String, &Spawner)| spawner.templates.iter().any(|known| known == template);
+    /// The connected spawner with a template and most room; of this name, if one is wished.
+    pub fn best_spawner(&self, template: &str, wished: Option<&str>) -> Option<(&String, &Spawner)> {
+        let knows = |(name, spawner): &(&String, &Spawner)| {
+            let knows = spawner.templates.iter().any(|known| known == template);
+            knows && wished.is_none_or(|wished| wished == *name)
+        };
         let room = |(_, spawner): &(&String, &Spawner)| {
             let allocated = spawner.servers.values().filter(|server| server.state == "Allocated").count();
             i64::from(spawner.capacity) - allocated as i64
@@ -348,4 +361,36 @@ impl State {
 /// The key of a game server, derived as its spawner derives it.
 pub fn server_key(master: &RoleKey, spawner: &str, server: &str) -> RoleKey {
     master.derive("spawner", spawner).derive("server", server)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whose character it is is looked up for both at once, so they may be named in either order.
+    #[test]
+    fn the_newer_of_two_wishes_stays() {
+        for named in [[1, 2], [2, 1]] {
+            let mut state = State::default();
+            for n in [1, 2] {
+                let enter = Enter {
+                    account: AccountId([1; 16]),
+                    session: SessionId([1; 16]),
+                    character: CharacterId([1; 16]),
+                    body_hash: [0; 32],
+                    progress: watch::channel(Progress::Syncing).0,
+                    watched: Instant::now(),
+                    ended: None,
+                    run: EnterId([n + 8; 16]),
+                    number: state.next_request(),
+                };
+                state.enters.insert(EnterId([n; 16]), enter);
+            }
+            for n in named {
+                state.supersede(CharacterId([1; 16]), EnterId([n; 16]));
+            }
+            let ended = |n| state.enters[&EnterId([n; 16])].ended.is_some();
+            assert_eq!((ended(1), ended(2)), (true, false), "{named:?}");
+        }
+    }
 }

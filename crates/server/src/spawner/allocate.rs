@@ -47,7 +47,7 @@ impl Spawner {
     fn wait_or_answer(&mut self, wish: Allocate) -> Result<(), Refusal> {
         let area = AreaId::from_bytes(&wish.area)
             .map_err(|_| Refusal::new(Code::BadRequest, "an area's id has 16 bytes"))?;
-        if let Some(server) = self.server_of(area) {
+        if let Some(server) = self.server_of(area).filter(|_| !wish.another) {
             self.answer(wish.request, server);
             return Ok(());
         }
@@ -62,7 +62,8 @@ impl Spawner {
         if !idle {
             kind.check(&wish.template, Instant::now())?;
         }
-        if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.area == area) {
+        let same = |waiting: &&mut Waiting| waiting.area == area && waiting.wish.another == wish.another;
+        if let Some(waiting) = self.waiting.iter_mut().find(same) {
             if !waiting.requests.contains(&wish.request) && waiting.requests.len() < REQUESTS_PER_AREA {
                 waiting.requests.push(wish.request);
             }

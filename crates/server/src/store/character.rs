@@ -1,6 +1,8 @@
 //! Characters: who they are and where they stood last. Their owner is [`super::ownership`]'s.
 
-use pangea_world::id::{AccountId, AreaId, CharacterId};
+use pangea_world::id::{AccountId, AreaId, CharacterId, ItemId};
+use pangea_world::ledger::book::Money;
+use pangea_world::ledger::{Holder, Sheet, Stack, Standing};
 use pangea_world::name::Name;
 use pangea_world::quest::Quest;
 use pangea_world::space::Place;
@@ -134,9 +136,11 @@ pub struct Joining {
     pub quests: Vec<Quest>,
     /// The engine's record of it, if one was written.
     pub record: Option<Vec<u8>>,
+    /// Goods, money and quest steps.
+    pub sheet: Sheet,
 }
 
-/// The same with its quests and its record, in one statement: a join needs all of them.
+/// The same with its quests, its record and what it has, in one statement: a join needs all of them.
 ///
 /// # Errors
 /// `unknown_character`, also for another account's.
@@ -146,23 +150,48 @@ pub async fn joining(
     character: CharacterId,
 ) -> Result<Joining, Error> {
     let rows = sqlx::query(
-        "SELECT c.id, c.account, c.world, c.name, c.faction, c.created, c.owner, c.epoch, c.map, c.x, c.y, \
-         c.place_known, q.id, q.step, q.completed, c.record FROM character c LEFT JOIN quest q ON q.character = c.id \
-         WHERE c.id = $1 AND c.account = $2 AND c.deleted IS NULL ORDER BY q.id",
+        "SELECT id, account, world, name, faction, created, owner, epoch, map, x, y, place_known, record, 0, 0 \
+         FROM character WHERE id = $1 AND account = $2 AND deleted IS NULL \
+         UNION ALL SELECT id, NULL, NULL, template, NULL, quantity, NULL, slot, NULL, 0.0, 0.0, most, NULL, 1, \
+         version FROM item WHERE holder = $3 \
+         UNION ALL SELECT NULL, NULL, NULL, currency, NULL, amount, NULL, 0, NULL, 0.0, 0.0, 0, NULL, 2, \
+         version FROM money WHERE holder = $3 \
+         UNION ALL SELECT NULL, NULL, NULL, id, NULL, 0, NULL, step, NULL, 0.0, 0.0, completed, NULL, 3, \
+         version FROM quest WHERE character = $1",
     )
     .bind(character.to_vec())
     .bind(account.to_vec())
+    .bind(Holder::Character(character).to_vec())
     .fetch_all(connection)
     .await?;
-    let first = rows.first().ok_or_else(unknown)?;
-    let (character, record) = (read(first)?, first.try_get(15)?);
-    let mut quests = Vec::new();
+    let (mut found, mut quests, mut sheet) = (None, Vec::new(), Sheet::default());
     for row in &rows {
-        if let Some(id) = row.try_get::<Option<String>, _>(12)? {
-            quests.push(quest::standing(id, row.try_get(13)?, row.try_get(14)?));
+        let part: i64 = row.try_get(13)?;
+        if part == 0 {
+            found = Some((read(row)?, row.try_get(12)?));
+            continue;
+        }
+        let (name, number): (String, i64) = (row.try_get(3)?, row.try_get(7)?);
+        let (amount, most): (i64, i64) = (row.try_get(5)?, row.try_get(11)?);
+        let version = row.try_get(14)?;
+        match part {
+            1 => {
+                let stack =
+                    Stack { id: ItemId(id(row, 0)?), template: name, quantity: amount, most, version };
+                sheet.stacks.insert(number as u32, stack);
+            }
+            2 => drop(sheet.money.insert(name, Money { amount, version })),
+            _ => {
+                let quest = quest::standing(name.clone(), number, most);
+                let standing = Standing { step: quest.step, completed: quest.completed, version };
+                sheet.quests.insert(name, standing);
+                quests.push(quest);
+            }
         }
     }
-    Ok(Joining { character, quests, record })
+    let (character, record) = found.ok_or_else(unknown)?;
+    quests.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(Joining { character, quests, record, sheet })
 }
 
 /// The engine's record of a character, if one was written.

@@ -8,6 +8,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_ledger.sql"),
     include_str!("migrations/0003_record.sql"),
+    include_str!("migrations/0004_journal.sql"),
 ];
 
 /// What was found after the migrations ran.

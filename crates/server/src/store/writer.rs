@@ -97,7 +97,9 @@ where
     }
 
     fn finish(self: Box<Self>, outcome: Result<(), Refusal>) {
-        let Typed { found, reply, .. } = *self;
+        let Typed { found, reply, run, .. } = *self;
+        // Before anybody hears of it: the job may hold what ends with it.
+        drop(run);
         let found =
             outcome.and_then(|()| found.ok_or_else(|| Refusal::new(Code::Internal, "the write was not run")));
         // The caller may have gone away; the write stands all the same.

@@ -164,6 +164,7 @@ impl Central {
             layer: 1,
             incarnation: 4,
             capacity: 30,
+            another: false,
         }));
         self.requests
     }

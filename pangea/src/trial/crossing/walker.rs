@@ -32,33 +32,33 @@ const MOST_TRIES: u32 = 5;
 
 /// What one player met.
 #[derive(Debug, Default)]
-pub(super) struct Notes {
-    pub(super) gaps_ms: Vec<f64>,
+pub(in crate::trial) struct Notes {
+    pub(in crate::trial) gaps_ms: Vec<f64>,
     /// The same where no border was, of who walks.
-    pub(super) usual_ms: Vec<f64>,
+    pub(in crate::trial) usual_ms: Vec<f64>,
     /// Areas in which he was.
-    pub(super) areas: HashSet<String>,
-    pub(super) disconnects: u64,
+    pub(in crate::trial) areas: HashSet<String>,
+    pub(in crate::trial) disconnects: u64,
     /// The connection ended, or he could not come back at the end: why.
-    pub(super) stranded: Option<String>,
+    pub(in crate::trial) stranded: Option<String>,
     /// Updates of a tick that did not come, at crossings.
-    pub(super) updates_missed: u64,
+    pub(in crate::trial) updates_missed: u64,
     /// Steps were lost, or made twice, so often.
-    pub(super) steps_wrong: u64,
-    pub(super) steps: u64,
+    pub(in crate::trial) steps_wrong: u64,
+    pub(in crate::trial) steps: u64,
     /// Inputs that were refused: they came too many at once.
-    pub(super) refused: u64,
+    pub(in crate::trial) refused: u64,
     /// Payments of which nobody told him what became of them: he had crossed a border.
-    pub(super) untold: u64,
+    pub(in crate::trial) untold: u64,
     /// So often a border was shut before him.
-    pub(super) shut: u64,
+    pub(in crate::trial) shut: u64,
     /// Somebody was seen twice at the same time.
-    pub(super) doubled: u64,
+    pub(in crate::trial) doubled: u64,
     /// A lower epoch came, or he came back to where he was not.
-    pub(super) stale: u64,
+    pub(in crate::trial) stale: u64,
 }
 
-pub(super) struct Walker {
+pub(in crate::trial) struct Walker {
     number: u32,
     client: Client,
     character: CharacterId,
@@ -90,7 +90,7 @@ struct Pays {
 }
 
 impl Walker {
-    pub(super) fn new(
+    pub(in crate::trial) fn new(
         number: u32,
         client: Client,
         character: CharacterId,
@@ -116,7 +116,7 @@ impl Walker {
         }
     }
 
-    pub(super) async fn walk(mut self, mut game: Game) -> Notes {
+    pub(in crate::trial) async fn walk(mut self, mut game: Game) -> Notes {
         let aims = self.aims();
         let mut step = tokio::time::interval(Duration::from_millis(50));
         step.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -235,6 +235,7 @@ impl Scene {
             wait_ms: 30_000,
             belongings: Vec::new(),
             record,
+            ticket_sha256: Vec::new(),
             beside: false,
         }))
         .await;

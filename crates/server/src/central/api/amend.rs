@@ -22,7 +22,7 @@ use crate::store::character;
 /// Longest reason, bytes.
 const MOST_REASON: usize = 400;
 
-fn reason(text: &str) -> Result<String, Refusal> {
+pub(super) fn reason(text: &str) -> Result<String, Refusal> {
     if text.trim().is_empty() || text.len() > MOST_REASON {
         return Refusal::err(Code::BadRequest, format!("name a reason, of at most {MOST_REASON} bytes"));
     }
@@ -70,7 +70,7 @@ pub async fn change(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn note<'a>(action: &'a str, target: &'a str, detail: &'a str) -> Note<'a> {
+pub(super) fn note<'a>(action: &'a str, target: &'a str, detail: &'a str) -> Note<'a> {
     Note { actor: "operator", action, target, detail }
 }
 

@@ -19,7 +19,6 @@ use super::State as Shared;
 use super::answer::{Answer, Denied, Failure, Read, deny};
 use super::login::Login;
 use crate::central::wish::{EnterWish, Prepared, Progress};
-use crate::store::character;
 
 /// Most characters of the texts of a wish.
 const TEXT_MAX: usize = 64;
@@ -77,12 +76,8 @@ pub async fn enter(
         }
     }
     wish.character = wish.character.or(who.selected);
-    let Some(character) = wish.character else {
+    if wish.character.is_none() {
         return deny(Code::BadRequest, "say which character enters, or select one");
-    };
-    // A selected one was looked up when it was selected.
-    if who.selected != Some(character) {
-        character::get_own(&mut *api.store.reader().await?, who.account, character).await?;
     }
     let (enter, progress) = api.core.enter(who.account, who.id, key, wish).await?;
     if wants_stream(&headers) {

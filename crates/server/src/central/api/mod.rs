@@ -47,6 +47,7 @@ pub mod guard;
 pub mod ledger;
 pub mod limit;
 pub mod login;
+pub mod operate;
 pub mod pages;
 pub mod password;
 pub mod serve;
@@ -203,6 +204,7 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(amend::set_down))
         .routes(routes!(amend::mend_quest))
         .routes(routes!(amend::ban))
+        .routes(routes!(operate::migrate))
         .routes(routes!(data::quests))
         .routes(routes!(data::record))
         .routes(routes!(data::by_name))

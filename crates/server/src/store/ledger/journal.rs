@@ -1,5 +1,7 @@
 //! The journal: every operation that was decided, with its answer, in a chain of hashes.
 
+use std::sync::LazyLock;
+
 use pangea_world::id::{CharacterId, ItemId, OpId};
 use pangea_world::{Code, Refusal};
 use ring::digest;
@@ -113,9 +115,9 @@ pub(super) async fn append(tx: &mut AnyConnection, entries: &[Entry], chain: &Ch
         after: "",
     };
     write(tx, around, entries, |query, entry| {
-        let (a, b) = (entry.a.map(|id| id.to_vec()), entry.b.map(|id| id.to_vec()));
-        let query = query.bind(entry.n).bind(entry.time).bind(entry.op.to_vec()).bind(a).bind(b);
-        query.bind(entry.code.clone()).bind(entry.body.clone()).bind(entry.answer.clone())
+        let (a, b) = (entry.a.as_ref().map(|id| &id.0[..]), entry.b.as_ref().map(|id| &id.0[..]));
+        let query = query.bind(entry.n).bind(entry.time).bind(&entry.op.0[..]).bind(a).bind(b);
+        query.bind(entry.code.as_str()).bind(entry.body.as_str()).bind(entry.answer.as_str())
     })
     .await?;
     sqlx::query("INSERT INTO journal_chain (last, hash) VALUES ($1, $2)")
@@ -153,14 +155,42 @@ pub async fn of_character(
     before: i64,
     most: i64,
 ) -> Result<Vec<Entry>, Error> {
-    let sql = sqlx::AssertSqlSafe(format!(
-        "SELECT * FROM ({COLUMNS} WHERE a = $1 AND n < $2 ORDER BY n DESC LIMIT $3) \
-         UNION SELECT * FROM ({COLUMNS} WHERE b = $1 AND n < $2 ORDER BY n DESC LIMIT $3) \
-         ORDER BY n DESC LIMIT $3"
-    ));
-    let rows = sqlx::query(sql).bind(character.to_vec()).bind(before).bind(most).fetch_all(tx).await?;
-    rows.iter().map(read).collect()
+    let mut found = Vec::new();
+    let mut block = (before.min(end(tx).await?.last + 1) - 1) / BLOCK;
+    while block >= 0 && (found.len() as i64) < most {
+        let rows = sqlx::query(OF_CHARACTER.as_str())
+            .bind(character.to_vec())
+            .bind(before)
+            .bind(most - found.len() as i64)
+            .bind(block)
+            .fetch_all(&mut *tx)
+            .await?;
+        for row in &rows {
+            found.push(read(row)?);
+        }
+        block -= BLOCKS;
+    }
+    Ok(found)
 }
+
+/// Entries of one block of the indexes by character; the schema says so too.
+const BLOCK: i64 = 4_096;
+
+/// Blocks that one statement looks into.
+const BLOCKS: i64 = 64;
+
+/// Character, before which entry, most, newest block.
+static OF_CHARACTER: LazyLock<String> = LazyLock::new(|| {
+    let blocks: Vec<String> = (0..BLOCKS).map(|back| format!("$4 - {back}")).collect();
+    let part = |column: &str| {
+        let blocks = blocks.join(", ");
+        format!(
+            "SELECT * FROM ({COLUMNS} WHERE n / {BLOCK} IN ({blocks}) AND {column} = $1 AND n < $2 \
+             ORDER BY n DESC LIMIT $3) AS of_{column}"
+        )
+    };
+    format!("{} UNION {} ORDER BY n DESC LIMIT $3", part("a"), part("b"))
+});
 
 /// What names a stack after this entry, oldest first, at most 1,000; how far the journal was read, and whether
 /// it goes on. The operation that made it is known by its id.

@@ -141,7 +141,7 @@ async fn sheets(
         columns: 1,
         after: ")",
     };
-    for row in read(tx, around, &keys, |query, key| query.bind(key.clone())).await? {
+    for row in read(tx, around, &keys, |query, key| query.bind(&key[..])).await? {
         let stack = Stack {
             id: ItemId(id(&row, 2)?),
             template: row.try_get(3)?,
@@ -157,7 +157,7 @@ async fn sheets(
         columns: 1,
         after: ")",
     };
-    for row in read(tx, around, &keys, |query, key| query.bind(key.clone())).await? {
+    for row in read(tx, around, &keys, |query, key| query.bind(&key[..])).await? {
         let money = Money { amount: row.try_get(2)?, version: row.try_get(3)? };
         sheets.entry(holder(&row)?).or_default().money.insert(row.try_get(1)?, money);
     }
@@ -171,7 +171,7 @@ async fn sheets(
         columns: 1,
         after: ")",
     };
-    for row in read(tx, around, &keys, |query, key| query.bind(key.clone())).await? {
+    for row in read(tx, around, &keys, |query, key| query.bind(&key[..])).await? {
         let standing = Standing {
             step: u32::try_from(row.try_get::<i64, _>(2)?).unwrap_or(u32::MAX),
             completed: row.try_get::<i64, _>(3)? != 0,
@@ -190,7 +190,7 @@ async fn sheets(
         columns: 1,
         after: ")",
     };
-    for row in read(tx, around, &keys, |query, key| query.bind(key.clone())).await? {
+    for row in read(tx, around, &keys, |query, key| query.bind(&key[..])).await? {
         let chest = Chest {
             owner: optional_id(&row, 1)?.map(CharacterId),
             reserved_by: optional_id(&row, 2)?.map(CharacterId),
@@ -220,7 +220,7 @@ pub(super) async fn answers(
         after: ")",
     };
     let mut answers = HashMap::new();
-    for row in read(tx, around, orders, |query, order| query.bind(order.operation.id.to_vec())).await? {
+    for row in read(tx, around, orders, |query, order| query.bind(&order.operation.id.0[..])).await? {
         let op = OpId(id(&row, 0)?);
         let code: String = row.try_get(2)?;
         let code = (!code.is_empty()).then(|| code.parse().unwrap_or(pangea_world::Code::Internal));
@@ -242,7 +242,7 @@ pub(super) async fn fences(tx: &mut AnyConnection, orders: &[Order]) -> Result<F
         columns: 1,
         after: ")",
     };
-    for row in read(tx, around, &keys, |query, key| query.bind(key.clone())).await? {
+    for row in read(tx, around, &keys, |query, key| query.bind(&key[..])).await? {
         let fence = AreaFence {
             owner: optional_id(&row, 1)?.map(ServerId),
             epoch: row.try_get::<i64, _>(2)? as u64,
@@ -257,7 +257,7 @@ pub(super) async fn fences(tx: &mut AnyConnection, orders: &[Order]) -> Result<F
         columns: 1,
         after: ")",
     };
-    for row in read(tx, around, &keys, |query, key| query.bind(key.clone())).await? {
+    for row in read(tx, around, &keys, |query, key| query.bind(&key[..])).await? {
         if row.try_get::<Option<i64>, _>(3)?.is_some() {
             continue;
         }

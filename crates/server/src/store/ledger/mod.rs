@@ -10,6 +10,7 @@
 //! | this one | a commit |
 //! | [`load`] | reads |
 //! | [`save`] | writes |
+//! | [`gifts`] | what others than their owners change of characters, counted |
 //! | [`journal`] | the hash chain, what operators read, what is forgotten |
 //! | [`rows`] | many rows in one statement |
 
@@ -24,6 +25,7 @@ use sqlx::AnyConnection;
 
 use super::{Error, Store, now_ms};
 
+pub mod gifts;
 pub mod journal;
 mod load;
 mod rows;
@@ -32,6 +34,7 @@ mod sums;
 #[cfg(test)]
 mod tests;
 
+use self::gifts::Gifts;
 use self::journal::{Chain, Entry};
 
 pub use self::load::{sheet, spent};
@@ -125,6 +128,7 @@ pub struct Committed {
 pub struct Ledger {
     store: Store,
     memory: Arc<Mutex<Memory>>,
+    gifts: Arc<Gifts>,
 }
 
 #[derive(Debug, Default)]
@@ -137,21 +141,21 @@ struct Memory {
 }
 
 impl Ledger {
-    /// A ledger that knows nothing yet.
-    pub fn new(store: Store) -> Self {
-        Self { store, memory: Arc::default() }
+    /// A ledger that knows nothing yet, and counts here what others than their owners change of characters.
+    pub fn new(store: Store, gifts: Arc<Gifts>) -> Self {
+        Self { store, memory: Arc::default(), gifts }
     }
 
     /// Decides all of them, in this order, in one transaction; answers when they are durable.
     ///
     /// # Errors
     /// `storage_busy`, `internal`: nothing was written; the same orders may be given again.
-    pub async fn commit(&mut self, orders: Vec<Order>) -> Result<Committed, Refusal> {
-        let orders = Arc::new(orders);
-        let shared = self.memory.clone();
+    pub async fn commit(&mut self, orders: impl Into<Arc<[Order]>>) -> Result<Committed, Refusal> {
+        let orders = orders.into();
+        let (shared, round) = (self.memory.clone(), Round(self.gifts.clone()));
         let done = self.store.write(move |tx| {
-            let (orders, shared) = (orders.clone(), shared.clone());
-            Box::pin(async move { commit(tx, &shared, &orders).await })
+            let (orders, shared, gifts) = (orders.clone(), shared.clone(), round.0.clone());
+            Box::pin(async move { commit(tx, &shared, &gifts, &orders).await })
         });
         let done = done.await;
         let mut memory = lock(&self.memory);
@@ -167,6 +171,15 @@ impl Ledger {
     }
 }
 
+/// Ends the counting when the writer lays the job down, which it does before it begins another transaction.
+struct Round(Arc<Gifts>);
+
+impl Drop for Round {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
     memory.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -175,6 +188,7 @@ fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
 async fn commit(
     tx: &mut AnyConnection,
     shared: &Mutex<Memory>,
+    gifts: &Gifts,
     orders: &[Order],
 ) -> Result<Committed, Error> {
     let (missing, chain) = {
@@ -197,8 +211,9 @@ async fn commit(
         let mut memory = lock(shared);
         loaded.put(&mut memory.book);
         let now = now_ms();
-        let mut turn = Turn { book: &mut memory.book, fences: &fences, chain, now, entries: Vec::new() };
-        let committed = turn.decide(orders, before);
+        let book = &mut memory.book;
+        let mut turn = Turn { book, fences: &fences, gifts, chain, now, entries: Vec::new() };
+        let committed = turn.decide(orders, &before);
         let (entries, mut chain) = (turn.entries, turn.chain);
         chain.link(&entries);
         let writes = memory.book.writes();
@@ -215,21 +230,33 @@ async fn commit(
 struct Turn<'a> {
     book: &'a mut Book,
     fences: &'a Fences,
+    gifts: &'a Gifts,
     chain: Chain,
     now: i64,
     entries: Vec<Entry>,
 }
 
 impl Turn<'_> {
-    fn decide(&mut self, orders: &[Order], mut before: HashMap<OpId, (String, Answer)>) -> Committed {
+    /// `before` are those that were decided in earlier transactions, with what was asked.
+    fn decide(&mut self, orders: &[Order], before: &HashMap<OpId, (String, Answer)>) -> Committed {
         let mut committed = Committed::default();
         let mut told = Vec::new();
-        for order in orders {
+        // Those that are decided now, by their place.
+        let mut now = HashMap::with_capacity(orders.len());
+        for (place, order) in orders.iter().enumerate() {
             let id = order.operation.id;
-            if let Some((body, answer)) = before.get(&id) {
-                let same = *body == order.body;
+            let known = before.get(&id).map(|(body, answer)| (body, answer));
+            let known = known.or_else(|| {
+                let place: usize = *now.get(&id)?;
+                Some((&orders[place].body, &committed.answers[place]))
+            });
+            if let Some((body, answer)) = known {
                 let mismatch = || Refusal::new(Code::OpMismatch, "this id was another operation's");
-                committed.answers.push(if same { answer.clone() } else { Answer::refused(id, mismatch()) });
+                committed.answers.push(if *body == order.body {
+                    Answer { repeat: true, ..answer.clone() }
+                } else {
+                    Answer::refused(id, mismatch())
+                });
                 continue;
             }
             let result = decide(self.book, self.fences, order.asker, &order.operation, self.now as u64);
@@ -241,7 +268,7 @@ impl Turn<'_> {
             if answer.code != Some(Code::OpExpired) {
                 self.chain.last += 1;
                 self.entries.push(Entry::new(self.chain.last, self.now, order, &answer));
-                before.insert(id, (order.body.clone(), Answer { repeat: true, ..answer.clone() }));
+                now.insert(id, place);
             }
             committed.answers.push(answer);
         }
@@ -252,13 +279,19 @@ impl Turn<'_> {
         committed
     }
 
-    /// Notes characters that an operation changed, whose owner is not who asked for it.
+    /// Counts characters that an operation changed, whose owner is not who asked for it; who has an owner is
+    /// to be told.
     fn others(&self, operation: &Operation, changes: &Changes, told: &mut Vec<(CharacterId, AreaId, u64)>) {
         for character in operation.touches().characters {
             let Some(fence) = self.fences.characters.get(&character) else { continue };
-            let Some(area) = fence.owner.filter(|area| operation.area() != Some(*area)) else { continue };
-            let new = told.iter().all(|(known, ..)| *known != character);
-            if new && changes.touch(Holder::Character(character)) {
+            let own = fence.owner.is_some() && fence.owner == operation.area();
+            if own || !changes.touch(Holder::Character(character)) {
+                continue;
+            }
+            self.gifts.begin(character);
+            if let Some(area) = fence.owner
+                && told.iter().all(|(known, ..)| *known != character)
+            {
                 told.push((character, area, fence.epoch));
             }
         }

@@ -2,13 +2,23 @@
 //!
 //! A statement is made for 256, 32, 4 or 1 rows, so that there are few texts, prepared once each; a batch of
 //! any size is a bounded number of them. Placeholders are `?`: SQLite looks a named one up by walking through
-//! all names before it.
+//! all names before it, for each of up to 2,048 parameters at each run. [`Around::text`] alone writes them, in
+//! the order in which they are bound; for PostgreSQL it would write `$1`, `$2` and so on there.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, AssertSqlSafe};
 
 use crate::store::Error;
+
+/// Each text is made once.
+static TEXTS: LazyLock<Mutex<Texts>> = LazyLock::new(Mutex::default);
+
+/// By what stands before and after the rows, and how many they are.
+type Texts = HashMap<(&'static str, &'static str, usize), Arc<str>>;
 
 const SIZES: [usize; 4] = [256, 32, 4, 1];
 
@@ -25,9 +35,13 @@ pub struct Around {
 }
 
 impl Around {
-    fn text(&self, rows: usize) -> String {
-        let row = format!("({})", vec!["?"; self.columns].join(","));
-        format!("{}{}{}", self.before, vec![row; rows].join(","), self.after)
+    fn text(&self, rows: usize) -> Arc<str> {
+        let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || {
+            let row = format!("({})", vec!["?"; self.columns].join(","));
+            format!("{}{}{}", self.before, vec![row; rows].join(","), self.after).into()
+        };
+        texts.entry((self.before, self.after, rows)).or_insert_with(make).clone()
     }
 }
 

@@ -15,7 +15,7 @@ use crate::store::Error;
 pub(super) async fn save(tx: &mut AnyConnection, writes: &Writes) -> Result<(), Error> {
     let around =
         Around { before: "DELETE FROM item WHERE (id, version) IN (VALUES ", columns: 2, after: ")" };
-    let done = write(tx, around, &writes.gone, |query, (id, version)| query.bind(id.to_vec()).bind(*version));
+    let done = write(tx, around, &writes.gone, |query, (id, version)| query.bind(&id.0[..]).bind(*version));
     all("stacks that left", done.await?, writes.gone.len())?;
     let around = Around {
         before: "INSERT INTO item (holder, slot, id, template, quantity, most, version) VALUES ",
@@ -41,7 +41,7 @@ pub(super) async fn save(tx: &mut AnyConnection, writes: &Writes) -> Result<(), 
                 version = excluded.version WHERE money.version = excluded.version - 1",
     };
     let done = write(tx, around, &writes.money, |query, (holder, currency, money)| {
-        query.bind(holder.to_vec()).bind(currency.clone()).bind(money.amount).bind(money.version)
+        query.bind(holder.to_vec()).bind(currency.as_str()).bind(money.amount).bind(money.version)
     });
     all("accounts", done.await?, writes.money.len())?;
     let around = Around {
@@ -52,7 +52,7 @@ pub(super) async fn save(tx: &mut AnyConnection, writes: &Writes) -> Result<(), 
                 WHERE quest.version = excluded.version - 1",
     };
     let done = write(tx, around, &writes.quests, |query, (character, quest, standing)| {
-        let query = query.bind(character.to_vec()).bind(quest.clone()).bind(i64::from(standing.step));
+        let query = query.bind(&character.0[..]).bind(quest.as_str()).bind(i64::from(standing.step));
         query.bind(i64::from(standing.completed)).bind(standing.version)
     });
     all("quests", done.await?, writes.quests.len())?;

@@ -5,6 +5,7 @@ use pangea_world::ledger::{Act, Bundle, Coins, Goods, Part, Side, Source, Who, W
 use pangea_world::ownership::Change;
 use pangea_world::space::AreaName;
 
+use super::gifts::Gifts;
 use super::*;
 use crate::store::ownership::change_owner;
 use crate::store::tests::fresh;
@@ -91,7 +92,7 @@ async fn chain(store: &Store) -> journal::Checked {
 #[tokio::test]
 async fn many_operations_are_one_transaction_and_repeats_get_the_first_answer() {
     let (folder, store) = peopled().await;
-    let mut ledger = Ledger::new(store.clone());
+    let mut ledger = Ledger::new(store.clone(), Arc::default());
     let orders: Vec<Order> = (0..300).map(|n| order(op(n), pick(1 + n as u8 % 2, n / 2, 1))).collect();
     let first = ledger.commit(orders.clone()).await.expect("committed");
     // Two picks of one source: one of them gets it.
@@ -101,7 +102,7 @@ async fn many_operations_are_one_transaction_and_repeats_get_the_first_answer() 
     let before = durable(&store, Holder::Character(hero(1))).await;
     assert_eq!(before.count("wood"), 450);
     // By the same ledger, and by one that knows nothing.
-    for mut ledger in [ledger, Ledger::new(store.clone())] {
+    for mut ledger in [ledger, Ledger::new(store.clone(), Arc::default())] {
         let again = ledger.commit(orders.clone()).await.expect("committed");
         for (first, again) in first.answers.iter().zip(&again.answers) {
             assert_eq!((first.code, &first.text, again.repeat), (again.code, &again.text, true));
@@ -115,7 +116,7 @@ async fn many_operations_are_one_transaction_and_repeats_get_the_first_answer() 
     // After a restart too.
     store.close().await;
     let store = Store::open(folder.path()).await.expect("it opens again");
-    let mut ledger = Ledger::new(store.clone());
+    let mut ledger = Ledger::new(store.clone(), Arc::default());
     let again = ledger.commit(orders).await.expect("committed");
     assert!(again.answers.iter().zip(&first.answers).all(|(again, first)| again.text == first.text));
     assert_eq!(durable(&store, Holder::Character(hero(1))).await, before);
@@ -124,14 +125,14 @@ async fn many_operations_are_one_transaction_and_repeats_get_the_first_answer() 
 #[tokio::test]
 async fn what_is_in_memory_is_what_is_in_the_tables() {
     let (_folder, store) = peopled().await;
-    let mut ledger = Ledger::new(store.clone());
+    let mut ledger = Ledger::new(store.clone(), Arc::default());
     let mut n = 0;
     let mut commit = async |acts: Vec<Act>| {
         let orders = acts.into_iter().map(|act| {
             n += 1;
             order(op(n), act)
         });
-        let committed = ledger.commit(orders.collect()).await.expect("committed");
+        let committed = ledger.commit(orders.collect::<Vec<_>>()).await.expect("committed");
         let holders =
             [Holder::Character(hero(1)), Holder::Character(hero(2)), Holder::Ground(AREA), Holder::Bank];
         let sheets = {
@@ -212,7 +213,7 @@ async fn what_is_in_memory_is_what_is_in_the_tables() {
 #[tokio::test]
 async fn a_writer_that_lost_its_character_is_refused_at_once() {
     let (_folder, store) = peopled().await;
-    let mut ledger = Ledger::new(store.clone());
+    let mut ledger = Ledger::new(store.clone(), Arc::default());
     assert_eq!(codes(&ledger.commit(vec![order(op(1), pick(1, 1, 1))]).await.expect("committed")), [None]);
     // The ledger is not told of it: it looks.
     let moved = store.write(|tx| {
@@ -223,7 +224,7 @@ async fn a_writer_that_lost_its_character_is_refused_at_once() {
     });
     moved.await.expect("released");
     let again = [order(op(1), pick(1, 1, 1)), order(op(2), pick(1, 2, 1)), order(op(3), pick(2, 2, 1))];
-    let committed = ledger.commit(again.into()).await.expect("committed");
+    let committed = ledger.commit(Vec::from(again)).await.expect("committed");
     assert_eq!(codes(&committed), [None, Some(Code::StaleEpoch), None], "a repeat is still answered");
     let failover = store.write(|tx| {
         Box::pin(async move {
@@ -238,7 +239,7 @@ async fn a_writer_that_lost_its_character_is_refused_at_once() {
 #[tokio::test]
 async fn an_owner_hears_what_others_change() {
     let (_folder, store) = peopled().await;
-    let mut ledger = Ledger::new(store.clone());
+    let mut ledger = Ledger::new(store.clone(), Arc::default());
     let committed = ledger.commit(vec![order(op(1), grant(1, 5)), order(op(2), grant(3, 5))]).await;
     let committed = committed.expect("committed");
     assert_eq!(
@@ -254,7 +255,7 @@ async fn an_owner_hears_what_others_change() {
 #[tokio::test]
 async fn a_row_that_is_not_as_known_is_never_written_over() {
     let (_folder, store) = peopled().await;
-    let mut ledger = Ledger::new(store.clone());
+    let mut ledger = Ledger::new(store.clone(), Arc::default());
     ledger.commit(vec![order(op(1), grant(1, 5)), order(op(2), pick(1, 1, 1))]).await.expect("committed");
     for statement in [
         "UPDATE money SET amount = 7, version = version + 1 WHERE currency = 'gold' AND amount = 5",
@@ -276,9 +277,9 @@ async fn a_row_that_is_not_as_known_is_never_written_over() {
 #[tokio::test]
 async fn the_journal_shows_a_change() {
     let (_folder, store) = peopled().await;
-    let mut ledger = Ledger::new(store.clone());
+    let mut ledger = Ledger::new(store.clone(), Arc::default());
     for n in 1..=4 {
-        let orders = (0..3).map(|k| order(op(n * 10 + k), grant(1, 1))).collect();
+        let orders = (0..3).map(|k| order(op(n * 10 + k), grant(1, 1))).collect::<Vec<_>>();
         ledger.commit(orders).await.expect("committed");
     }
     let mut reader = store.reader().await.expect("a reader");
@@ -286,6 +287,8 @@ async fn the_journal_shows_a_change() {
     assert_eq!(part, journal::Checked { to: 6, more: true, broken: None });
     let rest = journal::check(&mut reader, part.to, 100).await.expect("read");
     assert_eq!(rest, journal::Checked { to: 12, more: false, broken: None });
+    let older = journal::of_character(&mut reader, hero(1), 8, 3).await.expect("read");
+    assert_eq!(older.iter().map(|entry| entry.n).collect::<Vec<_>>(), [7, 6, 5]);
     let newest = journal::of_character(&mut reader, hero(1), i64::MAX, 5).await.expect("read");
     assert_eq!(newest.iter().map(|entry| entry.n).collect::<Vec<_>>(), [12, 11, 10, 9, 8]);
     drop(reader);
@@ -300,4 +303,30 @@ async fn the_journal_shows_a_change() {
         change.await.expect("written");
         assert_eq!(chain(&store).await.broken, Some(broken), "{statement}");
     }
+}
+
+/// A change by somebody else is counted before it can be seen, and once more when it can; the owner's own is not.
+#[tokio::test]
+async fn what_others_change_is_counted() {
+    let (_folder, store) = peopled().await;
+    let gifts = Arc::<Gifts>::default();
+    let mut ledger = Ledger::new(store.clone(), gifts.clone());
+    let counts = || [1, 2, 3].map(|n| gifts.of(hero(n)));
+    let none = counts();
+    ledger.commit(vec![order(op(1), pick(1, 1, 1))]).await.expect("committed");
+    assert_eq!(counts(), none);
+    ledger.commit(vec![order(op(2), grant(1, 5)), order(op(3), grant(3, 5))]).await.expect("committed");
+    let [one, two, three] = counts();
+    assert_eq!((one - none[0], three - none[2]), (2, 2), "with and without an owner");
+    assert_eq!(two, none[1]);
+    let mut reader = store.reader().await.expect("a reader");
+    let joining = character::joining(&mut reader, AccountId([1; 16]), hero(1)).await.expect("a row");
+    let one_has = sheet(&mut reader, Holder::Character(hero(1))).await.expect("a sheet");
+    assert_eq!((joining.sheet.count("wood"), joining.sheet.amount("gold")), (3, 5));
+    assert_eq!(joining.sheet, one_has, "a join reads the same");
+    assert_eq!(joining.quests.len(), one_has.quests.len());
+    drop(reader);
+    let refused = ledger.commit(vec![order(op(4), pick(3, 1, 1))]).await.expect("committed");
+    assert!(refused.answers[0].code.is_some());
+    assert_eq!(counts(), [one, two, three], "nothing was changed");
 }

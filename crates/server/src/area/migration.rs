@@ -1,0 +1,191 @@
+//! A whole area goes to another server while it is played (docs/handoff.md). Its clients see at the other one
+//! already; then it stands still, is packed, and central decides. Until it has decided nothing moves here, and
+//! what clients send stays unread: the one who has the area afterwards reads it, or is sent it again.
+
+use std::collections::HashSet;
+
+use pangea_engine::Enter;
+use pangea_world::frames::{ServerMessage, close};
+use pangea_world::id::{CharacterId, TransferId};
+use pangea_world::messages::{
+    AreaMoved, Body, Crossing, Freeze, Granted, Invite, Left, MoveArea, Mover, TakeOver,
+};
+use pangea_world::{Code, Refusal};
+
+use super::here::Area;
+use super::ledger;
+
+/// How long what is under way with central is waited for before the area stands still, ms.
+const SETTLE_MS: u64 = 1_000;
+
+/// How often a move is told again that was not answered, ms.
+const AGAIN_MS: u64 = 2_000;
+
+/// How long one who sees and was not brought along may stay, ms.
+const STRANDED_MS: u64 = 2_000;
+
+/// How far this server is with a move of its area.
+#[derive(Debug, Default)]
+pub enum Moving {
+    /// Nobody moves it.
+    #[default]
+    Not,
+    /// It is made ready here and has not been taken over.
+    Waits,
+    /// Asked to stand still: what is under way is waited for until then, ms of the clock.
+    Settles { transfer: TransferId, goes: HashSet<CharacterId>, until_ms: u64 },
+    /// Stands still; when central is told again, ms of the clock.
+    Frozen { told: MoveArea, again_ms: u64 },
+    /// Another server has it.
+    Gone,
+}
+
+impl Moving {
+    /// Whether steps are made, inputs read, clients told.
+    pub fn plays(&self) -> bool {
+        matches!(self, Self::Not | Self::Settles { .. })
+    }
+}
+
+impl Area {
+    // ---- from here ----
+
+    /// Its client may see at the server to which the area goes.
+    pub fn on_invite(&mut self, invite: Invite) {
+        let area = self.settings.name.clone();
+        let Some((_, here)) = self.find(&invite.character) else { return };
+        let client = here.client;
+        if !invite.webtransport_url.is_empty() {
+            let hashes = invite.webtransport_hashes.into_iter().filter_map(|hash| hash.try_into().ok());
+            let (url, hashes) = (invite.webtransport_url, hashes.collect());
+            self.say(client, &ServerMessage::WebTransport { url, hashes });
+        }
+        let Invite { url, ticket, .. } = invite;
+        self.say(client, &ServerMessage::Beside { url, ticket, area });
+    }
+
+    /// Central wants the area to stand still.
+    pub fn on_freeze(&mut self, freeze: &Freeze) {
+        let Ok(transfer) = TransferId::from_bytes(&freeze.transfer) else { return };
+        if matches!(self.moving, Moving::Not) {
+            let goes = freeze.goes.iter().filter_map(|id| CharacterId::from_bytes(id).ok()).collect();
+            self.moving = Moving::Settles { transfer, goes, until_ms: self.now_ms + SETTLE_MS };
+        }
+    }
+
+    /// After a step: once nothing is under way any more the area stands still and goes to central.
+    pub fn move_on(&mut self) {
+        match &mut self.moving {
+            Moving::Frozen { told, again_ms } if *again_ms <= self.now_ms => {
+                *again_ms = self.now_ms + AGAIN_MS;
+                let told = told.clone();
+                self.tell(Body::MoveArea(told));
+            }
+            Moving::Settles { until_ms, .. } => {
+                let late = *until_ms <= self.now_ms;
+                let settled = self.ledger.pending() == 0 && self.here.values().all(|h| h.frozen.is_none());
+                if settled || late {
+                    self.freeze_all();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn freeze_all(&mut self) {
+        let Moving::Settles { transfer, goes, .. } = std::mem::take(&mut self.moving) else { return };
+        let stays = |id: &CharacterId| !goes.contains(id);
+        for id in self.here.keys().copied().filter(stays).collect::<Vec<_>>() {
+            let text = "this place has moved to another server: enter again";
+            self.leave(id, close::STOPPING, Some(Refusal::new(Code::Stopping, text)));
+        }
+        let going = self.here.iter().filter(|(_, here)| here.in_world).map(|(id, _)| *id);
+        let going: Vec<CharacterId> = going.collect();
+        going.iter().for_each(|id| self.shut_borders(*id));
+        let characters = going.into_iter().filter_map(|id| self.mover(id)).collect();
+        let (transfer, epoch, pack) = (transfer.to_vec(), self.settings.epoch, self.sim.pack());
+        let told = MoveArea { transfer, epoch, pack, characters };
+        self.tell(Body::MoveArea(told.clone()));
+        self.moving = Moving::Frozen { told, again_ms: self.now_ms + AGAIN_MS };
+    }
+
+    fn mover(&mut self, id: CharacterId) -> Option<Mover> {
+        let record = self.record_of(id);
+        let here = self.here.get(&id)?;
+        let (x, y) = self.sim.place(here.entity)?;
+        let acked = self.sim.acked(here.entity);
+        let sheet = self.sim.ledger().sheet(id);
+        let belongings = sheet.and_then(|sheet| serde_json::to_vec(sheet).ok()).unwrap_or_default();
+        let stands = Some(Crossing { x, y, acked });
+        Some(Mover { character: id.to_vec(), epoch: here.epoch, stands, record, belongings })
+    }
+
+    /// Central has decided; `true`: another server has the area.
+    pub fn on_area_moved(&mut self, moved: &AreaMoved) -> bool {
+        match &self.moving {
+            Moving::Frozen { told, .. } if told.transfer == moved.transfer => {}
+            Moving::Settles { transfer, .. } if transfer.0.as_slice() == moved.transfer && !moved.done => {}
+            _ => return false,
+        }
+        if !moved.done {
+            self.moving = Moving::Not;
+            return false;
+        }
+        self.moving = Moving::Gone;
+        for id in self.here.keys().copied().collect::<Vec<_>>() {
+            let Some(here) = self.here.get(&id) else { continue };
+            let (client, epoch) = (here.client, here.epoch + 1);
+            self.say(client, &ServerMessage::Switch { epoch });
+            self.drop_character(id, close::MOVED, None);
+        }
+        true
+    }
+
+    /// Central was started anew: it is told at once.
+    pub fn move_again(&mut self) {
+        if let Moving::Frozen { again_ms, .. } = &mut self.moving {
+            *again_ms = 0;
+        }
+    }
+
+    // ---- to here ----
+
+    /// The area is ours, as it stood when the server before stood still.
+    pub fn on_take_over(&mut self, over: TakeOver) {
+        if !matches!(self.moving, Moving::Waits) {
+            return;
+        }
+        self.moving = Moving::Not;
+        self.settings.epoch = over.epoch;
+        if self.sim.unpack(&over.pack).is_err() {
+            tracing::error!(area = self.settings.name, "what was moved here can be read in part only");
+        }
+        let goods = Granted { lies: over.lies, spent: over.spent, ..Granted::default() };
+        match ledger::goods_of(&goods) {
+            Ok((lies, spent)) => self.sim.ledger().begin(lies, spent),
+            Err(error) => tracing::error!(%error, "what lies on the ground cannot be read"),
+        }
+        for mover in over.characters {
+            self.take_in(mover);
+        }
+        for here in self.here.values_mut().filter(|here| !here.in_world) {
+            here.leaves_at_ms = Some(self.now_ms + STRANDED_MS);
+        }
+    }
+
+    fn take_in(&mut self, mover: Mover) {
+        let Mover { character, epoch, stands, record, belongings } = mover;
+        let Crossing { x, y, acked } = stands.unwrap_or_default();
+        let Some((id, here)) = self.find(&character) else {
+            // Its client went just now: it is where it stood.
+            return self.tell(Body::Left(Left { character, epoch, x, y, record }));
+        };
+        (here.epoch, here.record) = (epoch, record);
+        let client = here.client;
+        if let Ok(sheet) = serde_json::from_slice(&belongings) {
+            self.show(id, epoch, sheet);
+        }
+        self.bring_in(id, Enter::Handoff, Some(Crossing { x, y, acked }));
+        self.say(client, &ServerMessage::Steer { epoch, acked: Some(acked) });
+    }
+}
