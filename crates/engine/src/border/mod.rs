@@ -35,7 +35,7 @@ pub(crate) use line::Line;
 
 use crate::field::{Field, Malformed, take_bytes};
 use crate::registry::{Builder, Leave};
-use crate::sim::{Clock, Net, Position, Sim};
+use crate::sim::{Clock, Net, Sim};
 use crate::walk::Point;
 
 /// How far beyond the own ground a thing has to be to be passed, metres: it does not come back at once.
@@ -200,14 +200,13 @@ impl Sim {
     }
 
     /// The neighbour is gone: its process has ended, or another serves that ground. Its ghosts vanish, its tiles
-    /// are forgotten, letters to it are lost, and what was passed to it and not acknowledged is owned here again,
-    /// at the border.
+    /// are forgotten, letters to it are lost, and so is what was passed to it and not acknowledged: it may have
+    /// died there, or gone on to somebody else.
     pub fn forget_peer(&mut self, peer: Peer) {
-        let Some(line) = self.border.lines.remove(&peer) else { return };
-        self.mark_open();
-        for passed in line.passes {
-            self.take_back(passed.entity);
+        if self.border.lines.remove(&peer).is_none() {
+            return;
         }
+        self.mark_open();
         let mut ghosts = self.ecs.query::<(Entity, &Ghost)>();
         let theirs = ghosts.iter(&self.ecs).filter(|(_, ghost)| ghost.peer == peer);
         for entity in theirs.map(|(entity, _)| entity).collect::<Vec<_>>() {
@@ -281,15 +280,6 @@ impl Sim {
         if let Some(gid) = self.ecs.get::<Gid>(entity).copied() {
             self.border.line(peer).ask_again(gid);
         }
-    }
-
-    /// What was passed to nobody is owned here again.
-    fn take_back(&mut self, entity: Entity) {
-        let Ok(ghost) = self.ecs.get_entity(entity) else { return };
-        let Some(at) = ghost.get::<Position>().map(|position| position.point()) else { return };
-        let (x, y) = self.free_place(at);
-        let mut entity = self.ecs.entity_mut(entity);
-        entity.insert(Position { x, y }).remove::<(Ghost, Lingers)>();
     }
 
     /// A ghost is not shown any more.
