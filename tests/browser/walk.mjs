@@ -99,12 +99,13 @@ await runAll(async () => {
     await shot(second, "07-phone");
   });
 
-  await step("the borders of an area are a toggle", async () => {
+  await step("the seams of the world are a toggle", async () => {
     await first.getByLabel("The world.", { exact: false }).focus();
     await first.keyboard.press("b");
-    await first.getByRole("button", { name: "Borders", pressed: true }).waitFor();
+    await first.getByRole("button", { name: "Seams", pressed: true }).waitFor();
+    await shot(first, "06a-seams");
     await first.keyboard.press("b");
-    await first.getByRole("button", { name: "Borders", pressed: false }).waitFor();
+    await first.getByRole("button", { name: "Seams", pressed: false }).waitFor();
   });
 
   await step("creatures are seen, and a tree falls before the eyes of another", async () => {
