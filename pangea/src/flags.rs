@@ -78,7 +78,7 @@ pub enum AreaCommand {
 pub enum NodeCommand {
     /// Lists the areas that run, and where.
     Areas,
-    /// Moves all areas of a spawner to others while they are played.
+    /// Moves all areas of a spawner to another one while they are played. It gets new ones still: stop it then.
     Drain {
         /// The spawner's name (`spawner.name`).
         spawner: String,
@@ -91,7 +91,7 @@ pub enum NodeCommand {
 /// An operator's order.
 #[derive(Debug, Args)]
 pub struct Order {
-    /// The spawner under which it shall run; without it the one with most room.
+    /// The spawner under which it shall run; without it the one with most room (drain: any other one).
     #[arg(long, value_name = "SPAWNER")]
     pub to: Option<String>,
     /// Why, for the audit log.

@@ -125,7 +125,7 @@ async fn move_all(operator: &Client, areas: &[String], order: &Order) -> anyhow:
                     left => yellow(&format!(", {left} must enter anew")),
                 };
                 println!(
-                    "{} to «{}»: {} players{left}; stood still for {:.1} ms, {:.1} s in all",
+                    "{} to «{}»: {} players{left}; {:.1} ms with central, {:.1} s in all",
                     green("moved"),
                     moved.spawner,
                     moved.players,

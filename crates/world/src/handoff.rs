@@ -1,7 +1,7 @@
 //! A handoff as data: what central answers to an owner that hands on, and what the owner makes of it.
 //!
 //! docs/handoff.md tells the whole; `tests/model` goes through every interleaving of it with these very
-//! functions. Several things that must stay together are one handoff: they go all, or they stay all.
+//! functions. The servers have the same rules beside what they do and do not call these yet. Several things that must stay together are one handoff: they go all, or they stay all.
 
 use crate::id::TransferId;
 use crate::ownership::{Change, Decision, Owned, decide};

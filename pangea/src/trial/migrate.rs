@@ -52,7 +52,7 @@ struct Report {
     pause_ms_p50: f64,
     pause_ms_p99: f64,
     pause_ms_max: f64,
-    /// From the word to stand still until the other process had it, by central's clock.
+    /// How long it was with central, standing still.
     still_ms_p50: f64,
     still_ms_max: f64,
     /// From the wish to the end of a move.
@@ -170,7 +170,8 @@ impl Report {
         must(stranded.is_empty(), format!("{} players were lost: {first}", stranded.len()));
         must(wrong == 0, format!("{wrong} times inputs were lost or taken twice"));
         must(doubled == 0, format!("somebody was seen twice, {doubled} times"));
-        must(stale == 0, format!("{stale} times something older counted"));
+        let older = all.iter().find_map(|notes| notes.older.as_deref()).unwrap_or_default();
+        must(stale == 0, format!("{stale} times something older counted: {older}"));
         Self {
             trial: "migrate",
             players: options.players,
@@ -211,7 +212,7 @@ impl Report {
             row(
                 "stood still",
                 format!("{:.1} / {:.1} ms", self.still_ms_p50, self.still_ms_max),
-                "p50 / most, until the other process had it",
+                "p50 / most, with central; packing and unpacking come to it",
             ),
             row("inputs", self.inputs_sent, &format!("{} lost or taken twice; must be 0", self.inputs_lost)),
             row("disconnects", self.disconnects, "must be 0"),

@@ -12,7 +12,7 @@ const ONE: &str = "kind = \"grid\"\nrules = [\"pve\"]\nlayers = 1\nview_m = 30\n
     [grid]\ncell_m = 64\narea_cells = 1\nspawn = { x = 20.0, y = 20.0 }\n\
     bounds = { x0 = 0, y0 = 0, x1 = 1, y1 = 1 }\n";
 
-/// Two walk and see each other, a third has lost his connection; the area moves twice meanwhile.
+/// Two see each other, one of them walks; the area moves twice meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_area_moves_under_the_feet_of_its_players() {
     let cluster = Cluster::with_worlds(&[("one", ONE)], &[PLAIN]).await;

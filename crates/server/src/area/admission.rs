@@ -139,11 +139,13 @@ impl Admissions {
             if !(seat.inside && seat.enter == new.enter) {
                 seat.expected = Some((new.enter, until));
             }
+            let plays = seat.inside && seat.granted;
             seat.granted |= new.granted;
             (seat.epoch, seat.session, seat.enter) = (new.epoch, new.session, new.enter);
             (seat.wait_ms, seat.beside) = (new.wait_ms, new.beside);
             (seat.record, seat.ticket) = (new.record, new.ticket);
-            if seat.inside {
+            // Who plays here stands where he stands; who only sees comes to where he is said to be now.
+            if plays {
                 seat.doc.quests = new.doc.quests;
             } else {
                 seat.doc = new.doc;

@@ -299,14 +299,28 @@ impl Here {
             }
         }
         for ground in grounds.iter().filter(|ground| distance(**ground, at) <= near_m) {
-            let room = borders.near.len() < MOST_BORDERS && client.is_some();
-            if room && borders.near.iter().all(|border| border.ground != *ground) {
-                *requests += 1;
-                let stage = Stage::Asked { request: *requests, until_ms: now_ms + ASK_MS };
-                borders.near.push(Border { ground: *ground, stage, failed: 0 });
-                let (request, ground) = (*requests, *ground);
-                steps.push(Step::Asks { character, epoch, request, ground, at });
+            if client.is_none() || borders.near.iter().any(|border| border.ground == *ground) {
+                continue;
             }
+            if borders.near.len() >= MOST_BORDERS {
+                // In a small area more are near than can be had: the nearest count.
+                let away = |border: &Border| distance(border.ground, at);
+                let places = borders.near.iter().enumerate();
+                let farthest = places.max_by(|a, b| away(a.1).total_cmp(&away(b.1)));
+                let Some((place, _)) =
+                    farthest.filter(|(_, border)| away(border) > distance(*ground, at) + OVER_M)
+                else {
+                    continue;
+                };
+                if let Some(transfer) = borders.near.swap_remove(place).transfer() {
+                    steps.push(Step::CallsOff { character, epoch, transfer });
+                }
+            }
+            *requests += 1;
+            let stage = Stage::Asked { request: *requests, until_ms: now_ms + ASK_MS };
+            borders.near.push(Border { ground: *ground, stage, failed: 0 });
+            let (request, ground) = (*requests, *ground);
+            steps.push(Step::Asks { character, epoch, request, ground, at });
         }
         let nearest = borders.near.iter().filter(|border| !matches!(border.stage, Stage::Open { .. }));
         let nearest = nearest.map(|border| (distance(border.ground, at), border));

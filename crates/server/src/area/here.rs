@@ -219,6 +219,7 @@ impl Area {
     /// Makes or renews the character's record.
     fn prepare(&mut self, guest: &Guest) -> Result<(), Refusal> {
         let id = guest.doc.id;
+        let eyes = self.sim.free_place((guest.doc.place.x, guest.doc.place.y));
         if let Some(here) = self.here.get_mut(&id) {
             if guest.epoch < here.epoch {
                 return Refusal::err(Code::StaleEpoch, "this character is here under a higher epoch");
@@ -227,7 +228,11 @@ impl Area {
             here.beside = guest.beside;
             here.leaves_at_ms =
                 (!here.in_world && !guest.beside).then(|| self.now_ms + guest.wait_ms.max(1_000));
-            here.doc.quests = guest.doc.quests.clone();
+            if here.in_world {
+                here.doc.quests = guest.doc.quests.clone();
+            } else {
+                (here.doc, here.eyes) = (guest.doc.clone(), eyes);
+            }
             if guest.granted {
                 here.record = guest.record.clone();
             }
@@ -245,7 +250,6 @@ impl Area {
             let Some(entity) = self.sim.reserve_for(id) else {
                 return Refusal::err(Code::ServerFull, "this server is full");
             };
-            let eyes = self.sim.free_place((guest.doc.place.x, guest.doc.place.y));
             let here = Here {
                 doc: guest.doc.clone(),
                 epoch: guest.epoch,

@@ -8,9 +8,10 @@ use pangea_engine::Enter;
 use pangea_world::frames::{ServerMessage, close};
 use pangea_world::id::{CharacterId, TransferId};
 use pangea_world::messages::{
-    AreaMoved, Body, Crossing, Freeze, Granted, Invite, Left, MoveArea, Mover, TakeOver,
+    AreaMoved, Body, Crossing, Freeze, Granted, Invite, Left, MAX_ENVELOPE_BYTES, MoveArea, Mover, TakeOver,
 };
 use pangea_world::{Code, Refusal};
+use prost::Message as _;
 
 use super::here::Area;
 use super::ledger;
@@ -20,6 +21,9 @@ const SETTLE_MS: u64 = 1_000;
 
 /// How often a move is told again that was not answered, ms.
 const AGAIN_MS: u64 = 2_000;
+
+/// Most bytes of an area that is moved: what goes with it has to have room in one message too.
+const MOST_BYTES: usize = MAX_ENVELOPE_BYTES - (1 << 20);
 
 /// How long one who sees and was not brought along may stay, ms.
 const STRANDED_MS: u64 = 2_000;
@@ -41,9 +45,15 @@ pub enum Moving {
 }
 
 impl Moving {
-    /// Whether steps are made, inputs read, clients told.
+    /// Whether steps are made and clients told.
     pub fn plays(&self) -> bool {
         matches!(self, Self::Not | Self::Settles { .. })
+    }
+
+    /// Whether what clients send is read. Not while it settles: what they do would ask for more of central, and
+    /// they say it again to whoever has the area then.
+    pub fn reads(&self) -> bool {
+        matches!(self, Self::Not)
     }
 }
 
@@ -105,6 +115,15 @@ impl Area {
         let characters = going.into_iter().filter_map(|id| self.mover(id)).collect();
         let (transfer, epoch, pack) = (transfer.to_vec(), self.settings.epoch, self.sim.pack());
         let told = MoveArea { transfer, epoch, pack, characters };
+        let bytes = told.encoded_len();
+        if bytes > MOST_BYTES || self.here.values().any(|here| here.frozen.is_some()) {
+            // Central gives up in time.
+            return tracing::error!(
+                area = self.settings.name,
+                bytes,
+                "the area cannot be moved now; it plays on"
+            );
+        }
         self.tell(Body::MoveArea(told.clone()));
         self.moving = Moving::Frozen { told, again_ms: self.now_ms + AGAIN_MS };
     }

@@ -88,12 +88,6 @@ impl Area {
         self.peers.iter().find(|slot| slot.rect.contains(x, y))
     }
 
-    #[allow(dead_code, reason = "asked by what crosses")]
-    /// The neighbour that this server is.
-    pub fn peer_of(&self, server: ServerId) -> Option<&PeerSlot> {
-        self.peers.iter().find(|slot| slot.server == server)
-    }
-
     /// A neighbour's line, the first or a new one.
     pub fn peer_up(&mut self, new: PeerUp) {
         let PeerUp { server, area, rect, number, mut socket, reader, greeting } = new;

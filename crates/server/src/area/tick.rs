@@ -113,8 +113,10 @@ impl Loop {
         }
         let plays = self.area.moving.plays();
         self.area.acts &= plays;
-        if plays {
+        if self.area.moving.reads() {
             self.read(refill / self.area.settings.tick_hz as f32);
+        }
+        if plays {
             self.area.hear_peers(self.traffic.scratch());
         }
         if self.area.acts {

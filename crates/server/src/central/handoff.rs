@@ -376,7 +376,12 @@ pub async fn commit(core: &Arc<Core>, from: AreaId, message: &Commit) {
     let at = |epoch| CharacterAt { character: id.to_vec(), epoch, transfer: run.to_vec() };
     {
         let mut state = core.state();
-        state.transfers.remove(&run);
+        match &result {
+            Ok(Outcome::Committed(..)) => drop(state.transfers.remove(&run)),
+            Err(refusal) if !matches!(refusal.code, Code::StaleEpoch | Code::NotFound) => {}
+            // What was prepared for it is not wanted any more: its seat is free.
+            _ => state.call_off(run),
+        }
         state.call_off_others(from, id, Some(run));
     }
     let answer = match result {
@@ -411,7 +416,7 @@ async fn what_it_has(core: &Core, id: CharacterId) -> Result<Sheet, Error> {
 }
 
 /// Tells the new owner what the character has: since it was announced there, the old one may have changed it.
-async fn show(core: &Core, area: AreaId, id: CharacterId, epoch: u64) {
+pub(super) async fn show(core: &Core, area: AreaId, id: CharacterId, epoch: u64) {
     match what_it_has(core, id).await {
         Ok(sheet) => core.tell_belongings(area, id, epoch, &sheet),
         Err(error) => tracing::error!(character = %id, %error, "what a character has could not be read"),

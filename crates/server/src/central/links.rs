@@ -284,8 +284,9 @@ async fn area(core: Arc<Core>, mut link: Accepted) {
                 saves.spawn(checkpoints::save(core.clone(), link.sender.clone(), area, server, save));
             }
             Body::MoveArea(message) => {
+                // A checkpoint that is being written names the epoch before: it may take its time.
                 while leaves.join_next().await.is_some() {}
-                while saves.join_next().await.is_some() {}
+                while commits.join_next().await.is_some() {}
                 operations.answered().await;
                 migration::move_area(&core, area, (server, &link.sender), message).await;
             }

@@ -52,8 +52,12 @@ pub struct Move {
     ready: bool,
     /// Who is invited, by the join of his ticket, and whether his client sees there.
     invited: HashMap<CharacterId, (EnterId, bool)>,
-    /// Told how it ended.
-    ended: Option<oneshot::Sender<Result<(), Refusal>>>,
+    /// Whether its change of owner is being written: then nobody gives up.
+    deciding: bool,
+    /// When the area, standing still, was first heard of.
+    stood_since: Option<Instant>,
+    /// Told how it ended, and how long the area stood still here.
+    ended: Option<oneshot::Sender<Result<Duration, Refusal>>>,
 }
 
 /// How a move went.
@@ -71,7 +75,7 @@ pub struct Moved {
     pub players: usize,
     /// Who was inside and did not see there in time: they leave and enter anew.
     pub left: usize,
-    /// From the word to stand still until the other server had it.
+    /// From when the area, standing still, came here until it went on to the other server.
     pub still: Duration,
     /// From the wish.
     pub took: Duration,
@@ -85,12 +89,17 @@ pub struct Moved {
 pub async fn migrate(core: &Arc<Core>, area: AreaId, to: Option<&str>) -> Result<Moved, Refusal> {
     let (name, from, transfer) = begin(core, area)?;
     tracing::info!(area = %name, %from, "an area is to move to another server");
-    let result = carry_out(core, area, &name, (from, to), transfer).await;
-    if let Err(refusal) = &result {
-        tracing::warn!(area = %name, %refusal, "an area did not move; it plays on where it is");
-        give_up(core, area, transfer);
-    }
-    result
+    let (core, to) = (core.clone(), to.map(str::to_owned));
+    // Whoever asked may hang up: what was begun is ended all the same.
+    let moving = tokio::spawn(async move {
+        let result = carry_out(&core, area, &name, (from, to.as_deref()), transfer).await;
+        if let Err(refusal) = &result {
+            tracing::warn!(area = %name, %refusal, "an area did not move; it plays on where it is");
+            give_up(&core, area, transfer);
+        }
+        result
+    });
+    moving.await.unwrap_or_else(|_| Refusal::err(Code::Internal, "the move was cut off"))
 }
 
 fn begin(core: &Core, area: AreaId) -> Result<(AreaName, ServerId, TransferId), Refusal> {
@@ -117,6 +126,8 @@ fn begin(core: &Core, area: AreaId) -> Result<(AreaName, ServerId, TransferId), 
         there: None,
         ready: false,
         invited: HashMap::new(),
+        deciding: false,
+        stood_since: None,
         ended: None,
     });
     Ok((entry.name.clone(), from, transfer))
@@ -148,15 +159,20 @@ async fn carry_out(
     let all = |moves: &Move| moves.invited.values().all(|(_, sees)| *sees).then_some(());
     // Who does not come in time leaves, and enters anew.
     until(core, area, transfer, COME, all).await?;
-    let (ended, outcome) = oneshot::channel();
+    let (ended, mut outcome) = oneshot::channel();
     let (goes, inside) = freeze(core, area, transfer, ended)?;
-    let still = Instant::now();
-    match tokio::time::timeout(MOVE, outcome).await {
-        Ok(Ok(outcome)) => outcome?,
-        _ => return Refusal::err(Code::AreaUnavailable, "the server that has the area did not hand it over"),
-    }
+    let still = loop {
+        match tokio::time::timeout(MOVE, &mut outcome).await {
+            Ok(Ok(outcome)) => break outcome?,
+            Err(_) if with(core, area, transfer, |moves| moves.deciding)? => {}
+            _ => {
+                let text = "the server that has the area did not hand it over";
+                return Refusal::err(Code::AreaUnavailable, text);
+            }
+        }
+    };
     let (players, left) = (goes, inside.saturating_sub(goes));
-    let (still, took) = (still.elapsed(), began.elapsed());
+    let took = began.elapsed();
     tracing::info!(area = %name, %from, to = %id, players, left, still_ms = still.as_millis() as u64, "an area has moved");
     Ok(Moved { area: name.to_string(), from, to: id, spawner, players, left, still, took })
 }
@@ -238,7 +254,7 @@ fn freeze(
     core: &Core,
     area: AreaId,
     transfer: TransferId,
-    ended: oneshot::Sender<Result<(), Refusal>>,
+    ended: oneshot::Sender<Result<Duration, Refusal>>,
 ) -> Result<(usize, usize), Refusal> {
     let mut state = core.state();
     // Handoffs from and to it cannot be decided while it stands still; the other sides go on as if nothing was.
@@ -267,7 +283,7 @@ fn give_up(core: &Core, area: AreaId, transfer: TransferId) {
     if let Some(sender) = entry.server.as_ref().and_then(|server| server.sender.as_ref()) {
         let _ = sender.send(Body::AreaMoved(AreaMoved { transfer: transfer.to_vec(), done: false }));
         entry.phase.send_if_modified(|phase| {
-            let frozen = matches!(phase, Phase::Loading { .. }) && moves.ended.is_some();
+            let frozen = matches!(phase, Phase::Loading { .. });
             if frozen {
                 *phase = Phase::Ready;
             }
@@ -385,17 +401,18 @@ pub async fn move_area(
     message: MoveArea,
 ) {
     let Ok(transfer) = TransferId::from_bytes(&message.transfer) else { return };
-    let there = {
-        let state = core.state();
-        let entry = state.areas.get(&area);
-        let moves = entry.and_then(|entry| entry.moves.as_ref()).filter(|moves| moves.transfer == transfer);
-        moves.and_then(|moves| moves.there.clone())
-    };
+    let there = with(core, area, transfer, |moves| {
+        moves.stood_since.get_or_insert_with(Instant::now);
+        moves.deciding = true;
+        moves.there.clone()
+    });
+    let there = there.ok().flatten();
     let written = match &there {
         Some(there) => write(core, area, (from, there), transfer, &message).await,
         // Called off, or central was started anew: then the store knows whether it was done.
         None => was_done(core, area, from, transfer).await,
     };
+    let _ = with(core, area, transfer, |moves| moves.deciding = false);
     let done = match written {
         Ok(done) => done,
         Err(refusal) if refusal.code == Code::StorageBusy => return, // it is said again
@@ -474,6 +491,10 @@ async fn take_over(core: &Arc<Core>, area: AreaId, there: Server, transfer: Tran
     let MoveArea { pack, characters, .. } = message;
     let characters: Vec<Mover> =
         characters.into_iter().map(|mover| Mover { epoch: mover.epoch + 1, ..mover }).collect();
+    let movers: Vec<(CharacterId, u64)> = characters
+        .iter()
+        .filter_map(|mover| Some((CharacterId::from_bytes(&mover.character).ok()?, mover.epoch)))
+        .collect();
     let (old, sender) = {
         let mut state = core.state();
         let Some(entry) = state.areas.get_mut(&area) else { return };
@@ -499,6 +520,13 @@ async fn take_over(core: &Arc<Core>, area: AreaId, there: Server, transfer: Tran
         peers::gone(core, old);
     }
     peers::arrived(core, area);
+    // What changed after it was packed.
+    let core = core.clone();
+    tokio::spawn(async move {
+        for (id, epoch) in movers {
+            handoff::show(&core, area, id, epoch).await;
+        }
+    });
 }
 
 fn end(core: &Core, area: AreaId, transfer: TransferId, how: Result<(), Refusal>) {
@@ -507,7 +535,8 @@ fn end(core: &Core, area: AreaId, transfer: TransferId, how: Result<(), Refusal>
     let done = how.is_ok();
     let Some(moves) = entry.moves.as_mut().filter(|moves| moves.transfer == transfer) else { return };
     if let Some(ended) = moves.ended.take() {
-        let _ = ended.send(how);
+        let still = moves.stood_since.map_or(Duration::ZERO, |since| since.elapsed());
+        let _ = ended.send(how.map(|()| still));
     }
     if done {
         entry.moves = None;

@@ -86,7 +86,8 @@ impl Report {
             format!("{} players were lost: {}", stranded.len(), stranded.first().unwrap_or(&"")),
         );
         must(doubled == 0, format!("somebody was seen twice, {doubled} times"));
-        must(stale == 0, format!("{stale} times something older counted"));
+        let older = all.iter().find_map(|notes| notes.older.as_deref()).unwrap_or_default();
+        must(stale == 0, format!("{stale} times something older counted: {older}"));
         must(impaired || wrong == 0, format!("{wrong} times steps were lost or made twice"));
         Self {
             trial: "crossing",

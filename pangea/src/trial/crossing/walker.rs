@@ -56,6 +56,8 @@ pub(in crate::trial) struct Notes {
     pub(in crate::trial) doubled: u64,
     /// A lower epoch came, or he came back to where he was not.
     pub(in crate::trial) stale: u64,
+    /// The last of these.
+    pub(in crate::trial) older: Option<String>,
 }
 
 pub(in crate::trial) struct Walker {
@@ -260,6 +262,7 @@ impl Walker {
         let Some(me) = game.me() else { return };
         if game.epoch() < self.epoch {
             self.notes.stale += 1;
+            self.notes.older = Some(format!("epoch {} after {}", game.epoch(), self.epoch));
         }
         self.epoch = game.epoch();
         self.notes.areas.insert(view.area.clone());
@@ -279,7 +282,8 @@ impl Walker {
             }
         }
         self.seen = Some(at);
-        let names = game.entities().values().map(|entity| entity.name.as_str());
+        let names =
+            game.entities().values().map(|entity| entity.name.as_str()).filter(|name| !name.is_empty());
         let mut known = HashSet::new();
         self.notes.doubled += names.filter(|name| !known.insert(*name)).count() as u64;
     }
@@ -307,7 +311,13 @@ impl Walker {
             Ok(Ok((Some(me), epoch))) => {
                 // Who stood on the line is put beside it.
                 let elsewhere = left.is_some_and(|left| (left.0 - me.0).hypot(left.1 - me.1) > WALL_CM * 1.5);
-                self.notes.stale += u64::from(elsewhere || epoch < self.epoch);
+                if elsewhere || epoch < self.epoch {
+                    self.notes.stale += 1;
+                    let (number, before) = (self.number, self.epoch);
+                    let what =
+                        format!("player {number} left {left:?} under {before}, came to {me:?} under {epoch}");
+                    self.notes.older = Some(what);
+                }
             }
             Ok(Ok((None, _))) => self.notes.stranded = Some("not seen again".to_owned()),
             Ok(Err(error)) => self.notes.stranded = Some(error.to_string()),

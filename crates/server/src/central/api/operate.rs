@@ -40,7 +40,7 @@ pub struct MigrateAnswer {
     players: usize,
     /// Characters that were inside and whose clients did not come along in time: they enter anew.
     left: usize,
-    /// How long the area stood still, ms.
+    /// How long it was with central, standing still, ms; packing and unpacking are not in it.
     still_ms: f64,
     /// How long all of it took, ms.
     took_ms: f64,
