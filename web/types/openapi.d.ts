@@ -90,6 +90,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/data/areas/migrate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Moves a running area to another server while it is played. */
+        post: operations["migrate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/data/characters": {
         parameters: {
             query?: never;
@@ -902,6 +919,40 @@ export interface components {
              */
             width_m: number;
         };
+        /** @description A move that was made. */
+        MigrateAnswer: {
+            /** @description `world/ground/layer`. */
+            area: string;
+            /** @description The server that had it, 32 hex digits. */
+            from: string;
+            /** @description Characters that were inside and whose clients did not come along in time: they enter anew. */
+            left: number;
+            /** @description Characters that went along. */
+            players: number;
+            /** @description That one's spawner. */
+            spawner: string;
+            /**
+             * Format: double
+             * @description How long the area stood still, ms.
+             */
+            still_ms: number;
+            /** @description The server that has it now, 32 hex digits. */
+            to: string;
+            /**
+             * Format: double
+             * @description How long all of it took, ms.
+             */
+            took_ms: number;
+        };
+        /** @description Which area goes where. */
+        MigrateWish: {
+            /** @description `world/ground/layer`, e.g. `wilds/0,0..8,8/0`. */
+            area: string;
+            /** @description Why, for the audit log. */
+            reason: string;
+            /** @description The spawner under which it shall run; none: the one with most room, which may be the same. */
+            spawner?: string | null;
+        };
         /** @description A character to be made. */
         NewCharacter: {
             /**
@@ -919,6 +970,30 @@ export interface components {
              * @example wilds
              */
             world: string;
+        };
+        /** @description The line from one area server to a neighbour. */
+        PeerStatus: {
+            /** @description Its area. */
+            area: string;
+            /**
+             * Format: int32
+             * @description How many of its entities are shown here.
+             */
+            ghosts: number;
+            /**
+             * Format: int32
+             * @description Bytes heard from it in a second.
+             */
+            heard_bytes_s: number;
+            /** @description Whether the line stands. */
+            live: boolean;
+            /** @description The neighbour's server. */
+            server: string;
+            /**
+             * Format: int32
+             * @description Bytes told to it in a second.
+             */
+            told_bytes_s: number;
         };
         /** @description A point in a world. */
         PlaceAnswer: {
@@ -1035,6 +1110,8 @@ export interface components {
         ServerStatus: {
             /** @description `world/ground/layer`, if it serves one. */
             area?: string | null;
+            /** @description Its neighbours by its own word, at most a second ago. */
+            peers: components["schemas"]["PeerStatus"][];
             /**
              * Format: int32
              * @description Process id on its machine.
@@ -1397,6 +1474,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    migrate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MigrateWish"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MigrateAnswer"];
+                };
             };
             default: {
                 headers: {
