@@ -450,7 +450,7 @@ impl Game {
     /// A neighbour's connection stands.
     fn sees(&mut self, opened: Result<Result<Connection, Error>, JoinError>) {
         // What cannot be reached is offered again by the server, for as long as it is near.
-        let Ok(Ok(connection)) = opened else { return };
+        let Ok(Ok(connection)) = opened else { return self.not_taken_if_alone() };
         if let Some(older) = self.beside.iter().position(|beside| beside.url == connection.url) {
             self.forget_beside(older);
         }
@@ -468,10 +468,19 @@ impl Game {
     fn beside_said(&mut self, at: usize, said: &Said) {
         if let Said::Closed(_) = said {
             self.forget_beside(at);
-            if self.let_go.is_some() && self.beside.is_empty() {
-                self.not_taken();
-            }
+            self.not_taken_if_alone();
         }
+    }
+
+    fn not_taken_if_alone(&mut self) {
+        if self.let_go.is_some() && !self.has_beside() {
+            self.not_taken();
+        }
+    }
+
+    /// Whether another server is seen, or about to be.
+    fn has_beside(&self) -> bool {
+        !self.beside.is_empty() || !self.opening_beside.is_empty()
     }
 
     /// The old server let go, and no other one has taken over.
@@ -597,7 +606,7 @@ impl Game {
     fn closed(&mut self, code: Option<u16>) {
         let Some(live) = self.live.take() else { return };
         self.past = plus(self.past, live.traffic);
-        if code == Some(close::MOVED) && !live.steering && !self.beside.is_empty() {
+        if code == Some(close::MOVED) && !live.steering && self.has_beside() {
             self.crossing = Some((live.view.area.clone(), live.updated));
             self.let_go = Some(Instant::now() + STEER_TIMEOUT);
             return;
