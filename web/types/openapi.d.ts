@@ -933,7 +933,7 @@ export interface components {
             spawner: string;
             /**
              * Format: double
-             * @description How long the area stood still, ms.
+             * @description How long it was with central, standing still, ms; packing and unpacking are not in it.
              */
             still_ms: number;
             /** @description The server that has it now, 32 hex digits. */
