@@ -31,13 +31,14 @@ pub struct Cluster {
 
 /// Ports below the range from which the kernel picks outgoing ones; each test process has its own stretch.
 fn free_ports<const N: usize>() -> [u16; N] {
-    use std::sync::atomic::{AtomicU16, Ordering};
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let base = 10_000 + (std::process::id() % 20) as u16 * 1_000;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // So many that no test gets what an earlier one may still use; two runs at once begin far apart.
+    let begin = std::process::id() % 20 * 1_000;
     let mut found = [0; N];
     let mut n = 0;
     while n < N {
-        let port = base + NEXT.fetch_add(1, Ordering::Relaxed) % 1_000;
+        let port = 10_000 + ((begin + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000) as u16;
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             found[n] = port;
             n += 1;
