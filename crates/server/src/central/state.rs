@@ -305,7 +305,12 @@ impl State {
     /// The layers of one ground that run or start.
     pub fn layers(&self, world: &World, ground: &Ground) -> Vec<LayerState> {
         let of_ground = |area: &&Area| area.name.world == world.name && area.name.ground == *ground;
-        let runs = |area: &&Area| !matches!(*area.phase.borrow(), Phase::Down | Phase::Failed(_));
+        // Between a kill and the next start its seats are held for those who were inside.
+        let runs = |area: &&Area| match *area.phase.borrow() {
+            Phase::Down => !area.seats.is_empty(),
+            Phase::Failed(_) => false,
+            _ => true,
+        };
         let state = |area: &Area| LayerState {
             layer: area.name.layer,
             seats_taken: area.seats.len() as u32,
