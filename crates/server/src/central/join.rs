@@ -134,13 +134,19 @@ pub async fn join(
                 return Ok(prepared);
             }
             Err(refusal) => {
-                core.state().forget_run(want.run, want.character);
                 tries += 1;
                 let lost = matches!(
                     refusal.code,
                     Code::AreaUnavailable | Code::Stopping | Code::ServerFull | Code::StaleEpoch
                 );
-                if !lost || tries == TRIES || core.state().stopping {
+                let again = lost && tries < TRIES && !core.state().stopping;
+                if again && refusal.code != Code::ServerFull {
+                    // Whoever was inside when his server was lost would find the line in his seat.
+                    core.state().call_back(want.run, want.character);
+                } else {
+                    core.state().forget_run(want.run, want.character);
+                }
+                if !again {
                     return Err(refusal);
                 }
                 tracing::info!(character = %want.character, %refusal, "an enter tries again");

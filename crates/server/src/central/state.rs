@@ -253,26 +253,34 @@ impl State {
         }
     }
 
-    /// Gives free what a join holds: its seat if nobody sits there yet, its place in line.
-    pub fn forget_run(&mut self, run: EnterId, character: CharacterId) {
+    /// A join tries again: what it asked of a server is off, the seat that it holds stays its own.
+    pub fn call_back(&mut self, run: EnterId, character: CharacterId) {
         self.admits.remove(&run);
-        let mut freed = Vec::new();
         for area in self.areas.values_mut() {
-            if let Some(seat) = area.seats.get_mut(&character).filter(|seat| seat.next == Some(run)) {
+            let Some(seat) = area.seats.get_mut(&character) else { continue };
+            if seat.next == Some(run) {
                 seat.next = None;
             }
-            let Some(seat) = area.seats.get(&character).filter(|seat| seat.run == run) else { continue };
-            if seat.taken == Taken::Inside {
-                continue;
-            }
-            if let Some(sender) = area.server.as_ref().and_then(|server| server.sender.as_ref()) {
+            let server = area.server.as_ref().filter(|_| seat.run == run && seat.taken != Taken::Inside);
+            if let Some(sender) = server.and_then(|server| server.sender.as_ref()) {
                 // Its NoShow gives the character back to the store.
                 let at =
                     CharacterAt { character: character.to_vec(), epoch: seat.epoch, transfer: run.to_vec() };
                 let _ = sender.send(Body::Withdraw(at));
             }
-            area.seats.remove(&character);
-            freed.push((area.name.world.clone(), area.name.ground.clone()));
+        }
+    }
+
+    /// Gives free what a join holds: its seat if nobody sits there yet, its place in line.
+    pub fn forget_run(&mut self, run: EnterId, character: CharacterId) {
+        self.call_back(run, character);
+        let mut freed = Vec::new();
+        for area in self.areas.values_mut() {
+            let held = |seat: &Seat| seat.run == run && seat.taken != Taken::Inside;
+            if area.seats.get(&character).is_some_and(held) {
+                area.seats.remove(&character);
+                freed.push((area.name.world.clone(), area.name.ground.clone()));
+            }
         }
         for (ground, line) in &mut self.lines {
             let before = line.len();
