@@ -93,6 +93,10 @@ ids! {
     SessionId,
     /// Who plays.
     CharacterId,
+    /// A faction that players have founded.
+    FactionId,
+    /// Players who go together.
+    PartyId,
     /// One layer of one area of one world; stays the same through every change of owner.
     AreaId,
     /// One process of a game server; a restarted one has a new id.

@@ -38,6 +38,7 @@ pub mod placement;
 pub mod quest;
 pub mod refusal;
 pub mod role_key;
+pub mod social;
 pub mod space;
 pub mod ticket;
 pub mod toml_file;

@@ -596,6 +596,7 @@ pub async fn admit(
         record: record.unwrap_or_default(),
         ticket_sha256: ticket::digest(ticket).to_vec(),
         beside: want.border,
+        social: Vec::new(),
     }))?;
     // The area may have been told of a gift before it heard of the character.
     for _ in 0..GIFTS_TOLD {

@@ -237,6 +237,7 @@ impl Scene {
             record,
             ticket_sha256: Vec::new(),
             beside: false,
+            social: Vec::new(),
         }))
         .await;
         let admitted = self.hear(|body| if let Body::Admitted(a) = body { Some(a) } else { None }).await;

@@ -1,0 +1,205 @@
+//! Between area servers and chat: channels, their lines, and who listens (docs/chat.md).
+//!
+//! A channel is a text: `world/NAME`, `area/AREA`, `faction/ID`, `party/ID`, `to/CHARACTER` (what is whispered to
+//! one), `system`. Each has a log: lines numbered from 1 without a gap. A log that was lost begins anew under
+//! another log id.
+
+use prost::Message;
+
+/// Most bytes of a line's text.
+pub const MAX_LINE_BYTES: usize = 1_024;
+
+/// Most characters of a line's text.
+pub const MAX_LINE_CHARS: usize = 255;
+
+/// Most lines of one [`Lines`].
+pub const MAX_LINES: usize = 200;
+
+/// Lines of a channel are wanted here.
+#[derive(Clone, PartialEq, Message)]
+pub struct Listen {
+    /// Which.
+    #[prost(string, tag = "1")]
+    pub channel: String,
+    /// The log that the last line seen here was of; 0: none, only what comes from now on.
+    #[prost(uint64, tag = "2")]
+    pub log: u64,
+    /// Its number.
+    #[prost(uint64, tag = "3")]
+    pub seq: u64,
+}
+
+/// Nobody here listens any more.
+#[derive(Clone, PartialEq, Message)]
+pub struct Unlisten {
+    /// Which.
+    #[prost(string, tag = "1")]
+    pub channel: String,
+}
+
+/// Where a channel stands.
+#[derive(Clone, PartialEq, Message)]
+pub struct Listening {
+    /// Which.
+    #[prost(string, tag = "1")]
+    pub channel: String,
+    /// Its log.
+    #[prost(uint64, tag = "2")]
+    pub log: u64,
+    /// The number of its newest line; 0: none yet. Lines after the one that was named follow.
+    #[prost(uint64, tag = "3")]
+    pub seq: u64,
+}
+
+/// A character says something.
+#[derive(Clone, PartialEq, Message)]
+pub struct Post {
+    /// Where; of a whisper empty.
+    #[prost(string, tag = "1")]
+    pub channel: String,
+    /// The name of whom it is whispered to, else empty.
+    #[prost(string, tag = "2")]
+    pub to: String,
+    /// Who says it, 16 bytes; of the system 16 zeros.
+    #[prost(bytes = "vec", tag = "3")]
+    pub sender: Vec<u8>,
+    /// Of which account, 16 bytes.
+    #[prost(bytes = "vec", tag = "4")]
+    pub account: Vec<u8>,
+    /// Its name.
+    #[prost(string, tag = "5")]
+    pub name: String,
+    /// The sender's own number for it; a repeat is not said twice.
+    #[prost(uint64, tag = "6")]
+    pub id: u64,
+    /// What: 1 to [`MAX_LINE_CHARS`] characters.
+    #[prost(string, tag = "7")]
+    pub text: String,
+}
+
+/// What became of it.
+#[derive(Clone, PartialEq, Message)]
+pub struct Posted {
+    /// Who said it, 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub sender: Vec<u8>,
+    /// From [`Post`].
+    #[prost(uint64, tag = "2")]
+    pub id: u64,
+    /// The «no»; none: it is in the log, and as durable as its channel is.
+    #[prost(message, optional, tag = "3")]
+    pub refused: Option<super::RefusalMessage>,
+}
+
+/// Older lines of a channel, for one character.
+#[derive(Clone, PartialEq, Message)]
+pub struct ReadLines {
+    /// Which.
+    #[prost(string, tag = "1")]
+    pub channel: String,
+    /// Only those below this number; 0: the newest.
+    #[prost(uint64, tag = "2")]
+    pub before: u64,
+    /// At most so many, up to [`MAX_LINES`].
+    #[prost(uint32, tag = "3")]
+    pub most: u32,
+    /// Who asks, 16 bytes; given back in [`Lines::reader`].
+    #[prost(bytes = "vec", tag = "4")]
+    pub reader: Vec<u8>,
+}
+
+/// Lines of a channel, in order.
+#[derive(Clone, PartialEq, Message)]
+pub struct Lines {
+    /// Which.
+    #[prost(string, tag = "1")]
+    pub channel: String,
+    /// Its log.
+    #[prost(uint64, tag = "2")]
+    pub log: u64,
+    /// At most [`MAX_LINES`].
+    #[prost(message, repeated, tag = "3")]
+    pub lines: Vec<Line>,
+    /// The answer to this one's [`ReadLines`]; empty: new lines, for all who listen.
+    #[prost(bytes = "vec", tag = "4")]
+    pub reader: Vec<u8>,
+}
+
+/// One line.
+#[derive(Clone, PartialEq, Message)]
+pub struct Line {
+    /// Its number in the log, from 1.
+    #[prost(uint64, tag = "1")]
+    pub seq: u64,
+    /// Who said it, 16 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub sender: Vec<u8>,
+    /// Of which account, 16 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub account: Vec<u8>,
+    /// Its name then.
+    #[prost(string, tag = "4")]
+    pub name: String,
+    /// The sender's own number for it.
+    #[prost(uint64, tag = "5")]
+    pub id: u64,
+    /// When, ms since 1970.
+    #[prost(uint64, tag = "6")]
+    pub at_ms: u64,
+    /// What.
+    #[prost(string, tag = "7")]
+    pub text: String,
+}
+
+/// Who is inside an area server: all of them when its link to chat stands anew, then each change.
+#[derive(Clone, PartialEq, Message)]
+pub struct Audience {
+    /// Whether this names everybody who is inside.
+    #[prost(bool, tag = "1")]
+    pub all: bool,
+    /// Who came.
+    #[prost(message, repeated, tag = "2")]
+    pub came: Vec<Listener>,
+    /// Who left, 16 bytes each.
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub left: Vec<Vec<u8>>,
+}
+
+/// A character that can be whispered to.
+#[derive(Clone, PartialEq, Message)]
+pub struct Listener {
+    /// Who, 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub character: Vec<u8>,
+    /// Its name.
+    #[prost(string, tag = "2")]
+    pub name: String,
+    /// Under which epoch it is here; the highest one knows.
+    #[prost(uint64, tag = "3")]
+    pub epoch: u64,
+}
+
+/// Whose name is this?
+#[derive(Clone, PartialEq, Message)]
+pub struct WhoIs {
+    /// Counts up; given back in the answer.
+    #[prost(uint64, tag = "1")]
+    pub request: u64,
+    /// The name.
+    #[prost(string, tag = "2")]
+    pub name: String,
+}
+
+/// The answer to [`WhoIs`].
+#[derive(Clone, PartialEq, Message)]
+pub struct Known {
+    /// From it.
+    #[prost(uint64, tag = "1")]
+    pub request: u64,
+    /// Who, 16 bytes; empty: nobody has this name.
+    #[prost(bytes = "vec", tag = "2")]
+    pub character: Vec<u8>,
+    /// The name as it is written.
+    #[prost(string, tag = "3")]
+    pub name: String,
+}
