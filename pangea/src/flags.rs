@@ -39,6 +39,10 @@ pub enum Command {
         #[command(subcommand)]
         command: NodeCommand,
     },
+    /// Has game servers run another program: new ones at once, running areas go over while they are played.
+    Upgrade(Upgrade),
+    /// Stops everything in a while; the players are told.
+    Stop(Stop),
     /// Shows every setting and where it comes from.
     Config(Show),
     /// Checks ports, addresses, folders, executables, and says what to mend.
@@ -76,9 +80,25 @@ pub enum AreaCommand {
 /// What is to be done with a machine.
 #[derive(Debug, Subcommand)]
 pub enum NodeCommand {
-    /// Lists the areas that run, and where.
+    /// Lists the areas that run, and where; and the spawners.
     Areas,
-    /// Moves all areas of a spawner to another one while they are played. It gets new ones still: stop it then.
+    /// Keeps new areas away from a spawner; it keeps that over restarts.
+    Cordon {
+        /// The spawner's name (`spawner.name`).
+        spawner: String,
+        /// Why, for the audit log.
+        #[arg(long, default_value = REASON)]
+        reason: String,
+    },
+    /// Lets new areas come to a spawner again.
+    Uncordon {
+        /// The spawner's name (`spawner.name`).
+        spawner: String,
+        /// Why, for the audit log.
+        #[arg(long, default_value = REASON)]
+        reason: String,
+    },
+    /// Keeps new areas away from a spawner, and moves those that it has while they are played.
     Drain {
         /// The spawner's name (`spawner.name`).
         spawner: String,
@@ -91,12 +111,57 @@ pub enum NodeCommand {
 /// An operator's order.
 #[derive(Debug, Args)]
 pub struct Order {
-    /// The spawner under which it shall run; without it the one with most room (drain: any other one).
+    /// The spawner under which it shall run; without it the one with most room.
     #[arg(long, value_name = "SPAWNER")]
     pub to: Option<String>,
     /// Why, for the audit log.
-    #[arg(long, default_value = "by the command line")]
+    #[arg(long, default_value = REASON)]
     pub reason: String,
+}
+
+/// The reason of who names none.
+const REASON: &str = "by the command line";
+
+/// Another program for game servers.
+#[derive(Debug, Args)]
+pub struct Upgrade {
+    /// The program, a file on the spawner's machine in its folder of programs (`spawner.programs`).
+    #[arg(long, value_name = "FILE")]
+    pub binary: String,
+    /// Only of this spawner; without it of all, one after the other.
+    #[arg(long)]
+    pub spawner: Option<String>,
+    /// Why, for the audit log.
+    #[arg(long, default_value = REASON)]
+    pub reason: String,
+}
+
+/// A stop of everything.
+#[derive(Debug, Args)]
+pub struct Stop {
+    /// In how long: `90`, `90s`, `5m`, `1h`.
+    #[arg(long = "in", value_name = "TIME", value_parser = seconds, default_value = "5m")]
+    pub in_s: u64,
+    /// A sentence for the players.
+    #[arg(long, default_value = "")]
+    pub text: String,
+    /// Calls off what was ordered.
+    #[arg(long, conflicts_with_all = ["in_s", "text"])]
+    pub cancel: bool,
+    /// Why, for the audit log.
+    #[arg(long, default_value = REASON)]
+    pub reason: String,
+}
+
+fn seconds(text: &str) -> Result<u64, String> {
+    let (number, unit) = match text.char_indices().next_back() {
+        Some((at, 's')) => (&text[..at], 1),
+        Some((at, 'm')) => (&text[..at], 60),
+        Some((at, 'h')) => (&text[..at], 3_600),
+        _ => (text, 1),
+    };
+    let number: u64 = number.parse().map_err(|_| "a time is written 90, 90s, 5m or 1h".to_owned())?;
+    number.checked_mul(unit).ok_or_else(|| "that is too long".to_owned())
 }
 
 /// What is measured.
@@ -114,6 +179,8 @@ pub enum TrialCommand {
     Crossing(TrialCrossing),
     /// Players in an area that goes from process to process: does anybody notice?
     Migrate(TrialMigrate),
+    /// Central, spawner, chat and area servers are killed at random: is anything lost, doubled or stranded?
+    Crash(TrialCrash),
     /// The bare server to which `--floor` compares.
     #[command(hide = true)]
     Floor(TrialFloor),
@@ -371,6 +438,23 @@ pub struct TrialMigrate {
     pub entities: u32,
     #[command(flatten)]
     pub(crate) common: TrialCommon,
+}
+
+/// Central, spawner, chat and area servers are killed at random.
+#[derive(Debug, Clone, Args)]
+pub struct TrialCrash {
+    /// How many players.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..=2_000))]
+    pub players: u32,
+    /// How often something is killed.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub kills: u32,
+    /// Seed of the world, of what players do, and of what is killed when.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// The figures as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Players spread over an open area, all walking: what a tick costs.

@@ -8,9 +8,9 @@
 //! | [`stop`] | Ctrl-C: gracefully; a second one: at once |
 //! | [`show_config`] | `pangea config` |
 //! | [`doctor`] | `pangea doctor` |
-//! | [`operate`] | `pangea area migrate`, `pangea node areas`, `drain` |
+//! | [`operate`] | `pangea area migrate`, `pangea node …`, `pangea upgrade`, `pangea stop` |
 //! | [`bots`] | `pangea bots` |
-//! | [`trial`] | `pangea trial join`, `field`, `crowd`, `economy`, `crossing` |
+//! | [`trial`] | `pangea trial join`, `field`, `crowd`, `economy`, `crossing`, `migrate`, `crash` |
 //! | [`screen`] | tables and colours |
 
 pub mod bots;
@@ -56,6 +56,14 @@ fn dispatch(cli: &Cli, game: Game) -> anyhow::Result<ExitCode> {
         Some(Command::Node { command: NodeCommand::Drain { spawner, order } }) => {
             operate::drain(cli, spawner, order)
         }
+        Some(Command::Node { command: NodeCommand::Cordon { spawner, reason } }) => {
+            operate::cordon(cli, spawner, true, reason)
+        }
+        Some(Command::Node { command: NodeCommand::Uncordon { spawner, reason } }) => {
+            operate::cordon(cli, spawner, false, reason)
+        }
+        Some(Command::Upgrade(wish)) => operate::upgrade(cli, wish),
+        Some(Command::Stop(wish)) => operate::stop(cli, wish),
         Some(Command::Config(show)) => show_config::run(cli, show.json),
         Some(Command::Doctor(check)) => doctor::run(cli, check.json),
         Some(Command::Key { role, name }) => serve::key(cli, *role, name),
@@ -67,6 +75,7 @@ fn dispatch(cli: &Cli, game: Game) -> anyhow::Result<ExitCode> {
             TrialCommand::Economy(options) => trial::economy::run(options),
             TrialCommand::Crossing(options) => trial::crossing::run(options),
             TrialCommand::Migrate(options) => trial::migrate::run(options),
+            TrialCommand::Crash(options) => trial::crash::run(options),
             TrialCommand::Floor(options) => trial::field::run_floor(options),
         },
         Some(Command::Up(_) | Command::Central(_) | Command::Spawner(_) | Command::Chat(_)) | None => {

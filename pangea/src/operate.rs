@@ -1,5 +1,5 @@
-//! What an operator does with a running cluster, on central's machine: `pangea area migrate`, `pangea node areas`,
-//! `pangea node drain`. The operator's key is read from the data folder.
+//! What an operator does with a running cluster, on central's machine: `pangea area migrate`, `pangea node …`,
+//! `pangea upgrade`, `pangea stop`. The operator's key is read from the data folder.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use pangea_client::{Client, Trust};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::flags::{Cli, Order};
+use crate::flags::{Cli, Order, Stop, Upgrade};
 use crate::screen::{self, Cell, bold, dim, green, plain, red, yellow};
 use crate::{serve, settings};
 
@@ -29,6 +29,29 @@ struct Server {
     pid: u32,
     port: u32,
     rss_kib: u32,
+    program: String,
+    version: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Spawners {
+    spawners: Vec<Spawner>,
+}
+
+/// A spawner as central's operator sees it.
+#[derive(Debug, Deserialize)]
+struct Spawner {
+    name: String,
+    cordoned: bool,
+    capacity: u32,
+    servers: u32,
+    areas: u32,
+}
+
+/// What new servers are started from.
+#[derive(Debug, Deserialize)]
+struct Upgraded {
+    program: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -60,7 +83,7 @@ pub fn areas(cli: &Cli) -> anyhow::Result<ExitCode> {
         let mut running = servers(&operator).await?;
         running.retain(|server| server.area.is_some());
         running.sort_by(|a, b| a.area.cmp(&b.area));
-        let head = ["area", "seats", "spawner", "pid", "port", "memory", "server"];
+        let head = ["area", "seats", "spawner", "version", "pid", "port", "memory", "server"];
         let mut rows = vec![head.map(|text| cell(text, dim)).to_vec()];
         for one in &running {
             let memory = if one.rss_kib > 0 { format!("{} MB", one.rss_kib / 1_024) } else { "?".to_owned() };
@@ -68,6 +91,7 @@ pub fn areas(cli: &Cli) -> anyhow::Result<ExitCode> {
                 cell(one.area.as_deref().unwrap_or_default(), bold),
                 cell(&one.seats.to_string(), plain),
                 cell(&one.spawner, plain),
+                cell(one.version.as_deref().unwrap_or("?"), plain),
                 cell(&one.pid.to_string(), plain),
                 cell(&one.port.to_string(), plain),
                 cell(&memory, plain),
@@ -78,44 +102,121 @@ pub fn areas(cli: &Cli) -> anyhow::Result<ExitCode> {
         if running.is_empty() {
             println!("nothing runs; areas start when somebody comes");
         }
+        println!();
+        let mut rows = vec![["spawner", "areas", "servers", "most", ""].map(|text| cell(text, dim)).to_vec()];
+        for one in spawners(&operator).await? {
+            rows.push(vec![
+                cell(&one.name, bold),
+                cell(&one.areas.to_string(), plain),
+                cell(&one.servers.to_string(), plain),
+                cell(&one.capacity.to_string(), plain),
+                if one.cordoned { cell("cordoned: gets no new areas", yellow) } else { cell("", plain) },
+            ]);
+        }
+        print!("{}", screen::table(&rows));
         Ok(ExitCode::SUCCESS)
     })
 }
 
-/// Moves all areas of a spawner away.
+/// Keeps new areas away from a spawner, or lets them come again.
+///
+/// # Errors
+/// If central cannot be reached, or knows no such spawner.
+pub fn cordon(cli: &Cli, spawner: &str, on: bool, reason: &str) -> anyhow::Result<ExitCode> {
+    with(cli, async |operator| {
+        set_cordon(&operator, spawner, on, reason).await?;
+        println!("«{spawner}» gets {} areas from now on", if on { "no new" } else { "new" });
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Keeps new areas away from a spawner, and moves all that it has.
 ///
 /// # Errors
 /// If central cannot be reached, or knows no such spawner.
 pub fn drain(cli: &Cli, spawner: &str, order: &Order) -> anyhow::Result<ExitCode> {
     with(cli, async |operator| {
+        anyhow::ensure!(order.to.as_deref() != Some(spawner), "«{spawner}» cannot be drained to itself");
+        set_cordon(&operator, spawner, true, &order.reason).await?;
         let all = servers(&operator).await?;
-        let spawners: std::collections::BTreeSet<&str> = all.iter().map(|one| one.spawner.as_str()).collect();
-        anyhow::ensure!(
-            spawners.contains(spawner),
-            "no spawner «{spawner}» is there; these are: {spawners:?}"
-        );
-        let to = match &order.to {
-            Some(to) => to.clone(),
-            None => {
-                let other = spawners.iter().find(|name| **name != spawner);
-                (*other.context("there is no other spawner to which its areas could go")?).to_owned()
-            }
-        };
-        anyhow::ensure!(to != spawner, "«{spawner}» cannot be drained to itself");
         let of_it = all.iter().filter(|one| one.spawner == spawner).filter_map(|one| one.area.clone());
         let areas: Vec<String> = of_it.collect();
-        let order = Order { to: Some(to), reason: order.reason.clone() };
-        let failed = move_all(&operator, &areas, &order).await?;
-        println!("{} of {} areas have left «{spawner}»", areas.len() - failed, areas.len());
+        let failed = move_all(&operator, &areas, order).await?;
+        println!(
+            "{} of {} areas have left «{spawner}», which is cordoned",
+            areas.len() - failed,
+            areas.len()
+        );
         Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
+}
+
+/// Gives spawners another program, and moves what runs over to it.
+///
+/// # Errors
+/// If central cannot be reached, or a spawner cannot start the program: then everything is as before.
+pub fn upgrade(cli: &Cli, wish: &Upgrade) -> anyhow::Result<ExitCode> {
+    let binary = std::path::absolute(&wish.binary)?;
+    with(cli, async |operator| {
+        let mut names: Vec<String> = spawners(&operator).await?.into_iter().map(|one| one.name).collect();
+        if let Some(only) = &wish.spawner {
+            names.retain(|name| name == only);
+            anyhow::ensure!(!names.is_empty(), "no spawner «{only}» is connected");
+        }
+        let (mut failed, mut moved) = (0, 0);
+        for name in names {
+            let path = format!("/api/data/spawners/{name}/upgrade");
+            let body = json!({ "reason": wish.reason, "program": binary });
+            let new: Upgraded = operator.call(Method::POST, &path, Some(&body)).await?;
+            println!("«{}» starts {}", bold(&name), new.program);
+            let old =
+                |one: &Server| one.spawner == name && one.program != new.program && !one.program.is_empty();
+            let all = servers(&operator).await?;
+            let areas: Vec<String> =
+                all.into_iter().filter(|one| old(one)).filter_map(|one| one.area).collect();
+            let order = Order { to: Some(name.clone()), reason: wish.reason.clone() };
+            failed += move_all(&operator, &areas, &order).await?;
+            moved += areas.len();
+        }
+        println!("{} of {moved} areas have gone over; what stays plays on", moved - failed);
+        Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    })
+}
+
+/// Stops everything in a while, or calls that off.
+///
+/// # Errors
+/// If central cannot be reached, or refuses.
+pub fn stop(cli: &Cli, wish: &Stop) -> anyhow::Result<ExitCode> {
+    with(cli, async |operator| {
+        if wish.cancel {
+            operator.call::<()>(Method::DELETE, "/api/data/stop", None).await?;
+            println!("it goes on");
+            return Ok(ExitCode::SUCCESS);
+        }
+        let body = json!({ "reason": wish.reason, "in_s": wish.in_s, "text": wish.text });
+        operator.call::<()>(Method::POST, "/api/data/stop", Some(&body)).await?;
+        println!("everything stops in {} s; «pangea stop --cancel» calls it off", wish.in_s);
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+async fn set_cordon(operator: &Client, spawner: &str, on: bool, reason: &str) -> anyhow::Result<()> {
+    let path = format!("/api/data/spawners/{spawner}/cordon");
+    let body = json!({ "reason": reason, "on": on });
+    Ok(operator.call::<()>(Method::PUT, &path, Some(&body)).await?)
+}
+
+async fn spawners(operator: &Client) -> anyhow::Result<Vec<Spawner>> {
+    let answer: Spawners = operator.call(Method::GET, "/api/data/spawners", None).await?;
+    Ok(answer.spawners)
 }
 
 /// One after the other, each with a line; how many did not move.
 async fn move_all(operator: &Client, areas: &[String], order: &Order) -> anyhow::Result<usize> {
     let mut failed = 0;
-    for area in areas {
-        print!("{} ", bold(area));
+    for (n, area) in areas.iter().enumerate() {
+        print!("{} {} ", dim(&format!("{}/{}", n + 1, areas.len())), bold(area));
         std::io::stdout().flush()?;
         let wish = json!({ "reason": order.reason, "area": area, "spawner": order.to });
         match operator.call::<Moved>(Method::POST, "/api/data/areas/migrate", Some(&wish)).await {

@@ -6,12 +6,14 @@
 //! and all at once into the area after it was saved and stopped.
 
 mod cluster;
+pub mod crash;
 pub mod crossing;
 pub mod economy;
 pub mod field;
 mod joining;
 pub mod migrate;
 mod percentile;
+mod players;
 mod processes;
 mod report;
 mod shown;

@@ -366,6 +366,7 @@ pub(crate) async fn check(answer: Response<Incoming>) -> Result<Bytes, Error> {
 
 pub(crate) async fn read<T: DeserializeOwned>(answer: Response<Incoming>) -> Result<T, Error> {
     let body = check(answer).await?;
-    serde_json::from_slice(&body)
+    // Nothing (204) is read as null.
+    serde_json::from_slice(if body.is_empty() { b"null" } else { &body })
         .map_err(|error| Error::Protocol(format!("an answer that cannot be read: {error}")))
 }

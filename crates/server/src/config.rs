@@ -76,6 +76,8 @@ pub struct Central {
     pub crash_limit: u32,
     /// Seconds over which crashes are counted.
     pub crash_window_s: u64,
+    /// Seconds before a stop that was announced in which nobody enters.
+    pub no_entry_s: u64,
     /// Where checkpoints of areas lie: `file:FOLDER` or `s3://BUCKET/PREFIX`; empty: `checkpoints` in `data`.
     pub checkpoints: String,
 }
@@ -97,6 +99,7 @@ impl Default for Central {
             prompt: true,
             crash_limit: 5,
             crash_window_s: 60,
+            no_entry_s: 30,
             checkpoints: String::new(),
         }
     }
@@ -218,6 +221,8 @@ pub struct Spawner {
     pub log_max_bytes: u64,
     /// Logs of ended game servers that are kept; the oldest go first.
     pub logs_kept: u32,
+    /// Folder whose files `pangea upgrade` may start as game servers; without it none but this program.
+    pub programs: Option<PathBuf>,
     /// Crashes before an allocation within `crash_window_s` after which a template is not started for that long.
     pub crash_limit: u32,
     /// Seconds over which crashes are counted.
@@ -245,6 +250,7 @@ impl Default for Spawner {
             health_timeout_s: 10,
             log_max_bytes: 16 << 20,
             logs_kept: 500,
+            programs: None,
             crash_limit: 5,
             crash_window_s: 60,
             templates: BTreeMap::from([("area".to_owned(), Template::default())]),

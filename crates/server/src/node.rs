@@ -48,6 +48,7 @@ pub async fn up(mut config: Config, mut shutdown: watch::Receiver<bool>) -> anyh
     let mut failed = tokio::select! {
         biased;
         _ = shutdown.wait_for(|stop| *stop) => None,
+        () = core.stop_is_due() => None,
         end = &mut central => Some(ended("central", end)),
         end = &mut spawner => Some(ended("spawner", end)),
         end = &mut chat => Some(ended("chat", end)),
@@ -70,12 +71,32 @@ pub async fn up(mut config: Config, mut shutdown: watch::Receiver<bool>) -> anyh
     failed.unwrap_or(Ok(()))
 }
 
-/// Central alone.
+/// Central alone. Stopped by a signal it leaves the area servers running; a stop that was announced stops them too.
 ///
 /// # Errors
 /// What stopped it.
-pub async fn central(config: Config, shutdown: watch::Receiver<bool>) -> anyhow::Result<()> {
-    central::open(&config).await?.run(shutdown).await
+pub async fn central(config: Config, mut shutdown: watch::Receiver<bool>) -> anyhow::Result<()> {
+    let central = central::open(&config).await?;
+    let core = central.core();
+    let (stop, stops) = watch::channel(false);
+    let running = central.run(stops);
+    tokio::pin!(running);
+    tokio::select! {
+        biased;
+        end = &mut running => return end,
+        _ = shutdown.wait_for(|stop| *stop) => {}
+        () = core.stop_is_due() => {
+            core.stop_entries();
+            core.drain_areas();
+            let most = std::time::Duration::from_secs(config.spawner.stop_timeout_s);
+            tokio::select! {
+                end = &mut running => return end,
+                () = core.until_stopped(most) => {}
+            }
+        }
+    }
+    let _ = stop.send(true);
+    running.await
 }
 
 /// A spawner alone.

@@ -1,4 +1,5 @@
-//! A private `pangea up` of this same program, in a temporary folder on free ports.
+//! A private cluster of this same program, in a temporary folder on free ports: `pangea up`, or its roles each in
+//! a process of its own.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt as _;
@@ -32,13 +33,20 @@ pub(super) struct Server {
     pub(super) ready_ms: u32,
 }
 
+/// What its spawner keeps of a server.
+#[derive(Deserialize)]
+struct Kept {
+    pid: u32,
+}
+
 #[derive(Deserialize)]
 struct Servers {
     servers: Vec<Server>,
 }
 
 pub(super) struct Cluster {
-    child: Child,
+    /// By their roles; central first.
+    roles: Vec<(&'static str, Child)>,
     folder: tempfile::TempDir,
     pub(super) client: Client,
 }
@@ -50,6 +58,47 @@ impl Cluster {
         pool: u32,
         environment: &[(&str, String)],
     ) -> anyhow::Result<Self> {
+        let mut cluster = Self::prepare(world, pool, environment)?;
+        cluster.roles.push(("up", cluster.spawn("up")?));
+        Ok(cluster)
+    }
+
+    /// The same with central, spawner and chat as processes of their own.
+    pub(super) async fn start_apart(
+        world: &str,
+        pool: u32,
+        environment: &[(&str, String)],
+    ) -> anyhow::Result<Self> {
+        let mut cluster = Self::prepare(world, pool, environment)?;
+        cluster.roles.push(("central", cluster.spawn("central")?));
+        // The others derive their keys from central's.
+        let key = cluster.folder.path().join("data/keys/master.key");
+        let began = Instant::now();
+        while !key.exists() {
+            anyhow::ensure!(began.elapsed() < STOP_TIMEOUT, "central does not start");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        for role in ["spawner", "chat"] {
+            cluster.roles.push((role, cluster.spawn(role)?));
+        }
+        Ok(cluster)
+    }
+
+    /// Kills these roles with SIGKILL and starts them again at once.
+    pub(super) fn kill_roles(&mut self, which: impl Fn(&str) -> bool) -> anyhow::Result<()> {
+        let mut killed = Vec::new();
+        for (n, (role, child)) in self.roles.iter_mut().enumerate().filter(|(_, (role, _))| which(role)) {
+            child.kill().with_context(|| format!("{role} cannot be killed"))?;
+            killed.push((n, *role));
+        }
+        for (n, role) in killed {
+            self.roles[n].1.wait()?;
+            self.roles[n].1 = self.spawn(role)?;
+        }
+        Ok(())
+    }
+
+    fn prepare(world: &str, pool: u32, environment: &[(&str, String)]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("no temporary folder")?;
         let capacity = pool * 2 + 2;
         let servers = u16::try_from(capacity).ok().and_then(|count| count.checked_mul(PORTS_PER_SERVER));
@@ -59,14 +108,16 @@ impl Cluster {
         let text = format!(
             "data = {data:?}\nworlds = {worlds:?}\nlog = \"warn\"\n\
              [central]\nlisten = \"{}\"\nlink = \"{}\"\ncrash_limit = {MOST_KILLS}\n\
-             [chat]\nlisten = \"{}\"\n\
+             [chat]\nlisten = \"{}\"\ncentral = \"{}\"\n\
              [accounts]\nargon2_memory_kib = 8\nargon2_passes = 1\n\
-             [spawner]\nports = \"{}-{}\"\ncapacity = {capacity}\n\
+             [spawner]\ncentral = \"{}\"\nports = \"{}-{}\"\ncapacity = {capacity}\n\
              [spawner.templates.area]\npool = {pool}\n\
              [spawner.templates.area.environment]\n{}\n",
             listen(0),
             listen(1),
             listen(2),
+            listen(1),
+            listen(1),
             first + 3,
             first + 2 + servers,
             environment.iter().map(|(key, value)| format!("{key} = {value:?}\n")).collect::<String>(),
@@ -77,9 +128,14 @@ impl Cluster {
         std::fs::create_dir(folder.path().join("worlds"))?;
         std::fs::write(folder.path().join(format!("worlds/{WORLD}.toml")), world)?;
         let client = Client::new(&format!("http://{}", listen(0)))?;
-        let log = std::fs::File::create(folder.path().join("log"))?;
+        Ok(Self { roles: Vec::new(), folder, client })
+    }
+
+    fn spawn(&self, role: &str) -> anyhow::Result<Child> {
+        let folder = self.folder.path();
+        let log = std::fs::File::options().create(true).append(true).open(folder.join("log"))?;
         let mut command = Command::new(std::env::current_exe().context("this program's path is unknown")?);
-        command.args(["up", "--config", "pangea.toml"]).current_dir(folder.path());
+        command.args([role, "--config", "pangea.toml"]).current_dir(folder);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         // A Ctrl-C in the terminal is for the trial alone; it stops the cluster itself.
         command.process_group(0);
@@ -88,13 +144,12 @@ impl Cluster {
                 command.env_remove(name);
             }
         }
-        let child = command.spawn().context("the cluster does not start")?;
-        Ok(Self { child, folder, client })
+        command.spawn().with_context(|| format!("{role} does not start"))
     }
 
-    /// The process that is central, spawner and chat.
+    /// The process that is central (and spawner and chat, if they are not apart).
     pub(super) fn pid(&self) -> u32 {
-        self.child.id()
+        self.roles.first().map_or(0, |(_, child)| child.id())
     }
 
     /// All game servers.
@@ -148,35 +203,39 @@ impl Cluster {
         }
     }
 
-    /// Stops it; gives the last lines of its log.
+    /// Stops it, the spawner before central; gives the last lines of its log.
     pub(super) async fn stop(&mut self) -> String {
-        self.signal(Signal::TERM);
         let begun = Instant::now();
-        // try_wait fails only where there is no child any more.
-        while matches!(self.child.try_wait(), Ok(None)) && begun.elapsed() < STOP_TIMEOUT {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        for (_, child) in self.roles.iter_mut().rev() {
+            if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+                // It may have ended already.
+                let _ = kill_process(pid, Signal::TERM);
+            }
+            // try_wait fails only where there is no child any more.
+            while matches!(child.try_wait(), Ok(None)) && begun.elapsed() < STOP_TIMEOUT {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
         }
         let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            // It may have ended already.
-            let _ = kill_process(pid, signal);
-        }
-    }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            // The servers below it outlive a killed spawner on purpose: here they must not.
-            let servers = super::processes::children(self.child.id());
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-            for pid in servers.into_iter().filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
+        let mut alive = false;
+        for (_, child) in &mut self.roles {
+            alive |= matches!(child.try_wait(), Ok(None));
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        // The servers below a killed spawner outlive it on purpose: here they must not.
+        let records = std::fs::read_dir(self.folder.path().join("data/run")).into_iter().flatten().flatten();
+        for record in records.filter(|_| alive) {
+            let text = std::fs::read_to_string(record.path()).unwrap_or_default();
+            let pid = serde_json::from_str::<Kept>(&text).ok().and_then(|kept| i32::try_from(kept.pid).ok());
+            if let Some(pid) = pid.and_then(Pid::from_raw) {
                 let _ = kill_process(pid, Signal::KILL);
             }
         }

@@ -17,16 +17,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use pangea_client::{Client, EnterOptions, Error};
+use pangea_client::EnterOptions;
 use pangea_world::id::CharacterId;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::cluster::{Cluster, WORLD};
 use super::economy::BEGIN_COINS;
-use super::economy::audit::{self, Found};
+use super::economy::audit::Found;
 use super::economy::record::Record;
+use super::players::{Somebody, come_in};
 use super::{PATIENCE, WORKERS, say, shown};
 use crate::flags::TrialCrossing;
 use report::Report;
@@ -34,9 +34,6 @@ use walker::{Notes, Walker};
 
 /// Side of an area, metres; the corner of all four is at (SIDE_M, SIDE_M).
 pub(super) const SIDE_M: u32 = 64;
-/// Players who come in at the same time.
-const AT_ONCE: usize = 16;
-
 /// Measures and prints; fails if a promise did not hold.
 ///
 /// # Errors
@@ -47,21 +44,26 @@ pub fn run(options: &TrialCrossing) -> anyhow::Result<ExitCode> {
 }
 
 async fn measure(options: &TrialCrossing) -> anyhow::Result<Report> {
-    let side = SIDE_M / 32;
-    let world = format!(
-        "kind = \"grid\"\nseed = {}\ncapacity = {}\nlayers = 1\nidle_stop_s = 600\nview_m = 16\n[grid]\n\
-         cell_m = 32\narea_cells = {side}\nspawn = {{ x = {spawn}.0, y = {spawn}.0 }}\n\
-         bounds = {{ x0 = 0, y0 = 0, x1 = {whole}, y1 = {whole} }}\n",
-        options.common.seed,
-        options.players * 2,
-        spawn = SIDE_M - 10,
-        whole = side * 2,
-    );
+    let world = world(options.common.seed, options.players);
     say("a private cluster with four areas around a corner");
     let mut cluster = Cluster::start(&world, 4, &[(plain::CHOSEN, "1".to_owned())]).await?;
     let measured = walk(options, &cluster).await;
     let log = cluster.stop().await;
     measured.with_context(|| format!("the cluster's last words:\n{log}"))
+}
+
+/// Four areas around a corner, with room for so many players in each.
+pub(super) fn world(seed: u64, players: u32) -> String {
+    let side = SIDE_M / 32;
+    format!(
+        "kind = \"grid\"\nseed = {}\ncapacity = {}\nlayers = 1\nidle_stop_s = 600\nview_m = 16\n[grid]\n\
+         cell_m = 32\narea_cells = {side}\nspawn = {{ x = {spawn}.0, y = {spawn}.0 }}\n\
+         bounds = {{ x0 = 0, y0 = 0, x1 = {whole}, y1 = {whole} }}\n",
+        seed,
+        players * 2,
+        spawn = SIDE_M - 10,
+        whole = side * 2,
+    )
 }
 
 async fn walk(options: &TrialCrossing, cluster: &Cluster) -> anyhow::Result<Report> {
@@ -72,17 +74,10 @@ async fn walk(options: &TrialCrossing, cluster: &Cluster) -> anyhow::Result<Repo
     };
     say(&format!("{} players come in", options.players));
     let over = Arc::new(AtomicBool::new(false));
-    let mut walking = JoinSet::new();
     let record = Arc::new(Record::default());
     let players = come_in(options.players, cluster, line).await?;
     let everybody = Arc::new(players.iter().map(|(.., character)| *character).collect::<Vec<_>>());
-    for (number, client, character) in players {
-        let enter = EnterOptions { world: Some(WORLD.to_owned()), ..EnterOptions::default() };
-        let game = client.enter(character, enter).await?;
-        let pays = (record.clone(), everybody.clone());
-        let walker = Walker::new(number, client, character, options.common.seed, over.clone(), pays);
-        walking.spawn(walker.walk(game));
-    }
+    let mut walking = set_off(players, options.common.seed, &over, (&record, &everybody)).await?;
     say(&format!("they walk for {} s", options.common.seconds));
     let began = Instant::now();
     tokio::time::sleep(Duration::from_secs(options.common.seconds)).await;
@@ -99,35 +94,20 @@ async fn walk(options: &TrialCrossing, cluster: &Cluster) -> anyhow::Result<Repo
     Ok(Report::new(options, all, areas, took, &verdict))
 }
 
-/// Accounts and characters, in the order of their numbers.
-pub(super) async fn come_in(
-    players: u32,
-    cluster: &Cluster,
-    line: Option<std::net::SocketAddr>,
-) -> anyhow::Result<Vec<(u32, Client, CharacterId)>> {
-    let doors = Arc::new(Semaphore::new(AT_ONCE));
-    let operator = cluster.operator()?;
-    let mut tasks = JoinSet::new();
-    for number in 0..players {
-        let (client, operator, doors) = (cluster.client.another(), operator.clone(), doors.clone());
-        tasks.spawn(async move {
-            // Never closed.
-            let _door = doors.acquire().await.ok();
-            let name = format!("trial-{number:06}");
-            client.register(&name, "over the border").await?;
-            let character = client.create_character(WORLD, &name, None).await?.id;
-            audit::give(&operator, character, BEGIN_COINS).await?;
-            let client = match line {
-                Some(line) => client.playing_through(line),
-                None => client,
-            };
-            Ok::<_, Error>((number, client, character))
-        });
+/// They enter and walk until it is over.
+pub(super) async fn set_off(
+    players: Vec<Somebody>,
+    seed: u64,
+    over: &Arc<AtomicBool>,
+    (record, everybody): (&Arc<Record>, &Arc<Vec<CharacterId>>),
+) -> anyhow::Result<JoinSet<Notes>> {
+    let mut walking = JoinSet::new();
+    for (number, client, character) in players {
+        let enter = EnterOptions { world: Some(WORLD.to_owned()), ..EnterOptions::default() };
+        let game = client.enter(character, enter).await?;
+        let pays = (record.clone(), everybody.clone());
+        let walker = Walker::new(number, client, character, seed, over.clone(), pays);
+        walking.spawn(walker.walk(game));
     }
-    let mut all = Vec::new();
-    while let Some(made) = tasks.join_next().await {
-        all.push(made?.context("making accounts")?);
-    }
-    all.sort_by_key(|(number, ..)| *number);
-    Ok(all)
+    Ok(walking)
 }

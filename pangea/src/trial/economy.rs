@@ -20,13 +20,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use pangea_client::{Client, EnterOptions, Error};
-use pangea_world::id::CharacterId;
-use tokio::sync::{Semaphore, watch};
+use pangea_client::EnterOptions;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::cluster::{Cluster, WORLD};
+use super::players::come_in;
 use super::{PATIENCE, WORKERS, processes, say, shown};
 use crate::flags::TrialEconomy;
 use audit::Found;
@@ -36,8 +36,6 @@ use report::Report;
 
 /// Coins that everybody has at first: more than anybody pays.
 pub(super) const BEGIN_COINS: i64 = 1_000_000_000;
-/// Players who come in at the same time.
-const AT_ONCE: usize = 16;
 const SAY_EACH: Duration = Duration::from_secs(5);
 
 /// Measures and prints; fails if a promise did not hold.
@@ -66,19 +64,19 @@ async fn measure(options: &TrialEconomy) -> anyhow::Result<Report> {
 async fn play(options: &TrialEconomy, cluster: &Cluster) -> anyhow::Result<Report> {
     cluster.until_idle(1, PATIENCE).await?;
     say(&format!("{} players come in", options.players));
-    let clients = come_in(options.players, cluster).await?;
+    let players = come_in(options.players, cluster, None).await?;
     let began = Instant::now();
     let common = Arc::new(Common {
         record: Record::default(),
         gathers: watch::Sender::new(Gathers::default()),
-        everybody: clients.iter().map(|(_, character)| *character).collect(),
+        everybody: players.iter().map(|(.., character)| *character).collect(),
         over: AtomicBool::new(false),
     });
     let mut playing = JoinSet::new();
-    for (number, (client, character)) in clients.into_iter().enumerate() {
+    for (number, client, character) in players {
         let enter = EnterOptions { world: Some(WORLD.to_owned()), ..EnterOptions::default() };
         let game = client.enter(character, enter).await?;
-        let player = Player::new(common.clone(), number, client, options.common.seed);
+        let player = Player::new(common.clone(), number as usize, client, options.common.seed);
         playing.spawn(player.play(game));
     }
     say(&format!("they play for {} s", options.common.seconds));
@@ -104,32 +102,6 @@ async fn play(options: &TrialEconomy, cluster: &Cluster) -> anyhow::Result<Repor
     let mut notes = common.record.notes();
     let verdict = found.compare(&notes, BEGIN_COINS);
     Ok(Report::new(options, &mut notes, &found, &verdict, (kills?, took)))
-}
-
-/// Accounts and characters with coins.
-async fn come_in(players: u32, cluster: &Cluster) -> anyhow::Result<Vec<(Client, CharacterId)>> {
-    let doors = Arc::new(Semaphore::new(AT_ONCE));
-    let operator = cluster.operator()?;
-    let mut tasks = JoinSet::new();
-    for number in 0..players {
-        let (client, operator, doors) = (cluster.client.another(), operator.clone(), doors.clone());
-        tasks.spawn(async move {
-            // Never closed.
-            let _door = doors.acquire().await.ok();
-            let name = format!("trial-{number:06}");
-            client.register(&name, "all that glitters").await?;
-            let character = client.create_character(WORLD, &name, None).await?.id;
-            audit::give(&operator, character, BEGIN_COINS).await?;
-            Ok::<_, Error>((number, client, character))
-        });
-    }
-    let mut all = Vec::new();
-    while let Some(made) = tasks.join_next().await {
-        all.push(made?.context("making accounts")?);
-    }
-    // Whatever the order in which they were made: a seed gives the same pairs.
-    all.sort_by_key(|(number, ..)| *number);
-    Ok(all.into_iter().map(|(_, client, character)| (client, character)).collect())
 }
 
 /// Kills the area's server so many times, spread over the time of playing, and ends it; says how often it did.

@@ -11,20 +11,19 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use http::Method;
-use pangea_client::EnterOptions;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::cluster::{Cluster, WORLD};
 use super::crossing::plain;
-use super::crossing::walker::{Notes, Walker};
-use super::crossing::{SIDE_M, come_in};
+use super::crossing::walker::Notes;
+use super::crossing::{SIDE_M, set_off};
 use super::economy::BEGIN_COINS;
 use super::economy::audit::{Found, Verdict};
 use super::economy::record::Record;
 use super::percentile::{percentile, round};
+use super::players::come_in;
 use super::shown::{row, with_ending};
 use super::{PATIENCE, WORKERS, say, shown};
 use crate::flags::TrialMigrate;
@@ -106,17 +105,10 @@ async fn walk(options: &TrialMigrate, cluster: &Cluster) -> anyhow::Result<Repor
     cluster.until_idle(2, PATIENCE).await?;
     say(&format!("{} players come in", options.players));
     let over = Arc::new(AtomicBool::new(false));
-    let mut walking = JoinSet::new();
     let record = Arc::new(Record::default());
     let players = come_in(options.players, cluster, None).await?;
     let everybody = Arc::new(players.iter().map(|(.., character)| *character).collect::<Vec<_>>());
-    for (number, client, character) in players {
-        let enter = EnterOptions { world: Some(WORLD.to_owned()), ..EnterOptions::default() };
-        let game = client.enter(character, enter).await?;
-        let pays = (record.clone(), everybody.clone());
-        let walker = Walker::new(number, client, character, options.common.seed, over.clone(), pays);
-        walking.spawn(walker.walk(game));
-    }
+    let mut walking = set_off(players, options.common.seed, &over, (&record, &everybody)).await?;
     say(&format!("they walk for {} s, and the area moves", options.common.seconds));
     let (began, operator) = (Instant::now(), cluster.operator()?);
     let wish = json!({ "reason": "trial", "area": format!("{WORLD}/0,0..1,1/0") });

@@ -18,6 +18,8 @@ mod handoff_kills;
 mod layers;
 mod ledger;
 mod migration;
+mod migration_kills;
+mod operations;
 mod portal;
 mod resume;
 mod roles;

@@ -8,9 +8,12 @@ use crate::crossing::{PLAIN, Way, walk_to};
 use crate::support::{Cluster, event};
 
 /// One area of 64 m on a plain.
-const ONE: &str = "kind = \"grid\"\nrules = [\"pve\"]\nlayers = 1\nview_m = 30\ncapacity = 16\n\
+pub const ONE: &str = "kind = \"grid\"\nrules = [\"pve\"]\nlayers = 1\nview_m = 30\ncapacity = 16\n\
     [grid]\ncell_m = 64\narea_cells = 1\nspawn = { x = 20.0, y = 20.0 }\n\
     bounds = { x0 = 0, y0 = 0, x1 = 1, y1 = 1 }\n";
+
+/// Its only area.
+pub const AREA: &str = "one/0,0..1,1/0";
 
 /// Two see each other, one of them walks; the area moves twice meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -25,7 +28,7 @@ async fn an_area_moves_under_the_feet_of_its_players() {
     walk_to(&mut walker, &mut way, (30.0, 20.0)).await;
     let before = cluster.serving("one/").await;
     for round in 1..=2u64 {
-        let wish = json!({ "reason": "test", "area": "one/0,0..1,1/0" });
+        let wish = json!({ "reason": "test", "area": AREA });
         let moving = cluster.operate(Method::POST, "/api/data/areas/migrate", wish);
         let walking = async {
             for to in [(40.0, 30.0), (30.0, 40.0), (20.0, 20.0), (40.0, 20.0)] {

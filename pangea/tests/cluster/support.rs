@@ -140,10 +140,16 @@ impl Cluster {
     pub fn role(&self, role: &str) -> Command {
         let log = self.folder.path().join("up.log");
         let log = std::fs::File::options().create(true).append(true).open(log).expect("a log");
-        let mut all = self.wrapper.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_pangea"), role]);
-        let mut command = Command::new(all.next().expect("a program"));
-        command.args(all).current_dir(self.folder.path()).stdin(Stdio::null());
+        let mut command = self.command(&[role]);
         command.stdout(log.try_clone().expect("a log")).stderr(log);
+        command
+    }
+
+    /// A command with these arguments and the cluster's settings.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut all = self.wrapper.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_pangea")]);
+        let mut command = Command::new(all.next().expect("a program"));
+        command.args(all).args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
         for setting in &self.settings {
             command.args(["--set", setting]);
         }

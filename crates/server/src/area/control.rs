@@ -261,6 +261,10 @@ impl Control {
             Body::Seal(seal) => self.to_loop(ToLoop::Seal(seal)).await,
             Body::Invite(invite) => self.to_loop(ToLoop::Invite(invite)).await,
             Body::Freeze(freeze) => self.to_loop(ToLoop::Freeze(freeze)).await,
+            Body::AreaMoved(_) if self.owned.as_ref().is_some_and(|owned| owned.waits) => {
+                let text = "the move of this area was called off: enter again";
+                self.begin_stop(End::Moved, text, "not needed", false).await;
+            }
             Body::AreaMoved(moved) => {
                 if moved.done {
                     tracing::info!("the area has another server");
@@ -291,6 +295,7 @@ impl Control {
             Body::Peers(peers) => self.on_peers(peers).await,
             Body::GoOnReply(reply) => self.to_loop(ToLoop::GoOnReply(reply)).await,
             Body::TicketKeys(keys) => self.keys = load::keys_of(&keys.keys),
+            Body::Drain(drain) if drain.notice => self.to_loop(ToLoop::Notice(drain.text)).await,
             Body::Drain(drain) => self.stop(End::Asked, &drain.text, "drain").await,
             other => tracing::debug!(?other, "a message that is not for an area server"),
         }
@@ -369,7 +374,9 @@ impl Control {
         (owned.waits, owned.epoch) = (false, over.epoch);
         tracing::info!(area = owned.name, epoch = over.epoch, "the area is taken over");
         for mover in &over.characters {
-            if let Ok(character) = CharacterId::from_bytes(&mover.character) {
+            let Ok(character) = CharacterId::from_bytes(&mover.character) else { continue };
+            // Whose client is not here leaves at once: a ticket for it is good no more.
+            if self.admissions.remove_announced(character, mover.epoch).is_none() {
                 self.admissions.grant(character, mover.epoch);
             }
         }

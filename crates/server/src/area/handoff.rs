@@ -119,7 +119,8 @@ impl Area {
     /// It is another's.
     pub fn on_stale(&mut self, at: &CharacterAt) {
         let Some((id, here)) = self.find(&at.character) else { return };
-        if here.epoch <= at.epoch {
+        // Of this very handoff, as an abort.
+        if here.epoch <= at.epoch && here.frozen.is_some_and(|frozen| frozen.0.as_slice() == at.transfer) {
             let refusal =
                 Refusal::new(Code::StaleEpoch, "your character is on another server now: enter again");
             self.drop_character(id, close::STOPPING, Some(refusal));

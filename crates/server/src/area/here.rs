@@ -372,11 +372,12 @@ impl Area {
         self.report(FromLoop::Lost(character));
     }
 
-    /// The character leaves the area; its place is told to central. A frozen one leaves when central has
-    /// decided about it.
+    /// The character leaves the area; its place is told to central. A frozen one, or one of an area that stands
+    /// still, leaves when central has decided about it.
     pub fn leave(&mut self, character: CharacterId, code: u16, reason: Option<Refusal>) {
+        let still = matches!(self.moving, Moving::Frozen { .. }) && code != close::STOPPING;
         let Some(here) = self.here.get_mut(&character) else { return };
-        if here.frozen.is_some() {
+        if here.frozen.is_some() || still && here.in_world {
             here.kicked = Some(reason.unwrap_or_else(|| Refusal::new(Code::SessionEnded, "you have left")));
             return;
         }

@@ -70,6 +70,8 @@ pub enum ToLoop {
     PeerUp(Box<PeerUp>),
     /// A neighbour's server has ended, or another has its ground.
     PeerGone(ServerId),
+    /// The server is to stop: a sentence for all players.
+    Notice(String),
     /// Nobody enters any more; everybody leaves; the state is saved; the loop ends.
     Stop {
         /// Told to the players.

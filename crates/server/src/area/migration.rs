@@ -38,8 +38,8 @@ pub enum Moving {
     Waits,
     /// Asked to stand still: what is under way is waited for until then, ms of the clock.
     Settles { transfer: TransferId, goes: HashSet<CharacterId>, until_ms: u64 },
-    /// Stands still; when central is told again, ms of the clock.
-    Frozen { told: MoveArea, again_ms: u64 },
+    /// Stands still; when central is told again, ms of the clock; whose clients see at the other server.
+    Frozen { told: MoveArea, again_ms: u64, goes: HashSet<CharacterId> },
     /// Another server has it.
     Gone,
 }
@@ -86,7 +86,7 @@ impl Area {
     /// After a step: once nothing is under way any more the area stands still and goes to central.
     pub fn move_on(&mut self) {
         match &mut self.moving {
-            Moving::Frozen { told, again_ms } if *again_ms <= self.now_ms => {
+            Moving::Frozen { told, again_ms, .. } if *again_ms <= self.now_ms => {
                 *again_ms = self.now_ms + AGAIN_MS;
                 let told = told.clone();
                 self.tell(Body::MoveArea(told));
@@ -104,11 +104,6 @@ impl Area {
 
     fn freeze_all(&mut self) {
         let Moving::Settles { transfer, goes, .. } = std::mem::take(&mut self.moving) else { return };
-        let stays = |id: &CharacterId| !goes.contains(id);
-        for id in self.here.keys().copied().filter(stays).collect::<Vec<_>>() {
-            let text = "this place has moved to another server: enter again";
-            self.leave(id, close::STOPPING, Some(Refusal::new(Code::Stopping, text)));
-        }
         let going = self.here.iter().filter(|(_, here)| here.in_world).map(|(id, _)| *id);
         let going: Vec<CharacterId> = going.collect();
         going.iter().for_each(|id| self.shut_borders(*id));
@@ -125,7 +120,7 @@ impl Area {
             );
         }
         self.tell(Body::MoveArea(told.clone()));
-        self.moving = Moving::Frozen { told, again_ms: self.now_ms + AGAIN_MS };
+        self.moving = Moving::Frozen { told, again_ms: self.now_ms + AGAIN_MS, goes };
     }
 
     fn mover(&mut self, id: CharacterId) -> Option<Mover> {
@@ -141,17 +136,23 @@ impl Area {
 
     /// Central has decided; `true`: another server has the area.
     pub fn on_area_moved(&mut self, moved: &AreaMoved) -> bool {
-        match &self.moving {
-            Moving::Frozen { told, .. } if told.transfer == moved.transfer => {}
-            Moving::Settles { transfer, .. } if transfer.0.as_slice() == moved.transfer && !moved.done => {}
-            _ => return false,
-        }
-        if !moved.done {
-            self.moving = Moving::Not;
+        let of_this = match &self.moving {
+            Moving::Frozen { told, .. } => told.transfer == moved.transfer,
+            Moving::Settles { transfer, .. } => transfer.0.as_slice() == moved.transfer && !moved.done,
+            _ => false,
+        };
+        if !of_this {
             return false;
         }
+        let was = std::mem::take(&mut self.moving);
+        let (true, Moving::Frozen { goes, .. }) = (moved.done, was) else { return false };
         self.moving = Moving::Gone;
         for id in self.here.keys().copied().collect::<Vec<_>>() {
+            if !goes.contains(&id) {
+                let text = "this place has moved to another server: enter again";
+                self.drop_character(id, close::STOPPING, Some(Refusal::new(Code::Stopping, text)));
+                continue;
+            }
             let Some(here) = self.here.get(&id) else { continue };
             let (client, epoch) = (here.client, here.epoch + 1);
             self.say(client, &ServerMessage::Switch { epoch });
@@ -196,7 +197,7 @@ impl Area {
         let Mover { character, epoch, stands, record, belongings } = mover;
         let Crossing { x, y, acked } = stands.unwrap_or_default();
         let Some((id, here)) = self.find(&character) else {
-            // Its client went just now: it is where it stood.
+            // Its client is not here, or went just now: it is where it stood.
             return self.tell(Body::Left(Left { character, epoch, x, y, record }));
         };
         (here.epoch, here.record) = (epoch, record);

@@ -175,6 +175,7 @@ impl Loop {
                 ToLoop::Reconnected { epoch } => area.on_reconnected(epoch),
                 ToLoop::PeerUp(up) => area.peer_up(*up),
                 ToLoop::PeerGone(server) => area.peer_gone(server),
+                ToLoop::Notice(text) => self.notice(&text),
                 ToLoop::Stop { text, why, owner } => self.begin_stop(&text, why, owner),
             }
         }
@@ -314,16 +315,20 @@ impl Loop {
         self.area.tell_load(Heartbeat { sent_ms: now_ms, players, tick_us, rss_kib: resident_kib(), peers });
     }
 
+    fn notice(&mut self, text: &str) {
+        let notice = ServerMessage::Notice { code: "stopping".into(), text: text.into() };
+        for slot in 0..self.area.clients.len() {
+            self.area.say(Some(slot), &notice);
+        }
+    }
+
     fn begin_stop(&mut self, text: &str, why: &'static str, owner: bool) {
         if self.stopping.is_some() {
             return;
         }
         let until_ms = self.area.now_ms + STOP_MS;
         self.stopping = Some(Stopping { why, owner, until_ms, saved: false });
-        let notice = ServerMessage::Notice { code: "stopping".into(), text: text.into() };
-        for slot in 0..self.area.clients.len() {
-            self.area.say(Some(slot), &notice);
-        }
+        self.notice(text);
         let everybody: Vec<_> = self.area.here.keys().copied().collect();
         for character in everybody {
             let reason = Some(Refusal::new(Code::Stopping, text));

@@ -10,7 +10,7 @@ use pangea_world::messages::{Belongings, Body, TicketKey, TicketKeys};
 use pangea_world::ticket::{Credential, PublicKey};
 use pangea_world::world::{Kind, OWN_SERVER, World};
 use pangea_world::{Code, Refusal};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::checkpoints::Checkpoints;
 use super::keys::Keys;
@@ -35,6 +35,8 @@ pub struct Core {
     pub(super) started: Instant,
     /// Rung at each change that somebody may wait for: a link, a server's end, a character's leave.
     pub(super) changed: Notify,
+    /// Whether a stop that was announced is due.
+    pub(super) due: watch::Sender<bool>,
     /// Where operations of the ledger wait.
     pub(super) ledger: ledger::Queue,
     state: Mutex<State>,
@@ -65,6 +67,7 @@ impl Core {
             checkpoints,
             started: Instant::now(),
             changed: Notify::new(),
+            due: watch::Sender::new(false),
             ledger: queue,
             state: Mutex::default(),
         });

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pangea_world::id::{AccountId, CharacterId, EnterId, SessionId};
-use pangea_world::messages::{Body, CharacterAt, Kick};
+use pangea_world::messages::{CharacterAt, Kick};
 use pangea_world::{Code, Refusal};
 use ring::digest::{SHA256, digest};
 use tokio::sync::watch;
 
 use super::core::Core;
-use super::handoff;
 use super::join::{self, Want};
 use super::state::{Enter, Seat, Taken};
 use super::wish::{EnterWish, Progress};
+use super::{handoff, migration};
 use crate::{clock, random};
 
 /// How long an ended enter is remembered, so that a repeat gets the same answer.
@@ -53,9 +53,7 @@ impl Core {
                 return Ok((id, known.progress.subscribe()));
             }
         }
-        if state.stopping {
-            return Refusal::err(Code::Stopping, "the server is stopping; try again in a moment");
-        }
+        state.may_enter(Duration::from_secs(self.config.central.no_entry_s))?;
         if state.enters.len() >= ENTERS_MAX {
             return Refusal::err(
                 Code::TooManyRequests,
@@ -143,12 +141,12 @@ impl Core {
             let of_login = |seat: &Seat| {
                 seat.account == account && (seat.session == session || seat.session == SessionId::default())
             };
-            let mut guests = Vec::new();
+            let (mut guests, mut kicks) = (Vec::new(), Vec::new());
             for (area_id, area) in &mut state.areas {
                 let Some(server) = &area.server else { continue };
                 for (character, seat) in area.seats.iter_mut().filter(|(_, seat)| of_login(seat)) {
                     match (&server.sender, seat.taken) {
-                        (Some(sender), _) => drop(sender.send(kick(*character, seat.epoch, why))),
+                        (Some(_), _) => kicks.push(kick(*character, seat.epoch, why)),
                         (None, _) if area.own => continue,
                         (None, Taken::Inside) => guests.push((server.id, *character)),
                         // His ticket lives on; if he still comes, he has no seat and is shown out.
@@ -163,6 +161,9 @@ impl Core {
                     }
                     seat.leaving = Some(Instant::now() + handoff::LET_GO);
                 }
+                for kick in kicks.drain(..) {
+                    let _ = migration::kick(area, kick);
+                }
             }
             guests.into_iter().for_each(|(server, character)| state.show_out(server, character));
         }
@@ -172,9 +173,9 @@ impl Core {
     }
 }
 
-fn kick(character: CharacterId, epoch: u64, why: Code) -> Body {
+fn kick(character: CharacterId, epoch: u64, why: Code) -> Kick {
     let text = if why == Code::Banned { "this account is banned" } else { "this login has ended" };
-    Body::Kick(Kick { character: character.to_vec(), epoch, code: why.to_string(), text: text.to_owned() })
+    Kick { character: character.to_vec(), epoch, code: why.to_string(), text: text.to_owned() }
 }
 
 fn sha256(parts: &[&[u8]]) -> [u8; 32] {

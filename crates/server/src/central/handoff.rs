@@ -17,8 +17,8 @@ use pangea_world::space::Place;
 use pangea_world::{Code, Refusal};
 
 use super::core::Core;
-use super::running;
 use super::state::{Phase, State, Taken, Transfer};
+use super::{migration, running};
 use crate::store::ownership::{self, Swap};
 use crate::store::{Error, Quick, character};
 use crate::{link, random, store};
@@ -71,7 +71,7 @@ pub async fn let_go(
     loop {
         let changed = core.changed.notified();
         let inside = {
-            let state = core.state();
+            let mut state = core.state();
             let entry = state.areas.get(&owner);
             let seat = entry.and_then(|entry| entry.seats.get(&id)).filter(|seat| seat.epoch == epoch);
             let inside = seat.is_some_and(|seat| seat.taken == Taken::Inside);
@@ -88,13 +88,10 @@ pub async fn let_go(
                 return Ok(true);
             }
             if !asked {
-                let sender =
-                    entry.and_then(|entry| entry.server.as_ref()).and_then(|server| server.sender.clone());
                 let text = "this character goes elsewhere".to_owned();
                 let kick = Kick { character: id.to_vec(), epoch, code: Code::SessionEnded.to_string(), text };
-                sender
-                    .ok_or_else(|| Refusal::new(Code::AreaUnavailable, "the area is gone"))?
-                    .send(Body::Kick(kick))?;
+                let gone = || Refusal::new(Code::AreaUnavailable, "the area is gone");
+                migration::kick(state.areas.get_mut(&owner).ok_or_else(gone)?, kick)?;
                 asked = true;
             }
             inside
@@ -426,30 +423,6 @@ pub(super) async fn show(core: &Core, area: AreaId, id: CharacterId, epoch: u64)
 enum Outcome {
     Committed(Option<AreaId>, u64, Option<Vec<u8>>),
     Aborted(u64),
-}
-
-/// The source takes a handoff back.
-pub async fn abort(core: &Arc<Core>, from: AreaId, at: &CharacterAt) {
-    let Some((id, run)) = ids(&at.character, &at.transfer) else { return };
-    core.state().transfers.remove(&run);
-    let (epoch, change) = (at.epoch, TransferId(random::bytes()));
-    let done = core
-        .store
-        .write(move |tx| {
-            Box::pin(async move {
-                ownership::change_owner(tx, id.0, change, &Change::Abort { from, epoch }).await
-            })
-        })
-        .await;
-    let at = |epoch| CharacterAt { character: id.to_vec(), epoch, transfer: run.to_vec() };
-    match done {
-        Ok(changed) => {
-            set_epoch(core, from, id, changed.row.epoch);
-            tell(core, from, Body::Aborted(at(changed.row.epoch)));
-        }
-        Err(refusal) if refusal.code == Code::StaleEpoch => tell(core, from, Body::Stale(at(epoch))),
-        Err(refusal) => tracing::error!(character = %id, %refusal, "a handoff could not be taken back"),
-    }
 }
 
 /// Handoffs whose client never came: the target forgets them; the source goes on as if nothing was.

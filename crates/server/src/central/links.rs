@@ -60,6 +60,12 @@ async fn spawner(core: Arc<Core>, mut link: Accepted) {
             }
             Event::Message(Body::ServerChanged(info)) => server_changed(&core, &name, info).await,
             Event::Message(Body::ServerExited(exited)) => server_exited(&core, &name, &exited).await,
+            Event::Message(Body::Upgraded(answer)) => {
+                let waiting = core.state().upgrades.remove(&answer.request);
+                if let Some((_, reply)) = waiting {
+                    let _ = reply.send(answer);
+                }
+            }
             Event::Message(Body::Allocated(answer)) => {
                 let waiting = {
                     let mut state = core.state();
@@ -82,6 +88,7 @@ async fn spawner(core: Arc<Core>, mut link: Accepted) {
     let mut state = core.state();
     state.spawners.remove(&name);
     state.allocations.retain(|_, (spawner, _)| *spawner != name);
+    state.upgrades.retain(|_, (spawner, _)| *spawner != name);
 }
 
 async fn spawner_hello(core: &Arc<Core>, name: &str, sender: &link::Sender, hello: SpawnerHello) {
@@ -98,7 +105,13 @@ async fn spawner_hello(core: &Arc<Core>, name: &str, sender: &link::Sender, hell
         let dead = state.areas.values().filter_map(lost).collect();
         state.spawners.insert(
             name.to_owned(),
-            Spawner { sender: sender.clone(), capacity: hello.capacity, templates: hello.templates, servers },
+            Spawner {
+                sender: sender.clone(),
+                capacity: hello.capacity,
+                templates: hello.templates,
+                cordoned: hello.cordoned,
+                servers,
+            },
         );
         dead
     };
@@ -320,7 +333,6 @@ async fn area_message(core: &Arc<Core>, sender: &link::Sender, server: ServerId,
         Body::NoShow(at) => handoff::no_show(core, area, &at).await,
         Body::Places(places) => on_places(core, area, places),
         Body::Damaged(at) => handoff::damaged(core, area, &at).await,
-        Body::Abort(at) => handoff::abort(core, area, &at).await,
         Body::CallOff(at) => handoff::call_off(core, area, &at),
         Body::SeesNoMore(at) => handoff::sees_no_more(core, area, &at),
         Body::GoOn(wish) => drop(tokio::spawn(go_on(core.clone(), sender.clone(), area, wish))),

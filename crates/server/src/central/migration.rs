@@ -13,8 +13,8 @@ use futures_util::future::join_all;
 use pangea_world::character::CharacterDoc;
 use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, TransferId};
 use pangea_world::messages::{
-    AreaMoved, Body, FactionSync, Freeze, Granted, Heartbeat, Invite, MoveArea, Mover, Register, StopServer,
-    TakeOver,
+    AreaMoved, Body, FactionSync, Freeze, Granted, Heartbeat, Invite, Kick, MoveArea, Mover, Register,
+    StopServer, TakeOver,
 };
 use pangea_world::ownership::{Change, Owned};
 use pangea_world::space::{AreaName, Place};
@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 use super::core::{Core, template_of};
 use super::join::{self, Want};
 use super::links::goods_of;
-use super::state::{PeerAddress, Phase, Seat, Server, State, Taken, Transfer};
+use super::state::{Area, PeerAddress, Phase, Seat, Server, State, Taken, Transfer};
 use super::wish::EnterWish;
 use super::{handoff, peers, running};
 use crate::link::{self, Accepted};
@@ -38,6 +38,9 @@ const COME: Duration = Duration::from_secs(5);
 /// How long the old server may take from the word to stand still until everything is written.
 const MOVE: Duration = Duration::from_secs(15);
 
+/// How often it is looked whether the other server lives, while its word is waited for.
+const LOOK: Duration = Duration::from_millis(250);
+
 /// How long a server that is not needed any more may take to end by itself, ms.
 const GRACE_MS: u64 = 5_000;
 
@@ -45,6 +48,8 @@ const GRACE_MS: u64 = 5_000;
 pub struct Move {
     /// Its change of owner.
     transfer: TransferId,
+    /// The server that has it.
+    from: ServerId,
     /// The server to which it goes, once one is found.
     server: Option<ServerId>,
     /// The same when it has registered.
@@ -58,6 +63,9 @@ pub struct Move {
     stood_since: Option<Instant>,
     /// Told how it ended, and how long the area stood still here.
     ended: Option<oneshot::Sender<Result<Duration, Refusal>>>,
+    /// Who is to go, said while the area stands still: its server is told that has it afterwards. At most one for
+    /// each seat.
+    kicks: HashMap<CharacterId, Kick>,
 }
 
 /// How a move went.
@@ -122,6 +130,7 @@ fn begin(core: &Core, area: AreaId) -> Result<(AreaName, ServerId, TransferId), 
     let (from, transfer) = (server.id, TransferId(random::bytes()));
     entry.moves = Some(Move {
         transfer,
+        from,
         server: None,
         there: None,
         ready: false,
@@ -129,6 +138,7 @@ fn begin(core: &Core, area: AreaId) -> Result<(AreaName, ServerId, TransferId), 
         deciding: false,
         stood_since: None,
         ended: None,
+        kicks: HashMap::new(),
     });
     Ok((entry.name.clone(), from, transfer))
 }
@@ -161,15 +171,16 @@ async fn carry_out(
     until(core, area, transfer, COME, all).await?;
     let (ended, mut outcome) = oneshot::channel();
     let (goes, inside) = freeze(core, area, transfer, ended)?;
+    let deadline = Instant::now() + MOVE;
     let still = loop {
-        match tokio::time::timeout(MOVE, &mut outcome).await {
+        let why = match tokio::time::timeout(LOOK, &mut outcome).await {
             Ok(Ok(outcome)) => break outcome?,
-            Err(_) if with(core, area, transfer, |moves| moves.deciding)? => {}
-            _ => {
-                let text = "the server that has the area did not hand it over";
-                return Refusal::err(Code::AreaUnavailable, text);
-            }
-        }
+            Err(_) if with(core, area, transfer, |moves| moves.deciding)? => continue,
+            Err(_) if core.state().spawner_of(id).is_none() => "the other server has ended",
+            Err(_) if Instant::now() < deadline => continue,
+            _ => "the server that has the area did not hand it over",
+        };
+        return Refusal::err(Code::AreaUnavailable, why);
     };
     let (players, left) = (goes, inside.saturating_sub(goes));
     let took = began.elapsed();
@@ -280,8 +291,12 @@ fn give_up(core: &Core, area: AreaId, transfer: TransferId) {
     let mut state = core.state();
     let Some(entry) = state.areas.get_mut(&area) else { return };
     let Some(moves) = entry.moves.take_if(|moves| moves.transfer == transfer) else { return };
-    if let Some(sender) = entry.server.as_ref().and_then(|server| server.sender.as_ref()) {
+    let source = entry.server.as_ref().filter(|server| server.id == moves.from);
+    if let Some(sender) = source.and_then(|server| server.sender.as_ref()) {
         let _ = sender.send(Body::AreaMoved(AreaMoved { transfer: transfer.to_vec(), done: false }));
+        for kick in moves.kicks.values() {
+            let _ = sender.send(Body::Kick(kick.clone()));
+        }
         entry.phase.send_if_modified(|phase| {
             let frozen = matches!(phase, Phase::Loading { .. });
             if frozen {
@@ -295,15 +310,35 @@ fn give_up(core: &Core, area: AreaId, transfer: TransferId) {
     core.changed.notify_waiters();
 }
 
-/// The old server has ended: the other one, which owns nothing, ends too.
+/// The old server has ended: the other one, which owns nothing, ends too. If the change of owner is being written,
+/// it may have the area in a moment.
 pub fn cut_off(state: &mut State, area: AreaId) {
-    let moves = state.areas.get_mut(&area).and_then(|entry| entry.moves.take());
+    let moves = state.areas.get_mut(&area).and_then(|entry| entry.moves.take_if(|moves| !moves.deciding));
     if let Some(moves) = moves {
         not_needed(state, &moves);
     }
 }
 
+/// Tells a character's server to let it go; while its area stands still, the one that has it afterwards.
+///
+/// # Errors
+/// If there is no server, or its link takes no more.
+pub fn kick(entry: &mut Area, kick: Kick) -> Result<(), Refusal> {
+    if let Some(moves) = entry.moves.as_mut().filter(|moves| moves.ended.is_some())
+        && let Ok(character) = CharacterId::from_bytes(&kick.character)
+    {
+        moves.kicks.insert(character, kick);
+        return Ok(());
+    }
+    let sender = entry.server.as_ref().and_then(|server| server.sender.as_ref()).ok_or_else(gone)?;
+    Ok(sender.send(Body::Kick(kick))?)
+}
+
+/// By its own link and by its spawner's: either may be away.
 fn not_needed(state: &State, moves: &Move) {
+    if let Some(sender) = moves.there.as_ref().and_then(|there| there.sender.as_ref()) {
+        let _ = sender.send(Body::AreaMoved(AreaMoved { transfer: moves.transfer.to_vec(), done: false }));
+    }
     if let Some(server) = moves.server
         && let Some(spawner) = state.spawner_of(server)
     {
@@ -408,24 +443,42 @@ pub async fn move_area(
     });
     let there = there.ok().flatten();
     let written = match &there {
+        Some(there) if has_ended(core, there) => {
+            Refusal::err(Code::AreaUnavailable, "the other server has ended")
+        }
         Some(there) => write(core, area, (from, there), transfer, &message).await,
         // Called off, or central was started anew: then the store knows whether it was done.
         None => was_done(core, area, from, transfer).await,
     };
-    let _ = with(core, area, transfer, |moves| moves.deciding = false);
+    // What is written is not given up any more.
+    let given_up = || with(core, area, transfer, |moves| moves.deciding = false);
     let done = match written {
         Ok(done) => done,
-        Err(refusal) if refusal.code == Code::StorageBusy => return, // it is said again
+        Err(refusal) if refusal.code == Code::StorageBusy => {
+            let _ = given_up();
+            return; // it is said again
+        }
         Err(refusal) => {
             tracing::warn!(area = %core.name_of(area), %refusal, "an area's move was not written");
+            let _ = given_up();
             end(core, area, transfer, Err(refusal));
             false
         }
     };
     if let (true, Some(there)) = (done, there) {
-        take_over(core, area, there, transfer, message).await;
+        take_over(core, area, there.clone(), transfer, message).await;
+        if has_ended(core, &there) {
+            // While it was written: whoever saw it end knew of no area that it had.
+            running::server_died(core, there.id, "ended as it took over").await;
+        }
     }
     let _ = source.send(Body::AreaMoved(AreaMoved { transfer: transfer.to_vec(), done }));
+}
+
+/// By the word of its spawner.
+fn has_ended(core: &Core, server: &Server) -> bool {
+    let state = core.state();
+    state.spawners.get(&server.spawner).is_some_and(|spawner| !spawner.servers.contains_key(&server.id))
 }
 
 async fn was_done(core: &Core, area: AreaId, from: ServerId, transfer: TransferId) -> Result<bool, Refusal> {
@@ -505,10 +558,16 @@ async fn take_over(core: &Arc<Core>, area: AreaId, there: Server, transfer: Tran
             }
         }
         let (epoch, sender) = (there.epoch, there.sender.clone());
+        // What it said while it waited was not for anybody; its silence is counted from now on.
+        let there = Server { heard: Instant::now(), ..there };
         let old = entry.server.replace(there).map(|server| server.id);
         if let Some(sender) = &sender {
             let over = TakeOver { epoch, pack, lies, spent, characters };
             let _ = sender.send(Body::TakeOver(over));
+            let kicks = entry.moves.iter_mut().flat_map(|moves| moves.kicks.drain());
+            for (_, kick) in kicks {
+                let _ = sender.send(Body::Kick(Kick { epoch: kick.epoch + 1, ..kick }));
+            }
         }
         entry.phase.send_replace(Phase::Ready);
         (old, sender.is_some())
@@ -605,7 +664,7 @@ async fn until<T>(
             return Ok(None);
         }
         // A server's end rings too, if its spawner tells.
-        let _ = tokio::time::timeout(left.min(Duration::from_millis(250)), changed).await;
+        let _ = tokio::time::timeout(left.min(LOOK), changed).await;
     }
 }
 

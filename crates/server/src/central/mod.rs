@@ -8,6 +8,8 @@
 //! | [`wish`] | what is wished, how far it is, what it comes to |
 //! | [`population`] | what runs and who is where |
 //! | `join` | from a wish to a ticket, in one straight line |
+//! | [`closing`] | a stop that is announced |
+//! | [`spawners`] | what operators order of spawners |
 //! | `running` | makes an area run; one server however many ask |
 //! | `handoff` | characters arrive, leave, hand over |
 //! | [`ledger`] | goods, money, quest steps: the queue of their operations |
@@ -19,6 +21,7 @@
 
 pub mod api;
 mod checkpoints;
+pub mod closing;
 pub mod core;
 mod entering;
 mod handoff;
@@ -30,6 +33,7 @@ pub mod migration;
 mod peers;
 pub mod population;
 mod running;
+pub mod spawners;
 mod state;
 mod watchdog;
 pub mod wish;

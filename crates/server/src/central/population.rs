@@ -69,6 +69,10 @@ pub struct ServerStatus {
     pub port: u32,
     /// From spawn to Ready, ms; 0 until then.
     pub ready_ms: u32,
+    /// The file that it was started from; empty if it is not ours.
+    pub program: String,
+    /// The version that it says it is; none until it has an area.
+    pub version: Option<String>,
     /// Resident memory by its own word, KiB; 0 if unknown.
     pub rss_kib: u32,
     /// Its neighbours by its own word, at most a second ago.
@@ -175,7 +179,8 @@ impl Core {
         for (spawner, entry) in &state.spawners {
             for (id, info) in &entry.servers {
                 let area = state.area_of(*id).and_then(|area| state.areas.get(&area));
-                let load = area.and_then(|area| area.server.as_ref()).map(|server| &server.load);
+                let server = area.and_then(|area| area.server.as_ref());
+                let load = server.map(|server| &server.load);
                 status.servers.push(ServerStatus {
                     server: id.to_string(),
                     spawner: spawner.clone(),
@@ -186,6 +191,8 @@ impl Core {
                     pid: info.pid,
                     port: info.port,
                     ready_ms: info.ready_ms,
+                    program: info.program.clone(),
+                    version: server.and_then(|server| server.program.clone()),
                     rss_kib: load.map_or(0, |load| load.rss_kib),
                     peers: load
                         .map_or_else(Vec::new, |load| load.peers.iter().map(PeerStatus::from).collect()),

@@ -363,7 +363,9 @@ pub async fn allocate(
             let (code, text) = if state.spawners.is_empty() {
                 (Code::NoSpawner, "no spawner is connected".to_owned())
             } else {
-                (Code::SpawnerTemplate, format!("no spawner can start servers of the kind «{template}»"))
+                let text =
+                    format!("no spawner that gets new areas can start servers of the kind «{template}»");
+                (Code::SpawnerTemplate, text)
             };
             return Refusal::err(code, text);
         };

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, ServerId, SessionId};
 use pangea_world::messages::{
-    Allocated, Body, CharacterAt, RefusalMessage, ServerInfo, ShowOut, WebTransport,
+    Allocated, Body, CharacterAt, RefusalMessage, ServerInfo, ShowOut, Upgraded, WebTransport,
 };
 use pangea_world::placement::LayerState;
 use pangea_world::space::{AreaName, Ground, Place};
@@ -17,6 +17,7 @@ use pangea_world::world::World;
 use pangea_world::{Code, Refusal, role_key::RoleKey};
 use tokio::sync::{Notify, oneshot, watch};
 
+use super::closing::Closing;
 use super::migration::Move;
 use super::wish::Progress;
 use crate::link;
@@ -37,7 +38,11 @@ pub struct State {
     pub admits: HashMap<EnterId, (AreaId, oneshot::Sender<Result<(), RefusalMessage>>)>,
     pub allocations: HashMap<u64, (String, oneshot::Sender<Allocated>)>,
     pub last_request: u64,
+    /// A stop that was announced.
+    pub closing: Option<Closing>,
     pub stopping: bool,
+    /// Orders that a spawner has not answered: who waits for them.
+    pub upgrades: HashMap<u64, (String, oneshot::Sender<Upgraded>)>,
 }
 
 /// A connected spawner; known from its first SpawnerHello on.
@@ -45,6 +50,8 @@ pub struct Spawner {
     pub sender: link::Sender,
     pub capacity: u32,
     pub templates: Vec<String>,
+    /// It gets no new areas.
+    pub cordoned: bool,
     /// All that run under it. A server that it does not list is dead: it is their witness.
     pub servers: HashMap<ServerId, ServerInfo>,
 }
@@ -357,11 +364,11 @@ impl State {
         }
     }
 
-    /// The connected spawner with a template and most room; of this name, if one is wished.
+    /// The connected spawner with a template and most room that gets new areas; of this name, if one is wished.
     pub fn best_spawner(&self, template: &str, wished: Option<&str>) -> Option<(&String, &Spawner)> {
         let knows = |(name, spawner): &(&String, &Spawner)| {
             let knows = spawner.templates.iter().any(|known| known == template);
-            knows && wished.is_none_or(|wished| wished == *name)
+            knows && !spawner.cordoned && wished.is_none_or(|wished| wished == *name)
         };
         let room = |(_, spawner): &(&String, &Spawner)| {
             let allocated = spawner.servers.values().filter(|server| server.state == "Allocated").count();

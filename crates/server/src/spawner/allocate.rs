@@ -54,6 +54,9 @@ impl Spawner {
         if self.draining || self.stopping {
             return Refusal::err(Code::Stopping, "this spawner starts nothing any more");
         }
+        if self.cordoned {
+            return Refusal::err(Code::SpawnerFull, "this spawner gets no new areas now");
+        }
         let kind = self.kinds.get(&wish.template).ok_or_else(|| {
             Refusal::new(Code::SpawnerTemplate, format!("this spawner knows no kind «{}»", wish.template))
         })?;
@@ -224,6 +227,7 @@ impl Spawner {
             capacity: u32::try_from(self.settings.capacity).unwrap_or(u32::MAX),
             templates: self.kinds.keys().cloned().collect(),
             servers,
+            cordoned: self.cordoned,
         }));
         for ended in std::mem::take(&mut self.ended_before) {
             self.tell(Body::ServerExited(ended));

@@ -12,6 +12,7 @@
 //! | [`kind`] | crashes, pauses, the crash-loop limit |
 //! | [`logs`] | keeps the servers' logs from filling the disk |
 //! | [`ports`] [`process`] [`record`] [`settings`] | what their names say |
+//! | [`upgrade`] | no new areas here; another program for new servers |
 //! | [`sdk`] | the SDK endpoint |
 
 mod allocate;
@@ -24,6 +25,7 @@ mod record;
 pub mod sdk;
 mod server;
 mod settings;
+mod upgrade;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -145,6 +147,11 @@ struct Spawner {
     link_ended: bool,
     /// Whether central was told what runs here; before that nothing else is said.
     introduced: bool,
+    /// What our servers are started from, and another program that is being tried.
+    program: PathBuf,
+    trying: Option<upgrade::Trying>,
+    /// No new areas, but servers are kept ready.
+    cordoned: bool,
     /// No new server, no new area; idle ones are stopped.
     draining: bool,
     /// All servers are being stopped; ends with the last one.
@@ -160,13 +167,13 @@ impl Spawner {
     fn open(start: SpawnerStart) -> anyhow::Result<Opened> {
         let folder = record::Folder::open(&start.data)?;
         let range = ports::Range::parse(&start.config.ports)?;
+        let program = start.program.clone();
         let settings = Arc::new(Settings::new(start)?);
         let (events_tx, events) = mpsc::channel(EVENT_QUEUE);
         let (link, link_events) = link::open(settings.opener());
         let spawner = Self {
             kinds: settings.kinds(),
             settings,
-            folder,
             range,
             servers: BTreeMap::new(),
             waiting: VecDeque::new(),
@@ -176,6 +183,10 @@ impl Spawner {
             link,
             link_ended: false,
             introduced: false,
+            program,
+            trying: None,
+            cordoned: folder.is_cordoned(),
+            folder,
             draining: false,
             stopping: false,
             logs_due: Instant::now(),
@@ -209,6 +220,8 @@ impl Spawner {
             Body::StopServer(stop) => self.stop_server(&stop),
             Body::TicketKeys(keys) => self.set_ticket_keys(&keys),
             Body::ShowOut(show_out) => self.show_out(&show_out),
+            Body::Cordon(cordon) => self.set_cordon(cordon.on),
+            Body::Upgrade(wish) => self.upgrade(&wish),
             Body::Drain(_) => {
                 tracing::info!("draining: no new servers; idle ones stop");
                 self.draining = true;
@@ -219,6 +232,7 @@ impl Spawner {
 
     fn sdk_call(&mut self, server: ServerId, call: sdk::Call) {
         // One whose process has just ended: dropping the call answers it with «unavailable».
+        let id = server;
         let Some(server) = self.servers.get_mut(&server) else { return };
         if server.answer(call, Instant::now(), unix_ms()) {
             tracing::info!(
@@ -228,6 +242,7 @@ impl Spawner {
             if let Some(kind) = self.kinds.get_mut(&server.record.template) {
                 kind.came_up();
             }
+            self.tried_well(id);
         }
     }
 

@@ -165,7 +165,8 @@ impl Spawner {
         }
     }
 
-    fn start(&mut self, name: &str) -> Result<(), Refusal> {
+    /// Starts one more server of a kind.
+    pub(super) fn start(&mut self, name: &str) -> Result<ServerId, Refusal> {
         if self.servers.len() >= self.settings.capacity {
             return Refusal::err(
                 Code::SpawnerFull,
@@ -180,12 +181,12 @@ impl Spawner {
         if started.is_err() {
             self.range.free(ports);
         }
-        started.map_err(|error| {
+        started.map_err(|error: anyhow::Error| {
             Refusal::new(Code::SpawnerTemplate, format!("the kind «{name}» cannot be started: {error:#}"))
         })
     }
 
-    fn start_with(&mut self, name: &str, taken: Taken) -> anyhow::Result<()> {
+    fn start_with(&mut self, name: &str, taken: Taken) -> anyhow::Result<ServerId> {
         let kind = self.kinds.get(name).context("there is no such kind")?;
         let server = ServerId(random::bytes());
         let now = Instant::now();
@@ -204,7 +205,9 @@ impl Spawner {
         if let Some(keys) = &self.ticket_keys {
             state.annotate(super::allocate::TICKET_KEYS, keys);
         }
-        let order = self.settings.order(name, kind, server, taken.ports)?;
+        let order = self.settings.order(name, kind, server, taken.ports, &self.program)?;
+        let program =
+            if kind.is_ours() { self.program.to_string_lossy().into_owned() } else { String::new() };
         let process = Process::start(order, self.on_exit(server))?;
         let record = Record {
             server,
@@ -214,6 +217,7 @@ impl Spawner {
             start_ticks: process.start_ticks,
             ports: taken.ports,
             area: None,
+            program,
             ready_ms: None,
             state,
         };
@@ -230,7 +234,7 @@ impl Spawner {
         let serving = Endpoint::new(server, self.events.clone()).serve(grpc, rest);
         tracing::debug!(%server, template = name, pid = process.pid, port = taken.ports.game, "started");
         self.servers.insert(server, Server::new(record, process, serving, self.settings.clone(), now, now));
-        Ok(())
+        Ok(server)
     }
 
     /// A process has ended: its ports are free again, central is told, a crash counts.
@@ -252,9 +256,14 @@ impl Spawner {
             tracing::warn!(server = %record.server, template = %record.template, how, log = %log.display(), "crashed");
         }
         let area = record.area.map(|area| area.to_vec()).unwrap_or_default();
-        self.tell(Body::ServerExited(ServerExited { server: record.server.to_vec(), how, area }));
+        self.tell(Body::ServerExited(ServerExited {
+            server: record.server.to_vec(),
+            how: how.clone(),
+            area,
+        }));
         // One that ends of its own will before anybody used it would be started again and again.
-        if server.ending != Some(Ending::Asked) && !server.was_used() {
+        let tried = self.tried_in_vain(record.server, &how);
+        if !tried && server.ending != Some(Ending::Asked) && !server.was_used() {
             self.count_crash(&record.template.clone());
         }
     }

@@ -29,11 +29,17 @@ pub struct Record {
     pub ports: Ports,
     /// The area that it was given, for good: a server never gets a second one.
     pub area: Option<AreaId>,
+    /// The file that it was started from, if it is ours; unknown of older ones.
+    #[serde(default)]
+    pub program: String,
     /// From spawn to the first Ready, ms.
     pub ready_ms: Option<u32>,
     /// What the SDK says about it.
     pub state: State,
 }
+
+/// A file in it: no new areas are to come.
+const CORDONED: &str = "cordoned";
 
 /// The folder of records; only one spawner at a time has it.
 #[derive(Debug)]
@@ -106,6 +112,26 @@ impl Folder {
     /// Forgets one; it is no error if it was not there.
     pub fn forget(&self, server: ServerId) {
         let _ = std::fs::remove_file(self.file(server));
+    }
+
+    /// Whether no new areas are to come here.
+    pub fn is_cordoned(&self) -> bool {
+        self.path.join(CORDONED).exists()
+    }
+
+    /// Keeps that none are to come, or are again.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn set_cordon(&self, on: bool) -> std::io::Result<()> {
+        let path = self.path.join(CORDONED);
+        if on {
+            return std::fs::File::create(path).map(drop);
+        }
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn file(&self, server: ServerId) -> PathBuf {

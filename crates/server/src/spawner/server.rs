@@ -234,6 +234,7 @@ impl Server {
             pid: self.record.pid,
             ready_ms: self.record.ready_ms.unwrap_or(0),
             path: self.settings.path(&self.record.template),
+            program: self.record.program.clone(),
         }
     }
 

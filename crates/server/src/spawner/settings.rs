@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -41,6 +41,8 @@ pub struct Settings {
     pub logs: PathBuf,
     /// How much the logs may take.
     pub log_bounds: Bounds,
+    /// The folder whose files may be started instead of this program.
+    pub programs: Option<PathBuf>,
     /// Certificate and key of our servers' game ports, absolute.
     tls: Option<(PathBuf, PathBuf)>,
     start: SpawnerStart,
@@ -86,6 +88,7 @@ impl Settings {
                 .then(|| Duration::from_secs(config.health_timeout_s)),
             logs,
             log_bounds: Bounds { bytes: config.log_max_bytes, ended: config.logs_kept as usize },
+            programs: config.programs.clone(),
             tls,
             start,
         })
@@ -114,7 +117,14 @@ impl Settings {
     ///
     /// # Errors
     /// Never in practice: the line for our own server is always JSON.
-    pub fn order(&self, name: &str, kind: &Kind, server: ServerId, ports: Ports) -> anyhow::Result<Order> {
+    pub fn order(
+        &self,
+        name: &str,
+        kind: &Kind,
+        server: ServerId,
+        ports: Ports,
+        program: &Path,
+    ) -> anyhow::Result<Order> {
         let template = &kind.template;
         let mut environment = vec![("PANGEA_LOG".to_owned(), self.start.log.clone())];
         environment.extend(template.environment.iter().map(|(key, value)| (key.clone(), value.clone())));
@@ -123,7 +133,7 @@ impl Settings {
         let mut command = template.command.clone();
         let mut line = None;
         if kind.is_ours() {
-            command = vec![self.start.program.to_string_lossy().into_owned(), AREA.to_owned()];
+            command = vec![program.to_string_lossy().into_owned(), AREA.to_owned()];
             line = Some(serde_json::to_string(&self.area_start(server))? + "\n");
         } else {
             environment.push(("PORT".to_owned(), ports.game.to_string()));

@@ -46,13 +46,13 @@ pub struct Envelope {
     /// What is said; none for a bare acknowledgement.
     #[prost(
         oneof = "Body",
-        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 60, 61, 62, 63, 64, 70, 71, 72, 73, 74, 80, 81, 82, 90, 91, 92"
+        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 70, 71, 72, 73, 74, 80, 81, 82, 90, 91, 92"
     )]
     pub body: Option<Body>,
 }
 
 /// Every message of every link. Tags 3-7 handshake, 10-29 area → central, 30-49 and 54-58 central → area,
-/// 50-53 spawner → central, 60-64 central → spawner, 70-74 area → chat, 80-82 chat → area, 90-92 between
+/// 50-53 and 59 spawner → central, 60-66 central → spawner, 70-74 area → chat, 80-82 chat → area, 90-92 between
 /// central and chat.
 #[derive(Clone, PartialEq, Oneof)]
 pub enum Body {
@@ -99,9 +99,6 @@ pub enum Body {
     /// The owner hands a character on: the commit point is central's transaction (docs/handoff.md).
     #[prost(message, tag = "18")]
     Commit(Commit),
-    /// The owner takes a handoff back.
-    #[prost(message, tag = "19")]
-    Abort(CharacterAt),
     /// A player asks to go on (G1, G2), or stepped into a portal (K16).
     #[prost(message, tag = "20")]
     GoOn(GoOn),
@@ -225,6 +222,9 @@ pub enum Body {
     /// Answer to [`Body::Allocate`].
     #[prost(message, tag = "53")]
     Allocated(Allocated),
+    /// Answer to [`Body::Upgrade`].
+    #[prost(message, tag = "59")]
+    Upgraded(Upgraded),
 
     /// Give this area an idle server, or start one (O6, O7).
     #[prost(message, tag = "60")]
@@ -241,6 +241,12 @@ pub enum Body {
     /// These are not to be in a third-party server any more.
     #[prost(message, tag = "64")]
     ShowOut(ShowOut),
+    /// No new areas, or again; answered by a [`Body::SpawnerHello`].
+    #[prost(message, tag = "65")]
+    Cordon(Cordon),
+    /// Start another program from now on; answered by [`Body::Upgraded`].
+    #[prost(message, tag = "66")]
+    Upgrade(Upgrade),
 
     /// Lines of this channel are wanted here, from a number on.
     #[prost(message, tag = "70")]

@@ -37,6 +37,9 @@ pub struct SpawnerHello {
     /// All that run (or were adopted).
     #[prost(message, repeated, tag = "4")]
     pub servers: Vec<ServerInfo>,
+    /// It is to get no new areas.
+    #[prost(bool, tag = "5")]
+    pub cordoned: bool,
 }
 
 /// One server under a spawner.
@@ -75,6 +78,9 @@ pub struct ServerInfo {
     /// Path of its WebSocket, e.g. `/play`; the client's address ends with it.
     #[prost(string, tag = "11")]
     pub path: String,
+    /// The file that it was started from, if it is ours.
+    #[prost(string, tag = "12")]
+    pub program: String,
 }
 
 /// A server's process has ended.
@@ -166,4 +172,40 @@ pub struct Drain {
     /// A sentence told to the players.
     #[prost(string, tag = "1")]
     pub text: String,
+    /// Only that is done now: it is told to them.
+    #[prost(bool, tag = "2")]
+    pub notice: bool,
+}
+
+/// Whether a spawner gets new areas.
+#[derive(Clone, PartialEq, Message)]
+pub struct Cordon {
+    /// It gets none.
+    #[prost(bool, tag = "1")]
+    pub on: bool,
+}
+
+/// New servers of ours are to be of another program.
+#[derive(Clone, PartialEq, Message)]
+pub struct Upgrade {
+    /// Chosen by central.
+    #[prost(uint64, tag = "1")]
+    pub request: u64,
+    /// A file on the spawner's machine.
+    #[prost(string, tag = "2")]
+    pub program: String,
+}
+
+/// What became of an [`Upgrade`].
+#[derive(Clone, PartialEq, Message)]
+pub struct Upgraded {
+    /// From it.
+    #[prost(uint64, tag = "1")]
+    pub request: u64,
+    /// The program of new servers from now on.
+    #[prost(string, tag = "2")]
+    pub program: String,
+    /// Why it is the one before.
+    #[prost(message, optional, tag = "3")]
+    pub refused: Option<RefusalMessage>,
 }

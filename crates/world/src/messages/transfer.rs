@@ -196,7 +196,7 @@ pub struct Freeze {
     /// The change of owner that its [`MoveArea`] shall name.
     #[prost(bytes = "vec", tag = "1")]
     pub transfer: Vec<u8>,
-    /// Whose clients see at the other server, 16 bytes each: they go along. All others leave first.
+    /// Whose clients see at the other server, 16 bytes each: they are steered there. All others enter anew.
     #[prost(bytes = "vec", repeated, tag = "2")]
     pub goes: Vec<Vec<u8>>,
 }

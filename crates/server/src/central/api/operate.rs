@@ -1,7 +1,10 @@
-//! What operators do with running areas.
+//! What operators do with what runs: areas move, spawners get no new ones or another program, everything stops.
+
+use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use pangea_world::{Code, Refusal};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,7 +13,9 @@ use super::State as Shared;
 use super::amend::{note, reason};
 use super::answer::{Answer, Failure, Read};
 use super::data::Operator;
+use crate::central::closing;
 use crate::central::migration;
+use crate::central::spawners::SpawnerStatus;
 use crate::store::audit;
 
 /// Which area goes where.
@@ -60,13 +65,7 @@ pub async fn migrate(
     let area = area.ok_or_else(|| Refusal::new(Code::NotFound, format!("«{}» does not run", wish.area)))?;
     let moved = migration::migrate(&api.core, area, wish.spawner.as_deref()).await?;
     let detail = format!("{why}: from {} to {}, {} players", moved.from, moved.to, moved.players);
-    let target = moved.area.clone();
-    api.store
-        .write(move |connection| {
-            let (target, detail) = (target.clone(), detail.clone());
-            Box::pin(async move { audit::append(connection, note("area_migrated", &target, &detail)).await })
-        })
-        .await?;
+    noted(&api, "area_migrated", &moved.area, &detail).await?;
     Ok(Json(MigrateAnswer {
         area: moved.area,
         from: moved.from.to_string(),
@@ -77,4 +76,130 @@ pub async fn migrate(
         still_ms: moved.still.as_secs_f64() * 1e3,
         took_ms: moved.took.as_secs_f64() * 1e3,
     }))
+}
+
+/// Writes it to the audit log.
+async fn noted(api: &Shared, action: &'static str, target: &str, detail: &str) -> Result<(), Refusal> {
+    let (target, detail) = (target.to_owned(), detail.to_owned());
+    api.store
+        .write(move |connection| {
+            let (target, detail) = (target.clone(), detail.clone());
+            Box::pin(async move { audit::append(connection, note(action, &target, &detail)).await })
+        })
+        .await
+}
+
+/// The spawners that are connected.
+#[derive(Serialize, ToSchema)]
+pub struct SpawnersData {
+    /// By name.
+    spawners: Vec<SpawnerStatus>,
+}
+
+/// Which spawners are connected, and whether they get new areas.
+#[utoipa::path(get, path = "/api/data/spawners", tag = "data", security(("operator" = [])),
+    responses((status = 200, body = SpawnersData), (status = "default", body = Failure)))]
+pub async fn spawners(State(api): State<Shared>, _: Operator) -> Json<SpawnersData> {
+    Json(SpawnersData { spawners: api.core.spawners() })
+}
+
+/// Whether a spawner gets new areas.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CordonWish {
+    /// Why, for the audit log.
+    reason: String,
+    /// It gets none; what it has stays.
+    on: bool,
+}
+
+/// Keeps new areas away from a spawner, or lets them come again. The spawner keeps it over its restarts.
+#[utoipa::path(put, path = "/api/data/spawners/{name}/cordon", tag = "data", security(("operator" = [])),
+    params(("name" = String, Path, description = "The spawner's name")), request_body = CordonWish,
+    responses((status = 204), (status = "default", body = Failure)))]
+pub async fn cordon(
+    State(api): State<Shared>,
+    _: Operator,
+    Path(name): Path<String>,
+    Read(wish): Read<CordonWish>,
+) -> Answer<StatusCode> {
+    let why = reason(&wish.reason)?;
+    api.core.cordon(&name, wish.on).await?;
+    noted(&api, if wish.on { "spawner_cordoned" } else { "spawner_uncordoned" }, &name, &why).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Another program for a spawner's game servers.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpgradeWish {
+    /// Why, for the audit log.
+    reason: String,
+    /// A file on the spawner's machine, in its folder of programs (`spawner.programs`).
+    program: String,
+}
+
+/// What new game servers are started from.
+#[derive(Serialize, ToSchema)]
+pub struct UpgradeAnswer {
+    /// The file, without links.
+    program: String,
+}
+
+/// New game servers of a spawner are started from another program, once one of them was ready; idle ones are
+/// replaced. What runs goes over with `/api/data/areas/migrate`.
+#[utoipa::path(post, path = "/api/data/spawners/{name}/upgrade", tag = "data", security(("operator" = [])),
+    params(("name" = String, Path, description = "The spawner's name")), request_body = UpgradeWish,
+    responses((status = 200, body = UpgradeAnswer), (status = "default", body = Failure)))]
+pub async fn upgrade(
+    State(api): State<Shared>,
+    _: Operator,
+    Path(name): Path<String>,
+    Read(wish): Read<UpgradeWish>,
+) -> Answer<Json<UpgradeAnswer>> {
+    let why = reason(&wish.reason)?;
+    let program = api.core.upgrade(&name, &wish.program).await?;
+    noted(&api, "spawner_upgraded", &name, &format!("{why}: {program}")).await?;
+    Ok(Json(UpgradeAnswer { program }))
+}
+
+/// A stop of everything.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StopWish {
+    /// Why, for the audit log.
+    reason: String,
+    /// In so many seconds, at most a week.
+    in_s: u64,
+    /// A sentence for the players; may be empty.
+    #[serde(default)]
+    text: String,
+}
+
+/// Stops everything in a while: the players are told how long it is until then, shortly before nobody enters any
+/// more, then everything is saved. Takes the place of a stop that was ordered before.
+#[utoipa::path(post, path = "/api/data/stop", tag = "data", security(("operator" = [])),
+    request_body = StopWish,
+    responses((status = 204), (status = "default", body = Failure)))]
+pub async fn stop(State(api): State<Shared>, _: Operator, Read(wish): Read<StopWish>) -> Answer<StatusCode> {
+    let (why, wait) = (reason(&wish.reason)?, Duration::from_secs(wish.in_s));
+    if wait > closing::LONGEST || wish.text.len() > MOST_TEXT {
+        let text = format!("a stop is at most a week away, and its text has at most {MOST_TEXT} bytes");
+        return Err(Refusal::new(Code::BadRequest, text).into());
+    }
+    noted(&api, "stop_ordered", "all", &format!("{why}: in {} s", wish.in_s)).await?;
+    api.core.stop_in(wait, &wish.text);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Longest text of a stop, bytes.
+const MOST_TEXT: usize = 400;
+
+/// Calls a stop off that was ordered.
+#[utoipa::path(delete, path = "/api/data/stop", tag = "data", security(("operator" = [])),
+    responses((status = 204), (status = "default", body = Failure)))]
+pub async fn stop_not(State(api): State<Shared>, _: Operator) -> Answer<StatusCode> {
+    api.core.stop_not()?;
+    noted(&api, "stop_called_off", "all", "").await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -1,0 +1,143 @@
+//! The figures of crashes, and which promises did not hold.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::super::economy::audit::Verdict;
+use super::super::economy::record::Notes;
+use super::super::percentile::{percentile, round};
+use super::super::shown::{row, with_ending};
+use super::Kill;
+use crate::flags::TrialCrash;
+
+/// Players who did not come back of whom it is said why.
+const MOST_TOLD: usize = 3;
+
+/// Kills of one role.
+#[derive(Debug, Serialize)]
+pub(super) struct OfRole {
+    kills: usize,
+    recovery_ms_p50: f64,
+    recovery_ms_max: f64,
+}
+
+/// The figures as they are printed.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    trial: &'static str,
+    players: u32,
+    seed: u64,
+    seconds: f64,
+    kills: usize,
+    by_role: BTreeMap<&'static str, OfRole>,
+    /// From a kill until the last player was answered what he asked for after it.
+    recovery_ms_p50: f64,
+    recovery_ms_p99: f64,
+    recovery_ms_max: f64,
+    operations_asked: u64,
+    operations_acknowledged: u64,
+    /// Done according to central's journal.
+    operations_committed: u64,
+    /// Acknowledged, but not in the journal; and in the journal more than once.
+    operations_lost: u64,
+    operations_doubled: u64,
+    /// Nobody was told what became of them.
+    operations_unknown: u64,
+    /// Connections that were lost.
+    reconnects: u64,
+    /// Players who did not come back, and kills after which not all played again.
+    players_stranded: usize,
+    /// Of all accounts and the bank: must be 0.
+    money_sum: i64,
+    /// Promises that did not hold; empty is good.
+    pub(super) broken: Vec<String>,
+}
+
+impl Report {
+    pub(super) fn new(
+        options: &TrialCrash,
+        kills: &[Kill],
+        notes: &Notes,
+        verdict: &Verdict,
+        took: Duration,
+    ) -> Self {
+        let mut broken = verdict.broken();
+        let never = kills.iter().filter(|kill| kill.recovery.is_none()).count();
+        let stranded = notes.gone.len().max(never);
+        if stranded > 0 {
+            let some = notes.gone.iter().take(MOST_TOLD).map(String::as_str).collect::<Vec<_>>().join("; ");
+            broken.push(format!("{stranded} players did not play again: {some}"));
+        }
+        if verdict.committed == 0 {
+            broken.push("nothing was done".to_owned());
+        }
+        let ms = |kill: &Kill| kill.recovery.map(|took| took.as_secs_f64() * 1e3);
+        let mut all: Vec<f64> = kills.iter().filter_map(ms).collect();
+        let mut of_role: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
+        for kill in kills {
+            of_role.entry(kill.role).or_default().extend(ms(kill));
+        }
+        let by_role = of_role.into_iter().map(|(role, mut took)| {
+            let (p50, most) = (percentile(&mut took, 0.5), percentile(&mut took, 1.0));
+            (role, OfRole { kills: took.len(), recovery_ms_p50: p50, recovery_ms_max: most })
+        });
+        Self {
+            trial: "crash",
+            players: options.players,
+            seed: options.seed,
+            seconds: round(took.as_secs_f64()),
+            kills: kills.len(),
+            by_role: by_role.collect(),
+            recovery_ms_p50: percentile(&mut all, 0.5),
+            recovery_ms_p99: percentile(&mut all, 0.99),
+            recovery_ms_max: percentile(&mut all, 1.0),
+            operations_asked: notes.deeds.values().map(|known| u64::from(known.asked)).sum(),
+            operations_acknowledged: notes.deeds.values().filter(|known| known.done).count() as u64,
+            operations_committed: verdict.committed,
+            operations_lost: verdict.lost,
+            operations_doubled: verdict.doubled,
+            operations_unknown: notes.unknown,
+            reconnects: notes.losses,
+            players_stranded: stranded,
+            money_sum: verdict.money_sum,
+            broken,
+        }
+    }
+
+    /// For people.
+    pub(super) fn table(&self) -> String {
+        let mut rows = vec![
+            row("players", self.players, &format!("for {:.0} s; seed {}", self.seconds, self.seed)),
+            row("kills", self.kills, &format!("{} connections lost", self.reconnects)),
+            row(
+                "all play again",
+                format!(
+                    "{:.0} / {:.0} / {:.0} ms",
+                    self.recovery_ms_p50, self.recovery_ms_p99, self.recovery_ms_max
+                ),
+                "p50 / p99 / most after a kill",
+            ),
+        ];
+        for (role, of) in &self.by_role {
+            let took = format!("{:.0} / {:.0} ms", of.recovery_ms_p50, of.recovery_ms_max);
+            rows.push(row(&format!("· {role}"), took, &format!("p50 / most of {} kills", of.kills)));
+        }
+        rows.extend([
+            row(
+                "operations",
+                format!("{} done", self.operations_committed),
+                &format!(
+                    "{} acknowledged, {} unknown",
+                    self.operations_acknowledged, self.operations_unknown
+                ),
+            ),
+            row("lost", self.operations_lost, "acknowledged, but not done; must be 0"),
+            row("doubled", self.operations_doubled, "must be 0"),
+            row("stranded", self.players_stranded, "players who did not come back; must be 0"),
+            row("all money", self.money_sum, "of players and the bank; must be 0"),
+        ]);
+        with_ending(&rows, &self.broken)
+    }
+}

@@ -1,0 +1,152 @@
+//! What operators do with a running cluster by the command line: a stop that is announced, cordons, an upgrade
+//! (D.9, D.10, L.9; scenario 14).
+
+use std::path::Path;
+use std::process::Output;
+
+use http::Method;
+use pangea_client::{EnterOptions, Event, Game};
+use pangea_world::Code;
+
+use crate::crossing::{PLAIN, Way, take, until, walk_to};
+use crate::migration::{AREA, ONE};
+use crate::support::{Cluster, event};
+
+/// A command with the cluster's settings, and what it says.
+async fn pangea(cluster: &Cluster, arguments: &[&str]) -> Output {
+    let mut command = cluster.command(arguments);
+    tokio::task::spawn_blocking(move || command.output().expect("it starts")).await.unwrap()
+}
+
+/// The same, which must succeed.
+async fn done(cluster: &Cluster, arguments: &[&str]) -> String {
+    let output = pangea(cluster, arguments).await;
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{arguments:?}: {said}\n{}", cluster.log());
+    said
+}
+
+async fn told(game: &mut Game, what: &str) -> String {
+    event(game, what, |event, _| match event {
+        Event::Notice { code, text } if code == "stopping" && text.contains(what) => Some(text.clone()),
+        _ => None,
+    })
+    .await
+}
+
+/// Scenario 14: everybody is told, can go on until then, nobody enters shortly before; then all is saved, exit 0,
+/// and the next start has it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_announced_stop_counts_down_and_loses_nothing() {
+    let mut cluster = Cluster::with_worlds(&[("one", ONE)], &[PLAIN, "central.no_entry_s=3600"]).await;
+    let (client, character) = cluster.player("Ada", "one", None).await;
+    let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
+    done(&cluster, &["stop", "--in", "1h", "--text", "a new disk"]).await;
+    assert_eq!(told(&mut game, "1 hour").await, "the server stops in 1 hour: a new disk");
+    let (late, late_character) = cluster.player("Late", "one", None).await;
+    let refused =
+        late.enter(late_character, EnterOptions::default()).await.err().map(|error| error.kind().to_owned());
+    assert_eq!(refused.as_deref(), Some(Code::Stopping.as_str()), "shortly before nobody enters");
+    done(&cluster, &["stop", "--cancel"]).await;
+    told(&mut game, "called off").await;
+    assert!(!pangea(&cluster, &["stop", "--cancel"]).await.status.success(), "there is nothing to call off");
+    late.enter(late_character, EnterOptions::default()).await.expect("he may enter").leave().await;
+    done(&cluster, &["stop", "--in", "4s", "--text", "a new disk"]).await;
+    told(&mut game, "4 seconds").await;
+    // What he does after he was told counts.
+    let mut way = Way::default();
+    walk_to(&mut game, &mut way, (26.0, 20.0)).await;
+    let stood = game.me().unwrap().clone();
+    told(&mut game, "1 second").await;
+    let status = cluster.ended().await;
+    assert!(status.success(), "{status}\n{}", cluster.log());
+    cluster.run().await;
+    let again = cluster.client();
+    again.login("Ada", "correct horse battery").await.unwrap();
+    let mut game = again.enter(character, EnterOptions::default()).await.unwrap();
+    until(&mut game, &mut way, "he is there", |game, _| game.me().is_some()).await;
+    let found = game.me().unwrap();
+    assert_eq!((found.x_cm, found.y_cm), (stood.x_cm, stood.y_cm), "no roll-back");
+}
+
+/// A cordoned spawner gets no new area, keeps what it has, and is cordoned still after a kill of everything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cordon_keeps_new_areas_away_until_it_is_taken_back() {
+    let mut cluster = Cluster::with_worlds(&[("one", ONE), ("two", ONE)], &[PLAIN]).await;
+    let (client, character) = cluster.player("Ada", "one", None).await;
+    let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
+    done(&cluster, &["node", "cordon", "local"]).await;
+    assert!(done(&cluster, &["node", "areas"]).await.contains("cordoned"));
+    let refuses = async |cluster: &Cluster, name: &str| {
+        let (client, character) = cluster.player(name, "two", None).await;
+        let refused = client.enter(character, EnterOptions::default()).await.err();
+        assert_eq!(
+            refused.map(|error| error.kind().to_owned()).as_deref(),
+            Some(Code::SpawnerTemplate.as_str())
+        );
+    };
+    refuses(&cluster, "Bob").await;
+    take(&mut game, &mut Way::default()).await;
+    cluster.kill();
+    cluster.run().await;
+    refuses(&cluster, "Carl").await;
+    assert!(!pangea(&cluster, &["node", "cordon", "nobody"]).await.status.success());
+    done(&cluster, &["node", "uncordon", "local"]).await;
+    let (client, character) = cluster.player("Dora", "two", None).await;
+    client.enter(character, EnterOptions::default()).await.expect("a new area").leave().await;
+}
+
+/// The file from which the process that has the area was started.
+async fn runs(cluster: &Cluster) -> std::path::PathBuf {
+    let pid = cluster.serving(AREA).await[0]["pid"].as_u64().unwrap();
+    std::fs::read_link(format!("/proc/{pid}/exe")).unwrap()
+}
+
+/// L.9: game servers of another program take everything over while it is played; one that cannot run changes
+/// nothing; none outside the folder of programs is started.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upgrade_moves_everything_to_another_program() {
+    let mut cluster = Cluster::prepare(&[("one", ONE)], &[PLAIN]);
+    let releases = cluster.folder.path().join("releases");
+    std::fs::create_dir(&releases).unwrap();
+    let (new, broken) = (releases.join("pangea-next"), releases.join("broken"));
+    let ours = Path::new(env!("CARGO_BIN_EXE_pangea")).canonicalize().unwrap();
+    std::fs::copy(&ours, &new).unwrap();
+    std::fs::copy("/bin/false", &broken).unwrap();
+    cluster.set(&format!("spawner.programs={}", releases.display()));
+    cluster.run().await;
+    let (client, character) = cluster.player("Ada", "one", None).await;
+    let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
+    let mut way = Way::default();
+    walk_to(&mut game, &mut way, (30.0, 20.0)).await;
+    for bad in [&broken, &ours] {
+        let output = pangea(&cluster, &["upgrade", "--binary", bad.to_str().unwrap()]).await;
+        assert!(!output.status.success(), "{}", bad.display());
+        assert_eq!(runs(&cluster).await, ours);
+    }
+    let arguments = ["upgrade", "--binary", new.to_str().unwrap()];
+    let upgrading = done(&cluster, &arguments);
+    let walking = async {
+        for to in [(40.0, 30.0), (30.0, 40.0), (20.0, 20.0)] {
+            walk_to(&mut game, &mut way, to).await;
+        }
+    };
+    let (said, ()) = tokio::join!(upgrading, walking);
+    assert!(said.contains("1 of 1 areas have gone over"), "{said}");
+    until(&mut game, &mut way, "the other server", |_, way| way.crossed.len() == 1).await;
+    assert_eq!(way.lost, 0, "{way:?}");
+    let new = new.canonicalize().unwrap();
+    assert_eq!(runs(&cluster).await, new);
+    cluster
+        .until("all servers are of the new program", || async {
+            let servers = cluster.servers().await;
+            servers.iter().all(|server| server["program"] == new.to_str().unwrap())
+        })
+        .await;
+    // Who comes next gets one of these too.
+    assert!(done(&cluster, &arguments).await.contains("0 of 0"));
+    let answer = cluster.operator(Method::GET, "/api/data/spawners").await.unwrap();
+    assert_eq!(answer["spawners"][0]["areas"], 1);
+    game.leave().await;
+}
