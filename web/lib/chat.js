@@ -20,6 +20,8 @@ const MOST_OPEN = 16;
 const MOST_LOCAL = 256;
 /** Channels whose last line is remembered. */
 const MOST_MARKS = 64;
+/** What a server may tell before it plays. */
+const MOST_EARLY = 64;
 /** Most lines of one answer to a {@link Chat.read}. */
 const MOST_READ = 100;
 
@@ -131,6 +133,14 @@ export class Chat extends Emitter {
     });
     const again = [...this.open.values()].filter(({ command }) => !command).map(({ message }) => message);
     connection.send({ type: "heard", marks }, ...again);
+    for (const message of connection.early.splice(0)) this.took(message);
+  }
+
+  /** From a server that may not be the one that plays. @param {Connection} connection @param {Lines | ChannelAt} message */
+  tookFrom(connection, message) {
+    if (connection === this.world.live) this.took(message);
+    // It plays in a moment; of a server that played the next one tells the same again.
+    else if (!connection.moved && connection.early.length < MOST_EARLY) connection.early.push(message);
   }
 
   /** @param {Lines | Said | ChannelAt} message */

@@ -241,8 +241,10 @@ export class World extends Emitter {
       }
       return;
     }
-    // What was said nearby, or what became of one's words, is no less true if another server plays meanwhile.
+    // News, what was said nearby, what became of one's words: no less true if another server plays meanwhile.
+    if (message.type === "social") return this.notice(message.text);
     if (message.type === "said" || (message.type === "lines" && message.kind === 0)) return this.chat.took(message);
+    if (message.type === "lines" || message.type === "channel") return this.chat.tookFrom(connection, message);
     if (connection === this.coming) {
       if (message.type === "steer" || (message.type === "welcome" && message.steering)) take(this, connection);
       return;
@@ -263,8 +265,6 @@ export class World extends Emitter {
       case "refused": return this.emit("refused", new Refusal(message.code, message.text));
       case "progress": return this.emit("progress", { state: message.state, position: message.position });
       case "notice": return this.emit("notice", { type: "server", code: message.code, text: message.text });
-      case "social": return this.notice(message.text);
-      case "lines": case "channel": return this.chat.took(message);
       case "steer": return this.chat.begin(connection);
       case "follow": return offer(this, message);
       case "beside": return see(this, message);

@@ -61,13 +61,15 @@ test("after a lost connection what was missed is told, and what waits is said ag
   one.end(1006);
   const later = world.chat.whisper("Bob", "and you?");
   await until(() => sockets.length === 2);
-  sockets[1].accept().tell(welcome(), whole(130, 0));
+  sockets[1].accept().tell(welcome(), { type: "channel", kind: AREA, log: 6n, seq: 2 }, whole(130, 0));
+  await until(() => world.state === "in");
   const sent = sockets[1].sent.filter((m) => m.type === "heard" || m.type === "say");
   assert.deepEqual(sent, [
     { type: "heard", marks: [{ kind: FACTION, log: 4n, seq: 11 }] },
     { type: "say", kind: FACTION, id: BigInt(id), to: "", text: "anybody there?" },
     { type: "say", kind: WHISPER, id: BigInt(later), to: "Bob", text: "and you?" },
   ]);
+  assert.ok(world.chat.inside.has("area"), "what came with the welcome is not lost");
   sockets[1].tell(lines(FACTION, 4n, [line(12)]));
   assert.deepEqual(told, ["faction: line 11", "faction: line 12"]);
 });
@@ -125,6 +127,7 @@ test("a command is never given twice, and a flood waits", async () => {
   world.chat.say("local", "/recall");
   await until(() => sockets.length === 2);
   sockets[1].accept().tell(welcome(), whole(130, 0));
+  await until(() => world.state === "in");
   assert.ok(!sockets[1].sent.some((m) => m.type === "say" && m.text.startsWith("/")));
 });
 

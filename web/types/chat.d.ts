@@ -52,6 +52,8 @@ export class Chat extends Emitter<ChatEvents> {
     answer(id: number, refusal: Refusal | null): void;
     /** This connection steers from now on. @param {Connection} connection */
     begin(connection: Connection): void;
+    /** From a server that may not be the one that plays. @param {Connection} connection @param {Lines | ChannelAt} message */
+    tookFrom(connection: Connection, message: Lines | ChannelAt): void;
     /** @param {Lines | Said | ChannelAt} message */
     took(message: Lines | Said | ChannelAt): void;
     /** @param {ChannelKind} kind @param {Lines} lines */
@@ -140,6 +142,6 @@ import type { ChannelKind } from "./chat_frames.js";
 import { Refusal } from "./refusal.js";
 import type { Connection } from "./connection.js";
 import type { Lines } from "./chat_frames.js";
-import type { Said } from "./chat_frames.js";
 import type { ChannelAt } from "./chat_frames.js";
+import type { Said } from "./chat_frames.js";
 import type { Say } from "./chat_frames.js";
