@@ -2,7 +2,7 @@
 //! restored; nobody is in two places or in none (docs/handoff.md).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::Method;
@@ -28,6 +28,7 @@ struct Playing {
     character: CharacterId,
     over: Arc<AtomicBool>,
     lost: Arc<AtomicU32>,
+    updates: Arc<AtomicU64>,
     task: JoinHandle<Option<Game>>,
 }
 
@@ -35,9 +36,9 @@ impl Playing {
     async fn new(cluster: &Cluster, name: &str) -> Self {
         let (client, character) = cluster.player(name, "one", None).await;
         let game = client.enter(character, EnterOptions::default()).await.unwrap();
-        let (over, lost) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
-        let task = tokio::spawn(play(game, over.clone(), lost.clone()));
-        Self { client, character, over, lost, task }
+        let (over, lost, updates) = <(Arc<AtomicBool>, Arc<AtomicU32>, Arc<AtomicU64>)>::default();
+        let task = tokio::spawn(play(game, over.clone(), lost.clone(), updates.clone()));
+        Self { client, character, over, lost, updates, task }
     }
 
     /// Whoever was thrown out enters anew; and walks.
@@ -57,13 +58,19 @@ impl Playing {
 }
 
 /// `None`: it ended.
-async fn play(mut game: Game, over: Arc<AtomicBool>, lost: Arc<AtomicU32>) -> Option<Game> {
+async fn play(
+    mut game: Game,
+    over: Arc<AtomicBool>,
+    lost: Arc<AtomicU32>,
+    updates: Arc<AtomicU64>,
+) -> Option<Game> {
     let mut step = tokio::time::interval(Duration::from_millis(50));
     let mut n = 0;
     while !over.load(Ordering::Relaxed) {
         tokio::select! {
             event = game.next_event() => match event? {
                 Event::Lost => drop(lost.fetch_add(1, Ordering::Relaxed)),
+                Event::Updated { .. } => drop(updates.fetch_add(1, Ordering::Relaxed)),
                 Event::Ended(_) => return None,
                 _ => {}
             },
@@ -134,6 +141,19 @@ async fn told_to_stand_still(cluster: &Cluster) {
             status.is_ok_and(|status| status["areas"] == 0)
         })
         .await;
+}
+
+/// Waits until a player who walks is shown nothing new for so long that his area cannot be in play.
+async fn stands_still(player: &Playing) {
+    let mut before = u64::MAX;
+    loop {
+        let now = player.updates.load(Ordering::Relaxed);
+        if now == before {
+            return;
+        }
+        before = now;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 /// Up to where the other server is ready and sees the player, and the area plays.
@@ -222,12 +242,15 @@ async fn the_target_dies_as_the_source_is_to_stand_still() {
     settled(&cluster, 1).await;
 }
 
+/// Central is stopped first: so the area stands still, and its word is not heard before central dies.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn central_dies_as_the_source_is_to_stand_still() {
+async fn central_dies_as_the_source_stands_still() {
     let (mut cluster, player, source, answer) = held().await;
+    signal(cluster.pid(), "STOP");
+    signal(source, "CONT");
+    stands_still(&player).await;
     cluster.kill();
     let _ = answer.await;
-    signal(source, "CONT");
     cluster.run().await;
     cluster.until("the area is adopted", || async { cluster.serving(AREA).await.len() == 1 }).await;
     let lost = player.lost.clone();
@@ -276,7 +299,7 @@ async fn a_move_that_cannot_be_written_leaves_the_area_where_it_is() {
     assert_eq!(lost.load(Ordering::Relaxed), 0, "his connection never broke\n{}", cluster.log());
     settled(&cluster, 2).await;
     let over = Arc::new(AtomicBool::new(false));
-    let playing = tokio::spawn(play(game, over.clone(), lost.clone()));
+    let playing = tokio::spawn(play(game, over.clone(), lost.clone(), Arc::default()));
     let answer = moves(&cluster);
     hears_of_it(&mut wire).await;
     fill(&ballast, 0);

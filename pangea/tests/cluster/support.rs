@@ -405,8 +405,13 @@ pub async fn request(
 /// Waits for an event of a game that this picks out.
 pub async fn event<T>(game: &mut Game, what: &str, mut pick: impl FnMut(&Event, &Game) -> Option<T>) -> T {
     let wait = async {
+        let mut how = String::new();
         loop {
-            let event = game.next_event().await.unwrap_or_else(|| panic!("the game ended before: {what}"));
+            let event = game.next_event().await;
+            let event = event.unwrap_or_else(|| panic!("the game ended before: {what}; {how}"));
+            if let Event::Ended(ended) = &event {
+                how = format!("{ended:?}");
+            }
             if let Some(found) = pick(&event, game) {
                 return found;
             }
