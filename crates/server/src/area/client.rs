@@ -126,10 +126,11 @@ impl Client {
         self.chunk_budget >= 0.0 && self.chunks.len() < MOST_CHUNKS
     }
 
-    /// Time has passed.
+    /// Time has passed since it was read last: a second's worth is saved, or what it may have said meanwhile.
     pub fn refill(&mut self, seconds: f32, messages_per_second: u32) {
-        let most = messages_per_second as f32;
-        self.message_budget = (self.message_budget.max(0.0) + seconds * most).min(most);
+        let rate = messages_per_second as f32;
+        let most = (rate * seconds.max(1.0)).max(self.message_budget);
+        self.message_budget = (self.message_budget.max(0.0) + seconds * rate).min(most);
         self.chunk_budget =
             (self.chunk_budget.max(0.0) + seconds * MOST_CHUNKS as f32).min(MOST_CHUNKS as f32);
     }
@@ -291,7 +292,12 @@ mod tests {
         assert_eq!(taken, 100);
         client.refill(0.1, 100);
         assert_eq!((0..500).filter(|_| client.count_message()).count(), 10);
-        client.refill(60.0, 100);
+        // Nothing was read for three seconds: what it said meanwhile is no flood.
+        client.refill(3.0, 100);
+        assert_eq!((0..500).filter(|_| client.count_message()).count(), 300);
+        for _ in 0..100 {
+            client.refill(0.1, 100);
+        }
         assert_eq!((0..500).filter(|_| client.count_message()).count(), 100);
     }
 }

@@ -4,7 +4,9 @@
 use pangea_engine::Enter;
 use pangea_world::frames::{ServerMessage, close};
 use pangea_world::id::{CharacterId, TransferId};
-use pangea_world::messages::{Body, CharacterAt, Commit, Crossing, GoOn, GoOnReply, Grant, Kick, Seal};
+use pangea_world::messages::{
+    Arrived, Body, CharacterAt, Commit, Crossing, GoOn, GoOnReply, Grant, Kick, Seal,
+};
 use pangea_world::{Code, Refusal};
 
 use super::here::{Area, Here};
@@ -51,8 +53,14 @@ impl Area {
         here.epoch = at.epoch;
         here.record = at.record;
         let client = here.client;
-        self.bring_in(id, Enter::Handoff, at.crossing);
-        let acked = at.crossing.map(|crossing| crossing.acked);
+        let mut crossing = at.crossing;
+        if at.again {
+            here.eyes = crossing.take().map_or(here.eyes, |stands| (stands.x, stands.y));
+            let (character, enter, epoch) = (at.character, at.transfer, at.epoch);
+            self.tell(Body::Arrived(Arrived { character, enter, epoch }));
+        }
+        self.bring_in(id, Enter::Handoff, crossing);
+        let acked = crossing.map(|crossing| crossing.acked);
         self.say(client, &ServerMessage::Steer { epoch: at.epoch, acked });
     }
 

@@ -35,6 +35,8 @@ pub struct Loop {
     /// Slots of clients that came over WebTransport.
     sessions: Vec<usize>,
     stopping: Option<Stopping>,
+    /// How long clients were not read, seconds.
+    unread_s: f32,
     second: Second,
     pace: Pace,
 }
@@ -77,6 +79,7 @@ impl Loop {
             traffic,
             sessions: Vec::new(),
             stopping: None,
+            unread_s: 0.0,
             second: Second::default(),
             pace: Pace::default(),
         })
@@ -113,8 +116,10 @@ impl Loop {
         }
         let plays = self.area.moving.plays();
         self.area.acts &= plays;
+        self.unread_s += refill / self.area.settings.tick_hz as f32;
         if self.area.moving.reads() {
-            self.read(refill / self.area.settings.tick_hz as f32);
+            let seconds = std::mem::take(&mut self.unread_s);
+            self.read(seconds);
         }
         if plays {
             self.area.hear_peers(self.traffic.scratch());

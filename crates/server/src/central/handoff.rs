@@ -3,10 +3,11 @@
 //! Central's transaction is the only commit point. Whatever is lost, doubled or late, a message is judged by
 //! epoch and transfer id alone.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pangea_world::id::{AreaId, CharacterId, EnterId, TransferId};
+use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, SessionId, TransferId};
 use pangea_world::layout::ground_at;
 use pangea_world::ledger::{Holder, Sheet};
 use pangea_world::messages::{
@@ -17,7 +18,7 @@ use pangea_world::space::Place;
 use pangea_world::{Code, Refusal};
 
 use super::core::Core;
-use super::state::{Phase, State, Taken, Transfer};
+use super::state::{Phase, Seat, State, Taken, Transfer};
 use super::{migration, running};
 use crate::store::ownership::{self, Swap};
 use crate::store::{Error, Quick, character};
@@ -388,7 +389,8 @@ pub async fn commit(core: &Arc<Core>, from: AreaId, message: &Commit) {
                 let record = record.unwrap_or_default();
                 let (character, transfer) = (id.to_vec(), run.to_vec());
                 let crossing = message.crossing;
-                take_over(core, to, id, Grant { character, epoch, transfer, record, crossing });
+                let again = false;
+                take_over(core, to, id, Grant { character, epoch, transfer, record, crossing, again });
             }
             free_seat(core, from, id, None);
             Body::Committed(at(epoch))
@@ -460,6 +462,48 @@ fn take_over(core: &Core, to: AreaId, id: CharacterId, grant: Grant) {
     if let Some(sender) = entry.server.as_ref().and_then(|server| server.sender.as_ref()) {
         let _ = sender.send(Body::Grant(grant));
     }
+}
+
+/// Central was started anew: what a server owns and does not know of was granted by the one before, whose word may
+/// have been lost.
+pub async fn grant_again(core: Arc<Core>, area: AreaId, server: ServerId, known: HashSet<CharacterId>) {
+    if let Err(error) = grant_unknown(&core, area, server, &known).await {
+        tracing::error!(area = %core.name_of(area), %error, "what an area owns could not be read");
+    }
+}
+
+async fn grant_unknown(
+    core: &Core,
+    area: AreaId,
+    server: ServerId,
+    known: &HashSet<CharacterId>,
+) -> Result<(), Error> {
+    let mut reader = core.store.reader().await?;
+    let owned = character::owned_by(&mut reader, area).await?;
+    for found in owned.into_iter().filter(|found| !known.contains(&found.id)) {
+        let record = character::record(&mut reader, found.id).await?.unwrap_or_default();
+        let (run, until) = (EnterId(random::bytes()), core.config.central.seat_hold_s);
+        let stands = found.place.as_ref().map(|place| Crossing { x: place.x, y: place.y, acked: 0 });
+        let mut state = core.state();
+        let Some(entry) = state.areas.get_mut(&area) else { break };
+        let Some(at) = entry.server.as_ref().filter(|at| at.id == server) else { break };
+        let Some(sender) = at.sender.clone() else { break };
+        tracing::info!(area = %entry.name, character = %found.id, "an area may not know that it owns a character");
+        let seat = Seat {
+            account: found.account,
+            session: SessionId::default(),
+            epoch: found.epoch,
+            run,
+            taken: Taken::Held(Instant::now() + Duration::from_secs(until)),
+            leaving: None,
+            next: None,
+        };
+        entry.seats.entry(found.id).or_insert(seat);
+        let (character, transfer, epoch) = (found.id.to_vec(), run.to_vec(), found.epoch);
+        let grant = Grant { character, epoch, transfer, record, crossing: stands, again: true };
+        let _ = sender.send(Body::Grant(grant));
+    }
+    Ok(())
 }
 
 fn set_epoch(core: &Core, area: AreaId, id: CharacterId, epoch: u64) {

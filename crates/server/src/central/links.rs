@@ -485,6 +485,10 @@ async fn register_area(
         waits: false,
     }))?;
     if register.ready {
+        let known =
+            |here: &pangea_world::messages::CharacterHere| CharacterId::from_bytes(&here.character).ok();
+        let known = register.characters.iter().filter_map(known).collect();
+        tokio::spawn(handoff::grant_again(core.clone(), area, server, known));
         peers::arrived(core, area);
     } else {
         peers::tell_all(core, area);

@@ -331,7 +331,7 @@ pub fn kick(entry: &mut Area, kick: Kick) -> Result<(), Refusal> {
         return Ok(());
     }
     let sender = entry.server.as_ref().and_then(|server| server.sender.as_ref()).ok_or_else(gone)?;
-    Ok(sender.send(Body::Kick(kick))?)
+    sender.send(Body::Kick(kick))
 }
 
 /// By its own link and by its spawner's: either may be away.

@@ -49,6 +49,10 @@ pub struct Grant {
     /// If it walked over a border: it comes in exactly there.
     #[prost(message, optional, tag = "5")]
     pub crossing: Option<Crossing>,
+    /// The first one may have been lost with what central knew. Nobody knows its inputs any more; it stands near
+    /// `crossing`. Answered by [`super::Arrived`], or by NoShow.
+    #[prost(bool, tag = "6")]
+    pub again: bool,
 }
 
 /// The owner's side of the commit point.

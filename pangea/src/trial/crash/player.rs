@@ -113,6 +113,8 @@ impl Player {
                         self.common.record.notes().losses += 1;
                         self.unknown();
                     }
+                    // What he asked of the server before nobody tells him any more.
+                    Some(Event::Crossed { .. }) => self.unknown(),
                     Some(Event::Ended(_)) | None => {
                         self.unknown();
                         match self.come_back().await {

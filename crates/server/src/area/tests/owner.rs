@@ -82,7 +82,7 @@ async fn the_handoffs_target_shows_first_and_steers_when_granted() {
     let at_epoch = |epoch| CharacterAt { character: vec![1; 16], transfer: vec![1; 16], epoch };
     let grant = |epoch| {
         let (character, transfer) = (vec![1; 16], vec![1; 16]);
-        Body::Grant(Grant { character, transfer, epoch, record: Vec::new(), crossing: None })
+        Body::Grant(Grant { character, transfer, epoch, record: Vec::new(), crossing: None, again: false })
     };
     scene.say(grant(3)).await;
     scene.say(grant(4)).await;

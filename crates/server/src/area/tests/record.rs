@@ -101,7 +101,14 @@ async fn a_record_goes_with_the_commit_and_comes_with_the_grant() {
     let mut player = Player::connect(scene.port, &ticket(2)).await;
     let (character, transfer) = (vec![2; 16], vec![2; 16]);
     scene
-        .say(Body::Grant(Grant { character, transfer, epoch: 4, record: of_age(70_000), crossing: None }))
+        .say(Body::Grant(Grant {
+            character,
+            transfer,
+            epoch: 4,
+            record: of_age(70_000),
+            crossing: None,
+            again: false,
+        }))
         .await;
     player.find(|message| (message == ServerMessage::Steer { epoch: 4, acked: None }).then_some(())).await;
     assert!(age_of(&leave(&mut scene, 2).await) >= 1_070_000);
