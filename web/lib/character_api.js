@@ -4,7 +4,7 @@
  */
 
 /** @import { Api } from "./api.js" */
-/** @import { Mail, NewMail, Rights, Role, Social, Visible } from "./social_types.js" */
+/** @import { Belongings, Mail, NewMail, Rights, Role, Social, Visible } from "./social_types.js" */
 
 export class CharacterApi {
   /** @param {Api} api @param {string} id of a character of the account that is logged in */
@@ -119,6 +119,11 @@ export class CharacterApi {
   payUpkeep(area, days) { return this.post("faction/upkeep", { area, days }); }
 
   // ---- mail and market --------------------------------------------------------------------------------
+
+  /** What the character has, as far as it is durable: mail and market take the ids. @returns {Promise<Belongings>} */
+  belongings() {
+    return this.api.json("GET", `${this.path}/belongings`);
+  }
 
   /** @returns {Promise<Mail[]>} */
   async mail() {

@@ -35,7 +35,7 @@ export function row(title, about, ...doings) {
   return make("li", { class: "entry" }, texts, ...doings.filter((one) => one !== null));
 }
 
-/** A list, or a word that there is nothing. @param {HTMLElement[]} rows @param {string} nothing */
+/** A list, or a word that there is nothing. @param {HTMLElement[]} rows @param {string} nothing @returns {HTMLElement} */
 export function list(rows, nothing) {
   return rows.length > 0 ? make("ul", { class: "plain" }, ...rows) : make("p", { class: "hint" }, nothing);
 }
