@@ -57,6 +57,7 @@ export class ChatWindow {
     $("chat-open").onclick = () => this.open();
     $("chat-close").onclick = () => this.close();
     $("chat-lines").addEventListener("scroll", () => this.scrolled());
+    new ResizeObserver(() => this.toEnd()).observe($("chat-lines"));
     for (const name of ["pointerdown", "wheel"]) $("chat").addEventListener(name, (event) => event.stopPropagation());
     const { chat } = world;
     chat.on("line", (line) => this.heard(line));

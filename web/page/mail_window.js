@@ -1,6 +1,5 @@
 /** The window «Mail»: what has come, what is in it, and writing one. @module */
 
-import { randomKey } from "../lib/http.js";
 import { confirm, make } from "./dom.js";
 import { chooseSome, coins, stacks, words } from "./parcels.js";
 import { button, form, labelled, list, makeWindow, row, tabs } from "./parts.js";
@@ -130,11 +129,9 @@ export class MailWindow {
     const text = make("textarea", { rows: "5", maxlength: "1000" });
     const money = make("input", { type: "number", min: "0", value: "0", inputmode: "numeric" });
     const goods = chooseSome(this.tables(), this.has, MOST_ITEMS);
-    // The same words sent again are the same mail.
-    const key = randomKey();
-    return [form("Send", [labelled("To", to), labelled("Subject", subject), labelled("Text", text), labelled("Coins", money), goods.element], async () => {
+    return [form("Send", [make("div", { class: "two-fields" }, labelled("To", to), labelled("Subject", subject)), labelled("Text", text), labelled("Coins", money), goods.element], async () => {
       const mail = { to: to.value.trim(), subject: subject.value.trim(), text: text.value.trim(), items: goods.chosen(), money: Number(money.value) || 0 };
-      const sent = await this.company.do((api) => api.sendMail(mail, key), `Sent to ${mail.to}.`);
+      const sent = await this.company.do((api) => api.sendMail(mail), `Sent to ${mail.to}.`);
       if (!sent) return false;
       this.to = "";
       void this.turnTo("inbox");

@@ -1,6 +1,5 @@
 /** The window «Market»: what is offered, what one offers. @module */
 
-import { randomKey } from "../lib/http.js";
 import { make } from "./dom.js";
 import { chooseOne, coins, itemOf, stacks, words } from "./parcels.js";
 import { button, form, labelled, list, makeWindow, row, select, tabs, untilText } from "./parts.js";
@@ -80,9 +79,7 @@ export class MarketWindow {
 
   /** @param {Offer} offer */
   buyButton(offer) {
-    // Pressed again it is the same purchase.
-    const key = randomKey();
-    return button(`Buy for ${coins(offer.price)}`, () => void this.do((api) => api.buy(offer.id, key), `Bought: ${words(this.tables(), offer.template, offer.count)}.`), "primary");
+    return button(`Buy for ${coins(offer.price)}`, () => void this.do((api) => api.buy(offer.id), `Bought: ${words(this.tables(), offer.template, offer.count)}.`), "primary");
   }
 
   selling() {
@@ -92,9 +89,8 @@ export class MarketWindow {
     if (this.has.length === 0) return [offers, make("p", { class: "hint" }, "There is nothing in your bag to sell.")];
     const { which, many } = chooseOne(this.tables(), this.has);
     const price = make("input", { type: "number", min: "1", required: "", inputmode: "numeric" });
-    const key = randomKey();
     return [offers, form("Offer it", [labelled("What", which), make("div", { class: "two-fields" }, labelled("How many", many), labelled("Price for all of it", price))], () => {
-      return this.do((api) => api.offer({ item: which.value, count: Number(many.value), price: Number(price.value) }, key), "It is offered.");
+      return this.do((api) => api.offer({ item: which.value, count: Number(many.value), price: Number(price.value) }), "It is offered.");
     })];
   }
 

@@ -25,6 +25,8 @@ export class Society {
   constructor(world, api, toast, { tables, trade }) {
     this.world = world;
     this.toast = toast;
+    /** Mail that was not read at the last look. */
+    this.unread = 0;
     this.company = new Company(world, api, toast);
     this.asks = new Asks();
     this.menu = new NameMenu(world, this.company, { whisper: (name) => this.chat.whisper(name), trade });
@@ -66,6 +68,8 @@ export class Society {
     const { invites, faction_invites, requests, unread_mail } = this.company.social;
     badge("show-people", requests.in.length);
     badge("show-mail", unread_mail);
+    if (unread_mail > this.unread) this.toast("✉️ You have mail.");
+    this.unread = unread_mail;
     for (const { party, from } of invites) {
       this.asks.ask(`party ${party}`, `${from.name} invites you to a party.`, ["Join", "No"], (yes) => {
         void this.company.do((api) => (yes ? api.acceptParty(party) : api.declineParty(party)));
@@ -99,7 +103,7 @@ export class Society {
         break;
       case "market_sold": this.toast(`Sold: 🪙 ${notice.money.toLocaleString("en")}.`); break;
       case "announce": this.toast(notice.text); break;
-      case "mail": if (notice.unread > 0) this.toast("✉️ You have mail."); this.mail.news(); break;
+      case "mail": this.mail.news(); break;
       case "claim": this.toast(notice.claim ? `This is the ground of ${notice.claim.name}.` : "This is nobody's ground."); break;
       case "faction_changed": case "faction": this.faction.news(); break;
     }
