@@ -100,7 +100,7 @@ await runAll(async () => {
     await first.getByRole("tab", { name: "World" }).click();
     await say(second, `/w ${ada} ${word("psst")}`);
     await lines(second, `To ${ada}`).filter({ hasText: word("psst") }).waitFor();
-    await first.getByRole("tab", { name: "Whispers 1 unread" }).click();
+    await first.getByRole("tab", { name: "Whispers, 1 unread" }).click();
     await once(first, word("psst"));
     await shot(first, "social-whisper");
     await say(first, `/r ${word("what is it?")}`);

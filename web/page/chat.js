@@ -227,7 +227,10 @@ export class ChatWindow {
       const title = tab === "all" ? "All" : SPOKEN[tab].title;
       const button = make("button", { type: "button", role: "tab", class: `k-${tab}`, "aria-selected": String(tab === this.tab) }, title);
       const unread = this.log.unread.get(tab) ?? 0;
-      if (unread > 0) button.append(make("span", { class: "unread", "aria-label": `${unread} unread` }, unread > 99 ? "99+" : String(unread)));
+      if (unread > 0) {
+        button.append(make("span", { class: "unread" }, unread > 99 ? "99+" : String(unread)));
+        button.setAttribute("aria-label", `${title}, ${unread} unread`);
+      }
       button.onclick = () => this.show(tab);
       return button;
     }));
