@@ -106,7 +106,7 @@ impl Cluster {
         let first = free_stretch(servers + 3)?;
         let listen = |offset: u16| format!("127.0.0.1:{}", first + offset);
         let text = format!(
-            "data = {data:?}\nworlds = {worlds:?}\nlog = \"info\"\n\
+            "data = {data:?}\nworlds = {worlds:?}\nlog = \"warn\"\n\
              [central]\nlisten = \"{}\"\nlink = \"{}\"\ncrash_limit = {MOST_KILLS}\n\
              [chat]\nlisten = \"{}\"\ncentral = \"{}\"\n\
              [accounts]\nargon2_memory_kib = 8\nargon2_passes = 1\n\

@@ -61,6 +61,7 @@ mod traffic;
 mod websocket;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,7 +69,7 @@ use anyhow::Context as _;
 use pangea_engine::Game;
 use pangea_world::id::AreaId;
 use pangea_world::role_key::RoleKey;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
 
 use self::chat_link::ChatLink;
@@ -89,6 +90,9 @@ const MOST_KNOCKS: usize = 1_024;
 
 /// Most servers that wait for the control task with their hello read.
 const MOST_PEER_KNOCKS: usize = 64;
+
+/// Connections that the kernel keeps until they are accepted.
+const BACKLOG: u32 = 1_024;
 
 /// How long the last words to central may take.
 const LAST_WORDS: Duration = Duration::from_secs(3);
@@ -149,8 +153,8 @@ async fn run_under(
     let (clock, gauges) = (Clock::start(), Arc::new(Gauges::default()));
     let mut life = Lifecycle::new(sdk, clock, gauges.clone());
     let port = life.game_port().await?;
-    let listener =
-        TcpListener::bind((start.bind, port)).await.with_context(|| format!("the game port {port}"))?;
+    // Taken, but not listened on: a client of a server that had this port before shall not wait here.
+    let socket = take_port(start.bind, port).with_context(|| format!("the game port {port}"))?;
     life.ready().await?;
     tokio::pin!(shutdown);
     let area = tokio::select! {
@@ -161,6 +165,7 @@ async fn run_under(
         life.shutdown().await;
         return Ok(());
     };
+    let listener = socket.listen(BACKLOG).with_context(|| format!("the game port {port}"))?;
     let (sender, mut events) = link::open(Opener {
         address: start.central.clone(),
         role: "area".into(),
@@ -194,6 +199,13 @@ async fn run_under(
         End::Refused(refusal) => Err(refusal).context("central refused this server"),
         End::Idle | End::Asked | End::Moved => Ok(()),
     }
+}
+
+fn take_port(address: IpAddr, port: u16) -> std::io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind((address, port).into())?;
+    Ok(socket)
 }
 
 /// Runs from the allocation to the end. All that it hears of the world comes by `events`, the listener and
