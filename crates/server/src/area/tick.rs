@@ -35,8 +35,8 @@ pub struct Loop {
     /// Slots of clients that came over WebTransport.
     sessions: Vec<usize>,
     stopping: Option<Stopping>,
-    /// How long clients were not read, seconds.
-    unread_s: f32,
+    /// When clients were read last: they may have said more if this process or the area stood still.
+    read_us: u64,
     second: Second,
     pace: Pace,
 }
@@ -79,7 +79,7 @@ impl Loop {
             traffic,
             sessions: Vec::new(),
             stopping: None,
-            unread_s: 0.0,
+            read_us: clock.now_us(),
             second: Second::default(),
             pace: Pace::default(),
         })
@@ -116,10 +116,10 @@ impl Loop {
         }
         let plays = self.area.moving.plays();
         self.area.acts &= plays;
-        self.unread_s += refill / self.area.settings.tick_hz as f32;
         if self.area.moving.reads() {
-            let seconds = std::mem::take(&mut self.unread_s);
-            self.read(seconds);
+            let unread_us = began_us - std::mem::replace(&mut self.read_us, began_us);
+            // Clients' clocks are not ours.
+            self.read(unread_us as f32 / 1e6 * (1.0 + 1.0 / 64.0));
         }
         if plays {
             self.area.hear_peers(self.traffic.scratch());
