@@ -22,6 +22,7 @@ use pangea_world::{Code, Refusal};
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::core::Core;
+use super::social::{self, Known};
 use super::state::{Phase, Seat, Server, Taken, Transfer, Waiting};
 use super::wish::{EnterWish, Prepared, Progress, WebTransportOffer};
 use super::{handoff, running};
@@ -111,7 +112,7 @@ pub async fn join(
     loop {
         handoff::has_left(core, want.character).await;
         let gifts = core.ledger.gifts(want.character);
-        let Joining { character: found, quests, record, sheet } = read(core, want).await?;
+        let (Joining { character: found, quests, record, sheet }, social) = read(core, want).await?;
         if let (Some((enter, ..)), 0) = (&want.enter, tries) {
             core.state().supersede(want.character, *enter);
         }
@@ -128,7 +129,8 @@ pub async fn join(
         if want.from.is_some_and(|(from, _)| from == area) {
             return Refusal::err(Code::BadRequest, "you are there already");
         }
-        match prepare(core, want, (&found, record), &doc, area, (sheet, gifts), progress).await {
+        let seen = ((sheet, gifts), &social);
+        match prepare(core, want, (&found, record), &doc, area, seen, progress).await {
             Ok(mut prepared) => {
                 prepared.took_ms = began.elapsed().as_secs_f64() * 1e3;
                 return Ok(prepared);
@@ -159,13 +161,14 @@ pub async fn join(
     }
 }
 
-/// Who: the character, its quests, its record, what it has.
+/// Who: the character, its quests, its record, what it has; and whom it is with.
 ///
 /// # Errors
 /// `unknown_character`.
-pub async fn read(core: &Core, want: &Want) -> Result<Joining, Refusal> {
+pub async fn read(core: &Core, want: &Want) -> Result<(Joining, Known), Refusal> {
     let mut reader = core.store.reader().await?;
-    Ok(character::joining(&mut reader, want.account, want.character).await?)
+    let found = character::joining(&mut reader, want.account, want.character).await?;
+    Ok((found, social::read(core, &mut reader, want.character).await?))
 }
 
 /// Where (G4, G5): where the wish says, else the last location, else the faction's spawn, else the world's.
@@ -370,7 +373,7 @@ async fn prepare(
     (found, record): (&character::Character, Option<Vec<u8>>),
     doc: &CharacterDoc,
     area: AreaId,
-    seen: (Sheet, u64),
+    (seen, social): ((Sheet, u64), &Known),
     progress: &watch::Sender<Progress>,
 ) -> Result<Prepared, Refusal> {
     let server = running::ensure_running(core, area, Some(progress)).await?;
@@ -406,6 +409,7 @@ async fn prepare(
         // had none until now.
         let since_read = found.owner.is_none() && want.from.is_none() && epoch == found.epoch + 1;
         let seen = since_read.then_some(seen);
+        let seen = (seen, social);
         admit(core, want, doc, area, (epoch, record), (seen, &prepared.ticket), sender).await?;
     }
     prepared.ticket_expires_in_s = (signed_s + LIFE_S).saturating_sub(clock::unix_s());
@@ -560,7 +564,7 @@ pub async fn admit(
     doc: &CharacterDoc,
     area: AreaId,
     (epoch, record): (u64, Option<Vec<u8>>),
-    (seen, ticket): (Option<(Sheet, u64)>, &str),
+    ((seen, with), ticket): ((Option<(Sheet, u64)>, &Known), &str),
     sender: &link::Sender,
 ) -> Result<(), Refusal> {
     let gifts = || core.ledger.gifts(want.character);
@@ -596,8 +600,9 @@ pub async fn admit(
         record: record.unwrap_or_default(),
         ticket_sha256: ticket::digest(ticket).to_vec(),
         beside: want.border,
-        social: Vec::new(),
+        social: social::bytes(&with.doc),
     }))?;
+    social::admitted(core, want.character, with).await;
     // The area may have been told of a gift before it heard of the character.
     for _ in 0..GIFTS_TOLD {
         if want.from.is_some() || known == gifts() {

@@ -13,6 +13,7 @@
 //! | [`ledger`] | goods, money, quest steps: the queue of their operations |
 //! | `links` | what spawners, chats and area servers say |
 //! | `peers` | tells area servers who else is there |
+//! | [`social`] | whom characters are with |
 //! | `watchdog` | silent servers, forgotten seats |
 //! | `state` | what is remembered of the moment |
 //! | [`keys`] | central's secrets |
@@ -30,6 +31,7 @@ pub mod migration;
 mod peers;
 pub mod population;
 mod running;
+pub mod social;
 mod state;
 mod watchdog;
 pub mod wish;
