@@ -18,12 +18,14 @@
 //! | [`placement`] | which server a character goes to |
 //! | [`ticket`] | the signed, single-use permit to enter one server |
 //! | [`role_key`] | how roles prove to each other who they are |
+//! | [`chat`] | channels, logs of lines, what may be said and how often |
 //! | [`character`], [`quest`], [`faction`] | what a server must know of a coming character |
 //! | [`messages`] | what roles say to each other over a link |
 //! | [`frames`] | what a client and a game server say to each other (docs/protocol.md) |
 //! | [`toml_file`], [`nearest`] | a mistake in a file, named with its line and the nearest known word |
 
 pub mod character;
+pub mod chat;
 pub mod faction;
 pub mod frames;
 pub mod handoff;
