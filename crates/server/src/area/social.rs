@@ -37,7 +37,7 @@ impl Area {
         let slots: Vec<_> =
             self.here.iter().filter(|(id, _)| told(id)).map(|(_, here)| here.client).collect();
         for slot in slots {
-            let _ = (slot, json);
+            self.say(slot, &ServerMessage::Social(json.to_owned()));
         }
     }
 
