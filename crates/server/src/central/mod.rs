@@ -31,7 +31,7 @@ pub mod keys;
 pub mod ledger;
 mod links;
 pub mod migration;
-mod offers;
+pub mod offers;
 mod peers;
 pub mod population;
 pub mod presence;

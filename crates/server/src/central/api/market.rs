@@ -111,10 +111,11 @@ pub async fn offer(
     let (me, op) = keyed(&api, &who, &text, (key, hash)).await?;
     let made = Json(MadeAnswer { id: op.to_string() });
     let mut reader = api.store.reader().await?;
+    let sheet = sheet(&mut reader, Holder::Character(me)).await?;
+    // Only now: the same wish may just have been done.
     if let Some(answer) = journal::answer(&mut reader, op).await? {
         return Ok(answer.result().map(|_| made)?);
     }
-    let sheet = sheet(&mut reader, Holder::Character(me)).await?;
     drop(reader);
     let stack = sheet.stacks.into_values().find(|stack| stack.id == part.item);
     let stack = stack.ok_or_else(|| Refusal::new(Code::UnknownItem, "the character has no such thing"))?;
@@ -162,10 +163,12 @@ pub async fn buy(
     let (which, hash) = (parcel(&which)?, body_hash("buy", &which));
     let (me, op) = keyed(&api, &who, &text, (key, hash)).await?;
     let mut reader = api.store.reader().await?;
+    let found = market::get(&mut reader, which).await;
+    // Only now: the same wish may just have been done.
     if let Some(answer) = journal::answer(&mut reader, op).await? {
         return Ok(answer.result().map(|_| StatusCode::NO_CONTENT)?);
     }
-    let found = market::get(&mut reader, which).await?;
+    let found = found?;
     drop(reader);
     let (seller, money) = (found.seller, found.price);
     let price = Coins::new(&api.config.social.currency, money);

@@ -132,7 +132,7 @@ pub async fn leave(
 ) -> Answer<StatusCode> {
     let changed =
         deed(&api, &who, &text, |tx, me| Box::pin(async move { party::leave(tx, me.id).await })).await?;
-    told(&api, changed).await;
+    social::party_changed(&api.core, &changed).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
