@@ -20,6 +20,7 @@ mod ledger;
 mod migration;
 mod migration_kills;
 mod operations;
+mod party;
 mod portal;
 mod resume;
 mod roles;

@@ -177,10 +177,13 @@ impl Loop {
                 ToLoop::LedgerResults(results) => area.on_ledger_results(results),
                 ToLoop::Belongings(belongings) => area.on_belongings(&belongings),
                 ToLoop::AreaSaved(saved) => area.on_saved(&saved),
+                ToLoop::Social(character, doc) => area.on_social(character, *doc),
+                ToLoop::Notice(notice) => area.on_notice(&notice),
+                ToLoop::SendOn(on) => area.on_send_on(on),
                 ToLoop::Reconnected { epoch } => area.on_reconnected(epoch),
                 ToLoop::PeerUp(up) => area.peer_up(*up),
                 ToLoop::PeerGone(server) => area.peer_gone(server),
-                ToLoop::Notice(text) => self.notice(&text),
+                ToLoop::Closing(text) => self.say_closing(&text),
                 ToLoop::Stop { text, why, owner } => self.begin_stop(&text, why, owner),
             }
         }
@@ -320,7 +323,7 @@ impl Loop {
         self.area.tell_load(Heartbeat { sent_ms: now_ms, players, tick_us, rss_kib: resident_kib(), peers });
     }
 
-    fn notice(&mut self, text: &str) {
+    fn say_closing(&mut self, text: &str) {
         let notice = ServerMessage::Notice { code: "stopping".into(), text: text.into() };
         for slot in 0..self.area.clients.len() {
             self.area.say(Some(slot), &notice);
@@ -333,7 +336,7 @@ impl Loop {
         }
         let until_ms = self.area.now_ms + STOP_MS;
         self.stopping = Some(Stopping { why, owner, until_ms, saved: false });
-        self.notice(text);
+        self.say_closing(text);
         let everybody: Vec<_> = self.area.here.keys().copied().collect();
         for character in everybody {
             let reason = Some(Refusal::new(Code::Stopping, text));

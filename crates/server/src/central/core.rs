@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 use super::checkpoints::Checkpoints;
 use super::keys::Keys;
 use super::ledger;
+use super::social::Changes;
 use super::state::{Area, State};
 use crate::clock;
 use crate::config::Config;
@@ -39,6 +40,8 @@ pub struct Core {
     pub(super) due: watch::Sender<bool>,
     /// Where operations of the ledger wait.
     pub(super) ledger: ledger::Queue,
+    /// Of whom characters are with.
+    pub(super) changes: Changes,
     state: Mutex<State>,
 }
 
@@ -69,6 +72,7 @@ impl Core {
             changed: Notify::new(),
             due: watch::Sender::new(false),
             ledger: queue,
+            changes: Changes::default(),
             state: Mutex::default(),
         });
         let (weak, store) = (Arc::downgrade(&core), core.store.clone());

@@ -21,11 +21,14 @@ use super::join::{self, Want};
 use super::ledger::Operations;
 use super::state::{Chat, PeerAddress, Phase, Seat, Server, Spawner, Taken, server_key};
 use super::wish::{EnterWish, Progress};
-use super::{checkpoints, handoff, migration, peers, running};
+use super::{checkpoints, handoff, migration, peers, running, social};
 use crate::link::{self, Accepted, Event};
 use crate::store;
 use crate::store::ownership::{self, Ground};
 use crate::{clock, random};
+
+/// How long the last words of a server that has ended in order may take to be written.
+const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// The key that a role of this name must have; no other role than these three may open a link.
 pub fn key_of(master: &RoleKey, hello: &pangea_world::messages::Hello) -> Option<RoleKey> {
@@ -204,7 +207,25 @@ async fn server_exited(core: &Arc<Core>, spawner: &str, exited: &ServerExited) {
     if let Some(entry) = core.state().spawners.get_mut(spawner) {
         entry.servers.remove(&id);
     }
-    running::server_died(core, id, &exited.how).await;
+    if exited.how != "exit 0" || core.state().area_of(id).is_none() {
+        return running::server_died(core, id, &exited.how).await;
+    }
+    // It ended in order: its last words are on their way on its own link, or are being written.
+    let (core, how) = (core.clone(), exited.how.clone());
+    tokio::spawn(async move {
+        let stopped = async {
+            loop {
+                let changed = core.changed.notified();
+                if core.state().area_of(id).is_none() {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        if tokio::time::timeout(LAST_WORDS, stopped).await.is_err() {
+            running::server_died(&core, id, &how).await;
+        }
+    });
 }
 
 // ---- chat --------------------------------------------------------------------------------------------
@@ -465,6 +486,8 @@ async fn register_area(
         entry.always_on
     };
     core.changed.notify_waiters();
+    let inside = register.characters.iter().filter_map(|here| CharacterId::from_bytes(&here.character).ok());
+    let inside: Vec<CharacterId> = inside.collect();
     tracing::info!(area = %row.name, %server, epoch, incarnation, resumed, "a game server has registered");
     link.sender.send(Body::Granted(Granted {
         area: area.to_vec(),
@@ -484,6 +507,7 @@ async fn register_area(
         spent,
         waits: false,
     }))?;
+    social::tell_all(core, inside);
     if register.ready {
         let known =
             |here: &pangea_world::messages::CharacterHere| CharacterId::from_bytes(&here.character).ok();
