@@ -11,13 +11,14 @@
 //! | `running` | makes an area run; one server however many ask |
 //! | `handoff` | characters arrive, leave, hand over |
 //! | [`ledger`] | goods, money, quest steps: the queue of their operations |
-//! | `links` | what spawners, chats and area servers say |
+//! | `links` | what spawners and area servers say; `chat`: what chats do |
 //! | `peers` | tells area servers who else is there |
 //! | `watchdog` | silent servers, forgotten seats |
 //! | `state` | what is remembered of the moment |
 //! | [`keys`] | central's secrets |
 
 pub mod api;
+mod chat;
 mod checkpoints;
 pub mod core;
 mod entering;
