@@ -312,3 +312,137 @@ async fn chat_is_killed_and_comes_back() {
     let number = |text: &String| text[1..].parse::<u32>().unwrap();
     assert!(heard.windows(2).all(|two| number(&two[0]) < number(&two[1])), "in order: {heard:?}");
 }
+
+/// Two areas of 128 m; two stand 16 m apart on either side of the border, one far away.
+const MEADOW: &str = r##"
+kind = "grid"
+seed = 7
+view_m = 60
+[grid]
+cell_m = 64
+area_cells = 2
+spawn = { x = 120.0, y = 64.0 }
+[[faction]]
+id = "west"
+title = "West"
+colour = "#d9622b"
+spawn = { x = 120.0, y = 64.0 }
+[[faction]]
+id = "east"
+title = "East"
+colour = "#2b7fd9"
+spawn = { x = 136.0, y = 64.0 }
+[[faction]]
+id = "far"
+title = "Far"
+colour = "#2b7f2b"
+spawn = { x = 20.0, y = 64.0 }
+"##;
+
+/// What is said aloud is heard within 30 m, also behind a border, once, and not farther away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_talks_aloud_is_heard_over_the_border() {
+    let cluster = Cluster::with_worlds(&[("meadow", MEADOW)], &[FREELY]).await;
+    let mut games = Vec::new();
+    for (name, faction) in [("Wes", "west"), ("Eva", "east"), ("Fred", "far")] {
+        let (client, character) = cluster.player(name, "meadow", Some(faction)).await;
+        let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
+        tuned_in(&mut game).await;
+        games.push(game);
+    }
+    let [wes, eva, fred] = &mut games[..] else { unreachable!() };
+    assert_ne!(wes.area(), eva.area());
+    cluster
+        .until("the neighbours have a line", || async {
+            let servers = cluster.serving("meadow/").await;
+            let live = |server: &serde_json::Value| {
+                server["peers"].as_array().is_some_and(|peers| peers.iter().any(|peer| peer["live"] == true))
+            };
+            servers.len() == 2 && servers.iter().all(live)
+        })
+        .await;
+    let said = wes.say(Kind::Local, "hail over the fence").await;
+    assert_eq!(answer(wes, said).await, None);
+    assert_eq!(line(eva, Kind::Local).await.text, "hail over the fence");
+    let said = eva.say(Kind::Local, "hail yourself").await;
+    assert_eq!(answer(eva, said).await, None);
+    assert_eq!(lines_to(wes, Kind::Local, "hail yourself").await.len(), 2, "his own, and hers");
+    wes.say(Kind::World, "done").await;
+    for game in [eva, fred] {
+        let mut aloud = Vec::new();
+        event(game, "the last line", |event, _| {
+            if let Event::Chat(line) = event {
+                aloud.extend((line.kind == Kind::Local).then(|| line.text.clone()));
+            }
+            matches!(event, Event::Chat(line) if line.text == "done").then_some(())
+        })
+        .await;
+        let own = if game.me().is_some_and(|me| me.name == "Eva") {
+            vec!["hail yourself".to_owned()]
+        } else {
+            vec![]
+        };
+        assert_eq!(aloud, own);
+    }
+}
+
+/// Two chats share the channels; while one is away its channels wait, and those of the other go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_chats_share_the_channels() {
+    let mut cluster = Cluster::apart_with(&[FREELY]).await;
+    let listen = [format!("chat.listen=127.0.0.1:{}", cluster.ports_in_a_row()[0])];
+    cluster.start_another("chat", "second", &listen);
+    cluster
+        .until("both chats are here", || async {
+            let status: serde_json::Value =
+                cluster.client().call(http::Method::GET, "/api/status", None).await.unwrap();
+            let roles = status["roles"].as_array().unwrap();
+            roles.iter().filter(|role| role["role"] == "chat").count() == 2
+        })
+        .await;
+    let place = |name: &str| {
+        pangea_world::chat::place(&pangea_world::chat::inbox(name), ["chat", "second"].into_iter()).unwrap()
+    };
+    let names = ["Bob", "Cleo", "Dora", "Emil", "Fritz", "Gerd", "Hanna", "Ida"];
+    let first_name = names.into_iter().find(|name| place(name) == "chat").unwrap();
+    let second_name = names.into_iter().find(|name| place(name) == "second").unwrap();
+    let mut ada = in_isles(&cluster, "Ada", "harbour").await;
+    let mut first = in_isles(&cluster, first_name, "forest").await;
+    let mut second = in_isles(&cluster, second_name, "forest").await;
+    said_at_last(&mut ada, first_name, "one").await;
+    said_at_last(&mut ada, second_name, "two").await;
+    assert_eq!(line(&mut first, Kind::Whisper).await.text, "one");
+    assert_eq!(line(&mut second, Kind::Whisper).await.text, "two");
+    cluster.kill_role("second");
+    refused_at_last(&mut ada, second_name).await;
+    let said = ada.whisper(first_name, "three").await;
+    assert_eq!(answer(&mut ada, said).await, None);
+    assert_eq!(line(&mut first, Kind::Whisper).await.text, "three");
+    cluster.start_another("chat", "second", &listen);
+    said_at_last(&mut ada, second_name, "four").await;
+    assert_eq!(lines_to(&mut second, Kind::Whisper, "four").await.last().unwrap(), "four");
+}
+
+/// Whispers this until it is said.
+async fn said_at_last(game: &mut Game, to: &str, text: &str) {
+    loop {
+        let said = game.whisper(to, text).await;
+        match answer(game, said).await {
+            None => return,
+            Some(Code::ChatUnavailable) => tokio::time::sleep(Duration::from_millis(50)).await,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Whispers until that is refused, since chat is away.
+async fn refused_at_last(game: &mut Game, to: &str) {
+    loop {
+        let said = game.whisper(to, "are you there?").await;
+        match answer(game, said).await {
+            None => {}
+            Some(Code::ChatUnavailable) => return,
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -147,6 +147,14 @@ impl Cluster {
         self.others.push((role.to_owned(), child));
     }
 
+    /// Starts another process of this role, under this name and with these settings beside the cluster's.
+    pub fn start_another(&mut self, role: &str, name: &str, settings: &[String]) {
+        let mut command = self.role(role);
+        command.args(["--set", &format!("{role}.name={name}")]);
+        settings.iter().for_each(|setting| drop(command.args(["--set", setting])));
+        self.others.push((name.to_owned(), command.spawn().expect("a role starts")));
+    }
+
     /// `kill -9` of it.
     pub fn kill_role(&mut self, role: &str) {
         let at = self.others.iter().position(|(name, _)| name == role).expect("it runs");

@@ -172,7 +172,7 @@ impl Talk {
         }
     }
 
-    /// A chat that remembers nothing of us is told all.
+    /// A chat is told all: it may remember nothing of us, and what was said while it was away was not sent.
     fn begin_anew(&mut self, chat: &Arc<str>, everybody: Vec<Listener>) {
         let audience = Audience { all: true, came: everybody, left: Vec::new() };
         self.tell(Some(chat), Body::Audience(audience));
@@ -226,6 +226,7 @@ impl Area {
         let rates = [Rate::new(most, self.now_ms); KINDS];
         let mut ear = self.talk.ears.remove(&character).unwrap_or_else(|| {
             let name = here.doc.name.clone();
+            self.talk.left.retain(|left| *left != character.0);
             self.talk.came.push(Listener { character: character.to_vec(), name, epoch: here.epoch });
             Ear {
                 slot: None,
@@ -496,13 +497,11 @@ impl Area {
                 self.talk.chats.remove(name);
                 self.talk.place_anew();
             }
-            FromChat::Up { resumed } => {
+            FromChat::Up => {
                 let Some(chat) = self.talk.chats.get_mut(name) else { return };
                 chat.up = true;
-                if !resumed {
-                    let everybody = self.listeners();
-                    self.talk.begin_anew(name, everybody);
-                }
+                let everybody = self.listeners();
+                self.talk.begin_anew(name, everybody);
             }
             FromChat::Down => {
                 if let Some(chat) = self.talk.chats.get_mut(name) {
@@ -552,21 +551,23 @@ impl Area {
 
     fn on_lines(&mut self, chat: &Arc<str>, lines: Lines) {
         let Lines { channel: name, log: id, lines, .. } = lines;
+        let ours = |channel: &&mut Channel| channel.at.as_ref() == Some(chat);
+        if self.talk.channels.get_mut(&name).filter(ours).is_none() {
+            // It was not told that nobody listens any more.
+            self.talk.tell(Some(chat), Body::Unlisten(Unlisten { channel: name }));
+            return;
+        }
         for line in lines {
-            let Some(channel) =
-                self.talk.channels.get_mut(&name).filter(|channel| channel.at.as_ref() == Some(chat))
-            else {
-                return;
+            let many = |channel: &Channel| {
+                let last = channel.log.as_ref().map_or(0, Log::last);
+                last.saturating_sub(channel.told) >= KEPT_LINES as u64 / 2
             };
-            let Some(log) = channel.log.as_mut().filter(|log| log.id() == id) else { return };
-            if log.last() - channel.told >= KEPT_LINES as u64 / 2 {
+            if self.talk.channels.get(&name).is_some_and(many) {
                 self.tell_channel(&name);
-                let Some(channel) = self.talk.channels.get_mut(&name) else { return };
-                let Some(log) = &mut channel.log else { return };
-                take_line(log, &mut channel.told, line);
-            } else {
-                take_line(log, &mut channel.told, line);
             }
+            let Some(channel) = self.talk.channels.get_mut(&name) else { return };
+            let Some(log) = channel.log.as_mut().filter(|log| log.id() == id) else { return };
+            take_line(log, &mut channel.told, line);
         }
         if !self.talk.fresh.contains(&name) {
             self.talk.fresh.push(name);

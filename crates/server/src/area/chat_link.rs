@@ -16,11 +16,8 @@ use crate::link::{self, Event, Opener, Sender};
 pub enum FromChat {
     /// A link to it is kept from now on; it does not stand yet.
     Link(Sender),
-    /// It stands. `resumed`: nothing was lost in between.
-    Up {
-        /// Whether the chat remembered it.
-        resumed: bool,
-    },
+    /// It stands.
+    Up,
     /// It does not stand.
     Down,
     /// There is none any more.
@@ -110,7 +107,7 @@ impl ChatLinks {
         let task = tokio::spawn(async move {
             while let Some(event) = events.recv().await {
                 let heard = match event {
-                    Event::Up { resumed } => FromChat::Up { resumed },
+                    Event::Up { .. } => FromChat::Up,
                     Event::Down => FromChat::Down,
                     Event::Refused(refusal) => {
                         tracing::warn!(%refusal, "chat refuses this server");
@@ -119,7 +116,7 @@ impl ChatLinks {
                     Event::Message(body) => FromChat::Said(body),
                 };
                 match heard {
-                    FromChat::Up { .. } => shown.store(true, Ordering::Relaxed),
+                    FromChat::Up => shown.store(true, Ordering::Relaxed),
                     FromChat::Down => shown.store(false, Ordering::Relaxed),
                     _ => {}
                 }

@@ -273,7 +273,10 @@ impl Router {
     }
 
     fn on_opened(&mut self, name: &str, opened: Option<(u64, u64, Vec<Line>)>) {
-        let Some(channel) = self.channels.get_mut(name) else { return };
+        // It may have been asked for twice, when nobody listened for a moment.
+        let Some(channel) = self.channels.get_mut(name).filter(|channel| channel.log.is_none()) else {
+            return;
+        };
         let Some((id, last, lines)) = opened else {
             // Who waits listens again when its link is made anew; what is said is refused until then.
             self.channels.remove(name);
