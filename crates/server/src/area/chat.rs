@@ -508,11 +508,13 @@ impl Area {
                     chat.up = false;
                 }
             }
-            FromChat::Said(Body::Listening(listening)) => self.on_listening(name, listening),
-            FromChat::Said(Body::Lines(lines)) if lines.reader.is_empty() => self.on_lines(name, lines),
-            FromChat::Said(Body::Lines(lines)) => self.on_read(lines),
-            FromChat::Said(Body::Posted(posted)) => self.on_posted(posted),
-            FromChat::Said(body) => tracing::debug!(?body, "a chat does not say this"),
+            FromChat::Said(body) => match *body {
+                Body::Listening(listening) => self.on_listening(name, listening),
+                Body::Lines(lines) if lines.reader.is_empty() => self.on_lines(name, lines),
+                Body::Lines(lines) => self.on_read(lines),
+                Body::Posted(posted) => self.on_posted(posted),
+                body => tracing::debug!(?body, "a chat does not say this"),
+            },
         }
     }
 

@@ -23,7 +23,7 @@ pub enum FromChat {
     /// There is none any more.
     Gone,
     /// It said this.
-    Said(Body),
+    Said(Box<Body>),
 }
 
 /// The links, by the names of the chats.
@@ -113,7 +113,7 @@ impl ChatLinks {
                         tracing::warn!(%refusal, "chat refuses this server");
                         FromChat::Down
                     }
-                    Event::Message(body) => FromChat::Said(body),
+                    Event::Message(body) => FromChat::Said(Box::new(body)),
                 };
                 match heard {
                     FromChat::Up => shown.store(true, Ordering::Relaxed),
