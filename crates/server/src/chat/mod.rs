@@ -227,10 +227,11 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
 
 type Hooked = Box<dyn Fn(Saying) -> bool + Send>;
 
+/// What the filter has looked at.
+type Filtered = mpsc::UnboundedReceiver<(Saying, Result<String, Refusal>)>;
+
 /// The filter's task: lines come out in the order in which they went in.
-fn begin_filter(
-    config: &config::Chat,
-) -> anyhow::Result<(Option<Hooked>, mpsc::UnboundedReceiver<(Saying, Result<String, Refusal>)>)> {
+fn begin_filter(config: &config::Chat) -> anyhow::Result<(Option<Hooked>, Filtered)> {
     let (done, filtered) = mpsc::unbounded_channel();
     let Some(hook) = Hook::new(&config.filter_url, config.filter_fail)? else { return Ok((None, filtered)) };
     let (to_hook, sayings) = mpsc::channel::<Saying>(HEARD_QUEUE);
