@@ -157,7 +157,8 @@ impl Talk {
         }
     }
 
-    /// The chats are others: channels whose place is another one begin there.
+    /// The chats are others: channels whose place is another one go on there. One that is there again goes on
+    /// with its log; another one has a log of its own, of which nobody here has seen anything.
     fn place_anew(&mut self) {
         let names: Vec<String> = self.channels.keys().cloned().collect();
         for name in names {
@@ -166,9 +167,9 @@ impl Talk {
                 continue;
             };
             let old = std::mem::replace(&mut channel.at, at.clone());
-            channel.log = None;
+            let (log, seq) = channel.log.as_ref().map_or((0, 0), |log| (log.id(), log.last()));
             self.tell(old.as_ref(), Body::Unlisten(Unlisten { channel: name.clone() }));
-            self.tell(at.as_ref(), Body::Listen(Listen { channel: name, log: 0, seq: 0 }));
+            self.tell(at.as_ref(), Body::Listen(Listen { channel: name, log, seq }));
         }
     }
 

@@ -15,6 +15,7 @@
 //! | [`ownership`] | the one function that changes an owner; writes that only an owner may do |
 //! | [`ledger`] | goods, money, quest steps: many operations in one transaction |
 //! | [`chat`] | the file of a chat: lines of channels |
+//! | [`social`] | friends, parties, mail, market |
 //! | [`account`], [`session`], [`character`], [`area`], [`quest`], [`enter`], [`audit`] | their rows |
 
 use std::fs::{File, TryLockError};
@@ -41,6 +42,7 @@ pub mod migrate;
 pub mod ownership;
 pub mod quest;
 pub mod session;
+pub mod social;
 pub mod writer;
 
 pub use writer::Quick;
