@@ -123,6 +123,14 @@ impl Talk {
         chat.is_some_and(|chat| chat.sender.send(body).is_ok())
     }
 
+    /// A character's client is gone, or another one: it hears nothing before it says how far it has heard.
+    pub fn forget_client(&mut self, character: CharacterId) {
+        if let Some(ear) = self.ears.get_mut(&character) {
+            ear.slot = None;
+            ear.hears = Default::default();
+        }
+    }
+
     /// A character is not here any more.
     pub fn leave(&mut self, character: CharacterId) {
         let Some(ear) = self.ears.remove(&character) else { return };
