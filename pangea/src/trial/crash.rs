@@ -60,7 +60,7 @@ pub fn run(options: &TrialCrash) -> anyhow::Result<ExitCode> {
 async fn measure(options: &TrialCrash) -> anyhow::Result<Report> {
     say("a private cluster with four areas around a corner, each role a process of its own");
     let world = crossing::world(options.seed, options.players);
-    let mut cluster = Cluster::start_apart(&world, 4, &[(plain::CHOSEN, "1".to_owned())]).await?;
+    let mut cluster = Cluster::start_apart(&world, 4, &[(plain::CHOSEN, "1".to_owned())], "").await?;
     let measured = play(options, &mut cluster).await;
     let log = cluster.stop().await;
     measured.with_context(|| format!("the cluster's last words:\n{log}"))

@@ -13,6 +13,7 @@ use pangea_world::messages::{
 };
 use pangea_world::social::SocialDoc;
 
+use super::chat_link::FromChat;
 use super::line::Line;
 use super::peers::PeerUp;
 
@@ -79,6 +80,8 @@ pub enum ToLoop {
     PeerGone(ServerId),
     /// The server is to stop: a sentence for all players.
     Closing(String),
+    /// What is heard of the chat of this name.
+    Chat(Arc<str>, FromChat),
     /// Nobody enters any more; everybody leaves; the state is saved; the loop ends.
     Stop {
         /// Told to the players.

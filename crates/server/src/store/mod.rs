@@ -14,6 +14,7 @@
 //! | [`writer`] | group commit |
 //! | [`ownership`] | the one function that changes an owner; writes that only an owner may do |
 //! | [`ledger`] | goods, money, quest steps: many operations in one transaction |
+//! | [`chat`] | the file of a chat: lines of channels |
 //! | [`social`] | friends, parties, mail, market |
 //! | [`account`], [`session`], [`character`], [`area`], [`quest`], [`enter`], [`audit`] | their rows |
 
@@ -34,6 +35,7 @@ pub mod account;
 pub mod area;
 pub mod audit;
 pub mod character;
+pub mod chat;
 pub mod enter;
 pub mod ledger;
 pub mod migrate;
