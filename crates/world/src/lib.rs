@@ -18,6 +18,7 @@
 //! | [`placement`] | which server a character goes to |
 //! | [`ticket`] | the signed, single-use permit to enter one server |
 //! | [`role_key`] | how roles prove to each other who they are |
+//! | [`faction_rules`] | who may do what in a faction that players have founded |
 //! | [`character`], [`quest`], [`faction`] | what a server must know of a coming character |
 //! | [`messages`] | what roles say to each other over a link |
 //! | [`frames`] | what a client and a game server say to each other (docs/protocol.md) |
@@ -25,6 +26,7 @@
 
 pub mod character;
 pub mod faction;
+pub mod faction_rules;
 pub mod frames;
 pub mod handoff;
 pub mod id;

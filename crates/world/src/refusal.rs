@@ -137,6 +137,10 @@ codes! {
     QuestOrder = "quest_order", 409;
     /// The storage is reserved for another character, or not reserved at all.
     StorageReserved = "storage_reserved", 409;
+    /// The last leader of a faction: make another one first.
+    LastLeader = "last_leader", 409;
+    /// The faction has as many members, or as much of it, as it may.
+    FactionFull = "faction_full", 409;
     /// A frame that the protocol does not allow here.
     Protocol = "protocol", 400;
     /// An input with an impossible value.
@@ -149,6 +153,30 @@ codes! {
     KeyWrong = "key_wrong", 403;
     /// Central did not name this server as a neighbour, or not with this area.
     NotNeighbour = "not_neighbour", 403;
+    /// May not speak now; the text says until when.
+    Muted = "muted", 403;
+    /// A text longer than allowed.
+    TooLong = "too_long", 422;
+    /// A text that is empty, or has characters that do not belong there.
+    TextInvalid = "text_invalid", 422;
+    /// Not in this channel.
+    NotInChannel = "not_in_channel", 403;
+    /// The character is not in the world.
+    Offline = "offline", 409;
+    /// Chat cannot be reached now; nothing was said.
+    ChatUnavailable = "chat_unavailable", 503;
+    /// A text with a word that is not said here.
+    BlockedWord = "blocked_word", 422;
+    /// In it already.
+    AlreadyMember = "already_member", 409;
+    /// The party has as many members as it may.
+    PartyFull = "party_full", 409;
+    /// Nobody has invited this character, or not any more.
+    NotInvited = "not_invited", 409;
+    /// Not in it.
+    NotAMember = "not_a_member", 409;
+    /// This ground is claimed.
+    AlreadyClaimed = "already_claimed", 409;
     /// Nothing that the caller could mend; the log has the cause.
     Internal = "internal", 500;
 }

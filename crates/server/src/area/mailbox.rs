@@ -11,6 +11,7 @@ use pangea_world::messages::{
     AreaMoved, AreaSaved, Belongings, Body, CharacterAt, Freeze, GoOnReply, Grant, Invite, Kick,
     LedgerResults, PeerLoad, Seal, TakeOver,
 };
+use pangea_world::social::ClaimDoc;
 
 use super::line::Line;
 use super::peers::PeerUp;
@@ -61,6 +62,8 @@ pub enum ToLoop {
     Belongings(Belongings),
     /// What became of a checkpoint.
     AreaSaved(AreaSaved),
+    /// Whose the ground is; none: nobody's.
+    Claimed(Option<Box<ClaimDoc>>),
     /// Central registered us anew: what it may have missed is said again.
     Reconnected {
         /// The area's epoch from now on.

@@ -20,9 +20,11 @@
 //! | `save` | checkpoints |
 //! | `neighbours`, `dial` | who may have a peer line, and opening it; `peers`, `peer_frame`: the lines in the loop |
 //! | `chat_link` | the link to chat |
+//! | `claim` | whose the ground is |
 
 mod admission;
 mod chat_link;
+mod claim;
 mod client;
 mod clock;
 mod control;

@@ -172,6 +172,7 @@ impl Loop {
                 ToLoop::LedgerResults(results) => area.on_ledger_results(results),
                 ToLoop::Belongings(belongings) => area.on_belongings(&belongings),
                 ToLoop::AreaSaved(saved) => area.on_saved(&saved),
+                ToLoop::Claimed(claim) => area.on_claimed(claim.map(|claim| *claim)),
                 ToLoop::Reconnected { epoch } => area.on_reconnected(epoch),
                 ToLoop::PeerUp(up) => area.peer_up(*up),
                 ToLoop::PeerGone(server) => area.peer_gone(server),

@@ -582,7 +582,7 @@ pub async fn admit(
             && let Ok(data) = entry.world.faction(faction)
         {
             entry.factions.push(faction.clone());
-            sender.send(Body::FactionSync(FactionSync { faction: json(data) }))?;
+            sender.send(Body::FactionSync(FactionSync { faction: json(data), founded: Vec::new() }))?;
         }
     }
     sender.send(Body::Admit(Admit {

@@ -193,7 +193,7 @@ async fn invite_all(core: &Arc<Core>, area: AreaId, transfer: TransferId) -> Res
     let sender = there.sender.clone().ok_or_else(gone)?;
     for faction in factions {
         let faction = serde_json::to_vec(&faction).unwrap_or_default();
-        sender.send(Body::FactionSync(FactionSync { faction }))?;
+        sender.send(Body::FactionSync(FactionSync { faction, founded: Vec::new() }))?;
     }
     let invited = join_all(seats.into_iter().map(|(id, seat)| {
         let (there, sender) = (&there, &sender);

@@ -14,6 +14,7 @@
 //! | [`writer`] | group commit |
 //! | [`ownership`] | the one function that changes an owner; writes that only an owner may do |
 //! | [`ledger`] | goods, money, quest steps: many operations in one transaction |
+//! | [`faction`] | factions that players have founded, and their ground |
 //! | [`account`], [`session`], [`character`], [`area`], [`quest`], [`enter`], [`audit`] | their rows |
 
 use std::fs::{File, TryLockError};
@@ -34,6 +35,7 @@ pub mod area;
 pub mod audit;
 pub mod character;
 pub mod enter;
+pub mod faction;
 pub mod ledger;
 pub mod migrate;
 pub mod ownership;
