@@ -6,11 +6,15 @@
  * @module
  */
 
+import { CharacterApi } from "./character_api.js";
 import { Emitter } from "./emitter.js";
+import { anySignal, queryOf, randomKey, refusalOf, wait } from "./http.js";
 import { Refusal, SIGNED_OUT_CODES, asRefusal } from "./refusal.js";
 import { serverEvents } from "./sse.js";
 
 /** @import { Session, WorldInfo, LayerInfo, Character, Wish, Prepared, EnterProgress } from "./http_types.js" */
+
+/** @import { FactionHead, FactionInfo, Offer, Presence, PresenceQuery } from "./social_types.js" */
 
 /** How often a wish to enter is repeated while the answer is «not yet» or gets lost. */
 const MOST_REPEATS = 40;
@@ -135,6 +139,33 @@ export class Api extends Emitter {
   /** @param {string} id */
   async deleteCharacter(id) {
     await this.json("DELETE", `/api/characters/${encodeURIComponent(id)}`);
+  }
+
+  // ---- people -----------------------------------------------------------------------------------------
+
+  /** What a character does: friends, party, faction, mail, market. @param {string} id of a character of this account */
+  of(id) {
+    return new CharacterApi(this, id);
+  }
+
+  /** Who is there. @param {PresenceQuery} [query] @returns {Promise<Presence[]>} */
+  async presence(query = {}) {
+    return (await this.json("GET", `/api/presence${queryOf(query)}`)).characters;
+  }
+
+  /** @param {{template?: string, limit?: number}} [query] @returns {Promise<Offer[]>} */
+  async market(query = {}) {
+    return (await this.json("GET", `/api/market${queryOf(query)}`)).offers;
+  }
+
+  /** @param {{world?: string, name?: string}} [query] @returns {Promise<FactionHead[]>} */
+  async factions(query = {}) {
+    return (await this.json("GET", `/api/factions${queryOf(query)}`)).factions;
+  }
+
+  /** @param {string} id @returns {Promise<FactionInfo>} */
+  async faction(id) {
+    return this.json("GET", `/api/factions/${encodeURIComponent(id)}`);
   }
 
   // ---- enter ------------------------------------------------------------------------------------------
@@ -293,39 +324,4 @@ export class Api extends Emitter {
     this.keep(null);
     this.emit("signedOut", refusal);
   }
-}
-
-/** @param {Response} response @returns {Promise<Refusal>} */
-async function refusalOf(response) {
-  try {
-    const { code, text } = await response.json();
-    if (typeof code === "string") return new Refusal(code, String(text ?? code), response.status);
-  } catch {
-    // Not central's answer: a proxy's, perhaps.
-  }
-  return new Refusal("internal", `The server answered ${response.status}.`, response.status);
-}
-
-/** @returns {string} 128 random bits, hex */
-function randomKey() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-/** @param {AbortSignal[]} signals @returns {AbortSignal | undefined} */
-function anySignal(signals) {
-  if (signals.length < 2) return signals[0];
-  const all = new AbortController();
-  for (const signal of signals) {
-    if (signal.aborted) all.abort(signal.reason);
-    signal.addEventListener("abort", () => all.abort(signal.reason), { once: true, signal: all.signal });
-  }
-  return all.signal;
-}
-
-/** @param {number} ms @param {AbortSignal} [signal] @returns {Promise<void>} */
-function wait(ms, signal) {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal?.addEventListener("abort", () => { clearTimeout(timer); resolve(); }, { once: true });
-  });
 }

@@ -12,6 +12,7 @@ import { Playhead } from "./playhead.js";
 import { Refusal, asRefusal } from "./refusal.js";
 import { Schema } from "./schema.js";
 
+/** @import { ChannelAt, Lines } from "./chat_frames.js" */
 /** @import { Offer, Socket } from "./dialing.js" */
 /** @import { ClientMessage, ServerMessage, Welcome } from "./frames.js" */
 /** @import { Places } from "./places.js" */
@@ -155,6 +156,8 @@ export class Connection extends Line {
     this.updateMs = NaN;
     /** Nothing was heard for long; one more look, and it is given up. */
     this.silent = false;
+    /** Of channels, before it plays. @type {(Lines | ChannelAt)[]} */
+    this.early = [];
     /** @type {(message: ServerMessage) => void} */
     this.onMessage = () => {};
     /** @type {(moved: Places) => void} */

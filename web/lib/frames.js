@@ -7,8 +7,10 @@
  */
 
 import { Reader, Writer, malformed } from "./bytes.js";
+import { CHAT_TYPES, putChat, readClientChat, readServerChat } from "./chat_frames.js";
 import { Refusal } from "./refusal.js";
 
+/** @import { ClientChat, ServerChat } from "./chat_frames.js" */
 /** @import { Offer } from "./dialing.js" */
 
 /** The version of the game protocol that this library speaks. */
@@ -54,7 +56,7 @@ export const TILE = Object.freeze({
  * @typedef {{type: "leave"}} Leave
  * @typedef {{type: "ping", nonce: number}} Ping
  * @typedef {{type: "datagrams"}} Datagrams  on a WebTransport session: who walks is told in datagrams from now on
- * @typedef {Hello | Input | AskTiles | GoOn | Leave | Ping | Datagrams} ClientMessage
+ * @typedef {Hello | Input | AskTiles | GoOn | Leave | Ping | Datagrams | ClientChat} ClientMessage
  */
 
 /**
@@ -111,7 +113,7 @@ export const TILE = Object.freeze({
  * @typedef {{type: "pace", percent: number}} Pace  how fast the area's time runs
  * @typedef {{type: "webtransport", url: string, hashes: Uint8Array[]}} ByWebTransport  the server of the Follow or Beside that comes
  * @typedef {{type: "beside", url: string, ticket: string, area: string, offer?: Offer | null}} Beside  the server beyond a border that is near
- * @typedef {Welcome | Update | SchemaText | GameEvent | Tile | Pace | ByWebTransport | Tiles | Refused | Progress | Follow | Beside | Steer | Switch | Pong | Notice} ServerMessage
+ * @typedef {Welcome | Update | SchemaText | GameEvent | Tile | Pace | ByWebTransport | Tiles | Refused | Progress | Follow | Beside | Steer | Switch | Pong | Notice | ServerChat} ServerMessage
  */
 
 // ---- reading ------------------------------------------------------------------------------------------
@@ -180,7 +182,7 @@ function readServerMessage(kind, r) {
       return { type: "webtransport", url, hashes: Array.from({ length: r.count(32) }, () => r.slice(32).slice()) };
     }
     case 0x90: return { type: "beside", url: r.string(), ticket: r.string(), area: r.string() };
-    default: return null;
+    default: return readServerChat(kind, r);
   }
 }
 
@@ -278,7 +280,11 @@ function readClientMessage(kind, r) {
     case 0x05: return { type: "leave" };
     case 0x06: return { type: "ping", nonce: r.u32() };
     case 0x07: return { type: "datagrams" };
-    default: throw new Refusal("protocol", `a client does not send messages of type ${kind}`);
+    default: {
+      const chat = readClientChat(kind, r);
+      if (!chat) throw new Refusal("protocol", `a client does not send messages of type ${kind}`);
+      return chat;
+    }
   }
 }
 
@@ -333,6 +339,7 @@ function putClient(out, m) {
     case "leave": return message(out, 0x05, () => {});
     case "ping": return message(out, 0x06, (w) => w.u32(m.nonce));
     case "datagrams": return message(out, 0x07, () => {});
+    default: return message(out, CHAT_TYPES[m.type], (w) => putChat(w, m));
   }
 }
 
@@ -384,6 +391,7 @@ function putServer(out, m) {
     case "pace": return message(out, 0x8e, (w) => w.u8(m.percent));
     case "webtransport": return message(out, 0x8f, (w) => { w.string(m.url); w.varint(m.hashes.length); m.hashes.forEach((hash) => w.put(hash)); });
     case "beside": return message(out, 0x90, (w) => { w.string(m.url); w.string(m.ticket); w.string(m.area); });
+    default: return message(out, CHAT_TYPES[m.type], (w) => putChat(w, m));
   }
 }
 

@@ -4,8 +4,12 @@
  */
 
 export { Api } from "./api.js";
+export { CharacterApi } from "./character_api.js";
+export { Chat } from "./chat.js";
+export { CHANNELS } from "./chat_frames.js";
 export { Entities, Entity } from "./entities.js";
 export { CHUNK_TILES, CLOSE, TILE, VERSION, clientFrame, readClientFrame, readServerFrame, serverFrame } from "./frames.js";
+export { randomKey } from "./http.js";
 export { Land } from "./land.js";
 export { Schema } from "./schema.js";
 export { Refusal } from "./refusal.js";

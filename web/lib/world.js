@@ -8,6 +8,7 @@
  */
 
 import { cross, crossed, dropAll, grounds, lostBeside, see } from "./beside.js";
+import { Chat } from "./chat.js";
 import { Ways } from "./dialing.js";
 import { Emitter } from "./emitter.js";
 import { enterAndConnect } from "./entering.js";
@@ -57,6 +58,8 @@ export class World extends Emitter {
     this.followsUnasked = options.followsUnasked ?? false;
     this.entities = new Entities();
     this.steering = new Steering(this.now);
+    /** Who says what. */
+    this.chat = new Chat(this);
     /** @type {State} */
     this.state = "out";
     /** @type {Connection | null} */
@@ -105,6 +108,7 @@ export class World extends Emitter {
   async enter(wish) {
     this.stop();
     const { signal } = this.life;
+    if (this.character !== (wish.character ?? null)) this.chat.forget();
     this.character = wish.character ?? null;
     this.become("entering");
     try {
@@ -212,6 +216,7 @@ export class World extends Emitter {
     this.pingMs = 0;
     this.timer ??= setInterval(() => this.tick(), 10);
     this.steering.correct(connection, this.land, acked ?? welcome.acked);
+    if (connection.steering) this.chat.begin(connection);
     this.become("in");
   }
 
@@ -236,6 +241,10 @@ export class World extends Emitter {
       }
       return;
     }
+    // News, what was said nearby, what became of one's words: no less true if another server plays meanwhile.
+    if (message.type === "social") return this.notice(message.text);
+    if (message.type === "said" || (message.type === "lines" && message.kind === 0)) return this.chat.took(message);
+    if (message.type === "lines" || message.type === "channel") return this.chat.tookFrom(connection, message);
     if (connection === this.coming) {
       if (message.type === "steer" || (message.type === "welcome" && message.steering)) take(this, connection);
       return;
@@ -255,7 +264,8 @@ export class World extends Emitter {
         return;
       case "refused": return this.emit("refused", new Refusal(message.code, message.text));
       case "progress": return this.emit("progress", { state: message.state, position: message.position });
-      case "notice": return this.emit("notice", { code: message.code, text: message.text });
+      case "notice": return this.emit("notice", { type: "server", code: message.code, text: message.text });
+      case "steer": return this.chat.begin(connection);
       case "follow": return offer(this, message);
       case "beside": return see(this, message);
       case "pace": return this.emit("pace", message.percent);
@@ -266,6 +276,12 @@ export class World extends Emitter {
       }
       case "switch": return awaitSteer(this);
     }
+  }
+
+  /** @param {string} text JSON */
+  notice(text) {
+    const told = JSON.parse(text);
+    if (typeof told?.type === "string") this.emit("notice", told);
   }
 
   /** @param {Connection} connection @param {Update} update */
@@ -378,6 +394,7 @@ export class World extends Emitter {
     for (const line of lines) line?.abandon(CLOSE.LEFT);
     this.steering.turn(0, 0);
     this.steering.restart(0);
+    this.chat.stop();
   }
 
   // ---- details ----------------------------------------------------------------------------------------

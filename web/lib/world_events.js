@@ -6,6 +6,7 @@
 /** @import { Changes } from "./entities.js" */
 /** @import { EnterProgress } from "./http_types.js" */
 /** @import { Refusal } from "./refusal.js" */
+/** @import { Notice } from "./social_types.js" */
 
 /**
  * @typedef {"out" | "entering" | "in" | "plain" | "dropped"} State
@@ -22,7 +23,7 @@
  * @property {{code: number, refusal: Refusal | null, attempt: number, retryInMs: number}} drop the connection was lost
  * @property {{how: "resumed" | "entered", attempts: number}} resume and it is back
  * @property {Refusal} refused a «no» to the last wish
- * @property {{code: string, text: string}} notice something to tell the player
+ * @property {Notice} notice something to tell the player: of the server (`type` `server`), of friends, parties, factions, mail
  * @property {Changes} update what is seen has changed; called after the listeners of entities
  * @property {{name: string, values: Record<string, any>}} event something happened, as the game's schema has it
  * @property {number} pace how fast the area's time runs, percent of real time

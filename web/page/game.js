@@ -246,7 +246,7 @@ export class Game {
       if (dialog("go-on-dialog").open) showError("go-on-error", refusal.text);
       else this.toast(refusal.text, true);
     });
-    world.on("notice", ({ text }) => this.toast(text));
+    world.on("notice", (notice) => { if (notice.type === "server") this.toast(notice.text); });
   }
 
   /** @param {FollowOffer} offer */

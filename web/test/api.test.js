@@ -92,3 +92,20 @@ test("who does not wait any more gives the seat back", async () => {
   await assert.rejects(entering, { code: "left" });
   assert.deepEqual(asked.map((a) => `${a.method} ${a.path}`), ["POST /api/enter", "DELETE /api/enter/e7"]);
 });
+
+test("what a character does names the character, and once is once", async () => {
+  const { api, asked } = setUp(({ path }) => json(200, path.startsWith("/api/presence") ? { characters: [{ id: "2", name: "Bob" }] } : {}));
+  const ada = api.of("a1");
+  await ada.befriend("Bob");
+  await ada.unblock("b/2");
+  await ada.sendMail({ to: "Bob", subject: "Hi", text: "", items: [], money: 3 }, "key 1");
+  await ada.claimMail("m7");
+  assert.deepEqual(await api.presence({ name: "Bo b", world: "", online: true }), [{ id: "2", name: "Bob" }]);
+  assert.deepEqual(asked.map((a) => [a.method, a.path, a.headers["Idempotency-Key"]]), [
+    ["POST", "/api/characters/a1/friends", undefined],
+    ["DELETE", "/api/characters/a1/blocks/b%2F2", undefined],
+    ["POST", "/api/characters/a1/mail", "key 1"],
+    ["POST", "/api/characters/a1/mail/m7/claim", "m7"],
+    ["GET", "/api/presence?name=Bo+b&online=true", undefined],
+  ]);
+});

@@ -16,7 +16,7 @@ const vectors = readFileSync(new URL("../../docs/protocol-vectors.txt", import.m
   });
 
 /** Names in the vectors → names here. @type {Record<string, string>} */
-const TYPES = { "client Tiles": "askTiles", "client GoOn": "goOn" };
+const TYPES = { "client Tiles": "askTiles", "client GoOn": "goOn", "client ReadChat": "readChat" };
 
 test("every golden frame is read, and written again byte by byte", () => {
   assert.ok(vectors.length >= 17);

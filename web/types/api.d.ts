@@ -57,6 +57,22 @@ export class Api extends Emitter<ApiEvents> {
     selectCharacter(id: string): Promise<void>;
     /** @param {string} id */
     deleteCharacter(id: string): Promise<void>;
+    /** What a character does: friends, party, faction, mail, market. @param {string} id of a character of this account */
+    of(id: string): CharacterApi;
+    /** Who is there. @param {PresenceQuery} [query] @returns {Promise<Presence[]>} */
+    presence(query?: PresenceQuery): Promise<Presence[]>;
+    /** @param {{template?: string, limit?: number}} [query] @returns {Promise<Offer[]>} */
+    market(query?: {
+        template?: string;
+        limit?: number;
+    }): Promise<Offer[]>;
+    /** @param {{world?: string, name?: string}} [query] @returns {Promise<FactionHead[]>} */
+    factions(query?: {
+        world?: string;
+        name?: string;
+    }): Promise<FactionHead[]>;
+    /** @param {string} id @returns {Promise<FactionInfo>} */
+    faction(id: string): Promise<FactionInfo>;
     /**
      * Asks for a place in the world and waits until a server is ready. Answers that got lost and «not yet»
      * are asked for again under the same key, so that no second seat is taken.
@@ -149,6 +165,12 @@ import type { Session } from "./http_types.js";
 import type { WorldInfo } from "./http_types.js";
 import type { LayerInfo } from "./http_types.js";
 import type { Character } from "./http_types.js";
+import { CharacterApi } from "./character_api.js";
+import type { PresenceQuery } from "./social_types.js";
+import type { Presence } from "./social_types.js";
+import type { Offer } from "./social_types.js";
+import type { FactionHead } from "./social_types.js";
+import type { FactionInfo } from "./social_types.js";
 import type { Wish } from "./http_types.js";
 import type { EnterProgress } from "./http_types.js";
 import type { Prepared } from "./http_types.js";

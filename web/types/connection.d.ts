@@ -1,3 +1,4 @@
+/** @import { ChannelAt, Lines } from "./chat_frames.js" */
 /** @import { Offer, Socket } from "./dialing.js" */
 /** @import { ClientMessage, ServerMessage, Welcome } from "./frames.js" */
 /** @import { Places } from "./places.js" */
@@ -31,6 +32,8 @@ export class Connection extends Line {
     updateMs: number;
     /** Nothing was heard for long; one more look, and it is given up. */
     silent: boolean;
+    /** Of channels, before it plays. @type {(Lines | ChannelAt)[]} */
+    early: (Lines | ChannelAt)[];
     /** @type {(message: ServerMessage) => void} */
     onMessage: (message: ServerMessage) => void;
     /** @type {(moved: Places) => void} */
@@ -115,6 +118,8 @@ import type { Offer } from "./dialing.js";
 import type { Welcome } from "./frames.js";
 import { Known } from "./entities.js";
 import { Playhead } from "./playhead.js";
+import type { Lines } from "./chat_frames.js";
+import type { ChannelAt } from "./chat_frames.js";
 import type { ServerMessage } from "./frames.js";
 import type { Places } from "./places.js";
 import type { ClientMessage } from "./frames.js";

@@ -24,6 +24,7 @@ export function clientFrame(...messages: ClientMessage[]): Uint8Array<ArrayBuffe
  * @returns {Uint8Array<ArrayBuffer>}
  */
 export function serverFrame(...messages: ServerMessage[]): Uint8Array<ArrayBuffer>;
+/** @import { ClientChat, ServerChat } from "./chat_frames.js" */
 /** @import { Offer } from "./dialing.js" */
 /** The version of the game protocol that this library speaks. */
 export const VERSION: 2;
@@ -113,7 +114,7 @@ export type Ping = {
 export type Datagrams = {
     type: "datagrams";
 };
-export type ClientMessage = Hello | Input | AskTiles | GoOn | Leave | Ping | Datagrams;
+export type ClientMessage = Hello | Input | AskTiles | GoOn | Leave | Ping | Datagrams | ClientChat;
 export type Welcome = {
     type: "welcome";
     /**
@@ -336,5 +337,7 @@ export type Beside = {
     area: string;
     offer?: Offer | null;
 };
-export type ServerMessage = Welcome | Update | SchemaText | GameEvent | Tile | Pace | ByWebTransport | Tiles | Refused | Progress | Follow | Beside | Steer | Switch | Pong | Notice;
+export type ServerMessage = Welcome | Update | SchemaText | GameEvent | Tile | Pace | ByWebTransport | Tiles | Refused | Progress | Follow | Beside | Steer | Switch | Pong | Notice | ServerChat;
+import type { ClientChat } from "./chat_frames.js";
 import type { Offer } from "./dialing.js";
+import type { ServerChat } from "./chat_frames.js";

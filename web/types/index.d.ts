@@ -1,4 +1,8 @@
 export { Api } from "./api.js";
+export { CharacterApi } from "./character_api.js";
+export { Chat } from "./chat.js";
+export { CHANNELS } from "./chat_frames.js";
+export { randomKey } from "./http.js";
 export { Land } from "./land.js";
 export { Schema } from "./schema.js";
 export { Refusal } from "./refusal.js";

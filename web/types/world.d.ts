@@ -16,6 +16,8 @@ export class World extends Emitter<WorldEvents> {
     followsUnasked: boolean;
     entities: Entities;
     steering: Steering;
+    /** Who says what. */
+    chat: Chat;
     /** @type {State} */
     state: State;
     /** @type {Connection | null} */
@@ -97,6 +99,8 @@ export class World extends Emitter<WorldEvents> {
     play(connection: Connection, acked?: number | null): void;
     /** @param {Connection} connection @param {ServerMessage} message */
     took(connection: Connection, message: ServerMessage): void;
+    /** @param {string} text JSON */
+    notice(text: string): void;
     /** @param {Connection} connection @param {Update} update */
     updated(connection: Connection, update: Update): void;
     /** @param {Connection} connection @param {Places} moved */
@@ -152,6 +156,7 @@ import type { Api } from "./api.js";
 import { Ways } from "./dialing.js";
 import { Entities } from "./entities.js";
 import { Steering } from "./steering.js";
+import { Chat } from "./chat.js";
 import type { State } from "./world_events.js";
 import type { Connection } from "./connection.js";
 import type { PlainConnection } from "./connection.js";

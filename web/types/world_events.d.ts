@@ -50,12 +50,9 @@ export type WorldEvents = {
      */
     refused: Refusal;
     /**
-     * something to tell the player
+     * something to tell the player: of the server (`type` `server`), of friends, parties, factions, mail
      */
-    notice: {
-        code: string;
-        text: string;
-    };
+    notice: Notice;
     /**
      * what is seen has changed; called after the listeners of entities
      */
@@ -112,4 +109,5 @@ export type FollowOffer = {
 };
 import type { EnterProgress } from "./http_types.js";
 import type { Refusal } from "./refusal.js";
+import type { Notice } from "./social_types.js";
 import type { Changes } from "./entities.js";

@@ -586,7 +586,11 @@ impl Game {
             ServerMessage::Welcome(_)
             | ServerMessage::Update(_)
             | ServerMessage::Steer { .. }
-            | ServerMessage::Switch { .. } => return,
+            | ServerMessage::Switch { .. }
+            | ServerMessage::Lines(_)
+            | ServerMessage::Said { .. }
+            | ServerMessage::Social(_)
+            | ServerMessage::Channel { .. } => return,
         };
         self.events.push_back(event);
     }

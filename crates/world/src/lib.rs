@@ -18,6 +18,7 @@
 //! | [`placement`] | which server a character goes to |
 //! | [`ticket`] | the signed, single-use permit to enter one server |
 //! | [`role_key`] | how roles prove to each other who they are |
+//! | [`chat`] | channels, logs of lines, what may be said and how often |
 //! | [`faction_rules`] | who may do what in a faction that players have founded |
 //! | [`character`], [`quest`], [`faction`] | what a server must know of a coming character |
 //! | [`messages`] | what roles say to each other over a link |
@@ -25,6 +26,7 @@
 //! | [`toml_file`], [`nearest`] | a mistake in a file, named with its line and the nearest known word |
 
 pub mod character;
+pub mod chat;
 pub mod faction;
 pub mod faction_rules;
 pub mod frames;

@@ -111,6 +111,11 @@ impl Area {
             // A socket has none: there all goes one way.
             ClientMessage::Datagrams if client.line.session().is_some() => client.view.go_apart(),
             ClientMessage::Datagrams => {}
+            ClientMessage::Say { id, .. } => {
+                let refused = Some(Refusal::new(Code::ChatUnavailable, "chat cannot be reached now"));
+                client.say(&ServerMessage::Said { id, refused });
+            }
+            ClientMessage::Heard(_) | ClientMessage::ReadChat { .. } => {}
         }
         Ok(())
     }

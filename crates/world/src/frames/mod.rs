@@ -92,7 +92,43 @@ pub enum ClientMessage {
     },
     /// 0x07: on a WebTransport session; from now on who walks is told in datagrams.
     Datagrams,
+    /// 0x08: says something, or gives a command (a text that begins with `/`); answered by Said.
+    Say {
+        /// Where: a [`crate::chat::Kind`].
+        kind: u8,
+        /// The client's own number for it; the same one again is the same line.
+        id: u64,
+        /// Whom it is whispered to by name, else empty.
+        to: String,
+        /// What.
+        text: String,
+    },
+    /// 0x09, after Hello where it steers: the last line of each channel that it has shown.
+    Heard(Vec<Heard>),
+    /// 0x0A: asks for older lines of a channel that it is in.
+    ReadChat {
+        /// Which: a [`crate::chat::Kind`].
+        kind: u8,
+        /// Only those below this number; 0: the newest.
+        before: u64,
+        /// At most so many, up to [`MAX_CHAT_LINES`].
+        most: u8,
+    },
 }
+
+/// How far a client has heard a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    /// Which: a [`crate::chat::Kind`].
+    pub kind: u8,
+    /// The log that its line is of.
+    pub log: u64,
+    /// The number of the last line that it has.
+    pub seq: u64,
+}
+
+/// Most lines of one message.
+pub const MAX_CHAT_LINES: usize = 100;
 
 /// Number of the input Walk in games whose characters walk as the engine has it.
 pub const WALK: u8 = 0;
@@ -221,6 +257,26 @@ pub enum ServerMessage {
         /// Its area, as `world/ground/layer`.
         area: String,
     },
+    /// 0x91.
+    Lines(Lines),
+    /// 0x92: what became of a Say.
+    Said {
+        /// From it.
+        id: u64,
+        /// The «no»; none: it is said.
+        refused: Option<Refusal>,
+    },
+    /// 0x93: something of parties, friends, factions, mail …: JSON, an object with `type` (docs/social.md).
+    Social(String),
+    /// 0x94: where a channel stands that the character is in now.
+    Channel {
+        /// Which: a [`crate::chat::Kind`].
+        kind: u8,
+        /// Its log; 0: it is not in it any more.
+        log: u64,
+        /// The number of its newest line.
+        seq: u64,
+    },
 }
 
 /// 0x81.
@@ -258,6 +314,36 @@ pub struct Welcome {
     pub acked: u32,
     /// Hash of the game's schema.
     pub schema: u64,
+}
+
+/// 0x91: lines of a channel, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Lines {
+    /// Which: a [`crate::chat::Kind`].
+    pub kind: u8,
+    /// The answer to a ReadChat: does not count for what was heard.
+    pub history: bool,
+    /// Its log; 0 of local talk.
+    pub log: u64,
+    /// At most [`MAX_CHAT_LINES`].
+    pub lines: Vec<Line>,
+}
+
+/// One line of a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Line {
+    /// Its number in the log, from 1; 0 of local talk.
+    pub seq: u64,
+    /// The sender's own number for it.
+    pub id: u64,
+    /// Which character said it; zeros: the system.
+    pub sender: [u8; 16],
+    /// When, ms since 1970.
+    pub at_ms: u64,
+    /// Its name then.
+    pub name: String,
+    /// What: plain text, never markup.
+    pub text: String,
 }
 
 /// 0x82. Positions are centimetres. A client keeps the list of entities that it knows in the order that follows

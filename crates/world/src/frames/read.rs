@@ -134,6 +134,13 @@ pub fn read_client_frame(frame: &[u8]) -> Result<Vec<ClientMessage>, Refusal> {
             0x05 => ClientMessage::Leave,
             0x06 => ClientMessage::Ping { nonce: r.u32()? },
             0x07 => ClientMessage::Datagrams,
+            0x08 => ClientMessage::Say { kind: r.u8()?, id: r.u64()?, to: r.string()?, text: r.string()? },
+            0x09 => ClientMessage::Heard(
+                (0..r.u8()?)
+                    .map(|_| Ok(Heard { kind: r.u8()?, log: r.u64()?, seq: r.u64()? }))
+                    .collect::<Result<_, Refusal>>()?,
+            ),
+            0x0A => ClientMessage::ReadChat { kind: r.u8()?, before: r.u64()?, most: r.u8()? },
             _ => {
                 return Refusal::err(
                     Code::Protocol,
@@ -200,9 +207,27 @@ pub fn read_server_frame(frame: &[u8]) -> Result<Vec<ServerMessage>, Refusal> {
                 ServerMessage::WebTransport { url, hashes }
             }
             0x90 => ServerMessage::Beside { url: r.string()?, ticket: r.string()?, area: r.string()? },
+            0x91 => ServerMessage::Lines(read_lines(r)?),
+            0x92 => {
+                let (id, code, text) = (r.u64()?, r.string()?, r.string()?);
+                let code: Option<Code> = (!code.is_empty()).then(|| code.parse().unwrap_or(Code::Internal));
+                ServerMessage::Said { id, refused: code.map(|code| Refusal { code, text }) }
+            }
+            0x93 => ServerMessage::Social(r.string()?),
+            0x94 => ServerMessage::Channel { kind: r.u8()?, log: r.u64()?, seq: r.u64()? },
             _ => return Ok(None),
         }))
     })
+}
+
+fn read_lines(r: &mut Reader) -> Result<Lines, Refusal> {
+    let (kind, history, log) = (r.u8()?, r.bool()?, r.u64()?);
+    let mut lines = Vec::new();
+    for _ in 0..r.u8()? {
+        let (seq, id, sender, at_ms) = (r.u64()?, r.u64()?, r.array()?, r.u64()?);
+        lines.push(Line { seq, id, sender, at_ms, name: r.string()?, text: r.string()? });
+    }
+    Ok(Lines { kind, history, log, lines })
 }
 
 fn read_update(r: &mut Reader) -> Result<Update, Refusal> {

@@ -19,6 +19,12 @@ fn clients() -> Vec<ClientMessage> {
         ClientMessage::Leave,
         ClientMessage::Ping { nonce: 77 },
         ClientMessage::Datagrams,
+        ClientMessage::Say { kind: 5, id: u64::MAX, to: "Ädä".into(), text: "<b>hail</b> 👋".into() },
+        ClientMessage::Heard(vec![
+            Heard { kind: 2, log: 0x0123_4567_89AB_CDEF, seq: 7 },
+            Heard { kind: 5, log: 9, seq: 1 << 40 },
+        ]),
+        ClientMessage::ReadChat { kind: 3, before: 300, most: 50 },
     ]
 }
 
@@ -101,6 +107,27 @@ fn servers() -> Vec<ServerMessage> {
             ticket: "t".into(),
             area: "wilds/8,0..16,8/0".into(),
         },
+        ServerMessage::Lines(Lines {
+            kind: 2,
+            history: false,
+            log: 0xFEDC_BA98_7654_3210,
+            lines: vec![
+                Line {
+                    seq: 8,
+                    id: 1,
+                    sender: [3; 16],
+                    at_ms: 1_795_000_000_000,
+                    name: "Ädä".into(),
+                    text: "hail".into(),
+                },
+                Line { seq: 9, name: String::new(), text: "the gates open".into(), ..Line::default() },
+            ],
+        }),
+        ServerMessage::Lines(Lines { kind: 4, history: true, log: 3, lines: Vec::new() }),
+        ServerMessage::Said { id: 5, refused: None },
+        ServerMessage::Said { id: 6, refused: Some(Refusal::new(Code::Muted, "you may not speak yet")) },
+        ServerMessage::Social(r#"{"type":"mail","unread":2}"#.into()),
+        ServerMessage::Channel { kind: 3, log: 77, seq: 12 },
     ]
 }
 
@@ -139,7 +166,7 @@ proptest::proptest! {
     }
 
     #[test]
-    fn cut_frames_are_refused(which in 0usize..7, cut in 1usize..40) {
+    fn cut_frames_are_refused(which in 0usize..11, cut in 1usize..40) {
         let frame = clients()[which].to_frame();
         if cut < frame.len() {
             let code = read_client_frame(&frame[..frame.len() - cut]).map_err(|r| r.code);

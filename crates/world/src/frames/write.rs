@@ -68,6 +68,25 @@ impl ClientMessage {
             ClientMessage::Leave => put_message(out, 0x05, |_| {}),
             ClientMessage::Ping { nonce } => put_message(out, 0x06, |b| b.put_u32_le(*nonce)),
             ClientMessage::Datagrams => put_message(out, 0x07, |_| {}),
+            ClientMessage::Say { kind, id, to, text } => put_message(out, 0x08, |b| {
+                b.put_u8(*kind);
+                b.put_u64_le(*id);
+                put_string(b, to);
+                put_string(b, text);
+            }),
+            ClientMessage::Heard(heard) => put_message(out, 0x09, |b| {
+                b.put_u8(heard.len() as u8);
+                for Heard { kind, log, seq } in heard {
+                    b.put_u8(*kind);
+                    b.put_u64_le(*log);
+                    b.put_u64_le(*seq);
+                }
+            }),
+            ClientMessage::ReadChat { kind, before, most } => put_message(out, 0x0A, |b| {
+                b.put_u8(*kind);
+                b.put_u64_le(*before);
+                b.put_u8(*most);
+            }),
         }
     }
 
@@ -160,6 +179,23 @@ impl ServerMessage {
             ServerMessage::Beside { url, ticket, area } => put_message(out, 0x90, |b| {
                 [url, ticket, area].into_iter().for_each(|text| put_string(b, text));
             }),
+            ServerMessage::Lines(lines) => put_message(out, 0x91, |b| {
+                put_lines_head(b, lines.kind, lines.history, lines.log, lines.lines.len());
+                for line in &lines.lines {
+                    put_line(b, (line.seq, line.id, line.at_ms), line.sender, &line.name, &line.text);
+                }
+            }),
+            ServerMessage::Said { id, refused } => put_message(out, 0x92, |b| {
+                b.put_u64_le(*id);
+                put_string(b, refused.as_ref().map_or("", |refusal| refusal.code.as_str()));
+                put_string(b, refused.as_ref().map_or("", |refusal| &refusal.text));
+            }),
+            ServerMessage::Social(json) => put_message(out, 0x93, |b| put_string(b, json)),
+            ServerMessage::Channel { kind, log, seq } => put_message(out, 0x94, |b| {
+                b.put_u8(*kind);
+                b.put_u64_le(*log);
+                b.put_u64_le(*seq);
+            }),
         }
     }
 
@@ -169,6 +205,30 @@ impl ServerMessage {
         self.put(&mut out);
         out.freeze()
     }
+}
+
+/// Appends what a Lines message begins with; `count` lines follow by [`put_line`].
+pub fn put_lines_head(b: &mut BytesMut, kind: u8, history: bool, log: u64, count: usize) {
+    b.put_u8(kind);
+    b.put_u8(u8::from(history));
+    b.put_u64_le(log);
+    b.put_u8(count as u8);
+}
+
+/// Appends a line of a Lines message.
+pub fn put_line(
+    b: &mut BytesMut,
+    (seq, id, at_ms): (u64, u64, u64),
+    sender: [u8; 16],
+    name: &str,
+    text: &str,
+) {
+    b.put_u64_le(seq);
+    b.put_u64_le(id);
+    b.put_slice(&sender);
+    b.put_u64_le(at_ms);
+    put_string(b, name);
+    put_string(b, text);
 }
 
 fn put_update(b: &mut BytesMut, update: &Update) {

@@ -1,0 +1,148 @@
+/**
+ * What one character does over HTTP: friends, party, faction, mail, market. `api.of(id)` makes one.
+ * @module
+ */
+
+/** @import { Api } from "./api.js" */
+/** @import { Mail, NewMail, Rights, Role, Social, Visible } from "./social_types.js" */
+
+export class CharacterApi {
+  /** @param {Api} api @param {string} id of a character of the account that is logged in */
+  constructor(api, id) {
+    this.api = api;
+    this.path = `/api/characters/${encodeURIComponent(id)}`;
+  }
+
+  /** @param {string} path @param {unknown} [body] @param {string} [key] the same key is the same deed, however often it is sent @returns {Promise<any>} */
+  post(path, body = {}, key) {
+    return this.api.json("POST", `${this.path}/${path}`, body, key ? { headers: { "Idempotency-Key": key } } : {});
+  }
+
+  /** @param {string} path @param {string} id @returns {Promise<void>} */
+  delete(path, id) {
+    return this.api.json("DELETE", `${this.path}/${path}/${encodeURIComponent(id)}`);
+  }
+
+  // ---- friends ----------------------------------------------------------------------------------------
+
+  /** Friends, requests, party, invitations, faction in one answer. @returns {Promise<Social>} */
+  social() {
+    return this.api.json("GET", `${this.path}/social`);
+  }
+
+  /** @param {{text?: string, visible?: Visible}} status */
+  setStatus(status) {
+    return this.api.json("PUT", `${this.path}/status`, status);
+  }
+
+  /** Asks for friendship, or says yes if the other has asked. @param {string} name */
+  befriend(name) { return this.post("friends", { name }); }
+
+  /** Ends a friendship, takes a request back, or says no to one. @param {string} other its id */
+  unfriend(other) { return this.delete("friends", other); }
+
+  /** @param {string} name */
+  block(name) { return this.post("blocks", { name }); }
+
+  /** @param {string} other its id */
+  unblock(other) { return this.delete("blocks", other); }
+
+  /** Tells the operators of somebody. @param {string} name @param {string} text */
+  report(name, text) { return this.post("reports", { name, text }); }
+
+  // ---- party ------------------------------------------------------------------------------------------
+
+  /** @param {string} name */
+  inviteToParty(name) { return this.post("party/invite", { name }); }
+
+  /** @param {string} party */
+  acceptParty(party) { return this.post("party/accept", { party }); }
+
+  /** @param {string} party */
+  declineParty(party) { return this.post("party/decline", { party }); }
+
+  leaveParty() { return this.post("party/leave"); }
+
+  /** @param {string} character */
+  kickFromParty(character) { return this.post("party/kick", { character }); }
+
+  /** @param {string} character */
+  leadParty(character) { return this.post("party/leader", { character }); }
+
+  /** Everybody is asked to come beside the leader. */
+  gatherParty() { return this.post("party/gather"); }
+
+  // ---- faction ----------------------------------------------------------------------------------------
+
+  /** @param {{name: string, title: string, about: string, open: boolean}} faction */
+  foundFaction(faction) { return this.post("faction", faction); }
+
+  /** An open one, or one that has invited. @param {string} faction */
+  joinFaction(faction) { return this.post("faction/join", { faction }); }
+
+  /** @param {string} faction */
+  declineFaction(faction) { return this.post("faction/decline", { faction }); }
+
+  leaveFaction() { return this.post("faction/leave"); }
+
+  /** @param {{title?: string, about?: string, open?: boolean}} changes */
+  editFaction(changes) { return this.post("faction/edit", changes); }
+
+  /** @param {string} name @param {string} role */
+  inviteToFaction(name, role) { return this.post("faction/invite", { name, role }); }
+
+  /** @param {string} character */
+  kickFromFaction(character) { return this.post("faction/kick", { character }); }
+
+  /** @param {string} character @param {string} role */
+  giveRole(character, role) { return this.post("faction/role", { character, role }); }
+
+  /** @param {Role[]} roles */
+  setRoles(roles) { return this.post("faction/roles", { roles }); }
+
+  /** @param {string} faction @param {"ally" | "enemy" | "neutral"} relation */
+  setRelation(faction, relation) { return this.post("faction/relation", { faction, relation }); }
+
+  /** Members begin where the character stands. */
+  setFactionSpawn() { return this.post("faction/spawn"); }
+
+  /** The ground where the character stands. */
+  claim() { return this.post("faction/claim"); }
+
+  /** @param {string} area */
+  unclaim(area) { return this.post("faction/unclaim", { area }); }
+
+  /** @param {string} area @param {{owner: Rights, ally: Rights, guest: Rights}} rights */
+  setRights(area, rights) { return this.post("faction/rights", { area, ...rights }); }
+
+  /** @param {string} area @param {number} days */
+  payUpkeep(area, days) { return this.post("faction/upkeep", { area, days }); }
+
+  // ---- mail and market --------------------------------------------------------------------------------
+
+  /** @returns {Promise<Mail[]>} */
+  async mail() {
+    return (await this.api.json("GET", `${this.path}/mail`)).mail;
+  }
+
+  /** @param {NewMail} mail @param {string} key */
+  sendMail(mail, key) { return this.post("mail", mail, key); }
+
+  /** What is in it goes to the character, once. @param {string} mail */
+  claimMail(mail) { return this.post(`mail/${encodeURIComponent(mail)}/claim`, {}, mail); }
+
+  /** @param {string} mail */
+  readMail(mail) { return this.api.json("PUT", `${this.path}/mail/${encodeURIComponent(mail)}/read`, {}); }
+
+  /** @param {string} mail */
+  deleteMail(mail) { return this.delete("mail", mail); }
+
+  /** @param {{item: string, count: number, price: number}} offer @param {string} key */
+  offer(offer, key) { return this.post("market", offer, key); }
+
+  /** @param {string} offer @param {string} key */
+  buy(offer, key) { return this.post(`market/${encodeURIComponent(offer)}/buy`, {}, key); }
+
+  /** @param {string} offer */
+  withdraw(offer) { return this.delete("market", offer); }
+}
