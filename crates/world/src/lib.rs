@@ -19,6 +19,7 @@
 //! | [`ticket`] | the signed, single-use permit to enter one server |
 //! | [`role_key`] | how roles prove to each other who they are |
 //! | [`chat`] | channels, logs of lines, what may be said and how often |
+//! | [`command`] | what a line of chat with a slash asks for |
 //! | [`faction_rules`] | who may do what in a faction that players have founded |
 //! | [`character`], [`quest`], [`faction`] | what a server must know of a coming character |
 //! | [`messages`] | what roles say to each other over a link |
@@ -27,6 +28,7 @@
 
 pub mod character;
 pub mod chat;
+pub mod command;
 pub mod faction;
 pub mod faction_rules;
 pub mod frames;

@@ -418,6 +418,7 @@ async fn register_area(
         let mut all = core.state();
         let entry = all.areas.get_mut(&area).ok_or_else(stale)?;
         entry.factions.clear();
+        entry.founded.clear();
         entry.server = Some(Server {
             id: server,
             spawner,
@@ -573,6 +574,7 @@ async fn on_stopped(core: &Arc<Core>, area: AreaId, server: ServerId, stopped: &
         tracing::info!(area = %entry.name, why = stopped.why, "an area has stopped");
         entry.server = None;
         entry.factions.clear();
+        entry.founded.clear();
         entry.seats.retain(|_, seat| seat.taken != Taken::Inside);
         entry.phase.send_replace(Phase::Down);
         let ground = (entry.name.world.clone(), entry.name.ground.clone());

@@ -38,6 +38,7 @@ pub mod enter;
 pub mod faction;
 pub mod ledger;
 pub mod migrate;
+pub mod moderation;
 pub mod ownership;
 pub mod quest;
 pub mod session;

@@ -2,7 +2,7 @@
 
 use pangea_world::faction::FactionDoc;
 use pangea_world::faction_rules::Roles;
-use pangea_world::id::{CharacterId, FactionId};
+use pangea_world::id::{AreaId, CharacterId, FactionId};
 use pangea_world::social::Membership;
 use pangea_world::space::Place;
 use pangea_world::{Code, Refusal};
@@ -189,6 +189,21 @@ pub async fn membership(
         Ok(Membership { id: FactionId(id(&row, 0)?), name: row.try_get(1)?, role: row.try_get(2)? })
     };
     row.map(read).transpose()
+}
+
+/// The factions of the characters that an area owns.
+///
+/// # Errors
+/// If the database fails.
+pub async fn of_owned(connection: &mut AnyConnection, area: AreaId) -> Result<Vec<FactionId>, Error> {
+    let rows = sqlx::query(
+        "SELECT DISTINCT faction FROM faction_member JOIN character ON character.id = faction_member.character \
+         WHERE character.owner = $1",
+    )
+    .bind(area.to_vec())
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| Ok(FactionId(id(row, 0)?))).collect()
 }
 
 /// Where the faction of a character has its members enter, if it is in one that says so (G5).
