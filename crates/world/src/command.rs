@@ -148,10 +148,15 @@ mod tests {
     fn names_with_spaces_stand_in_quotes() {
         let muted = |name: &str, minutes, why: &str| Ok(Command::Mute(name.into(), minutes, why.into()));
         assert_eq!(read("mute Ada 5", 1), muted("Ada", 5, ""));
-        assert_eq!(read("  MUTE \"Lady Ada\"  5  loud  and long ", 1), muted("Lady Ada", 5, "loud  and long"));
+        assert_eq!(
+            read("  MUTE \"Lady Ada\"  5  loud  and long ", 1),
+            muted("Lady Ada", 5, "loud  and long")
+        );
         assert_eq!(read("ban Ada 24", 1), Ok(Command::Ban("Ada".into(), 1_440, String::new())));
         assert_eq!(read("send Ada isles", 1), Ok(Command::Send("Ada".into(), "isles".into(), None)));
-        for bad in ["mute", "mute Ada", "mute Ada soon", "mute Ada -1", "mute Ada 0", "mute \"Ada 5", "mute \"\" 5"] {
+        for bad in
+            ["mute", "mute Ada", "mute Ada soon", "mute Ada -1", "mute Ada 0", "mute \"Ada 5", "mute \"\" 5"]
+        {
             assert_eq!(code(bad, 1), Some(Code::BadRequest), "{bad}");
         }
         assert_eq!(code("ban Ada 99999999999999999999", 1), Some(Code::BadRequest));

@@ -242,7 +242,8 @@ pub fn line(what: &str, text: &str, least: usize, most: usize) -> Result<(), Ref
         return Refusal::err(Code::BadRequest, format!("{what} has {least} to {most} characters"));
     }
     let hides = |c: char| c.is_control() && !(c == '\n' && most == ABOUT_CHARS);
-    let turns = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let turns =
+        |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if text.chars().any(|c| hides(c) || turns(c)) {
         return Refusal::err(Code::BadRequest, format!("{what} has a character that cannot be seen"));
     }

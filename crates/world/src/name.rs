@@ -52,34 +52,9 @@ pub fn check(text: &str) -> Result<Name, Refusal> {
     Ok(Name { shown, key: caseless::default_case_fold_str(&key) })
 }
 
-/// The key with which the keys of names begin that begin so: letters and digits alone. Empty for a text that has
-/// none.
-///
-/// # Errors
-/// `name_invalid` if it is longer than a name.
-pub fn begins(text: &str) -> Result<String, Refusal> {
-    if text.len() > 1024 || text.chars().count() > NAME_CHARS.1 {
-        return Refusal::err(Code::NameInvalid, "a name has at most 24 characters");
-    }
-    let folded = caseless::default_case_fold_str(&text.nfkc().collect::<String>());
-    let key: String = unicode_security::skeleton(&folded).collect();
-    Ok(caseless::default_case_fold_str(&key).chars().filter(|c| c.is_alphanumeric()).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_beginning_is_the_beginning_of_the_key() {
-        let ravens = check("The Ravens").expect("a name").key;
-        for text in ["", "the", "THE RA", "The Ravens"] {
-            let key = begins(text).expect("short enough");
-            assert!(ravens.starts_with(&key), "{key} {ravens}");
-        }
-        assert_eq!(begins("%_").as_deref(), Ok(""), "nothing that a database would read");
-        assert!(begins(&"x".repeat(25)).is_err());
-    }
 
     #[test]
     fn look_alikes_and_cases_are_one_name() {

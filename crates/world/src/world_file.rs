@@ -183,7 +183,7 @@ impl Reader<'_> {
             }
         };
         let idle_stop_s = self.or_number("idle_stop_s", &file.idle_stop_s, 1_800, 0, 31_536_000)?;
-        let claimed = self.or_number("claimed_idle_s", &file.claimed_idle_s, 7_200, 0, 31_536_000)?;
+        let claimed = self.or_number("claimed_idle_s", &file.claimed_idle_s, 172_800, 0, 31_536_000)?;
         let mut world = World {
             title: file.title.unwrap_or_else(|| name.clone()),
             name,

@@ -13,6 +13,7 @@ mod crash;
 mod crossing;
 mod crossing_kills;
 mod enter;
+mod factions;
 mod goods;
 mod handoff_kills;
 mod layers;

@@ -22,12 +22,6 @@ use crate::store::{character, faction, now_ms};
 /// Most characters that `/who` names.
 const WHO_MAX: usize = 50;
 
-/// Who gives it.
-struct Giver {
-    id: CharacterId,
-    subject: Subject,
-}
-
 /// Does what a character asked for in this area, and answers it.
 pub async fn run(core: Arc<Core>, area: AreaId, asked: messages::Command) {
     let Ok(id) = CharacterId::from_bytes(&asked.character) else { return };
@@ -49,13 +43,12 @@ pub async fn run(core: Arc<Core>, area: AreaId, asked: messages::Command) {
 }
 
 async fn obey(core: &Arc<Core>, id: CharacterId, text: &str) -> Result<String, Refusal> {
-    let subject = moderation::of_character(&mut *core.store.reader().await?, id).await?;
-    let command = command::read(text, subject.level)?;
-    let giver = Giver { id, subject };
-    let by = |why: String| By { actor: giver.subject.account.to_string(), why };
+    let giver = moderation::of_character(&mut *core.store.reader().await?, id).await?;
+    let command = command::read(text, giver.level)?;
+    let by = |why: String| By { actor: giver.account.to_string(), why };
     let until = |minutes: u64| now_ms() + minutes as i64 * 60_000;
     Ok(match command {
-        Command::Help => command::help(giver.subject.level),
+        Command::Help => command::help(giver.level),
         Command::Who => who(core, id).await?,
         Command::Recall => {
             recall(core, id).await?;
@@ -128,7 +121,10 @@ async fn obey(core: &Arc<Core>, id: CharacterId, text: &str) -> Result<String, R
             let world = core.world(&world)?.clone();
             if let Some(map) = &map {
                 let pangea_world::world::Kind::Maps(maps) = &world.kind else {
-                    return Refusal::err(Code::UnknownMap, format!("the world «{}» has no maps", world.title));
+                    return Refusal::err(
+                        Code::UnknownMap,
+                        format!("the world «{}» has no maps", world.title),
+                    );
                 };
                 maps.map(map)?;
             }
@@ -150,9 +146,9 @@ pub async fn named(core: &Core, text: &str) -> Result<(CharacterId, Subject), Re
 }
 
 /// The same, of somebody whom the giver may touch: of a lower level.
-async fn below(core: &Core, giver: &Giver, text: &str) -> Result<Subject, Refusal> {
+async fn below(core: &Core, giver: &Subject, text: &str) -> Result<Subject, Refusal> {
     let (_, subject) = named(core, text).await?;
-    if subject.level >= giver.subject.level {
+    if subject.level >= giver.level {
         return Refusal::err(Code::Forbidden, "that one is not below you");
     }
     Ok(subject)
@@ -169,12 +165,12 @@ pub fn address_of(subject: &Subject) -> Result<Net, Refusal> {
 
 async fn note(
     core: &Core,
-    giver: &Giver,
+    giver: &Subject,
     action: &'static str,
     target: CharacterId,
     text: &str,
 ) -> Result<(), Refusal> {
-    let (actor, target) = (giver.subject.account.to_string(), target.to_string());
+    let (actor, target) = (giver.account.to_string(), target.to_string());
     let detail = text.to_owned();
     let done = core.store.write(move |tx| {
         let (actor, target, detail) = (actor.clone(), target.clone(), detail.clone());
@@ -223,12 +219,8 @@ async fn take_along(core: &Core, who: CharacterId, wish: GoOn) -> Result<(), Ref
     if inside || !wish.at {
         return send_on(core, who, wish);
     }
-    let place = Place {
-        world: wish.world,
-        map: (!wish.map.is_empty()).then_some(wish.map),
-        x: wish.x,
-        y: wish.y,
-    };
+    let place =
+        Place { world: wish.world, map: (!wish.map.is_empty()).then_some(wish.map), x: wish.x, y: wish.y };
     let done = core.store.write(move |tx| {
         let place = place.clone();
         Box::pin(async move { character::put(tx, who, &place).await })
@@ -256,7 +248,11 @@ async fn recall(core: &Core, who: CharacterId) -> Result<(), Refusal> {
         there.map_or(0, |area| u32::from(area.name.layer) + 1)
     };
     let map = to.map.unwrap_or_default();
-    send_on(core, who, GoOn { world: to.world, map, at: true, x: to.x, y: to.y, layer_plus_one, ..GoOn::default() })
+    send_on(
+        core,
+        who,
+        GoOn { world: to.world, map, at: true, x: to.x, y: to.y, layer_plus_one, ..GoOn::default() },
+    )
 }
 
 /// Names of those in one's world, as far as they want to be seen.
@@ -267,10 +263,8 @@ async fn who(core: &Core, me: CharacterId) -> Result<String, Refusal> {
         let world = area.map(|area| area.name.world.clone()).unwrap_or_default();
         let of_world = state.areas.values().filter(|area| area.name.world == world);
         let inside = of_world.flat_map(|area| &area.seats);
-        let inside: Vec<CharacterId> = inside
-            .filter(|(_, seat)| seat.taken == super::state::Taken::Inside)
-            .map(|(id, _)| *id)
-            .collect();
+        let inside: Vec<CharacterId> =
+            inside.filter(|(_, seat)| seat.taken == super::state::Taken::Inside).map(|(id, _)| *id).collect();
         (inside.len(), inside.into_iter().take(WHO_MAX).collect::<Vec<_>>())
     };
     let mut reader = core.store.reader().await?;

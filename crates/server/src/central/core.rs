@@ -12,9 +12,13 @@ use pangea_world::world::{Kind, OWN_SERVER, World};
 use pangea_world::{Code, Refusal};
 use tokio::sync::Notify;
 
+use super::api::limit::Buckets;
+use super::api::login;
 use super::checkpoints::Checkpoints;
 use super::keys::Keys;
 use super::ledger;
+use super::moderation::KeptOut;
+use super::social::Changes;
 use super::state::{Area, State};
 use crate::clock;
 use crate::config::Config;
@@ -22,6 +26,10 @@ use crate::store::Store;
 
 /// How long central's word for a pair of roles is good, seconds.
 pub const CREDENTIAL_LIFE_S: u64 = 24 * 3_600;
+
+/// How many commands a character gives in its chat: so many in a second, and so many at once.
+const COMMANDS_PER_SECOND: f64 = 1.0;
+const COMMANDS_BURST: f64 = 8.0;
 
 /// What the handlers and the links talk to.
 pub struct Core {
@@ -37,6 +45,16 @@ pub struct Core {
     pub(super) changed: Notify,
     /// Where operations of the ledger wait.
     pub(super) ledger: ledger::Queue,
+    /// Of whom characters are with.
+    pub(super) changes: Changes,
+    /// One at a time reads what became of factions and claims, and tells it: so it is told in the order of the store.
+    pub(super) telling: tokio::sync::Mutex<()>,
+    /// Logins by their tokens, as the API remembers them.
+    pub(super) logins: Arc<login::Cache>,
+    /// Addresses that are kept out.
+    pub(super) kept_out: KeptOut,
+    /// How many commands each character gives.
+    pub(super) commands: Buckets<CharacterId>,
     state: Mutex<State>,
 }
 
@@ -66,6 +84,11 @@ impl Core {
             started: Instant::now(),
             changed: Notify::new(),
             ledger: queue,
+            changes: Changes::default(),
+            telling: tokio::sync::Mutex::default(),
+            logins: Arc::default(),
+            kept_out: KeptOut::default(),
+            commands: Buckets::new(COMMANDS_PER_SECOND, COMMANDS_BURST),
             state: Mutex::default(),
         });
         let (weak, store) = (Arc::downgrade(&core), core.store.clone());

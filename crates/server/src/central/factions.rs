@@ -106,6 +106,9 @@ async fn tell_servers(core: &Core, changed: &Changed) -> Result<(), Refusal> {
                 area.founded.push(doc.id);
             }
             senders(area).for_each(|sender| drop(sender.send(sync_of(&doc))));
+            if doc.ended {
+                area.founded.retain(|known| *known != doc.id);
+            }
         }
     }
     for ground in &changed.grounds {
@@ -227,7 +230,10 @@ pub async fn registered(
     }
     known.retain(|(faction, _)| missed.iter().all(|doc| doc.id != *faction || !doc.ended));
     if let Some(entry) = core.state().areas.get_mut(&area) {
-        entry.founded = known.into_iter().map(|(faction, _)| faction).collect();
+        // One may have been told since it registered.
+        entry.founded.extend(known.into_iter().map(|(faction, _)| faction));
+        entry.founded.sort_unstable();
+        entry.founded.dedup();
     }
     for doc in &missed {
         sender.send(sync_of(doc))?;
@@ -291,10 +297,16 @@ pub async fn take(core: &Core, actor: CharacterId) -> Result<Ground, Refusal> {
     let until_ms = clock::unix_ms() + days * DAY_MS;
     let price = i64::from(claims.price) * days as i64;
     let at = ground.clone();
-    pay(core, actor, Coins::new(&claims.currency, price), format!("claims {}/{}", ground.0, ground.1), move |tx| {
-        let at = at.clone();
-        Box::pin(async move { claim::take(tx, actor, &at, until_ms).await })
-    })
+    pay(
+        core,
+        actor,
+        Coins::new(&claims.currency, price),
+        format!("claims {}/{}", ground.0, ground.1),
+        move |tx| {
+            let at = at.clone();
+            Box::pin(async move { claim::take(tx, actor, &at, until_ms).await })
+        },
+    )
     .await?;
     tell(core, &Changed { faction, grounds: vec![ground.clone()], ..Changed::default() }).await;
     Ok(ground)
@@ -314,10 +326,16 @@ pub async fn extend(core: &Core, actor: CharacterId, ground: Ground, days: u32) 
     claim::extended(claim.until_ms, more.0, more.1)?;
     let price = i64::from(claims.price) * i64::from(days);
     let at = ground.clone();
-    pay(core, actor, Coins::new(&claims.currency, price), format!("keeps {}/{}", ground.0, ground.1), move |tx| {
-        let at = at.clone();
-        Box::pin(async move { claim::extend(tx, actor, &at, more).await })
-    })
+    pay(
+        core,
+        actor,
+        Coins::new(&claims.currency, price),
+        format!("keeps {}/{}", ground.0, ground.1),
+        move |tx| {
+            let at = at.clone();
+            Box::pin(async move { claim::extend(tx, actor, &at, more).await })
+        },
+    )
     .await?;
     tell(core, &Changed { faction: claim.faction, grounds: vec![ground], ..Changed::default() }).await;
     Ok(())

@@ -22,12 +22,13 @@ use pangea_world::{Code, Refusal};
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::core::Core;
+use super::social::{self, Known};
 use super::state::{Phase, Seat, Server, Taken, Transfer, Waiting};
 use super::wish::{EnterWish, Prepared, Progress, WebTransportOffer};
-use super::{handoff, running};
+use super::{factions, handoff, running};
 use crate::store::character::Joining;
 use crate::store::ownership::{self, Swap};
-use crate::store::{Connection, Error, Quick, character, enter};
+use crate::store::{Connection, Error, Quick, character, enter, faction};
 use crate::{clock, link, random, store};
 
 /// How often a join tries again when the server is lost under it.
@@ -111,11 +112,15 @@ pub async fn join(
     loop {
         handoff::has_left(core, want.character).await;
         let gifts = core.ledger.gifts(want.character);
-        let Joining { character: found, quests, record, sheet } = read(core, want).await?;
+        let (Joining { character: found, quests, record, sheet }, social) = read(core, want).await?;
         if let (Some((enter, ..)), 0) = (&want.enter, tries) {
             core.state().supersede(want.character, *enter);
         }
-        let place = choose_place(core, want, &found)?;
+        let home = match &social.doc.faction {
+            Some(_) => faction::spawn_of(&mut *core.store.reader().await?, want.character).await?,
+            None => None,
+        };
+        let place = choose_place(core, want, &found, home.as_ref())?;
         let doc = CharacterDoc {
             id: found.id,
             account: found.account,
@@ -128,7 +133,8 @@ pub async fn join(
         if want.from.is_some_and(|(from, _)| from == area) {
             return Refusal::err(Code::BadRequest, "you are there already");
         }
-        match prepare(core, want, (&found, record), &doc, area, (sheet, gifts), progress).await {
+        let seen = ((sheet, gifts), &social);
+        match prepare(core, want, (&found, record), &doc, area, seen, progress).await {
             Ok(mut prepared) => {
                 prepared.took_ms = began.elapsed().as_secs_f64() * 1e3;
                 return Ok(prepared);
@@ -159,17 +165,24 @@ pub async fn join(
     }
 }
 
-/// Who: the character, its quests, its record, what it has.
+/// Who: the character, its quests, its record, what it has; and whom it is with.
 ///
 /// # Errors
 /// `unknown_character`.
-pub async fn read(core: &Core, want: &Want) -> Result<Joining, Refusal> {
+pub async fn read(core: &Core, want: &Want) -> Result<(Joining, Known), Refusal> {
     let mut reader = core.store.reader().await?;
-    Ok(character::joining(&mut reader, want.account, want.character).await?)
+    let found = character::joining(&mut reader, want.account, want.character).await?;
+    Ok((found, social::read(core, &mut reader, want.character).await?))
 }
 
-/// Where (G4, G5): where the wish says, else the last location, else the faction's spawn, else the world's.
-fn choose_place(core: &Core, want: &Want, found: &character::Character) -> Result<Place, Refusal> {
+/// Where (G4, G5): where the wish says, else the last location, else the spawn of the faction that it is a member of
+/// (`home`), else of its world's faction, else the world's.
+fn choose_place(
+    core: &Core,
+    want: &Want,
+    found: &character::Character,
+    home: Option<&Place>,
+) -> Result<Place, Refusal> {
     if let Some(at) = &want.at {
         ground_at(core.world(&at.world)?, at)?;
         return Ok(at.clone());
@@ -178,8 +191,10 @@ fn choose_place(core: &Core, want: &Want, found: &character::Character) -> Resul
     let last =
         found.place.as_ref().filter(|place| place.world == world.name && ground_at(world, place).is_ok());
     let faction = found.faction.as_deref().filter(|faction| world.faction(faction).is_ok());
+    let home = home.filter(|place| place.world == world.name && ground_at(world, place).is_ok());
+    let spawn = || home.map_or_else(|| world.spawn(faction), |place| Ok(place.clone()));
     match (&want.wish.map, &world.kind) {
-        (None, _) => last.map_or_else(|| world.spawn(faction), |place| Ok(place.clone())),
+        (None, _) => last.map_or_else(spawn, |place| Ok(place.clone())),
         (Some(_), Kind::Grid(_)) => {
             Refusal::err(Code::UnknownMap, format!("the world «{}» has no maps", world.title))
         }
@@ -188,7 +203,7 @@ fn choose_place(core: &Core, want: &Want, found: &character::Character) -> Resul
             if let Some(place) = last.filter(|place| place.map.as_ref() == Some(map)) {
                 return Ok(place.clone());
             }
-            let spawn = world.spawn(faction)?;
+            let spawn = spawn()?;
             if spawn.map.as_ref() == Some(map) {
                 return Ok(spawn);
             }
@@ -370,7 +385,7 @@ async fn prepare(
     (found, record): (&character::Character, Option<Vec<u8>>),
     doc: &CharacterDoc,
     area: AreaId,
-    seen: (Sheet, u64),
+    (seen, social): ((Sheet, u64), &Known),
     progress: &watch::Sender<Progress>,
 ) -> Result<Prepared, Refusal> {
     let server = running::ensure_running(core, area, Some(progress)).await?;
@@ -406,6 +421,7 @@ async fn prepare(
         // had none until now.
         let since_read = found.owner.is_none() && want.from.is_none() && epoch == found.epoch + 1;
         let seen = since_read.then_some(seen);
+        let seen = (seen, social);
         admit(core, want, doc, area, (epoch, record), (seen, &prepared.ticket), sender).await?;
     }
     prepared.ticket_expires_in_s = (signed_s + LIFE_S).saturating_sub(clock::unix_s());
@@ -560,7 +576,7 @@ pub async fn admit(
     doc: &CharacterDoc,
     area: AreaId,
     (epoch, record): (u64, Option<Vec<u8>>),
-    (seen, ticket): (Option<(Sheet, u64)>, &str),
+    ((seen, with), ticket): ((Option<(Sheet, u64)>, &Known), &str),
     sender: &link::Sender,
 ) -> Result<(), Refusal> {
     let gifts = || core.ledger.gifts(want.character);
@@ -585,6 +601,9 @@ pub async fn admit(
             sender.send(Body::FactionSync(FactionSync { faction: json(data), founded: Vec::new() }))?;
         }
     }
+    if let Some(faction) = &with.doc.faction {
+        factions::before_admit(core, area, faction.id, sender).await?;
+    }
     sender.send(Body::Admit(Admit {
         enter: want.run.to_vec(),
         character: json(doc),
@@ -596,8 +615,9 @@ pub async fn admit(
         record: record.unwrap_or_default(),
         ticket_sha256: ticket::digest(ticket).to_vec(),
         beside: want.border,
-        social: Vec::new(),
+        social: social::bytes(&with.doc),
     }))?;
+    social::admitted(core, want.character, with).await;
     // The area may have been told of a gift before it heard of the character.
     for _ in 0..GIFTS_TOLD {
         if want.from.is_some() || known == gifts() {

@@ -21,7 +21,7 @@ use super::join::{self, Want};
 use super::ledger::Operations;
 use super::state::{Chat, PeerAddress, Phase, Seat, Server, Spawner, Taken, server_key};
 use super::wish::{EnterWish, Progress};
-use super::{checkpoints, handoff, migration, peers, running};
+use super::{checkpoints, commands, factions, handoff, migration, peers, running, social};
 use crate::link::{self, Accepted, Event};
 use crate::store;
 use crate::store::ownership::{self, Ground};
@@ -324,6 +324,7 @@ async fn area_message(core: &Arc<Core>, sender: &link::Sender, server: ServerId,
         Body::CallOff(at) => handoff::call_off(core, area, &at),
         Body::SeesNoMore(at) => handoff::sees_no_more(core, area, &at),
         Body::GoOn(wish) => drop(tokio::spawn(go_on(core.clone(), sender.clone(), area, wish))),
+        Body::Command(command) => drop(tokio::spawn(commands::run(core.clone(), area, command))),
         Body::WebTransport(announced) => on_webtransport(core, area, server, announced),
         other => tracing::warn!(?other, "an area server does not say this"),
     }
@@ -454,6 +455,8 @@ async fn register_area(
         entry.always_on
     };
     core.changed.notify_waiters();
+    let inside = register.characters.iter().filter_map(|here| CharacterId::from_bytes(&here.character).ok());
+    let inside: Vec<CharacterId> = inside.collect();
     tracing::info!(area = %row.name, %server, epoch, incarnation, resumed, "a game server has registered");
     link.sender.send(Body::Granted(Granted {
         area: area.to_vec(),
@@ -473,6 +476,9 @@ async fn register_area(
         spent,
         waits: false,
     }))?;
+    let ground = (world.name.clone(), row.name.ground.to_string());
+    factions::registered(core, area, &ground, &register.factions, &link.sender).await?;
+    social::tell_all(core, inside);
     if register.ready {
         peers::arrived(core, area);
     } else {

@@ -26,7 +26,7 @@ use super::join::{self, Want};
 use super::links::goods_of;
 use super::state::{PeerAddress, Phase, Seat, Server, State, Taken, Transfer};
 use super::wish::EnterWish;
-use super::{handoff, peers, running};
+use super::{factions, handoff, peers, running};
 use crate::link::{self, Accepted};
 use crate::store::ownership::{self, Swap};
 use crate::store::{self, Error};
@@ -58,6 +58,13 @@ pub struct Move {
     stood_since: Option<Instant>,
     /// Told how it ended, and how long the area stood still here.
     ended: Option<oneshot::Sender<Result<Duration, Refusal>>>,
+}
+
+impl Move {
+    /// The server to which the area goes, once it has registered.
+    pub fn next_server(&self) -> Option<&Server> {
+        self.there.as_ref()
+    }
 }
 
 /// How a move went.
@@ -195,6 +202,7 @@ async fn invite_all(core: &Arc<Core>, area: AreaId, transfer: TransferId) -> Res
         let faction = serde_json::to_vec(&faction).unwrap_or_default();
         sender.send(Body::FactionSync(FactionSync { faction, founded: Vec::new() }))?;
     }
+    factions::before_move(core, area, &sender).await?;
     let invited = join_all(seats.into_iter().map(|(id, seat)| {
         let (there, sender) = (&there, &sender);
         async move { invite(core, area, (id, &seat), there, sender).await.ok() }
@@ -225,7 +233,7 @@ async fn invite(
         at: None,
         created: clock::unix_ms() as i64,
     };
-    let found = join::read(core, &want).await?;
+    let (found, social) = join::read(core, &want).await?;
     let place = found.character.place.clone().ok_or_else(gone)?;
     let doc = CharacterDoc {
         id: character,
@@ -237,7 +245,8 @@ async fn invite(
     };
     let epoch = seat.epoch + 1;
     let prepared = join::prepared(core, &want, area, (&doc.name, epoch), there);
-    join::admit(core, &want, &doc, area, (epoch, None), (None, &prepared.ticket), sender).await?;
+    let seen = (None, &social);
+    join::admit(core, &want, &doc, area, (epoch, None), (seen, &prepared.ticket), sender).await?;
     let webtransport_hashes = prepared.webtransport.as_ref().map(|offer| offer.hash_bytes());
     let invite = Invite {
         character: character.to_vec(),

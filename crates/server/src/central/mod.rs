@@ -13,23 +13,30 @@
 //! | [`ledger`] | goods, money, quest steps: the queue of their operations |
 //! | `links` | what spawners, chats and area servers say |
 //! | `peers` | tells area servers who else is there |
+//! | [`social`] | whom characters are with |
+//! | [`factions`] | factions that players have founded, and their ground |
+//! | [`moderation`], `commands` | what keeps the peace, and what is asked for by chat |
 //! | `watchdog` | silent servers, forgotten seats |
 //! | `state` | what is remembered of the moment |
 //! | [`keys`] | central's secrets |
 
 pub mod api;
 mod checkpoints;
+mod commands;
 pub mod core;
 mod entering;
+pub mod factions;
 mod handoff;
 mod join;
 pub mod keys;
 pub mod ledger;
 mod links;
 pub mod migration;
+pub mod moderation;
 mod peers;
 pub mod population;
 mod running;
+pub mod social;
 mod state;
 mod watchdog;
 pub mod wish;
@@ -81,6 +88,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Central> {
     let link = bind("central.link", config.central.link).await?;
     let checkpoints = checkpoints::Checkpoints::new(config)?;
     let core = Core::new(config, &worlds, store.clone(), keys, checkpoints);
+    moderation::read_addresses(&core).await.context("the addresses that are kept out")?;
     let list = Arc::new(worlds.into_iter().map(|(world, _)| world).collect());
     let api = api::Api::new(Arc::new(config.clone()), list, store.clone(), core.clone())?;
     Ok(Central {

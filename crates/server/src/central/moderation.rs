@@ -101,7 +101,8 @@ pub async fn ban(
         let (actor, target, detail) = (actor.clone(), account.to_string(), detail.clone());
         Box::pin(async move {
             account::ban(tx, account, until_ms).await?;
-            audit::append(tx, Note { actor: &actor, action: "ban", target: &target, detail: &detail }).await?;
+            audit::append(tx, Note { actor: &actor, action: "ban", target: &target, detail: &detail })
+                .await?;
             if until_ms <= now_ms() {
                 return Ok(None);
             }
@@ -123,7 +124,8 @@ pub async fn kick(core: &std::sync::Arc<Core>, by: &By, account: AccountId) -> R
     let done = core.store.write(move |tx| {
         let (actor, target, detail) = (actor.clone(), account.to_string(), detail.clone());
         Box::pin(async move {
-            audit::append(tx, Note { actor: &actor, action: "kick", target: &target, detail: &detail }).await?;
+            audit::append(tx, Note { actor: &actor, action: "kick", target: &target, detail: &detail })
+                .await?;
             session::end_of(tx, account, "kicked").await
         })
     });
@@ -155,7 +157,8 @@ pub async fn ban_address(
         let (actor, why, detail, net) = (actor.clone(), why.clone(), detail.clone(), net.to_string());
         Box::pin(async move {
             moderation::ban_address(tx, &net, until_ms, &why).await?;
-            audit::append(tx, Note { actor: &actor, action: "ban_address", target: &net, detail: &detail }).await
+            audit::append(tx, Note { actor: &actor, action: "ban_address", target: &net, detail: &detail })
+                .await
         })
     });
     done.await?;
@@ -168,9 +171,8 @@ pub async fn ban_address(
         if !inside {
             continue;
         }
-        let ended = core.store.write(move |tx| {
-            Box::pin(async move { session::end(tx, session, "banned").await })
-        });
+        let ended =
+            core.store.write(move |tx| Box::pin(async move { session::end(tx, session, "banned").await }));
         if ended.await? {
             over(core, account, session, Code::Banned).await;
         }
@@ -188,7 +190,8 @@ pub async fn set_level(core: &Core, by: &By, account: AccountId, level: u8) -> R
         let (actor, target, detail) = (actor.clone(), account.to_string(), detail.clone());
         Box::pin(async move {
             moderation::set_level(tx, account, level).await?;
-            audit::append(tx, Note { actor: &actor, action: "level", target: &target, detail: &detail }).await?;
+            audit::append(tx, Note { actor: &actor, action: "level", target: &target, detail: &detail })
+                .await?;
             moderation::characters(tx, account).await
         })
     });
@@ -210,7 +213,8 @@ pub async fn announce(core: &Core, by: &By, text: &str, world: Option<&str>) -> 
     let done = core.store.write(move |tx| {
         let (actor, detail, target) = (actor.clone(), detail.clone(), target.clone());
         Box::pin(async move {
-            audit::append(tx, Note { actor: &actor, action: "announce", target: &target, detail: &detail }).await
+            audit::append(tx, Note { actor: &actor, action: "announce", target: &target, detail: &detail })
+                .await
         })
     });
     done.await?;

@@ -9,6 +9,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_ledger.sql"),
     include_str!("migrations/0003_record.sql"),
     include_str!("migrations/0004_journal.sql"),
+    include_str!("migrations/0005_social.sql"),
     include_str!("migrations/0006_faction.sql"),
     include_str!("migrations/0007_moderation.sql"),
 ];

@@ -14,6 +14,7 @@
 //! | [`writer`] | group commit |
 //! | [`ownership`] | the one function that changes an owner; writes that only an owner may do |
 //! | [`ledger`] | goods, money, quest steps: many operations in one transaction |
+//! | [`social`] | friends, parties, mail, market |
 //! | [`faction`] | factions that players have founded, and their ground |
 //! | [`account`], [`session`], [`character`], [`area`], [`quest`], [`enter`], [`audit`] | their rows |
 
@@ -42,6 +43,7 @@ pub mod moderation;
 pub mod ownership;
 pub mod quest;
 pub mod session;
+pub mod social;
 pub mod writer;
 
 pub use writer::Quick;

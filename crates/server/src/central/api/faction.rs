@@ -137,7 +137,13 @@ pub struct ClaimAnswer {
 impl From<claim::Claim> for ClaimAnswer {
     fn from(claim: claim::Claim) -> Self {
         let [owner, ally, guest] = claim.rights.map(Into::into);
-        Self { area: format!("{}/{}", claim.ground.0, claim.ground.1), until_ms: claim.until_ms, owner, ally, guest }
+        Self {
+            area: format!("{}/{}", claim.ground.0, claim.ground.1),
+            until_ms: claim.until_ms,
+            owner,
+            ally,
+            guest,
+        }
     }
 }
 
@@ -179,7 +185,9 @@ pub async fn founded_list(
     if let Some(world) = &query.world {
         api.world(world)?;
     }
-    let key = query.name.as_deref().map(name::begins).transpose()?.unwrap_or_default();
+    let key = query.name.as_deref().map(name::begins_as).unwrap_or_default();
+    // Nothing that the store reads as a pattern.
+    let key: String = key.chars().filter(|c| c.is_alphanumeric()).collect();
     let found = faction::list(&mut *api.store.reader().await?, query.world.as_deref(), &key).await?;
     let one = |(faction, members): (faction::Faction, i64)| FoundedAnswer {
         id: faction.id.to_string(),
@@ -341,7 +349,11 @@ pub async fn faction_decline(
 #[utoipa::path(post, path = "/api/characters/{id}/faction/leave", tag = "social", security(("access" = [])),
     params(("id" = String, Path, description = "32 hex digits")),
     responses((status = 204), (status = "default", body = Failure)))]
-pub async fn faction_leave(State(api): State<Shared>, who: Login, Path(text): Path<String>) -> Answer<StatusCode> {
+pub async fn faction_leave(
+    State(api): State<Shared>,
+    who: Login,
+    Path(text): Path<String>,
+) -> Answer<StatusCode> {
     deed(&api, &who, &text, Deed::Leave).await
 }
 
@@ -457,8 +469,7 @@ pub async fn faction_roles(
     Path(text): Path<String>,
     Read(wish): Read<RolesWish>,
 ) -> Answer<StatusCode> {
-    let role =
-        |data: RoleData| Role { name: data.name, permissions: data.permissions.into_iter().collect() };
+    let role = |data: RoleData| Role { name: data.name, permissions: data.permissions.into_iter().collect() };
     let roles = Roles::new(wish.roles.into_iter().map(role).collect())?;
     deed(&api, &who, &text, Deed::Roles(roles)).await
 }
@@ -490,7 +501,11 @@ pub async fn faction_relation(
 #[utoipa::path(post, path = "/api/characters/{id}/faction/spawn", tag = "social", security(("access" = [])),
     params(("id" = String, Path, description = "32 hex digits")),
     responses((status = 204), (status = "default", body = Failure)))]
-pub async fn faction_spawn(State(api): State<Shared>, who: Login, Path(text): Path<String>) -> Answer<StatusCode> {
+pub async fn faction_spawn(
+    State(api): State<Shared>,
+    who: Login,
+    Path(text): Path<String>,
+) -> Answer<StatusCode> {
     let actor = own(&api, &who, &text).await?;
     factions::spawn_here(&api.core, actor).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -47,6 +47,45 @@ fn read(row: &AnyRow) -> Result<Claim, Error> {
     })
 }
 
+/// What is paid for in the same transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Paid {
+    /// A member claims it for its faction, until then, ms since 1970.
+    Taken(CharacterId, Ground, u64),
+    /// A member pays for so much longer, ms; at most so far ahead, ms.
+    Kept(CharacterId, Ground, u64, u64),
+}
+
+impl Paid {
+    /// Whether the rows allow it.
+    ///
+    /// # Errors
+    /// As [`may_take`], [`own_at`] and [`extended`].
+    pub async fn check(&self, tx: &mut AnyConnection) -> Result<(), Error> {
+        match self {
+            Paid::Taken(actor, ground, _) => may_take(tx, *actor, ground).await.map(drop),
+            Paid::Kept(actor, ground, more_ms, ahead_ms) => {
+                let claim = own_at(tx, *actor, ground).await?;
+                extended(claim.until_ms, *more_ms, *ahead_ms)?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// As [`Paid::check`], if another one came first in the same transaction.
+    pub async fn apply(&self, tx: &mut AnyConnection) -> Result<(), Error> {
+        match self {
+            Paid::Taken(actor, ground, until_ms) => take(tx, *actor, ground, *until_ms).await,
+            Paid::Kept(actor, ground, more_ms, ahead_ms) => {
+                extend(tx, *actor, ground, (*more_ms, *ahead_ms)).await
+            }
+        }
+    }
+}
+
 /// The claim on this ground; one that has run out is none.
 ///
 /// # Errors
@@ -116,7 +155,11 @@ pub async fn may_take(
         return Err(Refusal::new(Code::Forbidden, "your faction belongs to another world").into());
     }
     if let Some(claim) = at(connection, ground).await? {
-        let text = if claim.faction == faction.id { "this ground is yours already" } else { "this ground is claimed" };
+        let text = if claim.faction == faction.id {
+            "this ground is yours already"
+        } else {
+            "this ground is claimed"
+        };
         return Err(Refusal::new(Code::AlreadyClaimed, text).into());
     }
     let most = claims_of(members(connection, faction.id).await?.len());
@@ -218,14 +261,16 @@ pub async fn allow(
 ) -> Result<FactionId, Error> {
     let faction = own_at(tx, actor, ground).await?.faction;
     let rights = rights.map(|rights| serde_json::to_string(&rights).unwrap_or_default());
-    sqlx::query("UPDATE claim SET owner_may = $1, ally_may = $2, guest_may = $3 WHERE world = $4 AND ground = $5")
-        .bind(rights[0].clone())
-        .bind(rights[1].clone())
-        .bind(rights[2].clone())
-        .bind(ground.0.clone())
-        .bind(ground.1.clone())
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query(
+        "UPDATE claim SET owner_may = $1, ally_may = $2, guest_may = $3 WHERE world = $4 AND ground = $5",
+    )
+    .bind(rights[0].clone())
+    .bind(rights[1].clone())
+    .bind(rights[2].clone())
+    .bind(ground.0.clone())
+    .bind(ground.1.clone())
+    .execute(&mut *tx)
+    .await?;
     touch(tx, faction).await?;
     Ok(faction)
 }

@@ -83,7 +83,9 @@ pub async fn apply(tx: &mut AnyConnection, actor: CharacterId, deed: &Deed) -> R
         Deed::Join(faction) => join(tx, actor, *faction).await,
         Deed::Decline(faction) => decline(tx, actor, *faction).await,
         Deed::Leave => leave(tx, actor).await,
-        Deed::Edit { title, about, open } => edit(tx, actor, (title.as_deref(), about.as_deref(), *open)).await,
+        Deed::Edit { title, about, open } => {
+            edit(tx, actor, (title.as_deref(), about.as_deref(), *open)).await
+        }
         Deed::Invite(other, role) => invite(tx, actor, *other, role).await,
         Deed::Kick(other) => kick(tx, actor, *other).await,
         Deed::Give(other, role) => give(tx, actor, *other, role).await,
@@ -189,12 +191,11 @@ async fn take_invite(
     faction: FactionId,
     character: CharacterId,
 ) -> Result<Option<String>, Error> {
-    let row =
-        sqlx::query("DELETE FROM faction_invite WHERE character = $1 AND faction = $2 RETURNING role")
-            .bind(character.to_vec())
-            .bind(faction.to_vec())
-            .fetch_optional(tx)
-            .await?;
+    let row = sqlx::query("DELETE FROM faction_invite WHERE character = $1 AND faction = $2 RETURNING role")
+        .bind(character.to_vec())
+        .bind(faction.to_vec())
+        .fetch_optional(tx)
+        .await?;
     Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
@@ -397,8 +398,13 @@ async fn replace_roles(tx: &mut AnyConnection, actor: CharacterId, roles: &Roles
     }
     // A promise of a role that is not there any more is one of the newcomers' role.
     for role in faction.roles.all() {
-        let kept = if roles.all().contains(role) { &role.name } else { roles.kept(&faction.roles, &role.name) };
-        let kept = if kept == roles.leader() && role.name != faction.roles.leader() { roles.newcomer() } else { kept };
+        let kept =
+            if roles.all().contains(role) { &role.name } else { roles.kept(&faction.roles, &role.name) };
+        let kept = if kept == roles.leader() && role.name != faction.roles.leader() {
+            roles.newcomer()
+        } else {
+            kept
+        };
         sqlx::query("UPDATE faction_invite SET role = $1 WHERE faction = $2 AND role = $3")
             .bind(kept.to_owned())
             .bind(faction.id.to_vec())

@@ -222,12 +222,7 @@ pub async fn spawn_of(
     .fetch_optional(connection)
     .await?;
     let read = |row: AnyRow| {
-        Ok(Place {
-            world: row.try_get(0)?,
-            map: row.try_get(1)?,
-            x: row.try_get(2)?,
-            y: row.try_get(3)?,
-        })
+        Ok(Place { world: row.try_get(0)?, map: row.try_get(1)?, x: row.try_get(2)?, y: row.try_get(3)? })
     };
     row.map(read).transpose()
 }

@@ -32,10 +32,13 @@ async fn peopled() -> (tempfile::TempDir, Store) {
             Box::pin(async move {
                 let name = pangea_world::name::check("Ada").expect("a name");
                 account::create(tx, AccountId([1; 16]), &name, "hash").await?;
-                for (n, name) in [(1, "Lovelace"), (2, "Babbage"), (3, "Menabrea"), (4, "Byron"), (5, "Somerville")] {
+                for (n, name) in
+                    [(1, "Lovelace"), (2, "Babbage"), (3, "Menabrea"), (4, "Byron"), (5, "Somerville")]
+                {
                     let name = pangea_world::name::check(name).expect("a name");
                     let (id, account, world) = (hero(n), AccountId([1; 16]), WORLD.into());
-                    character::create(tx, &character::New { id, account, world, name, faction: None }, 8).await?;
+                    character::create(tx, &character::New { id, account, world, name, faction: None }, 8)
+                        .await?;
                 }
                 Ok(())
             })
@@ -73,7 +76,10 @@ async fn a_faction_from_its_founding_to_its_end() {
     let changed = act(&store, 1, found(1, "The Ravens", false)).await.expect("founded");
     assert_eq!((changed.faction, changed.members), (id_of(1), vec![hero(1)]));
     assert_eq!(act(&store, 1, found(2, "Others", true)).await, Err(Code::AlreadyMember));
-    assert_eq!(act(&store, 2, found(2, "the  ravens".replace("  ", " ").as_str(), true)).await, Err(Code::NameTaken));
+    assert_eq!(
+        act(&store, 2, found(2, "the  ravens".replace("  ", " ").as_str(), true)).await,
+        Err(Code::NameTaken)
+    );
     assert_eq!(act(&store, 2, Deed::Join(id_of(1))).await, Err(Code::NotInvited));
     assert_eq!(act(&store, 2, Deed::Join(id_of(9))).await, Err(Code::UnknownFaction));
     act(&store, 1, Deed::Invite(hero(2), "officer".into())).await.expect("invited");
@@ -100,7 +106,10 @@ async fn a_faction_from_its_founding_to_its_end() {
     drop(reader);
     act(&store, 2, found(2, "THE RAVENS", true)).await.expect("its name is free");
     let listed = list(&mut store.reader().await.expect("a reader"), Some(WORLD), "ther").await.expect("read");
-    assert_eq!(listed.iter().map(|(faction, members)| (faction.id, *members)).collect::<Vec<_>>(), [(id_of(2), 1)]);
+    assert_eq!(
+        listed.iter().map(|(faction, members)| (faction.id, *members)).collect::<Vec<_>>(),
+        [(id_of(2), 1)]
+    );
 }
 
 /// Two leaders take each other's role at once: one of them is left to lead.
@@ -168,7 +177,8 @@ async fn the_roles_change_under_members_and_promises() {
     act(&store, 2, Deed::Join(id_of(1))).await.expect("joined");
     act(&store, 1, Deed::Give(hero(2), "officer".into())).await.expect("given");
     act(&store, 1, Deed::Invite(hero(3), "officer".into())).await.expect("invited");
-    let role_of = |name: &str| pangea_world::faction_rules::Role { name: name.into(), permissions: [].into() };
+    let role_of =
+        |name: &str| pangea_world::faction_rules::Role { name: name.into(), permissions: [].into() };
     let next = Roles::new(vec![role_of("chief"), role_of("guest")]).expect("good");
     assert_eq!(act(&store, 2, Deed::Roles(next.clone())).await, Err(Code::Forbidden));
     act(&store, 1, Deed::Roles(next)).await.expect("replaced");

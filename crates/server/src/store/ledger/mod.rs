@@ -21,7 +21,6 @@ use pangea_world::id::{AreaId, CharacterId, OpId};
 use pangea_world::ledger::book::Writes;
 use pangea_world::ledger::{Asker, Book, Changes, Fences, Holder, Operation, Sheet, decide};
 use pangea_world::{Code, Refusal};
-use futures_util::future::BoxFuture;
 use sqlx::AnyConnection;
 
 use super::{Error, Store, now_ms};
@@ -53,36 +52,13 @@ pub struct Order {
     pub operation: Operation,
     /// The operation as JSON.
     body: String,
-    beside: Option<Beside>,
-}
-
-/// Rows that are not the ledger's, written in the transaction of an operation.
-#[derive(Clone)]
-struct Beside(Arc<Job>);
-
-type Job = dyn for<'c> Fn(&'c mut AnyConnection) -> BoxFuture<'c, Result<(), Error>> + Send + Sync;
-
-impl std::fmt::Debug for Beside {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Beside")
-    }
 }
 
 impl Order {
     /// An order that this asker has proven to be its own.
     pub fn new(asker: Asker, operation: Operation) -> Self {
         let body = serde_json::to_string(&operation).unwrap_or_default();
-        Self { asker, operation, body, beside: None }
-    }
-
-    /// The same, with a job that runs in its transaction: after the operation is done, once, and not for a
-    /// repeat. If the job refuses, the operation is not done either and gets that refusal.
-    pub fn beside(
-        mut self,
-        job: impl for<'c> Fn(&'c mut AnyConnection) -> BoxFuture<'c, Result<(), Error>> + Send + Sync + 'static,
-    ) -> Self {
-        self.beside = Some(Beside(Arc::new(job)));
-        self
+        Self { asker, operation, body }
     }
 }
 
@@ -247,11 +223,6 @@ async fn commit(
     save::save(tx, &writes).await?;
     if !entries.is_empty() {
         journal::append(tx, &entries, &chain).await?;
-    }
-    for (order, answer) in orders.iter().zip(&committed.answers) {
-        if let Some(Beside(job)) = order.beside.as_ref().filter(|_| answer.code.is_none() && !answer.repeat) {
-            job(tx).await?;
-        }
     }
     Ok(committed)
 }

@@ -330,34 +330,3 @@ async fn what_others_change_is_counted() {
     assert!(refused.answers[0].code.is_some());
     assert_eq!(counts(), [one, two, three], "nothing was changed");
 }
-
-/// Other rows in the transaction of an operation: written with it, once, or neither.
-#[tokio::test]
-async fn what_is_beside_an_operation_is_done_with_it_or_not_at_all() {
-    let (_folder, store) = peopled().await;
-    let mut ledger = Ledger::new(store.clone(), Arc::default());
-    let renaming = |order: Order, to: &'static str| {
-        order.beside(move |tx| {
-            Box::pin(async move {
-                let name = pangea_world::name::check(to)?;
-                character::change(tx, hero(3), Some(&name), None).await
-            })
-        })
-    };
-    let name = async || {
-        let mut reader = store.reader().await.expect("a reader");
-        character::get(&mut reader, hero(3)).await.expect("it is there").name
-    };
-    let done = ledger.commit(vec![renaming(order(op(1), grant(3, 5)), "Byron")]).await.expect("done");
-    assert_eq!((codes(&done), name().await), (vec![None], "Byron".to_owned()));
-    // A repeat does neither again.
-    let again = ledger.commit(vec![renaming(order(op(1), grant(3, 5)), "Noether")]).await.expect("done");
-    assert!(again.answers[0].repeat);
-    // The job refuses: the money stays too. The operation refuses: the job does not run.
-    let refused = ledger.commit(vec![renaming(order(op(2), grant(3, 5)), "lovelace")]).await;
-    assert_eq!(refused.expect_err("taken").code, Code::NameTaken);
-    let seize = Act::Seize { from: hero(3), gives: Bundle::coins([Coins::new("gold", 6)]) };
-    let poor = ledger.commit(vec![renaming(order(op(3), seize), "Hopper")]).await.expect("decided");
-    assert_eq!((codes(&poor), name().await), (vec![Some(Code::NotEnough)], "Byron".to_owned()));
-    assert_eq!(durable(&store, Holder::Character(hero(3))).await.money["gold"].amount, 5);
-}

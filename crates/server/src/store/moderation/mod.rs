@@ -33,10 +33,7 @@ pub struct Subject {
 ///
 /// # Errors
 /// `unknown_character`.
-pub async fn of_character(
-    connection: &mut AnyConnection,
-    character: CharacterId,
-) -> Result<Subject, Error> {
+pub async fn of_character(connection: &mut AnyConnection, character: CharacterId) -> Result<Subject, Error> {
     let row = sqlx::query(
         "SELECT account.id, level, muted_until, COALESCE((SELECT address FROM session \
          WHERE session.account = account.id ORDER BY created DESC LIMIT 1), '') \
@@ -121,9 +118,7 @@ pub async fn note_address(
 ///
 /// # Errors
 /// If the database fails.
-pub async fn logins(
-    connection: &mut AnyConnection,
-) -> Result<Vec<(AccountId, SessionId, String)>, Error> {
+pub async fn logins(connection: &mut AnyConnection) -> Result<Vec<(AccountId, SessionId, String)>, Error> {
     let rows = sqlx::query("SELECT account, id, address FROM session WHERE ended IS NULL AND address != ''")
         .fetch_all(connection)
         .await?;
