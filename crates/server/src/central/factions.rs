@@ -16,10 +16,11 @@ use serde_json::{Value, json};
 use super::core::Core;
 use super::social;
 use super::state::{Area, State};
-use crate::store::faction::claim::{self, Ground};
+use crate::store::faction::claim::{self, Ground, Paid};
 use crate::store::faction::deed::{self, Changed, Deed};
 use crate::store::faction::{self, Invite, Member};
 use crate::store::ledger::Order;
+use crate::store::social::deed::Deed as Beside;
 use crate::store::{Connection, Error, character};
 use crate::{clock, link, random};
 
@@ -296,18 +297,8 @@ pub async fn take(core: &Core, actor: CharacterId) -> Result<Ground, Refusal> {
     let days = u64::from(claims.days);
     let until_ms = clock::unix_ms() + days * DAY_MS;
     let price = i64::from(claims.price) * days as i64;
-    let at = ground.clone();
-    pay(
-        core,
-        actor,
-        Coins::new(&claims.currency, price),
-        format!("claims {}/{}", ground.0, ground.1),
-        move |tx| {
-            let at = at.clone();
-            Box::pin(async move { claim::take(tx, actor, &at, until_ms).await })
-        },
-    )
-    .await?;
+    let paid = Paid::Taken(actor, ground.clone(), until_ms);
+    pay(core, actor, Coins::new(&claims.currency, price), "a claim", paid).await?;
     tell(core, &Changed { faction, grounds: vec![ground.clone()], ..Changed::default() }).await;
     Ok(ground)
 }
@@ -325,40 +316,31 @@ pub async fn extend(core: &Core, actor: CharacterId, ground: Ground, days: u32) 
     }
     claim::extended(claim.until_ms, more.0, more.1)?;
     let price = i64::from(claims.price) * i64::from(days);
-    let at = ground.clone();
-    pay(
-        core,
-        actor,
-        Coins::new(&claims.currency, price),
-        format!("keeps {}/{}", ground.0, ground.1),
-        move |tx| {
-            let at = at.clone();
-            Box::pin(async move { claim::extend(tx, actor, &at, more).await })
-        },
-    )
-    .await?;
+    let paid = Paid::Kept(actor, ground.clone(), more.0, more.1);
+    pay(core, actor, Coins::new(&claims.currency, price), "a claim's upkeep", paid).await?;
     tell(core, &Changed { faction: claim.faction, grounds: vec![ground], ..Changed::default() }).await;
     Ok(())
 }
 
-/// Pays, and does the job in the same transaction.
+/// Pays, and writes what is paid for in the same transaction.
 async fn pay(
     core: &Core,
     actor: CharacterId,
     coins: Coins,
-    reason: String,
-    job: impl for<'c> Fn(&'c mut Connection) -> futures_util::future::BoxFuture<'c, Result<(), Error>>
-    + Send
-    + Sync
-    + 'static,
+    reason: &str,
+    paid: Paid,
 ) -> Result<(), Refusal> {
     if coins.amount == 0 {
-        return core.store.write(move |tx| job(tx)).await;
+        let done = core.store.write(move |tx| {
+            let paid = paid.clone();
+            Box::pin(async move { paid.apply(tx).await })
+        });
+        return done.await;
     }
     let act = Act::Seize { from: actor, gives: Bundle::coins([coins]) };
     let id = OpId::new(clock::unix_ms(), random::bytes());
-    let operation = Operation { id, by: Writer::Operator { reason }, act };
-    core.ledger.ask(Order::new(Asker::Operator, operation).beside(job)).await?.result()?;
+    let operation = Operation { id, by: Writer::Operator { reason: reason.to_owned() }, act };
+    core.ledger.ask(Order::new(Asker::Operator, operation).with(Beside::Ground(paid))).await?.result()?;
     Ok(())
 }
 

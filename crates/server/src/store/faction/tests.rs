@@ -9,6 +9,7 @@ use pangea_world::social::Rights;
 use super::deed::{Changed, Deed};
 use super::*;
 use crate::store::ledger::{Ledger, Order, sheet};
+use crate::store::social::deed::Deed as Beside;
 use crate::store::tests::fresh;
 use crate::store::{Store, account, character, now_ms};
 use pangea_world::id::OpId;
@@ -212,11 +213,8 @@ fn pays(n: u64, payer: u8, coins: i64) -> Operation {
 }
 
 fn claims(n: u64, payer: u8, ground: &claim::Ground, until_ms: u64) -> Order {
-    let ground = ground.clone();
-    Order::new(Asker::Operator, pays(n, payer, 70)).beside(move |tx| {
-        let ground = ground.clone();
-        Box::pin(async move { claim::take(tx, hero(payer), &ground, until_ms).await })
-    })
+    let paid = claim::Paid::Taken(hero(payer), ground.clone(), until_ms);
+    Order::new(Asker::Operator, pays(n, payer, 70)).with(Beside::Ground(paid))
 }
 
 /// Two factions claim one ground at once: one has it and has paid, the other has its money still.
@@ -236,8 +234,8 @@ async fn one_of_two_gets_the_ground() {
     let until = now_ms() as u64 + 60_000;
     let first = ledger.commit(vec![claims(3, 1, &ground, until)]).await.expect("done");
     assert_eq!(first.answers[0].code, None);
-    let second = ledger.commit(vec![claims(4, 2, &ground, until)]).await.expect_err("it is the other's");
-    assert_eq!(second.code, Code::AlreadyClaimed);
+    let second = ledger.commit(vec![claims(4, 2, &ground, until)]).await.expect("decided");
+    assert_eq!(second.answers[0].code, Some(Code::AlreadyClaimed), "it is the other's");
     let purse = async |n| {
         let mut reader = store.reader().await.expect("a reader");
         sheet(&mut reader, Holder::Character(hero(n))).await.expect("read").money["coin"].amount
