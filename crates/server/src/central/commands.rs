@@ -17,6 +17,7 @@ use super::social;
 use crate::address::Net;
 use crate::store::audit::{self, Note};
 use crate::store::moderation::{self, Subject};
+use crate::store::social::friends::{self, Visible};
 use crate::store::{character, faction, now_ms};
 
 /// Most characters that `/who` names.
@@ -270,7 +271,8 @@ async fn who(core: &Core, me: CharacterId) -> Result<String, Refusal> {
     let mut reader = core.store.reader().await?;
     let mut names = Vec::new();
     for id in here {
-        if let Ok(found) = character::get(&mut reader, id).await {
+        let shows = friends::status(&mut reader, id).await?.visible == Visible::Everybody;
+        if let (true, Ok(found)) = (shows || id == me, character::get(&mut reader, id).await) {
             names.push(found.name);
         }
     }

@@ -323,13 +323,7 @@ pub async fn extend(core: &Core, actor: CharacterId, ground: Ground, days: u32) 
 }
 
 /// Pays, and writes what is paid for in the same transaction.
-async fn pay(
-    core: &Core,
-    actor: CharacterId,
-    coins: Coins,
-    reason: &str,
-    paid: Paid,
-) -> Result<(), Refusal> {
+async fn pay(core: &Core, actor: CharacterId, coins: Coins, reason: &str, paid: Paid) -> Result<(), Refusal> {
     if coins.amount == 0 {
         let done = core.store.write(move |tx| {
             let paid = paid.clone();

@@ -15,6 +15,7 @@ use pangea_world::ledger::{Holder, Sheet};
 use pangea_world::messages::{Admit, Body, FactionSync};
 use pangea_world::ownership::{Change, Owned};
 use pangea_world::placement::{self, Placement, Wish};
+use pangea_world::social::PartyDoc;
 use pangea_world::space::{AreaName, Ground, Place};
 use pangea_world::ticket::{self, Claims, LIFE_S, audience};
 use pangea_world::world::{Kind, World};
@@ -23,7 +24,7 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use super::core::Core;
 use super::social::{self, Known};
-use super::state::{Phase, Seat, Server, Taken, Transfer, Waiting};
+use super::state::{Area, Phase, Seat, Server, State, Taken, Transfer, Waiting};
 use super::wish::{EnterWish, Prepared, Progress, WebTransportOffer};
 use super::{factions, handoff, running};
 use crate::store::character::Joining;
@@ -129,7 +130,7 @@ pub async fn join(
             place,
             quests,
         };
-        let area = take_seat(core, want, &doc, progress).await?;
+        let area = take_seat(core, want, &doc, social.doc.party.as_ref(), progress).await?;
         if want.from.is_some_and(|(from, _)| from == area) {
             return Refusal::err(Code::BadRequest, "you are there already");
         }
@@ -225,6 +226,7 @@ async fn take_seat(
     core: &Arc<Core>,
     want: &Want,
     doc: &CharacterDoc,
+    party: Option<&PartyDoc>,
     progress: &watch::Sender<Progress>,
 ) -> Result<AreaId, Refusal> {
     let world = core.world(&doc.place.world)?.clone();
@@ -234,11 +236,14 @@ async fn take_seat(
         rule: want.wish.rule.clone(),
         layer: want.wish.layer,
         friends_layer,
+        together: 0,
         version: want.wish.version.clone(),
     };
+    // Who names a friend goes to him, and over a border to the same layer.
+    let party = party.filter(|_| want.wish.friend.is_none() && !want.border);
     let turn = Arc::new(Notify::new());
     loop {
-        match look_for_seat(core, want, &world, &ground, &wish, (&turn, progress))? {
+        match look_for_seat(core, want, (&world, &ground), &wish, party, (&turn, progress))? {
             Look::Seat(area) => return Ok(area),
             Look::Open(layer) => running::know_area(core, &world, &ground, layer).await?,
             Look::Wait => turn.notified().await,
@@ -256,12 +261,14 @@ enum Look {
 fn look_for_seat(
     core: &Core,
     want: &Want,
-    world: &Arc<World>,
-    ground: &Ground,
+    (world, ground): (&Arc<World>, &Ground),
     wish: &Wish,
+    party: Option<&PartyDoc>,
     (turn, progress): (&Arc<Notify>, &watch::Sender<Progress>),
 ) -> Result<Look, Refusal> {
     let mut state = core.state();
+    let wish =
+        &party.map_or_else(|| wish.clone(), |party| with_party(&state, want, (world, ground), wish, party));
     let line_name = (world.name.clone(), ground.clone());
     let own_layer = |layer: &placement::LayerState| {
         let name = AreaName { world: world.name.clone(), ground: ground.clone(), layer: layer.layer };
@@ -271,7 +278,7 @@ fn look_for_seat(
     let layers = state.layers(world, ground);
     // Who has a seat here already (a reconnect, a newer login) keeps it, on whichever layer.
     let seated = layers.iter().find(|layer| own_layer(layer)).map(|layer| layer.layer);
-    let behind_others = |state: &super::state::State| {
+    let behind_others = |state: &State| {
         let line = state.lines.get(&line_name);
         line.is_some_and(|line| {
             line.first().is_some_and(|first| first.run != want.run && first.created <= want.created)
@@ -358,6 +365,27 @@ fn look_for_seat(
         down
     });
     Ok(Look::Seat(id))
+}
+
+/// The layer on which most of a party are, or are about to be; and how many of it are on none yet.
+fn with_party(
+    state: &State,
+    want: &Want,
+    (world, ground): (&World, &Ground),
+    wish: &Wish,
+    party: &PartyDoc,
+) -> Wish {
+    let here = |area: &&Area| area.name.world == world.name && area.name.ground == *ground;
+    let others: Vec<CharacterId> =
+        party.members.iter().map(|member| member.id).filter(|id| *id != want.character).collect();
+    let seated = |area: &Area| others.iter().filter(|id| area.seats.contains_key(id)).count();
+    let layers: Vec<(usize, u16)> =
+        state.areas.values().filter(here).map(|area| (seated(area), area.name.layer)).collect();
+    let on_some: usize = layers.iter().map(|(seated, _)| seated).sum();
+    let most = layers.into_iter().filter(|(seated, _)| *seated > 0);
+    let most = most.max_by_key(|(seated, layer)| (*seated, std::cmp::Reverse(*layer)));
+    let together = (1 + others.len().saturating_sub(on_some)) as u32;
+    Wish { friends_layer: most.map(|(_, layer)| layer), together, ..wish.clone() }
 }
 
 /// The layer on which the wished friend is, if he is on this ground.

@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use pangea_world::Refusal;
 use pangea_world::id::{AreaId, CharacterId};
 use pangea_world::messages::{Body, Notice, Social};
-use pangea_world::social::SocialDoc;
-use serde_json::Value;
+use pangea_world::social::{PartyDoc, SocialDoc};
+use serde_json::{Value, json};
 
 use super::core::Core;
 use super::state::{State, Taken};
 use crate::link;
+use crate::store::social::party::Changed;
 use crate::store::{Connection, Error, social};
 
 /// Characters that share a count: a change of one has another read once more than needed.
@@ -140,4 +141,16 @@ pub fn inside(state: &State, character: CharacterId) -> Option<AreaId> {
     let found =
         areas.find(|(_, area)| area.seats.get(&character).is_some_and(|seat| seat.taken == Taken::Inside));
     found.map(|(id, _)| *id)
+}
+
+/// A party is another one now: its members' servers know, and their clients.
+pub async fn party_changed(core: &Core, party: &Changed) {
+    changed(core, &party.concerned()).await;
+    let notice = |party: Option<&PartyDoc>| json!({"type": "party", "party": party});
+    for member in party.party.iter().flat_map(|party| &party.members) {
+        notify(core, member.id, &notice(party.party.as_ref()));
+    }
+    for gone in &party.gone {
+        notify(core, *gone, &notice(None));
+    }
 }

@@ -11,7 +11,7 @@ use sqlx::{AnyConnection, Row};
 
 use super::claim::{self, Ground};
 use super::{Faction, Member, Relation, get, members};
-use crate::store::{Error, character, now_ms};
+use crate::store::{Error, character, now_ms, social};
 
 /// All that can be done, but for what concerns money ([`claim`]).
 #[derive(Debug, Clone)]
@@ -313,6 +313,11 @@ async fn invite(
     let (faction, role) = own(tx, actor).await?;
     faction.roles.may_invite(&role, promised)?;
     character::get(tx, other).await?;
+    let account = character::get(tx, actor).await?.account;
+    if social::blocks(tx, other, account).await? {
+        // Who does not want to hear of it does not, and the other one is not told.
+        return Ok(Changed { faction: faction.id, ..Changed::default() });
+    }
     if super::membership(tx, other).await?.is_some_and(|known| known.id == faction.id) {
         return Err(Refusal::new(Code::AlreadyMember, "in your faction already").into());
     }

@@ -5,6 +5,9 @@
 //! | this one | what an area server must know of a character; what goes with a deleted one |
 //! | [`party`] | parties, their members, invitations |
 //! | [`friends`] | friends, requests, blocks, status |
+//! | [`search`] | looking for characters |
+//! | [`mail`], [`market`] | letters, offers |
+//! | [`deed`] | … what is written of them together with the ledger |
 
 use pangea_world::id::{AccountId, CharacterId, FactionId, PartyId};
 use pangea_world::social::{Member, Membership, PartyDoc, SocialDoc};
@@ -13,8 +16,12 @@ use sqlx::{AnyConnection, Row};
 
 use super::{Error, id, optional_id};
 
+pub mod deed;
 pub mod friends;
+pub mod mail;
+pub mod market;
 pub mod party;
+pub mod search;
 #[cfg(test)]
 mod tests;
 

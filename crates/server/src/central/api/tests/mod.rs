@@ -21,6 +21,7 @@ mod factions;
 mod moderation;
 mod operators;
 mod serving;
+mod social;
 
 struct Server {
     address: SocketAddr,
