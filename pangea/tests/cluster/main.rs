@@ -19,6 +19,7 @@ mod handoff_kills;
 mod layers;
 mod ledger;
 mod migration;
+mod moderation;
 mod portal;
 mod resume;
 mod roles;

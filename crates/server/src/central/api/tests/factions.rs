@@ -27,9 +27,9 @@ async fn a_faction_is_founded_joined_and_run() {
     let eve = server.player("Eve", "Moriarty").await;
     let made = server.deed(&ada, "", json!({"name": "The Ravens", "title": "Of the tower"})).await.ok(201);
     let ravens = made["id"].as_str().expect("an id").to_owned();
-    let foreign =
-        server.call("POST", &format!("/api/characters/{}/faction/leave", ada.1), Some(&eve.0.access), None);
-    assert_eq!(foreign.await.refused(), (404, "unknown_character".into()), "somebody else's character");
+    let path = format!("/api/characters/{}/faction/leave", ada.1);
+    let foreign = server.call("POST", &path, Some(&eve.0.access), None).await;
+    assert_eq!(foreign.refused(), (404, "unknown_character".into()), "somebody else's character");
 
     let join = json!({"faction": ravens});
     assert_eq!(server.deed(&eve, "/join", join.clone()).await.refused(), (409, "not_invited".into()));
