@@ -251,6 +251,7 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(data::record))
         .routes(routes!(data::by_name))
         .routes(routes!(ledger::belongings))
+        .routes(routes!(ledger::own))
         .routes(routes!(ledger::grant))
         .routes(routes!(ledger::seize))
         .routes(routes!(ledger::of_character))
