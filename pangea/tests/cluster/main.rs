@@ -20,6 +20,7 @@ mod layers;
 mod ledger;
 mod migration;
 mod moderation;
+mod party;
 mod portal;
 mod resume;
 mod roles;

@@ -63,7 +63,7 @@ pub async fn invite(
 ) -> Answer<Json<PartyNow>> {
     let (name, new) = (name::check(&wish.name)?, PartyId(random::bytes()));
     let most = api.config.social.party_max;
-    let (me, whom, invited) = deed(&api, &who, &text, move |tx, me| {
+    let (me, whom, (party, hears)) = deed(&api, &who, &text, move |tx, me| {
         let name = name.clone();
         Box::pin(async move {
             let whom = character::by_name(tx, &name).await?;
@@ -72,16 +72,11 @@ pub async fn invite(
         })
     })
     .await?;
-    let Some(party) = invited else {
-        let mut reader = api.store.reader().await?;
-        let party = match party::of(&mut reader, me.id).await? {
-            Some(party) => party::get(&mut reader, party).await?,
-            None => None,
-        };
-        return Ok(Json(PartyNow { party: party.map(Into::into) }));
-    };
-    let notice = json!({"type": "party_invite", "party": party.id, "from": {"id": me.id, "name": me.name}});
-    social::notify(&api.core, whom, &notice);
+    if hears {
+        let from = json!({"id": me.id, "name": me.name});
+        let notice = json!({"type": "party_invite", "party": party.id, "from": from});
+        social::notify(&api.core, whom, &notice);
+    }
     if party.id == new {
         return Ok(told(&api, Changed { party: Some(party), gone: Vec::new() }).await);
     }

@@ -91,8 +91,8 @@ pub async fn led_by(connection: &mut AnyConnection, leader: CharacterId) -> Resu
     }
 }
 
-/// Invites somebody. Who is in no party begins one, under this new id. `None`: the invited one does not want to
-/// hear of it, and nobody is told so.
+/// Invites somebody. Who is in no party begins one, under this new id. The answer is the party, and whether the
+/// invited one hears of it: who does not want to is not told, and nobody that it is so.
 ///
 /// # Errors
 /// `forbidden` for one who does not lead, `already_member`, `party_full`, `too_many_requests`.
@@ -102,7 +102,7 @@ pub async fn invite(
     to: CharacterId,
     new: PartyId,
     most: usize,
-) -> Result<Option<PartyDoc>, Error> {
+) -> Result<(PartyDoc, bool), Error> {
     if from == to {
         return refuse(Code::BadRequest, "nobody invites himself");
     }
@@ -110,9 +110,6 @@ pub async fn invite(
     let party = if known.is_some() { Some(led_by(connection, from).await?) } else { None };
     if party.as_ref().is_some_and(|party| party.members.len() >= most) {
         return refuse(Code::PartyFull, format!("a party has at most {most} members"));
-    }
-    if blocks(connection, to, account).await? {
-        return Ok(None);
     }
     let theirs = of(connection, to).await?;
     if let Some(theirs) = theirs
@@ -128,6 +125,10 @@ pub async fn invite(
             new
         }
     };
+    let now = get(connection, party).await?.unwrap_or_default();
+    if blocks(connection, to, account).await? {
+        return Ok((now, false));
+    }
     let waiting = sqlx::query("SELECT COUNT(*) FROM party_invite WHERE party = $1 OR character = $2")
         .bind(party.to_vec())
         .bind(to.to_vec())
@@ -146,7 +147,7 @@ pub async fn invite(
     .bind(now_ms())
     .execute(&mut *connection)
     .await?;
-    get(connection, party).await
+    Ok((now, true))
 }
 
 async fn begin(connection: &mut AnyConnection, leader: CharacterId, party: PartyId) -> Result<(), Error> {

@@ -58,7 +58,7 @@ macro_rules! tx {
 }
 
 impl World {
-    async fn invite(&self, from: u8, to: u8) -> Result<Option<PartyDoc>, Code> {
+    async fn invite(&self, from: u8, to: u8) -> Result<(PartyDoc, bool), Code> {
         let new = PartyId([from + 199; 16]);
         tx!(self, |tx| party::invite(tx, of(from), who(to), new, 4))
     }
@@ -90,7 +90,7 @@ impl World {
 #[tokio::test]
 async fn a_party_grows_by_invitation_up_to_its_limit() {
     let world = peopled().await;
-    assert_eq!(world.invite(1, 1).await, Err(Code::BadRequest));
+    assert_eq!(world.invite(1, 1).await.map(drop), Err(Code::BadRequest));
     assert_eq!(world.accept(2, PARTY).await, Err(Code::NotInvited));
     for n in 2..=6 {
         world.invite(1, n).await.expect("invited");
@@ -100,7 +100,7 @@ async fn a_party_grows_by_invitation_up_to_its_limit() {
     }
     assert_eq!(world.accept(4, PARTY).await, Err(Code::NotInvited), "an invitation is good once");
     assert_eq!(world.accept(5, PARTY).await, Err(Code::PartyFull));
-    assert_eq!(world.invite(1, 7).await, Err(Code::PartyFull));
+    assert_eq!(world.invite(1, 7).await.map(drop), Err(Code::PartyFull));
     assert_eq!(world.invite(2, 7).await, Err(Code::Forbidden), "only the leader invites");
     world.leave(3).await.expect("left");
     // Refused for want of room, the invitation stands.
@@ -209,7 +209,7 @@ async fn who_is_blocked_is_not_heard_and_not_told_so() {
     assert_eq!(world.accept(1, PartyId([201; 16])).await, Err(Code::NotInvited));
     // He is answered as anybody, and nothing reaches the other one.
     assert_eq!(world.ask(2, 1).await, Ok(Asked::Nothing));
-    assert_eq!(world.invite(2, 1).await, Ok(None));
+    assert_eq!(world.invite(2, 1).await.map(|(_, hears)| hears), Ok(false));
     assert_eq!(world.ask(1, 2).await, Err(Code::Forbidden));
     let mut reader = world.store.reader().await.expect("a reader");
     let [asked, asking, blocked] = friends::others(&mut reader, who(1)).await.expect("read");
