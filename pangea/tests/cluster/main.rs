@@ -8,6 +8,7 @@ mod bad_frames;
 mod borders;
 mod broken_servers;
 mod browser;
+mod chat;
 mod checkpoints;
 mod crash;
 mod crossing;

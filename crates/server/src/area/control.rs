@@ -23,7 +23,7 @@ use pangea_world::{Code, Refusal};
 use tokio::sync::{mpsc, watch};
 
 use super::admission::{Admissions, Announcement, Missing};
-use super::chat_link::ChatLink;
+use super::chat_link::ChatLinks;
 use super::clock::{Clock, Lease};
 use super::dial::Dialled;
 use super::gate::{Knock, PeerKnock};
@@ -84,7 +84,7 @@ pub struct Control {
     pub(super) owned: Option<Owned>,
     pub(super) linked: bool,
     pub(super) stopping: Option<End>,
-    pub(super) chat: ChatLink,
+    pub(super) chat: ChatLinks,
     neighbours: Neighbours,
     game: Game,
     tell: Tell,
@@ -116,7 +116,7 @@ pub async fn run(
     identity: Identity,
     (gauges, clock): (Arc<Gauges>, Clock),
     tell: Tell,
-    chat: ChatLink,
+    chat: ChatLinks,
     inputs: Inputs<'_>,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<End> {
@@ -474,7 +474,10 @@ impl Control {
         for peer in peers.present {
             self.peers.insert(peer.server.clone(), peer);
         }
-        self.chat.follow(self.peers.values().find(|peer| peer.role == "chat"));
+        if let Some(owned) = &self.owned {
+            let chats = self.peers.values().filter(|peer| peer.role == "chat");
+            self.chat.follow(chats, &owned.to_loop).await;
+        }
         self.follow_neighbours(&peers.gone).await;
     }
 

@@ -12,12 +12,13 @@ use pangea_engine::walk::SPEED_M_S;
 use pangea_engine::{Character, Enter, Leave, Peer, Sim};
 use pangea_world::character::CharacterDoc;
 use pangea_world::frames::{ServerMessage, Welcome, close};
-use pangea_world::id::{CharacterId, EnterId, TransferId};
+use pangea_world::id::{AreaId, CharacterId, EnterId, TransferId};
 use pangea_world::messages::{Body, CharacterAt, Crossing, Left, MAX_RECORD_BYTES, Places};
 use pangea_world::social::SocialDoc;
 use pangea_world::space::Rect;
 use pangea_world::{Code, GAME_PROTOCOL_VERSION, Refusal};
 
+use super::chat::Talk;
 use super::client::Client;
 use super::crossing::Borders;
 use super::ledger::Ledger;
@@ -58,6 +59,12 @@ pub struct Settings {
     pub update_bytes: usize,
     /// Most messages per second from one client.
     pub messages_per_second: u32,
+    /// Most lines that a character may say in each kind of channel in ten seconds.
+    pub chat_lines_per_10s: u32,
+    /// The area's id.
+    pub area: AreaId,
+    /// Its world.
+    pub world: String,
     /// How it talks to the kernel.
     pub io: GameIo,
     /// Where portals stand and lead.
@@ -156,6 +163,8 @@ pub struct Area {
     pub saving: Saving,
     /// Whether it goes to another server, or comes from one.
     pub moving: Moving,
+    /// Who hears and says what.
+    pub talk: Talk,
     tell: Tell,
     untold: VecDeque<Body>,
     control: tokio::sync::mpsc::Sender<FromLoop>,
@@ -191,6 +200,7 @@ impl Area {
             ledger,
             saving: Saving::default(),
             moving: Moving::default(),
+            talk: Talk::default(),
             tell,
             untold: VecDeque::new(),
             control,
@@ -319,6 +329,7 @@ impl Area {
             let (character, transfer) = (character.to_vec(), enter.to_vec());
             self.tell(Body::Damaged(CharacterAt { character, epoch, transfer }));
         }
+        self.join_talk(character);
     }
 
     /// `known`: hash of the schema that the client has.
@@ -430,6 +441,7 @@ impl Area {
     /// It is not among the entities any more.
     fn forget(&mut self, character: CharacterId, code: u16, reason: Option<Refusal>) {
         let Some(here) = self.here.remove(&character) else { return };
+        self.talk.leave(character);
         // Before its client knows: who comes back at once must not be found here still.
         self.report(FromLoop::Gone { character, epoch: here.epoch });
         if let Some(slot) = here.client {

@@ -13,6 +13,7 @@ use pangea_world::messages::{
 };
 use pangea_world::social::{ClaimDoc, SocialDoc};
 
+use super::chat_link::FromChat;
 use super::line::Line;
 use super::peers::PeerUp;
 
@@ -79,6 +80,8 @@ pub enum ToLoop {
     PeerUp(Box<PeerUp>),
     /// A neighbour's server has ended, or another has its ground.
     PeerGone(ServerId),
+    /// What is heard of the chat of this name.
+    Chat(Arc<str>, FromChat),
     /// Nobody enters any more; everybody leaves; the state is saved; the loop ends.
     Stop {
         /// Told to the players.

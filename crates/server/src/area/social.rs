@@ -18,6 +18,7 @@ impl Area {
         let Some(here) = self.here.get_mut(&character) else { return };
         here.social = social;
         self.join_party(character);
+        self.join_talk(character);
     }
 
     /// The game knows the party and the faction of a character that is among the entities.

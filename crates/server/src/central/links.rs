@@ -19,9 +19,9 @@ use tokio::task::JoinSet;
 use super::core::Core;
 use super::join::{self, Want};
 use super::ledger::Operations;
-use super::state::{Chat, PeerAddress, Phase, Seat, Server, Spawner, Taken, server_key};
+use super::state::{PeerAddress, Phase, Seat, Server, Spawner, Taken, server_key};
 use super::wish::{EnterWish, Progress};
-use super::{checkpoints, commands, factions, handoff, migration, peers, running, social};
+use super::{chat, checkpoints, commands, factions, handoff, migration, peers, running, social};
 use crate::link::{self, Accepted, Event};
 use crate::store;
 use crate::store::ownership::{self, Ground};
@@ -42,7 +42,7 @@ pub async fn run(core: Arc<Core>, mut accepted: mpsc::Receiver<Accepted>) {
         tracing::debug!(role = link.hello.role, name = link.hello.name, "a link stands");
         match link.hello.role.as_str() {
             "spawner" => drop(tokio::spawn(spawner(core.clone(), link))),
-            "chat" => drop(tokio::spawn(chat(core.clone(), link))),
+            "chat" => drop(tokio::spawn(chat::follow(core.clone(), link))),
             _ => drop(tokio::spawn(area(core.clone(), link))),
         }
     }
@@ -192,41 +192,6 @@ async fn server_exited(core: &Arc<Core>, spawner: &str, exited: &ServerExited) {
         entry.servers.remove(&id);
     }
     running::server_died(core, id, &exited.how).await;
-}
-
-// ---- chat --------------------------------------------------------------------------------------------
-
-async fn chat(core: Arc<Core>, mut link: Accepted) {
-    let name = link.hello.name.clone();
-    let _ = link.sender.send(Body::TicketKeys(core.ticket_keys_message()));
-    let server = link.hello.link_session.clone();
-    while let Some(event) = link.events.recv().await {
-        if let Event::Message(Body::Register(register)) = event {
-            tracing::info!(chat = name, address = register.address, port = register.port, "a chat is here");
-            let peer = PeerAddress {
-                server: server.clone(),
-                address: register.address,
-                port: register.port,
-                tls: register.tls,
-                certificate: register.certificate,
-                webtransport: None,
-            };
-            core.state().chats.insert(name.clone(), Chat { peer });
-            peers::chat_changed(&core, &name, None);
-        }
-    }
-    let ours = {
-        let mut state = core.state();
-        let ours = state.chats.get(&name).is_some_and(|chat| chat.peer.server == server);
-        if ours {
-            state.chats.remove(&name);
-        }
-        ours
-    };
-    if ours {
-        tracing::warn!(chat = name, "a chat is gone");
-        peers::chat_changed(&core, &name, Some(server));
-    }
 }
 
 // ---- area --------------------------------------------------------------------------------------------

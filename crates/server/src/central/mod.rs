@@ -11,7 +11,7 @@
 //! | `running` | makes an area run; one server however many ask |
 //! | `handoff` | characters arrive, leave, hand over |
 //! | [`ledger`] | goods, money, quest steps: the queue of their operations |
-//! | `links` | what spawners, chats and area servers say |
+//! | `links` | what spawners and area servers say; `chat`: what chats do |
 //! | `peers` | tells area servers who else is there |
 //! | [`social`], `gather` | whom characters are with; a party goes together |
 //! | [`presence`] | who is in the world |
@@ -23,6 +23,7 @@
 //! | [`keys`] | central's secrets |
 
 pub mod api;
+mod chat;
 mod checkpoints;
 mod commands;
 pub mod core;

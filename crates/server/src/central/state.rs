@@ -52,6 +52,7 @@ pub struct Spawner {
 /// A connected chat.
 pub struct Chat {
     pub peer: PeerAddress,
+    pub sender: link::Sender,
 }
 
 /// Where a role can be reached.

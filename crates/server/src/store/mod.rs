@@ -16,6 +16,7 @@
 //! | [`ledger`] | goods, money, quest steps: many operations in one transaction |
 //! | [`social`] | friends, parties, mail, market |
 //! | [`faction`] | factions that players have founded, and their ground |
+//! | [`chat`] | the file of a chat: lines of channels |
 //! | [`account`], [`session`], [`character`], [`area`], [`quest`], [`enter`], [`audit`] | their rows |
 
 use std::fs::{File, TryLockError};
@@ -35,6 +36,7 @@ pub mod account;
 pub mod area;
 pub mod audit;
 pub mod character;
+pub mod chat;
 pub mod enter;
 pub mod faction;
 pub mod ledger;
