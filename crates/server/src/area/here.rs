@@ -293,6 +293,7 @@ impl Area {
             self.bring_in(id, Enter::Spawn, None);
         }
         self.join_party(id);
+        self.join_talk(id);
         Ok(())
     }
 
