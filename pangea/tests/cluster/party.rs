@@ -130,12 +130,9 @@ async fn a_party_goes_to_where_its_leader_stands() {
         ((far - x).abs() < 300).then_some(())
     })
     .await;
-    let refused = ada.client.call::<Value>(
-        Method::POST,
-        &format!("/api/characters/{}/party/gather", bob.id),
-        Some(&json!({})),
-    );
-    assert!(refused.await.unwrap_err().to_string().starts_with("unknown_character"), "another's character");
+    let (path, body) = (format!("/api/characters/{}/party/gather", bob.id), json!({}));
+    let refused = ada.client.call::<Value>(Method::POST, &path, Some(&body)).await.unwrap_err().to_string();
+    assert!(refused.starts_with("unknown_character"), "another's character: {refused}");
 }
 
 /// Central forgets nobody who is there: after it was killed, and after an area server was.

@@ -44,6 +44,9 @@ const GIFTS_TOLD: u32 = 3;
 /// How long a join waits for a game server to prepare a character.
 const ADMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What was read of a character: what it has, with the count of its gifts, and whom it is with.
+type Seen<'a> = (Option<(Sheet, u64)>, &'a Known);
+
 /// One wish to be somewhere.
 pub struct Want {
     /// From the HTTP API: the enter, its key, the hash of its wish and the wish as JSON.
@@ -604,7 +607,7 @@ pub async fn admit(
     doc: &CharacterDoc,
     area: AreaId,
     (epoch, record): (u64, Option<Vec<u8>>),
-    ((seen, with), ticket): ((Option<(Sheet, u64)>, &Known), &str),
+    ((seen, with), ticket): (Seen<'_>, &str),
     sender: &link::Sender,
 ) -> Result<(), Refusal> {
     let gifts = || core.ledger.gifts(want.character);

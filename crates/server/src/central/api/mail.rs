@@ -93,7 +93,7 @@ pub struct MailsAnswer {
 }
 
 /// A character's mails, newest first.
-#[utoipa::path(get, path = "/api/characters/{id}/mail", tag = "social", security(("access" = [])),
+#[utoipa::path(get, operation_id = "list_mail", path = "/api/characters/{id}/mail", tag = "social", security(("access" = [])),
     params(("id" = String, Path, description = "32 hex digits")),
     responses((status = 200, body = MailsAnswer), (status = "default", body = Failure)))]
 pub async fn list(
@@ -155,7 +155,7 @@ pub struct MadeAnswer {
 }
 
 /// Send a mail, with goods and money of the character if wished. The same key is the same mail.
-#[utoipa::path(post, path = "/api/characters/{id}/mail", tag = "social", security(("access" = [])), request_body = MailWish,
+#[utoipa::path(post, operation_id = "send_mail", path = "/api/characters/{id}/mail", tag = "social", security(("access" = [])), request_body = MailWish,
     params(("id" = String, Path, description = "32 hex digits"),
         ("Idempotency-Key" = String, Header, description = "1 to 128 visible ASCII characters, a new one for each wish")),
     responses((status = 200, body = MadeAnswer), (status = "default", body = Failure)))]
@@ -280,7 +280,7 @@ pub fn parcel(text: &str) -> Result<ParcelId, Refusal> {
 }
 
 /// Claim what is in a mail. A repeat changes nothing.
-#[utoipa::path(post, path = "/api/characters/{id}/mail/{mail}/claim", tag = "social", security(("access" = [])),
+#[utoipa::path(post, operation_id = "claim_mail", path = "/api/characters/{id}/mail/{mail}/claim", tag = "social", security(("access" = [])),
     params(("id" = String, Path, description = "32 hex digits"), ("mail" = String, Path, description = "32 hex digits")),
     responses((status = 204), (status = "default", body = Failure)))]
 pub async fn claim(
@@ -307,7 +307,7 @@ pub async fn claim(
 }
 
 /// A mail was read.
-#[utoipa::path(put, path = "/api/characters/{id}/mail/{mail}/read", tag = "social", security(("access" = [])),
+#[utoipa::path(put, operation_id = "read_mail", path = "/api/characters/{id}/mail/{mail}/read", tag = "social", security(("access" = [])),
     params(("id" = String, Path, description = "32 hex digits"), ("mail" = String, Path, description = "32 hex digits")),
     responses((status = 204), (status = "default", body = Failure)))]
 pub async fn read(
@@ -322,7 +322,7 @@ pub async fn read(
 }
 
 /// Delete a mail in which nothing is any more.
-#[utoipa::path(delete, path = "/api/characters/{id}/mail/{mail}", tag = "social", security(("access" = [])),
+#[utoipa::path(delete, operation_id = "delete_mail", path = "/api/characters/{id}/mail/{mail}", tag = "social", security(("access" = [])),
     params(("id" = String, Path, description = "32 hex digits"), ("mail" = String, Path, description = "32 hex digits")),
     responses((status = 204), (status = "default", body = Failure)))]
 pub async fn delete(

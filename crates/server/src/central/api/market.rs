@@ -26,6 +26,7 @@ use crate::{clock, random};
 
 /// What is looked for.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Looked {
     /// The game's name for it; none: anything.
@@ -59,7 +60,7 @@ pub struct OffersAnswer {
 }
 
 /// What is offered.
-#[utoipa::path(get, path = "/api/market", tag = "social", security(("access" = [])), params(Looked),
+#[utoipa::path(get, operation_id = "list_offers", path = "/api/market", tag = "social", security(("access" = [])), params(Looked),
     responses((status = 200, body = OffersAnswer), (status = "default", body = Failure)))]
 pub async fn list(
     State(api): State<Shared>,

@@ -52,7 +52,7 @@ async fn told(api: &Shared, changed: Changed) -> Json<PartyNow> {
 }
 
 /// Invite somebody; who is in no party begins one and leads it.
-#[utoipa::path(post, path = "/api/characters/{id}/party/invite", tag = "social", security(("access" = [])), request_body = NameWish,
+#[utoipa::path(post, operation_id = "invite_to_party", path = "/api/characters/{id}/party/invite", tag = "social", security(("access" = [])), request_body = NameWish,
     params(("id" = String, Path, description = "32 hex digits")),
     responses((status = 200, body = PartyNow), (status = "default", body = Failure)))]
 pub async fn invite(
@@ -84,7 +84,7 @@ pub async fn invite(
 }
 
 /// Come into a party that has invited.
-#[utoipa::path(post, path = "/api/characters/{id}/party/accept", tag = "social", security(("access" = [])), request_body = PartyWish,
+#[utoipa::path(post, operation_id = "accept_party", path = "/api/characters/{id}/party/accept", tag = "social", security(("access" = [])), request_body = PartyWish,
     params(("id" = String, Path, description = "32 hex digits")),
     responses((status = 200, body = PartyNow), (status = "default", body = Failure)))]
 pub async fn accept(
@@ -101,7 +101,7 @@ pub async fn accept(
 }
 
 /// Do not come.
-#[utoipa::path(post, path = "/api/characters/{id}/party/decline", tag = "social", security(("access" = [])), request_body = PartyWish,
+#[utoipa::path(post, operation_id = "decline_party", path = "/api/characters/{id}/party/decline", tag = "social", security(("access" = [])), request_body = PartyWish,
     params(("id" = String, Path, description = "32 hex digits")),
     responses((status = 204), (status = "default", body = Failure)))]
 pub async fn decline(
@@ -117,7 +117,7 @@ pub async fn decline(
 }
 
 /// Go; who is in it for longest leads, if it was the leader.
-#[utoipa::path(post, path = "/api/characters/{id}/party/leave", tag = "social", security(("access" = [])),
+#[utoipa::path(post, operation_id = "leave_party", path = "/api/characters/{id}/party/leave", tag = "social", security(("access" = [])),
     params(("id" = String, Path, description = "32 hex digits")),
     responses((status = 204), (status = "default", body = Failure)))]
 pub async fn leave(
@@ -132,7 +132,7 @@ pub async fn leave(
 }
 
 /// Send a member away, or take an invitation back.
-#[utoipa::path(post, path = "/api/characters/{id}/party/kick", tag = "social", security(("access" = [])), request_body = MemberWish,
+#[utoipa::path(post, operation_id = "kick_from_party", path = "/api/characters/{id}/party/kick", tag = "social", security(("access" = [])), request_body = MemberWish,
     params(("id" = String, Path, description = "32 hex digits")),
     responses((status = 200, body = PartyNow), (status = "default", body = Failure)))]
 pub async fn kick(
@@ -148,7 +148,7 @@ pub async fn kick(
 }
 
 /// Have another member lead.
-#[utoipa::path(post, path = "/api/characters/{id}/party/leader", tag = "social", security(("access" = [])), request_body = MemberWish,
+#[utoipa::path(post, operation_id = "lead_party", path = "/api/characters/{id}/party/leader", tag = "social", security(("access" = [])), request_body = MemberWish,
     params(("id" = String, Path, description = "32 hex digits")),
     responses((status = 200, body = PartyNow), (status = "default", body = Failure)))]
 pub async fn leader(
@@ -171,7 +171,7 @@ pub struct GatherAnswer {
 }
 
 /// Ask everybody to come beside the leader: to the same world, place and layer.
-#[utoipa::path(post, path = "/api/characters/{id}/party/gather", tag = "social", security(("access" = [])),
+#[utoipa::path(post, operation_id = "gather_party", path = "/api/characters/{id}/party/gather", tag = "social", security(("access" = [])),
     params(("id" = String, Path, description = "32 hex digits")),
     responses((status = 200, body = GatherAnswer), (status = "default", body = Failure)))]
 pub async fn gather(

@@ -20,6 +20,7 @@ const MOST: usize = 100;
 
 /// Who is looked for.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Looked {
     /// How the name begins; upper and lower case are the same.

@@ -83,7 +83,7 @@ impl World {
     }
 
     async fn doc(&self, n: u8) -> SocialDoc {
-        doc(&mut *self.store.reader().await.expect("a reader"), who(n)).await.expect("read")
+        doc(&mut self.store.reader().await.expect("a reader"), who(n)).await.expect("read")
     }
 }
 
