@@ -442,7 +442,9 @@ async fn register_area(
         waits: false,
     }))?;
     let ground = (world.name.clone(), row.name.ground.to_string());
-    factions::registered(core, area, &ground, &register.factions, &link.sender).await?;
+    if let Err(refusal) = factions::registered(core, area, &ground, &register.factions, &link.sender).await {
+        tracing::error!(area = %row.name, %refusal, "an area was not told of factions and of its ground");
+    }
     social::tell_all(core, inside);
     if register.ready {
         peers::arrived(core, area);
