@@ -159,7 +159,7 @@ pub async fn list(
 pub async fn members(connection: &mut AnyConnection, faction: FactionId) -> Result<Vec<Member>, Error> {
     let rows = sqlx::query(
         "SELECT character.id, character.name, role FROM faction_member \
-         JOIN character ON character.id = faction_member.character WHERE faction = $1 ORDER BY joined, character.id",
+         JOIN character ON character.id = faction_member.character WHERE faction_member.faction = $1 ORDER BY joined, character.id",
     )
     .bind(faction.to_vec())
     .fetch_all(connection)
@@ -197,7 +197,7 @@ pub async fn membership(
 /// If the database fails.
 pub async fn of_owned(connection: &mut AnyConnection, area: AreaId) -> Result<Vec<FactionId>, Error> {
     let rows = sqlx::query(
-        "SELECT DISTINCT faction FROM faction_member JOIN character ON character.id = faction_member.character \
+        "SELECT DISTINCT faction_member.faction FROM faction_member JOIN character ON character.id = faction_member.character \
          WHERE character.owner = $1",
     )
     .bind(area.to_vec())
