@@ -84,7 +84,7 @@ export class Society {
       ...invites.map(({ party }) => `party ${party}`), ...faction_invites.map(({ faction }) => `faction ${faction.id}`),
       ...requests.in.map(({ id }) => `friend ${id}`),
     ]);
-    this.asks.keep((key) => open.has(key) || key.startsWith("gather") || (key.startsWith("friend") && this.company.asking !== null));
+    this.asks.keep((key) => open.has(key) || (key.startsWith("friend") && this.company.asking !== null));
   }
 
   /** @param {Notice} notice */
@@ -96,11 +96,8 @@ export class Society {
           void this.company.do((api) => (yes ? api.befriend(notice.from.name) : api.unfriend(notice.from.id)));
         });
         break;
-      case "gather":
-        this.asks.ask(`gather ${notice.from.id}`, `${notice.from.name} calls the party together. Come along?`, ["Come", "Stay"], (yes) => {
-          if (yes) this.world.goOn({ world: notice.world, map: notice.map ?? "", friend: notice.from.name });
-        });
-        break;
+      // The server makes the way ready and asks.
+      case "gather": if (notice.from.id !== this.world.character) this.toast(`${notice.from.name} calls the party together.`); break;
       case "market_sold": this.toast(`Sold: 🪙 ${notice.money.toLocaleString("en")}.`); break;
       case "announce": this.toast(notice.text); break;
       case "mail": this.mail.news(); break;
