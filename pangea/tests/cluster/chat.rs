@@ -176,8 +176,7 @@ async fn what_must_not_be_said_is_refused() {
         refused += usize::from(code.is_some());
     }
     assert!((20..40).contains(&refused), "{refused}");
-    let said = ada.say(Kind::Area, "quiet, please").await;
-    assert_eq!(answer(&mut ada, said).await, None);
+    ada.say(Kind::Area, "quiet, please").await;
     let heard = lines_to(&mut ada, Kind::Area, "quiet, please").await;
     assert_eq!(heard.len(), 40 - refused + 1);
 }
@@ -361,8 +360,7 @@ async fn who_talks_aloud_is_heard_over_the_border() {
             servers.len() == 2 && servers.iter().all(live)
         })
         .await;
-    let said = wes.say(Kind::Local, "hail over the fence").await;
-    assert_eq!(answer(wes, said).await, None);
+    wes.say(Kind::Local, "hail over the fence").await;
     assert_eq!(line(eva, Kind::Local).await.text, "hail over the fence");
     let said = eva.say(Kind::Local, "hail yourself").await;
     assert_eq!(answer(eva, said).await, None);

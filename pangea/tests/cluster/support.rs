@@ -151,7 +151,9 @@ impl Cluster {
     pub fn start_another(&mut self, role: &str, name: &str, settings: &[String]) {
         let mut command = self.role(role);
         command.args(["--set", &format!("{role}.name={name}")]);
-        settings.iter().for_each(|setting| drop(command.args(["--set", setting])));
+        for setting in settings {
+            command.args(["--set", setting]);
+        }
         self.others.push((name.to_owned(), command.spawn().expect("a role starts")));
     }
 

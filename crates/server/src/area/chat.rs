@@ -123,6 +123,14 @@ impl Talk {
         chat.is_some_and(|chat| chat.sender.send(body).is_ok())
     }
 
+    /// A character's client is gone, or another one: it hears nothing before it says how far it has heard.
+    pub fn forget_client(&mut self, character: CharacterId) {
+        if let Some(ear) = self.ears.get_mut(&character) {
+            ear.slot = None;
+            ear.hears = Default::default();
+        }
+    }
+
     /// A character is not here any more.
     pub fn leave(&mut self, character: CharacterId) {
         let Some(ear) = self.ears.remove(&character) else { return };
@@ -157,7 +165,8 @@ impl Talk {
         }
     }
 
-    /// The chats are others: channels whose place is another one begin there.
+    /// The chats are others: channels whose place is another one go on there. One that is there again goes on
+    /// with its log; another one has a log of its own, of which nobody here has seen anything.
     fn place_anew(&mut self) {
         let names: Vec<String> = self.channels.keys().cloned().collect();
         for name in names {
@@ -166,9 +175,9 @@ impl Talk {
                 continue;
             };
             let old = std::mem::replace(&mut channel.at, at.clone());
-            channel.log = None;
+            let (log, seq) = channel.log.as_ref().map_or((0, 0), |log| (log.id(), log.last()));
             self.tell(old.as_ref(), Body::Unlisten(Unlisten { channel: name.clone() }));
-            self.tell(at.as_ref(), Body::Listen(Listen { channel: name, log: 0, seq: 0 }));
+            self.tell(at.as_ref(), Body::Listen(Listen { channel: name, log, seq }));
         }
     }
 
@@ -508,11 +517,13 @@ impl Area {
                     chat.up = false;
                 }
             }
-            FromChat::Said(Body::Listening(listening)) => self.on_listening(name, listening),
-            FromChat::Said(Body::Lines(lines)) if lines.reader.is_empty() => self.on_lines(name, lines),
-            FromChat::Said(Body::Lines(lines)) => self.on_read(lines),
-            FromChat::Said(Body::Posted(posted)) => self.on_posted(posted),
-            FromChat::Said(body) => tracing::debug!(?body, "a chat does not say this"),
+            FromChat::Said(body) => match *body {
+                Body::Listening(listening) => self.on_listening(name, listening),
+                Body::Lines(lines) if lines.reader.is_empty() => self.on_lines(name, lines),
+                Body::Lines(lines) => self.on_read(lines),
+                Body::Posted(posted) => self.on_posted(posted),
+                body => tracing::debug!(?body, "a chat does not say this"),
+            },
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use pangea_world::messages::{Body, Peer};
 use pangea_world::role_key::RoleKey;
@@ -10,6 +11,9 @@ use tokio::sync::mpsc;
 
 use super::mailbox::ToLoop;
 use crate::link::{self, Event, Opener, Sender};
+
+/// How long it takes until a chat that refused us is asked again.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the loop hears of a chat.
 #[derive(Debug)]
@@ -23,7 +27,7 @@ pub enum FromChat {
     /// There is none any more.
     Gone,
     /// It said this.
-    Said(Body),
+    Said(Box<Body>),
 }
 
 /// The links, by the names of the chats.
@@ -83,13 +87,13 @@ impl ChatLinks {
             let to = (chat.server.clone(), format!("{}:{}", chat.address, chat.port));
             if self.links.get(&name).is_none_or(|link| link.to != to) {
                 self.links.remove(&name);
-                let link = self.link(&name, chat, to, to_loop).await;
+                let link = self.link(&name, chat, to, to_loop);
                 self.links.insert(name, link);
             }
         }
     }
 
-    async fn link(
+    fn link(
         &self,
         name: &str,
         chat: &Peer,
@@ -98,31 +102,31 @@ impl ChatLinks {
     ) -> ChatLink {
         let pin = chat.tls.then(|| chat.certificate.as_slice().try_into().ok()).flatten();
         let (key, credential) = (RoleKey::of_credential(&chat.credential), chat.credential.clone());
-        let address = to.1.clone();
-        let (sender, mut events) =
-            link::open(Opener { address, key, credential, pin, ..self.opener.clone() });
+        let opener = Opener { address: to.1.clone(), key, credential, pin, ..self.opener.clone() };
         let (connected, name) = (Arc::new(AtomicBool::new(false)), Arc::<str>::from(name));
-        let _ = to_loop.send(ToLoop::Chat(name.clone(), FromChat::Link(sender))).await;
         let (shown, to_loop) = (connected.clone(), to_loop.clone());
         let task = tokio::spawn(async move {
-            while let Some(event) = events.recv().await {
-                let heard = match event {
-                    Event::Up { .. } => FromChat::Up,
-                    Event::Down => FromChat::Down,
-                    Event::Refused(refusal) => {
-                        tracing::warn!(%refusal, "chat refuses this server");
-                        FromChat::Down
+            loop {
+                let (sender, mut events) = link::open(opener.clone());
+                let mut heard = Some(FromChat::Link(sender));
+                while let Some(next) = heard.take() {
+                    if to_loop.send(ToLoop::Chat(name.clone(), next)).await.is_err() {
+                        return;
                     }
-                    Event::Message(body) => FromChat::Said(body),
-                };
-                match heard {
-                    FromChat::Up => shown.store(true, Ordering::Relaxed),
-                    FromChat::Down => shown.store(false, Ordering::Relaxed),
-                    _ => {}
+                    heard = events.recv().await.map(|event| match event {
+                        Event::Up { .. } => {
+                            shown.store(true, Ordering::Relaxed);
+                            FromChat::Up
+                        }
+                        Event::Down | Event::Refused(_) => {
+                            shown.store(false, Ordering::Relaxed);
+                            FromChat::Down
+                        }
+                        Event::Message(body) => FromChat::Said(Box::new(body)),
+                    });
                 }
-                if to_loop.send(ToLoop::Chat(name.clone(), heard)).await.is_err() {
-                    return;
-                }
+                // It refuses us: it was started just now, and central has not told it yet whom to let in.
+                tokio::time::sleep(REFUSED_PAUSE).await;
             }
         });
         ChatLink { to, connected, task }

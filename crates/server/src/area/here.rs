@@ -225,6 +225,7 @@ impl Area {
         if let Some(older) = here.client.replace(slot) {
             self.close(older, close::TAKEN_OVER, None);
         }
+        self.talk.forget_client(character);
         self.welcome(character, schema);
         self.read_bytes(slot, &leftover);
     }
@@ -390,6 +391,7 @@ impl Area {
             return;
         };
         here.client = None;
+        self.talk.forget_client(character);
         let grace_ms = if here.in_world { self.settings.grace_ms } else { ONLY_SEES_GRACE_MS };
         here.leaves_at_ms = Some(self.now_ms + grace_ms);
         self.report(FromLoop::Lost(character));

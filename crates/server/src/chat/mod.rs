@@ -142,6 +142,7 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
     let (heard_tx, mut heard) = mpsc::channel(HEARD_QUEUE);
     let mut areas: HashMap<String, AreaLink> = HashMap::new();
     let mut links = 0;
+    let mut registers = false;
     let mut look = tokio::time::interval(LOOK_EVERY);
     loop {
         let mut happening = tokio::select! {
@@ -156,9 +157,8 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
         };
         for _ in 0..TURN {
             match happening {
-                Happening::Central(Event::Up { resumed: false }) => {
-                    to_central.send(Body::Register(register(&start.config, at, tls.as_ref())))?;
-                }
+                // Its keys follow: without them no area server that hears of us could be let in.
+                Happening::Central(Event::Up { resumed: false }) => registers = true,
                 Happening::Central(Event::Message(Body::TicketKeys(new))) => {
                     let known = new
                         .keys
@@ -166,6 +166,9 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
                         .map(|key| PublicKey { kid: key.kid, bytes: key.bytes })
                         .collect();
                     *keys.lock().unwrap_or_else(PoisonError::into_inner) = known;
+                    if std::mem::take(&mut registers) {
+                        to_central.send(Body::Register(register(&start.config, at, tls.as_ref())))?;
+                    }
                 }
                 Happening::Central(Event::Message(Body::Announce(post))) => router.announce(post),
                 Happening::Central(Event::Message(Body::Known(known))) => router.on_known(known),
@@ -227,10 +230,11 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
 
 type Hooked = Box<dyn Fn(Saying) -> bool + Send>;
 
+/// What the filter has looked at.
+type Filtered = mpsc::UnboundedReceiver<(Saying, Result<String, Refusal>)>;
+
 /// The filter's task: lines come out in the order in which they went in.
-fn begin_filter(
-    config: &config::Chat,
-) -> anyhow::Result<(Option<Hooked>, mpsc::UnboundedReceiver<(Saying, Result<String, Refusal>)>)> {
+fn begin_filter(config: &config::Chat) -> anyhow::Result<(Option<Hooked>, Filtered)> {
     let (done, filtered) = mpsc::unbounded_channel();
     let Some(hook) = Hook::new(&config.filter_url, config.filter_fail)? else { return Ok((None, filtered)) };
     let (to_hook, sayings) = mpsc::channel::<Saying>(HEARD_QUEUE);
