@@ -29,7 +29,7 @@ pub const CREDENTIAL_LIFE_S: u64 = 24 * 3_600;
 
 /// How many commands a character gives in its chat: so many in a second, and so many at once.
 const COMMANDS_PER_SECOND: f64 = 1.0;
-const COMMANDS_BURST: f64 = 8.0;
+const COMMANDS_BURST: f64 = 20.0;
 
 /// What the handlers and the links talk to.
 pub struct Core {
