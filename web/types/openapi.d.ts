@@ -3550,9 +3550,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The game's name for it; none: anything. */
-                template?: string | null;
+                template?: string;
                 /** @description At most so many, up to 200; none: 100. */
-                limit?: number | null;
+                limit?: number;
             };
             header?: never;
             path?: never;
@@ -3582,15 +3582,15 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description How the name begins; upper and lower case are the same. */
-                name?: string | null;
+                name?: string;
                 /** @description Its own world. */
-                world?: string | null;
+                world?: string;
                 /** @description Its faction, of the world's file. */
-                faction?: string | null;
+                faction?: string;
                 /** @description Only those who are in the world and show it. */
                 online?: boolean;
                 /** @description At most so many, up to 100; none: 50. */
-                limit?: number | null;
+                limit?: number;
             };
             header?: never;
             path?: never;

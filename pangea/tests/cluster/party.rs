@@ -5,6 +5,7 @@ use pangea_client::{Client, EnterOptions, Event, Game};
 use pangea_world::id::CharacterId;
 use serde_json::{Value, json};
 
+use crate::portal::walk_until;
 use crate::support::{Cluster, event};
 
 const SMALL: &str = "kind = \"grid\"\nrules = [\"pve\"]\ncapacity = 4\nlayers = 3\ngrace_s = 0\nidle_stop_s = 1\n\
@@ -88,17 +89,15 @@ async fn a_party_goes_to_where_its_leader_stands() {
     let (ada, bob) = (Player::new(&cluster, "Ada").await, Player::new(&cluster, "Bob").await);
     let (mut a, mut b) = (ada.enter().await, bob.enter().await);
     assert_eq!((a.area(), b.area()), ("small/0,0..4,4/0", "small/0,0..4,4/1"));
+    b.follows = false;
     // One goes, so that there is room; and the leader walks away from where all begin.
     full.remove(0).leave().await;
-    a.move_towards(1.0, 0.0).await;
     let place = |view: &pangea_client::View| view.me().map(|me| me.x_cm);
-    let began = place(a.view()).expect("she is there");
-    event(&mut a, "a walk of three metres", |_, game| {
-        let x = place(game.view())?;
-        (x - began > 300).then_some(())
+    let began = event(&mut a, "she is there", |_, game| place(game.view())).await;
+    walk_until(&mut a, "a walk of three metres", (1.0, 0.0), |_, game| {
+        (place(game.view())? - began > 300).then_some(())
     })
     .await;
-    a.move_towards(0.0, 0.0).await;
     ada.leads(&[&bob]).await;
     let asked = cluster
         .until_found("his leader's place is known", || async {
@@ -117,17 +116,14 @@ async fn a_party_goes_to_where_its_leader_stands() {
     assert_eq!(area, "small/0,0..4,4/0");
     // On the same layer now he is set down at once.
     let far = event(&mut b, "he sees himself", |_, game| place(game.view())).await;
-    b.move_towards(-1.0, 0.0).await;
-    event(&mut b, "he walks away", |_, game| {
-        let x = place(game.view())?;
-        (far - x > 500).then_some(())
+    walk_until(&mut b, "he walks away", (-1.0, 0.0), |_, game| {
+        (far - place(game.view())? > 500).then_some(())
     })
     .await;
-    b.move_towards(0.0, 0.0).await;
     ada.ask(Method::POST, "party/gather", json!({})).await;
     event(&mut b, "he is beside her again", |_, game| {
         let x = place(game.view())?;
-        ((far - x).abs() < 300).then_some(())
+        (x > far - 300).then_some(())
     })
     .await;
     let (path, body) = (format!("/api/characters/{}/party/gather", bob.id), json!({}));

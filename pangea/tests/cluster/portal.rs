@@ -4,7 +4,8 @@ use pangea_client::{EnterOptions, Event, Game};
 
 use crate::support::{Cluster, event};
 
-async fn walk_until<T>(
+/// Walks until this is found.
+pub async fn walk_until<T>(
     game: &mut Game,
     what: &str,
     (dx, dy): (f32, f32),

@@ -5,6 +5,7 @@ mod owner;
 mod peers;
 mod play;
 mod record;
+mod social;
 mod webtransport;
 
 use std::io;
