@@ -112,6 +112,8 @@ pub enum TrialCommand {
     Economy(TrialEconomy),
     /// Walkers over the borders of four areas: does anybody notice?
     Crossing(TrialCrossing),
+    /// Players over four areas who talk: is everything heard once and in order, and what does it cost?
+    Chat(TrialChat),
     /// Players in an area that goes from process to process: does anybody notice?
     Migrate(TrialMigrate),
     /// The bare server to which `--floor` compares.
@@ -356,6 +358,25 @@ pub struct TrialCrossing {
     /// Of what goes between them so much is lost, percent; it is sent again, and what is behind it waits.
     #[arg(long, default_value_t = 0.0)]
     pub loss: f64,
+    #[command(flatten)]
+    pub(crate) common: TrialCommon,
+}
+
+/// Players over four areas who talk.
+#[derive(Debug, Clone, Args)]
+pub struct TrialChat {
+    /// How many players; all hear the world's channel.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=4_000))]
+    pub players: u32,
+    /// Lines that all say together in a second; every fourth is a whisper.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub lines_per_s: u32,
+    /// How many of the players walk over a border and back, percent.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub walkers_percent: u32,
+    /// How often chat and area servers are killed, in turn.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub kills: u32,
     #[command(flatten)]
     pub(crate) common: TrialCommon,
 }

@@ -65,6 +65,7 @@ fn dispatch(cli: &Cli, game: Game) -> anyhow::Result<ExitCode> {
             TrialCommand::Field(options) => trial::field::run(options, game.name),
             TrialCommand::Crowd(options) => trial::field::run_crowd(options, game.name),
             TrialCommand::Economy(options) => trial::economy::run(options),
+            TrialCommand::Chat(options) => trial::chat::run(options),
             TrialCommand::Crossing(options) => trial::crossing::run(options),
             TrialCommand::Migrate(options) => trial::migrate::run(options),
             TrialCommand::Floor(options) => trial::field::run_floor(options),

@@ -5,6 +5,7 @@
 //! not exist (cold); a few at a time, again and again, into the running one (warm), then many at a time (rate);
 //! and all at once into the area after it was saved and stopped.
 
+pub mod chat;
 mod cluster;
 pub mod crossing;
 pub mod economy;

@@ -265,6 +265,28 @@ fn trial_crossing_disconnects_nobody() {
     }
 }
 
+/// Players talk while some walk over borders, and chat and an area server are killed: no whisper is lost, nothing is
+/// heard twice or out of order.
+#[test]
+fn trial_chat_loses_nothing() {
+    for kills in ["0", "2"] {
+        let here = folder();
+        let arguments =
+            ["trial", "chat", "--players", "8", "--lines-per-s", "40", "--seconds", "8", "--json"];
+        let output = pangea(here.path(), &[&arguments[..], &["--kills", kills]].concat(), &[]);
+        let report: Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+        assert!(output.status.success(), "{report}");
+        let number =
+            |key: &str| report[key].as_f64().unwrap_or_else(|| panic!("{key} is missing in {report}"));
+        ["lost", "doubled", "out_of_order"].iter().for_each(|key| assert_eq!(number(key), 0.0, "{report}"));
+        assert!(number("messages") > 50.0 && number("whispers") > 10.0, "{report}");
+        assert!(number("deliveries") > number("messages"), "{report}");
+        assert!(number("latency_ms_p99") >= number("latency_ms_p50"), "{report}");
+        assert!(number("deliveries_per_cpu_s") > 0.0, "{report}");
+    }
+}
+
 #[test]
 fn doctor_knows_a_database_of_a_newer_program() {
     let here = folder();

@@ -58,6 +58,8 @@ pub struct Connection {
     pub(crate) token: Option<[u8; 16]>,
     pub(crate) steering: bool,
     pub(crate) epoch: u64,
+    /// Whether the server was told what was heard before.
+    pub(crate) tuned_in: bool,
     /// With Steer after a border: the highest input that the server before took.
     pub(crate) goes_on_after: Option<u32>,
     /// When the last update came.
@@ -95,6 +97,7 @@ impl Connection {
             token: None,
             steering: false,
             epoch: 0,
+            tuned_in: false,
             goes_on_after: None,
             updated: None,
             view: View::default(),

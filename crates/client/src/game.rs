@@ -11,6 +11,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use bytes::Bytes;
+use pangea_world::chat::Kind;
 use pangea_world::frames::{ClientMessage, Entry, ServerMessage, close};
 use pangea_world::id::CharacterId;
 use pangea_world::{Code, Refusal};
@@ -19,6 +20,7 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::chat::{Line, Talk};
 use crate::connection::{Connection, First, Said, Traffic};
 use crate::enter::{EnterOptions, Prepared};
 use crate::view::Entity;
@@ -84,6 +86,31 @@ pub enum Event {
         /// A sentence.
         text: String,
     },
+    /// Somebody said something in a channel; each line once.
+    Chat(Line),
+    /// The answer to [`Game::read_chat`], oldest first.
+    History {
+        /// In which channel.
+        kind: Kind,
+        /// Perhaps none.
+        lines: Vec<Line>,
+    },
+    /// The answer to something that was said.
+    Said {
+        /// The number that [`Game::say`] gave.
+        id: u64,
+        /// The «no»; none: it is said.
+        refused: Option<Refusal>,
+    },
+    /// The character is in a channel now, or not any more.
+    Channel {
+        /// Which.
+        kind: Kind,
+        /// Whether it is in it.
+        joined: bool,
+    },
+    /// Something of parties, friends, factions, mail …: a JSON object with `type` (docs/social.md).
+    Social(String),
     /// Answer to [`Game::ping`].
     Pong(u32),
     /// What the game's components, inputs and events are, as JSON (docs/protocol.md).
@@ -145,6 +172,7 @@ pub struct Game {
     inputs: VecDeque<(u32, Instant)>,
     /// Those that no server has taken yet.
     untaken: VecDeque<ClientMessage>,
+    talk: Talk,
     seq: u32,
     nonce: u32,
     left: bool,
@@ -185,6 +213,7 @@ impl Game {
             events: VecDeque::new(),
             inputs: VecDeque::new(),
             untaken: VecDeque::new(),
+            talk: Talk::default(),
             seq: 0,
             nonce: 0,
             left: false,
@@ -272,7 +301,7 @@ impl Game {
             self.untaken.pop_front();
         }
         self.untaken.push_back(input.clone());
-        self.say(input).await;
+        self.tell(input).await;
     }
 
     fn next_input(&mut self) -> u32 {
@@ -285,21 +314,62 @@ impl Game {
 
     /// Asks for the tiles of a chunk; they come as [`Event::Tiles`].
     pub async fn ask_tiles(&mut self, cx: i32, cy: i32) {
-        self.say(ClientMessage::Tiles { cx, cy }).await;
+        self.tell(ClientMessage::Tiles { cx, cy }).await;
     }
 
     /// Asks to go on to another world, map or layer (G1); what is `None` central chooses.
     pub async fn go_on(&mut self, world: Option<&str>, map: Option<&str>, layer: Option<u16>) {
         let text = |wish: Option<&str>| wish.unwrap_or_default().to_owned();
         let (rule, friend) = (String::new(), String::new());
-        self.say(ClientMessage::GoOn { world: text(world), map: text(map), layer, rule, friend }).await;
+        self.tell(ClientMessage::GoOn { world: text(world), map: text(map), layer, rule, friend }).await;
+    }
+
+    /// Says something in a channel; [`Event::Said`] answers it under the number that is given. One that begins
+    /// with `/` is a command. What no server has answered is said again at the next one, and is heard once.
+    pub async fn say(&mut self, channel: Kind, text: &str) -> u64 {
+        self.say_to(channel, "", text).await
+    }
+
+    /// Says something to one character alone.
+    pub async fn whisper(&mut self, name: &str, text: &str) -> u64 {
+        self.say_to(Kind::Whisper, name, text).await
+    }
+
+    async fn say_to(&mut self, channel: Kind, to: &str, text: &str) -> u64 {
+        let (id, message, dropped) = self.talk.say(channel, to, text);
+        if let Some((id, refusal)) = dropped {
+            self.events.push_back(Event::Said { id, refused: Some(refusal) });
+        }
+        // Else it is said as soon as a server steers.
+        if self.live.as_ref().is_some_and(|live| live.tuned_in && live.steering) {
+            self.tell(message).await;
+        }
+        id
+    }
+
+    /// Asks for lines of a channel below a number (0: the newest), at most 100: [`Event::History`].
+    pub async fn read_chat(&mut self, channel: Kind, before: u64, most: u8) {
+        self.tell(ClientMessage::ReadChat { kind: channel as u8, before, most }).await;
+    }
+
+    /// A server that steers from now on is told what was heard so far.
+    async fn tune_in(&mut self) {
+        let Some(live) = self.live.as_mut().filter(|live| live.steering && !live.plain && !live.tuned_in)
+        else {
+            return;
+        };
+        for message in self.talk.tune_in() {
+            // A lost connection shows itself in next_event.
+            let _ = live.send(&message).await;
+        }
+        live.tuned_in = true;
     }
 
     /// Asks for a pong; gives the number that it will carry.
     pub async fn ping(&mut self) -> u32 {
         self.nonce = self.nonce.wrapping_add(1);
         let nonce = self.nonce;
-        self.say(ClientMessage::Ping { nonce }).await;
+        self.tell(ClientMessage::Ping { nonce }).await;
         nonce
     }
 
@@ -364,7 +434,7 @@ impl Game {
         }
     }
 
-    async fn say(&mut self, message: ClientMessage) {
+    async fn tell(&mut self, message: ClientMessage) {
         if let Some(live) = self.live.as_mut().filter(|live| !live.plain) {
             // A lost connection shows itself in next_event.
             let _ = live.send(&message).await;
@@ -382,6 +452,7 @@ impl Game {
             if self.over {
                 return None;
             }
+            self.tune_in().await;
             tokio::select! {
                 biased;
                 healed = joined(&mut self.healing) => self.healed(healed),
@@ -582,15 +653,28 @@ impl Game {
             }
             // This client speaks WebSocket alone.
             ServerMessage::WebTransport { .. } => return,
+            ServerMessage::Lines(lines) => {
+                let (kind, history) = (Kind::from_number(lines.kind), lines.history);
+                let lines = self.talk.hear(lines);
+                match kind {
+                    Some(kind) if history => Event::History { kind, lines },
+                    _ => return self.events.extend(lines.into_iter().map(Event::Chat)),
+                }
+            }
+            ServerMessage::Said { id, refused } => {
+                self.talk.answered(id);
+                Event::Said { id, refused }
+            }
+            ServerMessage::Channel { kind, log, seq } => {
+                let Some(kind) = Kind::from_number(kind) else { return };
+                Event::Channel { kind, joined: self.talk.stands(kind, log, seq) }
+            }
+            ServerMessage::Social(json) => Event::Social(json),
             // The connection has noted these.
             ServerMessage::Welcome(_)
             | ServerMessage::Update(_)
             | ServerMessage::Steer { .. }
-            | ServerMessage::Switch { .. }
-            | ServerMessage::Lines(_)
-            | ServerMessage::Said { .. }
-            | ServerMessage::Social(_)
-            | ServerMessage::Channel { .. } => return,
+            | ServerMessage::Switch { .. } => return,
         };
         self.events.push_back(event);
     }

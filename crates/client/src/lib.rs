@@ -5,6 +5,7 @@
 //! | [`client`] | accounts, characters, worlds: central's HTTP API |
 //! | [`enter`] | asks central to prepare a server, with progress |
 //! | [`game`] | plays: input, what is in view, moves between servers, lost connections |
+//! | [`chat`] | what is said and heard, over all servers |
 //! | [`connection`] | one game socket |
 //! | [`view`] | what one connection sees |
 //! | [`schema`] | what it is made of: components, inputs and events by name |
@@ -15,6 +16,7 @@
 //! A [`Game`] runs no task of its own while it plays: call [`Game::next_event`], which may be dropped at any
 //! time. So thousands of them fit in one process.
 
+pub mod chat;
 pub mod client;
 pub mod connection;
 mod dial;
@@ -25,10 +27,12 @@ pub mod schema;
 pub mod trust;
 pub mod view;
 
+pub use chat::Line;
 pub use client::{Account, Character, Client};
 pub use enter::{EnterOptions, Prepared, Progress, WebTransportOffer};
 pub use error::Error;
 pub use game::{Event, Game};
+pub use pangea_world::chat::Kind as ChannelKind;
 pub use schema::{Schema, Values};
 pub use trust::Trust;
 pub use view::{Entity, View};

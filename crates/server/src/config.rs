@@ -159,6 +159,8 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Messages a second on one game socket.
     pub messages_per_second: u32,
+    /// Lines that a character may say in each kind of channel in ten seconds.
+    pub chat_lines_per_10s: u32,
     /// Game sockets of one server that have not shown a ticket yet.
     pub pending_sockets: usize,
     /// Connections of one address (one /64 of IPv6) to central's HTTP, and to each game server.
@@ -175,6 +177,7 @@ impl Default for Limits {
             requests_per_second: 50,
             body_bytes: 65_536,
             messages_per_second: 100,
+            chat_lines_per_10s: 10,
             pending_sockets: 512,
             connections_per_address: 256,
             loopback_free: true,
@@ -336,6 +339,40 @@ pub struct Chat {
     pub listen: SocketAddr,
     /// Host that area servers are told; the same as `listen` if empty.
     pub advertise: String,
+    /// What becomes of a whisper to a character that is not in the world: `keep` or `refuse`.
+    pub offline_whispers: OfflineWhispers,
+    /// How long lines of factions, parties and whispers are kept, days.
+    pub keep_days: u64,
+    /// How long the log of everything else that is said is kept, for moderators, days.
+    pub log_days: u64,
+    /// Words that are not said, in any case of letters.
+    pub blocked_words: Vec<String>,
+    /// A program that is asked of each line: POST {text, sender, channel} is answered by {text}, or by 4xx.
+    pub filter_url: String,
+    /// What becomes of a line if it does not answer: `pass` or `block`.
+    pub filter_fail: ChatFilter,
+}
+
+/// What becomes of a whisper to a character that is not in the world.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OfflineWhispers {
+    /// It is kept until it comes.
+    #[default]
+    Keep,
+    /// Its sender is told.
+    Refuse,
+}
+
+/// What becomes of a line that the filter does not answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChatFilter {
+    /// It is said.
+    #[default]
+    Pass,
+    /// It is not.
+    Block,
 }
 
 impl Default for Chat {
@@ -346,6 +383,12 @@ impl Default for Chat {
             key_file: None,
             listen: local(8082),
             advertise: String::new(),
+            offline_whispers: OfflineWhispers::Keep,
+            keep_days: 30,
+            log_days: 30,
+            blocked_words: Vec::new(),
+            filter_url: String::new(),
+            filter_fail: ChatFilter::Pass,
         }
     }
 }

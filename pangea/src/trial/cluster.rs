@@ -39,6 +39,8 @@ struct Servers {
 
 pub(super) struct Cluster {
     child: Child,
+    /// Spawner and chat, if they are processes of their own: then `child` is central.
+    others: Vec<Child>,
     folder: tempfile::TempDir,
     pub(super) client: Client,
 }
@@ -50,53 +52,109 @@ impl Cluster {
         pool: u32,
         environment: &[(&str, String)],
     ) -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir().context("no temporary folder")?;
-        let capacity = pool * 2 + 2;
-        let servers = u16::try_from(capacity).ok().and_then(|count| count.checked_mul(PORTS_PER_SERVER));
-        let servers = servers.context("so many servers need more ports than there are")?;
-        let first = free_stretch(servers + 3)?;
-        let listen = |offset: u16| format!("127.0.0.1:{}", first + offset);
-        let text = format!(
-            "data = {data:?}\nworlds = {worlds:?}\nlog = \"warn\"\n\
-             [central]\nlisten = \"{}\"\nlink = \"{}\"\ncrash_limit = {MOST_KILLS}\n\
-             [chat]\nlisten = \"{}\"\n\
-             [accounts]\nargon2_memory_kib = 8\nargon2_passes = 1\n\
-             [spawner]\nports = \"{}-{}\"\ncapacity = {capacity}\n\
-             [spawner.templates.area]\npool = {pool}\n\
-             [spawner.templates.area.environment]\n{}\n",
-            listen(0),
-            listen(1),
-            listen(2),
-            first + 3,
-            first + 2 + servers,
-            environment.iter().map(|(key, value)| format!("{key} = {value:?}\n")).collect::<String>(),
-            data = folder.path().join("data"),
-            worlds = folder.path().join("worlds"),
-        );
-        std::fs::write(folder.path().join("pangea.toml"), text)?;
-        std::fs::create_dir(folder.path().join("worlds"))?;
-        std::fs::write(folder.path().join(format!("worlds/{WORLD}.toml")), world)?;
-        let client = Client::new(&format!("http://{}", listen(0)))?;
-        let log = std::fs::File::create(folder.path().join("log"))?;
-        let mut command = Command::new(std::env::current_exe().context("this program's path is unknown")?);
-        command.args(["up", "--config", "pangea.toml"]).current_dir(folder.path());
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        // A Ctrl-C in the terminal is for the trial alone; it stops the cluster itself.
-        command.process_group(0);
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("PANGEA_") {
-                command.env_remove(name);
-            }
+        let (folder, client) = prepare(world, pool, environment, "")?;
+        let child = role(folder.path(), "up")?;
+        Ok(Self { child, others: Vec::new(), folder, client })
+    }
+
+    /// The same with central, spawner and chat as processes of their own, and more settings.
+    pub(super) async fn start_apart(
+        world: &str,
+        pool: u32,
+        environment: &[(&str, String)],
+        settings: &str,
+    ) -> anyhow::Result<Self> {
+        let (folder, client) = prepare(world, pool, environment, settings)?;
+        let child = role(folder.path(), "central")?;
+        let mut cluster = Self { child, others: Vec::new(), folder, client };
+        let key = cluster.folder.path().join("data/keys/master.key");
+        let begun = Instant::now();
+        while !key.exists() {
+            anyhow::ensure!(begun.elapsed() < STOP_TIMEOUT, "central has made no keys");
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        let child = command.spawn().context("the cluster does not start")?;
-        Ok(Self { child, folder, client })
+        for name in ["spawner", "chat"] {
+            let child = role(cluster.folder.path(), name)?;
+            cluster.others.push(child);
+        }
+        Ok(cluster)
+    }
+
+    /// Kills chat, which is a process of its own, and starts it again.
+    pub(super) fn restart_chat(&mut self) -> anyhow::Result<()> {
+        let chat = self.others.last_mut().context("chat is no process of its own")?;
+        chat.kill()?;
+        chat.wait()?;
+        *chat = role(self.folder.path(), "chat")?;
+        Ok(())
+    }
+
+    /// All roles' processes; area servers are children of one of them.
+    pub(super) fn pids(&self) -> Vec<u32> {
+        std::iter::once(&self.child).chain(&self.others).map(Child::id).collect()
     }
 
     /// The process that is central, spawner and chat.
     pub(super) fn pid(&self) -> u32 {
         self.child.id()
     }
+}
 
+/// A folder with the settings, and a client of the cluster that will run there.
+fn prepare(
+    world: &str,
+    pool: u32,
+    environment: &[(&str, String)],
+    settings: &str,
+) -> anyhow::Result<(tempfile::TempDir, Client)> {
+    let folder = tempfile::tempdir().context("no temporary folder")?;
+    let capacity = pool * 2 + 2;
+    let servers = u16::try_from(capacity).ok().and_then(|count| count.checked_mul(PORTS_PER_SERVER));
+    let servers = servers.context("so many servers need more ports than there are")?;
+    let first = free_stretch(servers + 3)?;
+    let listen = |offset: u16| format!("127.0.0.1:{}", first + offset);
+    let text = format!(
+        "data = {data:?}\nworlds = {worlds:?}\nlog = \"warn\"\n\
+             [central]\nlisten = \"{}\"\nlink = \"{}\"\ncrash_limit = {MOST_KILLS}\n\
+             [chat]\nlisten = \"{}\"\ncentral = \"{link}\"\n\
+             [accounts]\nargon2_memory_kib = 8\nargon2_passes = 1\n\
+             [spawner]\ncentral = \"{link}\"\nports = \"{}-{}\"\ncapacity = {capacity}\n\
+             [spawner.templates.area]\npool = {pool}\n\
+             {settings}[spawner.templates.area.environment]\n{}\n",
+        listen(0),
+        listen(1),
+        listen(2),
+        first + 3,
+        first + 2 + servers,
+        environment.iter().map(|(key, value)| format!("{key} = {value:?}\n")).collect::<String>(),
+        link = listen(1),
+        data = folder.path().join("data"),
+        worlds = folder.path().join("worlds"),
+    );
+    std::fs::write(folder.path().join("pangea.toml"), text)?;
+    std::fs::create_dir(folder.path().join("worlds"))?;
+    std::fs::write(folder.path().join(format!("worlds/{WORLD}.toml")), world)?;
+    let client = Client::new(&format!("http://{}", listen(0)))?;
+    Ok((folder, client))
+}
+
+/// Starts a role in this folder.
+fn role(folder: &std::path::Path, name: &str) -> anyhow::Result<Child> {
+    let log = std::fs::File::options().create(true).append(true).open(folder.join("log"))?;
+    let mut command = Command::new(std::env::current_exe().context("this program's path is unknown")?);
+    command.args([name, "--config", "pangea.toml"]).current_dir(folder);
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    // A Ctrl-C in the terminal is for the trial alone; it stops the cluster itself.
+    command.process_group(0);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("PANGEA_") {
+            command.env_remove(name);
+        }
+    }
+    command.spawn().context("the cluster does not start")
+}
+
+impl Cluster {
     /// All game servers.
     pub(super) async fn servers(&self) -> anyhow::Result<Vec<Server>> {
         let answer: Servers = self.operator()?.call(Method::GET, "/api/data/servers", None).await?;
@@ -150,34 +208,39 @@ impl Cluster {
 
     /// Stops it; gives the last lines of its log.
     pub(super) async fn stop(&mut self) -> String {
-        self.signal(Signal::TERM);
-        let begun = Instant::now();
-        // try_wait fails only where there is no child any more.
-        while matches!(self.child.try_wait(), Ok(None)) && begun.elapsed() < STOP_TIMEOUT {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        // Central last: the game servers save there.
+        for child in self.others.iter_mut().chain([&mut self.child]) {
+            signal(child, Signal::TERM);
+            let begun = Instant::now();
+            // try_wait fails only where there is no child any more.
+            while matches!(child.try_wait(), Ok(None)) && begun.elapsed() < STOP_TIMEOUT {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
         }
         let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
+}
 
-    fn signal(&self, signal: Signal) {
-        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            // It may have ended already.
-            let _ = kill_process(pid, signal);
-        }
+fn signal(child: &Child, signal: Signal) {
+    if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        // It may have ended already.
+        let _ = kill_process(pid, signal);
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            // The servers below it outlive a killed spawner on purpose: here they must not.
-            let servers = super::processes::children(self.child.id());
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-            for pid in servers.into_iter().filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
-                let _ = kill_process(pid, Signal::KILL);
+        for child in self.others.iter_mut().chain([&mut self.child]) {
+            if matches!(child.try_wait(), Ok(None)) {
+                // The servers below it outlive a killed spawner on purpose: here they must not.
+                let servers = super::processes::children(child.id());
+                let _ = child.kill();
+                let _ = child.wait();
+                for pid in servers.into_iter().filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
+                    let _ = kill_process(pid, Signal::KILL);
+                }
             }
         }
     }

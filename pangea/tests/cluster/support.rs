@@ -20,7 +20,8 @@ pub struct Cluster {
     /// Where links arrive.
     pub link: String,
     child: Option<Child>,
-    others: Vec<Child>,
+    /// Roles that are processes of their own, by their names.
+    others: Vec<(String, Child)>,
     settings: Vec<String>,
     /// A program with its arguments that starts ours, e.g. one that mounts something first.
     wrapper: Vec<String>,
@@ -124,16 +125,44 @@ impl Cluster {
 
     /// Central, spawner and chat as three processes, with the built-in worlds.
     pub async fn apart() -> Self {
-        let mut cluster = Self::prepare(&[], &[]);
+        Self::apart_with(&[]).await
+    }
+
+    /// The same with these settings.
+    pub async fn apart_with(settings: &[&str]) -> Self {
+        let mut cluster = Self::prepare(&[], settings);
         cluster.child = Some(cluster.role("central").spawn().expect("central starts"));
         let key = cluster.data().join("keys/master.key");
         cluster.until("central has made its keys", || async { key.exists() }).await;
         for role in ["spawner", "chat"] {
-            let child = cluster.role(role).spawn().expect("a role starts");
-            cluster.others.push(child);
+            cluster.start_role(role);
         }
         cluster.until_it_answers().await;
         cluster
+    }
+
+    /// Starts this role as a process of its own.
+    pub fn start_role(&mut self, role: &str) {
+        let child = self.role(role).spawn().expect("a role starts");
+        self.others.push((role.to_owned(), child));
+    }
+
+    /// Starts another process of this role, under this name and with these settings beside the cluster's.
+    pub fn start_another(&mut self, role: &str, name: &str, settings: &[String]) {
+        let mut command = self.role(role);
+        command.args(["--set", &format!("{role}.name={name}")]);
+        for setting in settings {
+            command.args(["--set", setting]);
+        }
+        self.others.push((name.to_owned(), command.spawn().expect("a role starts")));
+    }
+
+    /// `kill -9` of it.
+    pub fn kill_role(&mut self, role: &str) {
+        let at = self.others.iter().position(|(name, _)| name == role).expect("it runs");
+        let (_, mut child) = self.others.remove(at);
+        child.kill().expect("killed");
+        child.wait().expect("ended");
     }
 
     /// A command that runs this role with the cluster's settings.
@@ -339,7 +368,7 @@ impl Drop for Cluster {
             let _ = child.kill();
             let _ = child.wait();
         }
-        for other in &mut self.others {
+        for (_, other) in &mut self.others {
             let _ = other.kill();
             let _ = other.wait();
         }

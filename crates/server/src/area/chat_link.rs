@@ -1,24 +1,51 @@
-//! The link to chat (K9): kept open to whichever chat central names.
+//! The links to chats (K9, K10): kept open to those that central names; what they say goes to the loop.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use pangea_world::messages::Peer;
+use pangea_world::messages::{Body, Peer};
 use pangea_world::role_key::RoleKey;
+use tokio::sync::mpsc;
 
-use crate::link::{self, Event, Opener};
+use super::mailbox::ToLoop;
+use crate::link::{self, Event, Opener, Sender};
 
-/// The link, or none.
+/// How long it takes until a chat that refused us is asked again.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
+
+/// What the loop hears of a chat.
 #[derive(Debug)]
-pub struct ChatLink {
-    opener: Opener,
-    /// The chat that is linked now: its id, and its address.
-    to: Option<(Vec<u8>, String)>,
-    connected: Arc<AtomicBool>,
-    task: Option<tokio::task::JoinHandle<()>>,
+pub enum FromChat {
+    /// A link to it is kept from now on; it does not stand yet.
+    Link(Sender),
+    /// It stands.
+    Up,
+    /// It does not stand.
+    Down,
+    /// There is none any more.
+    Gone,
+    /// It said this.
+    Said(Box<Body>),
 }
 
-impl ChatLink {
+/// The links, by the names of the chats.
+#[derive(Debug)]
+pub struct ChatLinks {
+    opener: Opener,
+    links: BTreeMap<String, ChatLink>,
+}
+
+#[derive(Debug)]
+struct ChatLink {
+    /// Its session with central, and its address.
+    to: (Vec<u8>, String),
+    connected: Arc<AtomicBool>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl ChatLinks {
     /// Not linked yet; `name` and `spawner` are those of the link to central.
     pub fn new(name: String, spawner: String) -> Self {
         // Each chat has a key of its own for us: that of central's credential.
@@ -32,52 +59,82 @@ impl ChatLink {
             credential: String::new(),
             pin: None,
         };
-        Self { opener, to: None, connected: Arc::default(), task: None }
+        Self { opener, links: BTreeMap::new() }
     }
 
-    /// Whether chat answers.
+    /// Whether there is a chat, and all of them answer.
     pub fn is_connected(&self) -> bool {
-        self.connected.load(Ordering::Relaxed)
+        !self.links.is_empty() && self.links.values().all(|link| link.connected.load(Ordering::Relaxed))
     }
 
-    /// Links to this chat; the same one again changes nothing, `None` ends the link.
-    pub fn follow(&mut self, chat: Option<&Peer>) {
-        let to = chat.map(|chat| (chat.server.clone(), format!("{}:{}", chat.address, chat.port)));
-        if to == self.to {
-            return;
+    /// Links to these chats and to no others; those that have a link keep it.
+    pub async fn follow(&mut self, chats: impl Iterator<Item = &Peer>, to_loop: &mpsc::Sender<ToLoop>) {
+        // Of two of one name the newer: a session begins with its time.
+        let mut wanted: BTreeMap<String, &Peer> = BTreeMap::new();
+        for chat in chats {
+            let newest = wanted.entry(chat.area.clone()).or_insert(chat);
+            if newest.server < chat.server {
+                *newest = chat;
+            }
         }
-        if let Some(task) = self.task.take() {
-            task.abort();
+        let gone: Vec<String> =
+            self.links.keys().filter(|name| !wanted.contains_key(*name)).cloned().collect();
+        for name in gone {
+            self.links.remove(&name);
+            let _ = to_loop.send(ToLoop::Chat(name.into(), FromChat::Gone)).await;
         }
-        self.connected.store(false, Ordering::Relaxed);
-        self.to = to;
-        let (Some(chat), Some((_, address))) = (chat, self.to.clone()) else { return };
+        for (name, chat) in wanted {
+            let to = (chat.server.clone(), format!("{}:{}", chat.address, chat.port));
+            if self.links.get(&name).is_none_or(|link| link.to != to) {
+                self.links.remove(&name);
+                let link = self.link(&name, chat, to, to_loop);
+                self.links.insert(name, link);
+            }
+        }
+    }
+
+    fn link(
+        &self,
+        name: &str,
+        chat: &Peer,
+        to: (Vec<u8>, String),
+        to_loop: &mpsc::Sender<ToLoop>,
+    ) -> ChatLink {
         let pin = chat.tls.then(|| chat.certificate.as_slice().try_into().ok()).flatten();
         let (key, credential) = (RoleKey::of_credential(&chat.credential), chat.credential.clone());
-        let (sender, mut events) =
-            link::open(Opener { address, key, credential, pin, ..self.opener.clone() });
-        let connected = self.connected.clone();
-        self.task = Some(tokio::spawn(async move {
-            let _sender = sender;
-            while let Some(event) = events.recv().await {
-                match event {
-                    Event::Up { .. } => connected.store(true, Ordering::Relaxed),
-                    Event::Down => connected.store(false, Ordering::Relaxed),
-                    Event::Refused(refusal) => {
-                        connected.store(false, Ordering::Relaxed);
-                        tracing::warn!(%refusal, "chat refuses this server");
+        let opener = Opener { address: to.1.clone(), key, credential, pin, ..self.opener.clone() };
+        let (connected, name) = (Arc::new(AtomicBool::new(false)), Arc::<str>::from(name));
+        let (shown, to_loop) = (connected.clone(), to_loop.clone());
+        let task = tokio::spawn(async move {
+            loop {
+                let (sender, mut events) = link::open(opener.clone());
+                let mut heard = Some(FromChat::Link(sender));
+                while let Some(next) = heard.take() {
+                    if to_loop.send(ToLoop::Chat(name.clone(), next)).await.is_err() {
+                        return;
                     }
-                    Event::Message(body) => tracing::debug!(?body, "from chat"),
+                    heard = events.recv().await.map(|event| match event {
+                        Event::Up { .. } => {
+                            shown.store(true, Ordering::Relaxed);
+                            FromChat::Up
+                        }
+                        Event::Down | Event::Refused(_) => {
+                            shown.store(false, Ordering::Relaxed);
+                            FromChat::Down
+                        }
+                        Event::Message(body) => FromChat::Said(Box::new(body)),
+                    });
                 }
+                // It refuses us: it was started just now, and central has not told it yet whom to let in.
+                tokio::time::sleep(REFUSED_PAUSE).await;
             }
-        }));
+        });
+        ChatLink { to, connected, task }
     }
 }
 
 impl Drop for ChatLink {
     fn drop(&mut self) {
-        if let Some(task) = self.task.take() {
-            task.abort();
-        }
+        self.task.abort();
     }
 }

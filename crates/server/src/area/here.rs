@@ -12,12 +12,13 @@ use pangea_engine::walk::SPEED_M_S;
 use pangea_engine::{Character, Enter, Leave, Peer, Sim};
 use pangea_world::character::CharacterDoc;
 use pangea_world::frames::{ServerMessage, Welcome, close};
-use pangea_world::id::{CharacterId, EnterId, TransferId};
+use pangea_world::id::{AreaId, CharacterId, EnterId, TransferId};
 use pangea_world::messages::{Body, CharacterAt, Crossing, Left, MAX_RECORD_BYTES, Places};
 use pangea_world::social::SocialDoc;
 use pangea_world::space::Rect;
 use pangea_world::{Code, GAME_PROTOCOL_VERSION, Refusal};
 
+use super::chat::Talk;
 use super::client::Client;
 use super::crossing::Borders;
 use super::ledger::Ledger;
@@ -58,6 +59,12 @@ pub struct Settings {
     pub update_bytes: usize,
     /// Most messages per second from one client.
     pub messages_per_second: u32,
+    /// Most lines that a character may say in each kind of channel in ten seconds.
+    pub chat_lines_per_10s: u32,
+    /// The area's id.
+    pub area: AreaId,
+    /// Its world.
+    pub world: String,
     /// How it talks to the kernel.
     pub io: GameIo,
     /// Where portals stand and lead.
@@ -156,6 +163,8 @@ pub struct Area {
     pub saving: Saving,
     /// Whether it goes to another server, or comes from one.
     pub moving: Moving,
+    /// Who hears and says what.
+    pub talk: Talk,
     tell: Tell,
     untold: VecDeque<Body>,
     control: tokio::sync::mpsc::Sender<FromLoop>,
@@ -191,6 +200,7 @@ impl Area {
             ledger,
             saving: Saving::default(),
             moving: Moving::default(),
+            talk: Talk::default(),
             tell,
             untold: VecDeque::new(),
             control,
@@ -215,6 +225,7 @@ impl Area {
         if let Some(older) = here.client.replace(slot) {
             self.close(older, close::TAKEN_OVER, None);
         }
+        self.talk.forget_client(character);
         self.welcome(character, schema);
         self.read_bytes(slot, &leftover);
     }
@@ -283,6 +294,7 @@ impl Area {
             self.bring_in(id, Enter::Spawn, None);
         }
         self.join_party(id);
+        self.join_talk(id);
         Ok(())
     }
 
@@ -298,6 +310,7 @@ impl Area {
         let faction = here.doc.faction.clone().unwrap_or_default();
         let look = Character { name: here.doc.name.clone(), faction };
         let party = here.social.party.as_ref().map(|party| party.id);
+        let member = here.social.faction.as_ref().map(|faction| faction.id);
         let (entity, epoch, enter) = (here.entity, here.epoch, here.enter);
         let record = std::mem::take(&mut here.record);
         let brought = (!record.is_empty()).then_some(record.as_slice());
@@ -308,6 +321,7 @@ impl Area {
             Arrival { who: character, look, at, exactly: crossing.is_some(), why, record: brought, acked };
         let read = self.sim.arrive(entity, arrival);
         self.sim.set_party(entity, party);
+        self.sim.set_faction(entity, member);
         let begins_as = self.sim.record(entity).as_deref().map_or(0, hash);
         here.recorded = (begins_as, self.now_ms + RECORD_EVERY_MS);
         if read.is_err() {
@@ -317,6 +331,7 @@ impl Area {
             let (character, transfer) = (character.to_vec(), enter.to_vec());
             self.tell(Body::Damaged(CharacterAt { character, epoch, transfer }));
         }
+        self.join_talk(character);
     }
 
     /// `known`: hash of the schema that the client has.
@@ -348,6 +363,7 @@ impl Area {
             let schema = ServerMessage::Schema { hash, text: text.to_owned() };
             self.say(client, &schema);
         }
+        self.tell_claim(client);
         let pace = self.gauges.pace.load(Relaxed);
         if (1..100).contains(&pace) {
             self.say(client, &ServerMessage::Pace { percent: pace as u8 });
@@ -375,6 +391,7 @@ impl Area {
             return;
         };
         here.client = None;
+        self.talk.forget_client(character);
         let grace_ms = if here.in_world { self.settings.grace_ms } else { ONLY_SEES_GRACE_MS };
         here.leaves_at_ms = Some(self.now_ms + grace_ms);
         self.report(FromLoop::Lost(character));
@@ -427,6 +444,7 @@ impl Area {
     /// It is not among the entities any more.
     fn forget(&mut self, character: CharacterId, code: u16, reason: Option<Refusal>) {
         let Some(here) = self.here.remove(&character) else { return };
+        self.talk.leave(character);
         // Before its client knows: who comes back at once must not be found here still.
         self.report(FromLoop::Gone { character, epoch: here.epoch });
         if let Some(slot) = here.client {

@@ -25,6 +25,8 @@ pub struct Identity {
     pub webtransport: Option<watch::Receiver<WebTransport>>,
     /// Most messages per second from one client.
     pub messages_per_second: u32,
+    /// Most lines that a character may say in each kind of channel in ten seconds.
+    pub chat_lines_per_10s: u32,
     /// How it talks to the kernel.
     pub io: GameIo,
 }

@@ -111,11 +111,11 @@ impl Area {
             // A socket has none: there all goes one way.
             ClientMessage::Datagrams if client.line.session().is_some() => client.view.go_apart(),
             ClientMessage::Datagrams => {}
-            ClientMessage::Say { id, .. } => {
-                let refused = Some(Refusal::new(Code::ChatUnavailable, "chat cannot be reached now"));
-                client.say(&ServerMessage::Said { id, refused });
+            ClientMessage::Say { kind, id, to, text } => self.on_say(character, kind, id, &to, &text),
+            ClientMessage::Heard(heard) => self.on_heard(character, slot, &heard),
+            ClientMessage::ReadChat { kind, before, most } => {
+                self.on_read_chat(character, kind, before, most);
             }
-            ClientMessage::Heard(_) | ClientMessage::ReadChat { .. } => {}
         }
         Ok(())
     }

@@ -11,8 +11,9 @@ use pangea_world::messages::{
     AreaMoved, AreaSaved, Belongings, Body, CharacterAt, Freeze, GoOnReply, Grant, Invite, Kick,
     LedgerResults, Notice, PeerLoad, Seal, SendOn, TakeOver,
 };
-use pangea_world::social::SocialDoc;
+use pangea_world::social::{ClaimDoc, SocialDoc};
 
+use super::chat_link::FromChat;
 use super::line::Line;
 use super::peers::PeerUp;
 
@@ -68,6 +69,8 @@ pub enum ToLoop {
     Notice(Notice),
     /// Have a character go on.
     SendOn(SendOn),
+    /// Whose the ground is; none: nobody's.
+    Claimed(Option<Box<ClaimDoc>>),
     /// Central registered us anew: what it may have missed is said again.
     Reconnected {
         /// The area's epoch from now on.
@@ -77,6 +80,8 @@ pub enum ToLoop {
     PeerUp(Box<PeerUp>),
     /// A neighbour's server has ended, or another has its ground.
     PeerGone(ServerId),
+    /// What is heard of the chat of this name.
+    Chat(Arc<str>, FromChat),
     /// Nobody enters any more; everybody leaves; the state is saved; the loop ends.
     Stop {
         /// Told to the players.

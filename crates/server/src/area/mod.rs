@@ -20,10 +20,13 @@
 //! | `save` | checkpoints |
 //! | `neighbours`, `dial` | who may have a peer line, and opening it; `peers`, `peer_frame`: the lines in the loop |
 //! | `social` | whom characters are with |
-//! | `chat_link` | the link to chat |
+//! | `claim` | whose the ground is |
+//! | `chat_link` | the links to chats; `chat`: who hears and says what |
 
 mod admission;
+mod chat;
 mod chat_link;
+mod claim;
 mod client;
 mod clock;
 mod control;
@@ -73,7 +76,7 @@ use pangea_world::role_key::RoleKey;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use self::chat_link::ChatLink;
+use self::chat_link::ChatLinks;
 use self::clock::Clock;
 use self::control::{End, Inputs};
 use self::gate::Gate;
@@ -176,7 +179,7 @@ async fn run_under(
         let sender = sender.clone();
         Arc::new(move |body| sender.send(body))
     };
-    let chat = ChatLink::new(start.server.to_string(), start.spawner.clone());
+    let chat = ChatLinks::new(start.server.to_string(), start.spawner.clone());
     let stop = async {
         tokio::select! {
             () = &mut shutdown => {}
@@ -213,7 +216,7 @@ async fn serve(
     clock: Clock,
     gauges: Arc<Gauges>,
     tell: Tell,
-    chat: ChatLink,
+    chat: ChatLinks,
     events: &mut mpsc::Receiver<link::Event>,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<End> {
@@ -235,6 +238,7 @@ async fn serve(
         certificate: tls.as_ref().map(|tls| tls.fingerprint.to_vec()).unwrap_or_default(),
         webtransport,
         messages_per_second: start.limits.messages_per_second,
+        chat_lines_per_10s: start.limits.chat_lines_per_10s,
         io: start.io,
     };
     let (knock, knocks) = mpsc::channel(MOST_KNOCKS);

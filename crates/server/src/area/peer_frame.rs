@@ -1,7 +1,7 @@
 //! Frames of a peer line (docs/peers.md): `u32` length of what follows, little-endian; `u8` kind; payload. No
 //! sockets here.
 
-use pangea_world::messages::{PeerHello, RefusalMessage};
+use pangea_world::messages::{Local, PeerHello, RefusalMessage};
 use pangea_world::{Code, Refusal};
 use prost::Message as _;
 
@@ -18,6 +18,7 @@ const ALIVE: u8 = 0;
 const TOLD: u8 = 1;
 const HELLO: u8 = 2;
 const REFUSED: u8 = 3;
+const SAID: u8 = 4;
 
 /// What one area server says to another.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +31,8 @@ pub enum Frame {
     Hello(PeerHello),
     /// Why the line is not, or not any more; the last frame.
     Refused(Refusal),
+    /// Somebody near the border talks.
+    Said(Local),
 }
 
 impl Frame {
@@ -51,6 +54,10 @@ impl Frame {
                 out.extend(RefusalMessage { code, text }.encode_to_vec());
                 REFUSED
             }
+            Self::Said(local) => {
+                out.extend(local.encode_to_vec());
+                SAID
+            }
         };
         finish(&mut out, kind);
         out
@@ -66,6 +73,7 @@ impl Frame {
                 let RefusalMessage { code, text } = RefusalMessage::decode(bytes).map_err(malformed)?;
                 Ok(Self::Refused(Refusal::new(code.parse().unwrap_or(Code::Internal), text)))
             }
+            (SAID, bytes) => Local::decode(bytes).map(Self::Said).map_err(malformed),
             _ => Refusal::err(Code::Protocol, "a peer's frame of an unknown kind"),
         }
     }
@@ -144,6 +152,7 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
+    use pangea_world::messages::Line;
     use proptest::prelude::*;
 
     use super::*;
@@ -151,7 +160,14 @@ mod tests {
     fn frames() -> Vec<Frame> {
         let hello = PeerHello { version: 1, area: "w/0,0..1,1/0".into(), epoch: 9, ..PeerHello::default() };
         let refused = Refusal::new(Code::StaleEpoch, "late");
-        vec![Frame::Hello(hello), Frame::Alive, Frame::Told(vec![7; 300]), Frame::Refused(refused)]
+        let said = Local { x: -1.5, y: 2.0, line: Some(Line { text: "hail".into(), ..Line::default() }) };
+        vec![
+            Frame::Hello(hello),
+            Frame::Alive,
+            Frame::Told(vec![7; 300]),
+            Frame::Said(said),
+            Frame::Refused(refused),
+        ]
     }
 
     fn read(bytes: &[u8], most: usize) -> Result<Vec<Frame>, Code> {

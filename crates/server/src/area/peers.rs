@@ -6,7 +6,7 @@
 use pangea_engine::Sim;
 use pangea_engine::border::Peer;
 use pangea_world::id::ServerId;
-use pangea_world::messages::PeerLoad;
+use pangea_world::messages::{Local, PeerLoad};
 use pangea_world::space::{AreaName, Rect};
 use pangea_world::{Code, Refusal};
 
@@ -127,11 +127,11 @@ impl Area {
 
     /// Reads what neighbours told since the last tick. A server without its lease neither hears nor tells.
     pub fn hear_peers(&mut self, scratch: &mut Scratch) {
-        let mut lost = Vec::new();
+        let (mut lost, mut said) = (Vec::new(), Vec::new());
         let Self { sim, peers, acts, now_ms, .. } = self;
         for slot in peers.iter_mut() {
             if slot.line.is_some() && *acts {
-                if let Err(refusal) = slot.hear(sim, scratch, *now_ms) {
+                if let Err(refusal) = slot.hear(sim, scratch, *now_ms, &mut said) {
                     lost.push((slot.server, slot.lose(sim, refusal, *now_ms)));
                 }
             } else if slot.hides_at_ms.is_some_and(|at| at <= *now_ms) {
@@ -139,6 +139,7 @@ impl Area {
                 sim.hide_peer(slot.peer);
             }
         }
+        said.into_iter().for_each(|local| self.hear_aloud(local));
         self.report_lost(lost);
     }
 
@@ -178,7 +179,13 @@ impl Area {
 impl PeerSlot {
     /// # Errors
     /// If the line cannot go on.
-    fn hear(&mut self, sim: &mut Sim, scratch: &mut Scratch, now_ms: u64) -> Result<(), Refusal> {
+    fn hear(
+        &mut self,
+        sim: &mut Sim,
+        scratch: &mut Scratch,
+        now_ms: u64,
+        said: &mut Vec<Local>,
+    ) -> Result<(), Refusal> {
         let Some(line) = &mut self.line else { return Ok(()) };
         for _ in 0..MOST_READS {
             while let Some(frame) = line.reader.next()? {
@@ -187,6 +194,7 @@ impl PeerSlot {
                     Frame::Told(bytes) => sim
                         .hear_peer(self.peer, &bytes)
                         .map_err(|_| Refusal::new(Code::Protocol, "what it told cannot be read"))?,
+                    Frame::Said(local) => said.push(local),
                     Frame::Refused(refusal) => return Err(refusal),
                     Frame::Hello(_) => return Refusal::err(Code::Protocol, "a second hello"),
                 }
@@ -239,6 +247,15 @@ impl PeerSlot {
         line.socket.send(&frame);
         self.told_bytes = self.told_bytes.saturating_add(frame.len() as u32);
         Ok(())
+    }
+
+    /// Somebody near its ground talks; one that does not read hears it not.
+    pub fn say(&mut self, local: &Local) {
+        if let Some(line) = self.line.as_mut().filter(|line| !line.socket.is_behind()) {
+            let frame = Frame::Said(local.clone()).to_bytes();
+            line.socket.send(&frame);
+            self.told_bytes = self.told_bytes.saturating_add(frame.len() as u32);
+        }
     }
 
     /// The line is down; its number.

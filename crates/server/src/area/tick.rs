@@ -130,6 +130,7 @@ impl Loop {
         self.area.tell_more();
         self.area.ask_ledger();
         self.area.move_on();
+        self.area.tell_talk();
         let updates = self.area.acts && self.lease.holds(self.clock.now_ms());
         if updates {
             self.area.tell_peers();
@@ -175,8 +176,10 @@ impl Loop {
                 ToLoop::Social(character, doc) => area.on_social(character, *doc),
                 ToLoop::Notice(notice) => area.on_notice(&notice),
                 ToLoop::SendOn(on) => area.on_send_on(on),
+                ToLoop::Claimed(claim) => area.on_claimed(claim.map(|claim| *claim)),
                 ToLoop::Reconnected { epoch } => area.on_reconnected(epoch),
                 ToLoop::PeerUp(up) => area.peer_up(*up),
+                ToLoop::Chat(name, heard) => area.on_chat(&name, heard),
                 ToLoop::PeerGone(server) => area.peer_gone(server),
                 ToLoop::Stop { text, why, owner } => self.begin_stop(&text, why, owner),
             }

@@ -19,9 +19,9 @@ use tokio::task::JoinSet;
 use super::core::Core;
 use super::join::{self, Want};
 use super::ledger::Operations;
-use super::state::{Chat, PeerAddress, Phase, Seat, Server, Spawner, Taken, server_key};
+use super::state::{PeerAddress, Phase, Seat, Server, Spawner, Taken, server_key};
 use super::wish::{EnterWish, Progress};
-use super::{checkpoints, handoff, migration, peers, running, social};
+use super::{chat, checkpoints, commands, factions, handoff, migration, peers, running, social};
 use crate::link::{self, Accepted, Event};
 use crate::store;
 use crate::store::ownership::{self, Ground};
@@ -42,7 +42,7 @@ pub async fn run(core: Arc<Core>, mut accepted: mpsc::Receiver<Accepted>) {
         tracing::debug!(role = link.hello.role, name = link.hello.name, "a link stands");
         match link.hello.role.as_str() {
             "spawner" => drop(tokio::spawn(spawner(core.clone(), link))),
-            "chat" => drop(tokio::spawn(chat(core.clone(), link))),
+            "chat" => drop(tokio::spawn(chat::follow(core.clone(), link))),
             _ => drop(tokio::spawn(area(core.clone(), link))),
         }
     }
@@ -194,41 +194,6 @@ async fn server_exited(core: &Arc<Core>, spawner: &str, exited: &ServerExited) {
     running::server_died(core, id, &exited.how).await;
 }
 
-// ---- chat --------------------------------------------------------------------------------------------
-
-async fn chat(core: Arc<Core>, mut link: Accepted) {
-    let name = link.hello.name.clone();
-    let _ = link.sender.send(Body::TicketKeys(core.ticket_keys_message()));
-    let server = link.hello.link_session.clone();
-    while let Some(event) = link.events.recv().await {
-        if let Event::Message(Body::Register(register)) = event {
-            tracing::info!(chat = name, address = register.address, port = register.port, "a chat is here");
-            let peer = PeerAddress {
-                server: server.clone(),
-                address: register.address,
-                port: register.port,
-                tls: register.tls,
-                certificate: register.certificate,
-                webtransport: None,
-            };
-            core.state().chats.insert(name.clone(), Chat { peer });
-            peers::chat_changed(&core, &name, None);
-        }
-    }
-    let ours = {
-        let mut state = core.state();
-        let ours = state.chats.get(&name).is_some_and(|chat| chat.peer.server == server);
-        if ours {
-            state.chats.remove(&name);
-        }
-        ours
-    };
-    if ours {
-        tracing::warn!(chat = name, "a chat is gone");
-        peers::chat_changed(&core, &name, Some(server));
-    }
-}
-
 // ---- area --------------------------------------------------------------------------------------------
 
 async fn area(core: Arc<Core>, mut link: Accepted) {
@@ -324,6 +289,7 @@ async fn area_message(core: &Arc<Core>, sender: &link::Sender, server: ServerId,
         Body::CallOff(at) => handoff::call_off(core, area, &at),
         Body::SeesNoMore(at) => handoff::sees_no_more(core, area, &at),
         Body::GoOn(wish) => drop(tokio::spawn(go_on(core.clone(), sender.clone(), area, wish))),
+        Body::Command(command) => drop(tokio::spawn(commands::run(core.clone(), area, command))),
         Body::WebTransport(announced) => on_webtransport(core, area, server, announced),
         other => tracing::warn!(?other, "an area server does not say this"),
     }
@@ -418,6 +384,7 @@ async fn register_area(
         let mut all = core.state();
         let entry = all.areas.get_mut(&area).ok_or_else(stale)?;
         entry.factions.clear();
+        entry.founded.clear();
         entry.server = Some(Server {
             id: server,
             spawner,
@@ -474,6 +441,10 @@ async fn register_area(
         spent,
         waits: false,
     }))?;
+    let ground = (world.name.clone(), row.name.ground.to_string());
+    if let Err(refusal) = factions::registered(core, area, &ground, &register.factions, &link.sender).await {
+        tracing::error!(area = %row.name, %refusal, "an area was not told of factions and of its ground");
+    }
     social::tell_all(core, inside);
     if register.ready {
         peers::arrived(core, area);
@@ -576,6 +547,7 @@ async fn on_stopped(core: &Arc<Core>, area: AreaId, server: ServerId, stopped: &
         tracing::info!(area = %entry.name, why = stopped.why, "an area has stopped");
         entry.server = None;
         entry.factions.clear();
+        entry.founded.clear();
         entry.seats.retain(|_, seat| seat.taken != Taken::Inside);
         entry.phase.send_replace(Phase::Down);
         let ground = (entry.name.world.clone(), entry.name.ground.clone());

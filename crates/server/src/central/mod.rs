@@ -11,19 +11,24 @@
 //! | `running` | makes an area run; one server however many ask |
 //! | `handoff` | characters arrive, leave, hand over |
 //! | [`ledger`] | goods, money, quest steps: the queue of their operations |
-//! | `links` | what spawners, chats and area servers say |
+//! | `links` | what spawners and area servers say; `chat`: what chats do |
 //! | `peers` | tells area servers who else is there |
 //! | [`social`], `gather` | whom characters are with; a party goes together |
 //! | [`presence`] | who is in the world |
 //! | `offers` | what was offered for too long comes back |
+//! | [`factions`] | factions that players have founded, and their ground |
+//! | [`moderation`], `commands` | what keeps the peace, and what is asked for by chat |
 //! | `watchdog` | silent servers, forgotten seats |
 //! | `state` | what is remembered of the moment |
 //! | [`keys`] | central's secrets |
 
 pub mod api;
+mod chat;
 mod checkpoints;
+mod commands;
 pub mod core;
 mod entering;
+pub mod factions;
 mod gather;
 mod handoff;
 mod join;
@@ -31,6 +36,7 @@ pub mod keys;
 pub mod ledger;
 mod links;
 pub mod migration;
+pub mod moderation;
 pub mod offers;
 mod peers;
 pub mod population;
@@ -88,6 +94,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Central> {
     let link = bind("central.link", config.central.link).await?;
     let checkpoints = checkpoints::Checkpoints::new(config)?;
     let core = Core::new(config, &worlds, store.clone(), keys, checkpoints);
+    moderation::read_addresses(&core).await.context("the addresses that are kept out")?;
     let list = Arc::new(worlds.into_iter().map(|(world, _)| world).collect());
     let api = api::Api::new(Arc::new(config.clone()), list, store.clone(), core.clone())?;
     Ok(Central {

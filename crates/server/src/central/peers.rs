@@ -52,7 +52,7 @@ pub fn gone(core: &Core, server: ServerId) {
     }
 }
 
-/// Tells everybody of a chat that came, or `None`: that went.
+/// Tells everybody of a chat that came, and of a session of it that is over.
 pub fn chat_changed(core: &Core, name: &str, gone: Option<Vec<u8>>) {
     let state = core.state();
     for area in state.areas.values() {
@@ -102,7 +102,7 @@ fn chat_peer(core: &Core, state: &State, name: &str, receiver: &Area) -> Option<
         address: chat.peer.address.clone(),
         port: chat.peer.port,
         role: "chat".to_owned(),
-        area: String::new(),
+        area: name.to_owned(),
         neighbour: false,
         credential: credential(core, to.id, &format!("chat/{name}")),
         tls: chat.peer.tls,

@@ -15,6 +15,8 @@
 //! | [`ownership`] | the one function that changes an owner; writes that only an owner may do |
 //! | [`ledger`] | goods, money, quest steps: many operations in one transaction |
 //! | [`social`] | friends, parties, mail, market |
+//! | [`faction`] | factions that players have founded, and their ground |
+//! | [`chat`] | the file of a chat: lines of channels |
 //! | [`account`], [`session`], [`character`], [`area`], [`quest`], [`enter`], [`audit`] | their rows |
 
 use std::fs::{File, TryLockError};
@@ -34,9 +36,12 @@ pub mod account;
 pub mod area;
 pub mod audit;
 pub mod character;
+pub mod chat;
 pub mod enter;
+pub mod faction;
 pub mod ledger;
 pub mod migrate;
+pub mod moderation;
 pub mod ownership;
 pub mod quest;
 pub mod session;

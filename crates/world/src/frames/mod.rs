@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 pub use known::KnownList;
 pub use read::{read_character, read_client_frame, read_server_frame};
-pub use write::{put_message, put_places, put_string, put_varint};
+pub use write::{put_line, put_lines_head, put_message, put_places, put_string, put_varint};
 
 use crate::refusal::Refusal;
 

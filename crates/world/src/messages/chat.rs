@@ -106,6 +106,9 @@ pub struct ReadLines {
     /// Who asks, 16 bytes; given back in [`Lines::reader`].
     #[prost(bytes = "vec", tag = "4")]
     pub reader: Vec<u8>,
+    /// Instead: those above this number, the oldest of them first.
+    #[prost(uint64, optional, tag = "5")]
+    pub after: Option<u64>,
 }
 
 /// Lines of a channel, in order.
@@ -123,6 +126,9 @@ pub struct Lines {
     /// The answer to this one's [`ReadLines`]; empty: new lines, for all who listen.
     #[prost(bytes = "vec", tag = "4")]
     pub reader: Vec<u8>,
+    /// Whether that asked for what came after a number.
+    #[prost(bool, tag = "5")]
+    pub later: bool,
 }
 
 /// One line.
@@ -149,6 +155,20 @@ pub struct Line {
     /// What.
     #[prost(string, tag = "7")]
     pub text: String,
+}
+
+/// What is said aloud near a border, to the neighbour behind it.
+#[derive(Clone, PartialEq, Message)]
+pub struct Local {
+    /// Where it is said, metres east.
+    #[prost(double, tag = "1")]
+    pub x: f64,
+    /// Metres south.
+    #[prost(double, tag = "2")]
+    pub y: f64,
+    /// What; its number is 0.
+    #[prost(message, optional, tag = "3")]
+    pub line: Option<Line>,
 }
 
 /// Who is inside an area server: all of them when its link to chat stands anew, then each change.

@@ -33,7 +33,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::admission::tests::{KEY, claims, doc};
-use super::chat_link::ChatLink;
+use super::chat_link::ChatLinks;
 use super::clock::Clock;
 use super::control::End;
 use super::mailbox::{Gauges, Tell};
@@ -162,7 +162,7 @@ impl Scene {
                 let _ = told.send(body);
                 Ok(())
             });
-            let chat = ChatLink::new("area".into(), "local".into());
+            let chat = ChatLinks::new("area".into(), "local".into());
             let stop = async {
                 let _ = stopped.await;
             };

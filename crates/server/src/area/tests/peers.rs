@@ -127,7 +127,7 @@ impl Line {
                     while self.next().await.is_some() {}
                     return refusal.code;
                 }
-                Frame::Alive | Frame::Told(_) => {}
+                Frame::Alive | Frame::Told(_) | Frame::Said(_) => {}
                 Frame::Hello(_) => panic!("it was let in"),
             }
         }

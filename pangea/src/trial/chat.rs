@@ -1,0 +1,152 @@
+//! `pangea trial chat`: whether everything that is said is heard, once and in order, and what that costs.
+//!
+//! Four areas of a private cluster share a corner; central, spawner and chat are processes of their own. First all
+//! are silent, and what the servers need is measured; then they talk, to the whole world and in whispers, while some
+//! walk over the borders. With `--kills` chat and area servers are killed in turn meanwhile: what was said in the
+//! world's channel just then may be missed, for it is kept in memory; of whispers nothing may.
+
+mod report;
+mod talker;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use pangea_client::{Client, EnterOptions, Error};
+use pangea_world::id::CharacterId;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::cluster::{Cluster, WORLD};
+use super::crossing::{SIDE_M, plain};
+use super::{PATIENCE, WORKERS, processes, say, shown};
+use crate::flags::TrialChat;
+use report::{Figures, Report};
+use talker::{Book, LISTEN, OVER, TALK, Talker};
+
+/// Players who come in at the same time.
+const AT_ONCE: usize = 16;
+/// How long the last lines may be on their way.
+const LAST_LINES: Duration = Duration::from_secs(20);
+
+/// Measures and prints; fails if a promise did not hold.
+///
+/// # Errors
+/// If the cluster does not start, or Ctrl-C was pressed.
+pub fn run(options: &TrialChat) -> anyhow::Result<ExitCode> {
+    let report = shown::run(WORKERS, measure(options))?;
+    shown::print(options.common.json, &report, &report.table(), &report.broken)
+}
+
+async fn measure(options: &TrialChat) -> anyhow::Result<Report> {
+    let (side, near, far) = (SIDE_M / 32, SIDE_M / 2, SIDE_M + SIDE_M / 2);
+    let mut world = format!(
+        "kind = \"grid\"\nseed = {}\ncapacity = {}\nlayers = 1\nidle_stop_s = 600\nview_m = 16\n[grid]\n\
+         cell_m = 32\narea_cells = {side}\nspawn = {{ x = {near}.0, y = {near}.0 }}\n\
+         bounds = {{ x0 = 0, y0 = 0, x1 = {whole}, y1 = {whole} }}\n",
+        options.common.seed,
+        options.players * 2,
+        whole = side * 2,
+    );
+    for (n, (x, y)) in [(near, near), (far, near), (near, far), (far, far)].into_iter().enumerate() {
+        world += &format!(
+            "[[faction]]\nid = \"f{n}\"\ntitle = \"F{n}\"\ncolour = \"#808080\"\nspawn = {{ x = {x}.0, y = {y}.0 }}\n"
+        );
+    }
+    say("a private cluster with four areas around a corner");
+    let settings = "[limits]\nchat_lines_per_10s = 1000000\n";
+    let mut cluster = Cluster::start_apart(&world, 4, &[(plain::CHOSEN, "1".to_owned())], settings).await?;
+    let measured = talk(options, &mut cluster).await;
+    let log = cluster.stop().await;
+    measured.with_context(|| format!("the cluster's last words:\n{log}"))
+}
+
+async fn talk(options: &TrialChat, cluster: &mut Cluster) -> anyhow::Result<Report> {
+    cluster.until_idle(4, PATIENCE).await?;
+    say(&format!("{} players come in", options.players));
+    let players = come_in(options.players, cluster).await?;
+    let names = players.iter().map(|(number, ..)| name_of(*number)).collect();
+    let book = Arc::new(Book::new(names));
+    let phase = Arc::new(AtomicU8::new(LISTEN));
+    let mut talking = JoinSet::new();
+    for (number, client, character) in players {
+        let enter = EnterOptions { world: Some(WORLD.to_owned()), ..EnterOptions::default() };
+        let mut game = client.enter(character, enter).await?;
+        talker::tuned_in(&mut game).await?;
+        let talker = Talker::new(number, client, character, options, phase.clone(), book.clone());
+        talking.spawn(talker.run(game));
+    }
+    let part = Duration::from_secs(options.common.seconds);
+    say(&format!("silence for {} s", options.common.seconds));
+    let silent = cpu(cluster, part, None).await?;
+    say(&format!("they talk for {} s", options.common.seconds));
+    phase.store(TALK, Ordering::Relaxed);
+    let began = Instant::now();
+    let loud = cpu(cluster, part, Some(options.kills)).await?;
+    let took = began.elapsed();
+    phase.store(OVER, Ordering::Relaxed);
+    let until = Instant::now() + LAST_LINES;
+    while Instant::now() < until && !book.is_whole() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    phase.store(OVER + 1, Ordering::Relaxed);
+    let mut lost_players = Vec::new();
+    while let Some(ended) = talking.join_next().await {
+        lost_players.extend(ended?);
+    }
+    Ok(Report::new(options, &book, Figures { silent_ms: silent, loud_ms: loud, took, lost_players }))
+}
+
+/// What all servers need over this time, ms of CPU; meanwhile chat and area servers are killed so often.
+async fn cpu(cluster: &mut Cluster, time: Duration, kills: Option<u32>) -> anyhow::Result<f64> {
+    let pids = cluster.pids();
+    let before: f64 = pids.iter().map(|pid| processes::cpu_ms(*pid)).sum();
+    let kills = kills.unwrap_or(0);
+    for n in 0..kills {
+        tokio::time::sleep(time / (kills + 1)).await;
+        if n % 2 == 0 {
+            say("chat is killed, and started again");
+            cluster.restart_chat()?;
+        } else {
+            let servers = cluster.servers().await?;
+            let areas: Vec<_> = servers.iter().filter(|server| server.area.is_some()).collect();
+            if let Some(server) = areas.get(n as usize / 2 % areas.len().max(1)) {
+                say(&format!("the server of {} is killed", server.area.as_deref().unwrap_or_default()));
+                processes::kill(server.pid)?;
+            }
+        }
+    }
+    tokio::time::sleep(time / (kills + 1)).await;
+    Ok(pids.iter().map(|pid| processes::cpu_ms(*pid)).sum::<f64>() - before)
+}
+
+fn name_of(number: u32) -> String {
+    format!("trial-{number:06}")
+}
+
+/// Accounts and characters, in the order of their numbers; a quarter of them begins in each area.
+async fn come_in(players: u32, cluster: &Cluster) -> anyhow::Result<Vec<(u32, Client, CharacterId)>> {
+    let doors = Arc::new(Semaphore::new(AT_ONCE));
+    let mut tasks = JoinSet::new();
+    for number in 0..players {
+        let (client, doors) = (cluster.client.another(), doors.clone());
+        tasks.spawn(async move {
+            // Never closed.
+            let _door = doors.acquire().await.ok();
+            let name = name_of(number);
+            client.register(&name, "what was that").await?;
+            let faction = format!("f{}", number % 4);
+            let character = client.create_character(WORLD, &name, Some(&faction)).await?.id;
+            Ok::<_, Error>((number, client, character))
+        });
+    }
+    let mut all = Vec::new();
+    while let Some(made) = tasks.join_next().await {
+        all.push(made?.context("making accounts")?);
+    }
+    all.sort_by_key(|(number, ..)| *number);
+    Ok(all)
+}

@@ -1,0 +1,284 @@
+//! One player: says something now and then, walks over borders or stands, and notes what he hears.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use pangea_client::{ChannelKind as Kind, Client, EnterOptions, Event, Game, Line};
+use pangea_engine::Dice;
+use pangea_world::id::CharacterId;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::super::crossing::SIDE_M;
+use super::name_of;
+use crate::flags::TrialChat;
+
+/// Nobody talks.
+pub(super) const LISTEN: u8 = 0;
+/// All talk.
+pub(super) const TALK: u8 = 1;
+/// All listen to what is on its way, until the phase is higher still.
+pub(super) const OVER: u8 = 2;
+
+/// How long who is lost tries to come back.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Each so-manieth line is a whisper.
+const WHISPER_EACH: u32 = 4;
+
+/// What was said, and who has heard it.
+pub(super) struct Book {
+    pub(super) names: Vec<String>,
+    lines: Mutex<Vec<Said>>,
+    pub(super) deliveries: AtomicU64,
+    pub(super) doubled: AtomicU64,
+    pub(super) out_of_order: AtomicU64,
+    pub(super) latencies_ms: Mutex<Vec<f64>>,
+}
+
+/// One line by its number.
+#[derive(Debug, Clone)]
+pub(super) struct Said {
+    pub(super) at: Instant,
+    pub(super) whisper: bool,
+    /// None: not answered yet.
+    pub(super) said: Option<bool>,
+    pub(super) heard: u32,
+}
+
+impl Book {
+    pub(super) fn new(names: Vec<String>) -> Self {
+        Self {
+            names,
+            lines: Mutex::default(),
+            deliveries: AtomicU64::new(0),
+            doubled: AtomicU64::new(0),
+            out_of_order: AtomicU64::new(0),
+            latencies_ms: Mutex::default(),
+        }
+    }
+
+    /// A line's number, from 0.
+    fn begin(&self, whisper: bool) -> usize {
+        let mut lines = self.lock();
+        lines.push(Said { at: Instant::now(), whisper, said: None, heard: 0 });
+        lines.len() - 1
+    }
+
+    fn answered(&self, number: usize, said: bool) {
+        if let Some(line) = self.lock().get_mut(number) {
+            line.said = Some(said);
+        }
+    }
+
+    /// How long ago it was said, ms.
+    fn heard(&self, number: usize) -> f64 {
+        self.deliveries.fetch_add(1, Ordering::Relaxed);
+        let mut lines = self.lock();
+        let Some(line) = lines.get_mut(number) else { return 0.0 };
+        line.heard += 1;
+        line.at.elapsed().as_secs_f64() * 1e3
+    }
+
+    /// How many hear a line.
+    pub(super) fn hearers(&self, line: &Said) -> u32 {
+        if line.whisper { 1 } else { self.names.len() as u32 }
+    }
+
+    /// Whether all that was said has been heard.
+    pub(super) fn is_whole(&self) -> bool {
+        self.lock().iter().all(|line| match line.said {
+            None => false,
+            Some(said) => !said || line.heard >= self.hearers(line),
+        })
+    }
+
+    /// All of it.
+    pub(super) fn lines(&self) -> Vec<Said> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Said>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits until the character is in its world's channel.
+pub(super) async fn tuned_in(game: &mut Game) -> anyhow::Result<()> {
+    let wait = async {
+        while let Some(event) = game.next_event().await {
+            if matches!(event, Event::Channel { kind: Kind::World, joined: true }) {
+                return Ok(());
+            }
+        }
+        anyhow::bail!("the connection ended")
+    };
+    tokio::time::timeout(PATIENCE, wait).await.context("nobody said where the world's channel stands")?
+}
+
+pub(super) struct Talker {
+    number: u32,
+    client: Client,
+    character: CharacterId,
+    walks: bool,
+    every: Duration,
+    dice: Dice,
+    phase: Arc<AtomicU8>,
+    book: Arc<Book>,
+    count: u32,
+    aim: usize,
+    /// Lines that are not answered: the client's number, the book's.
+    open: Vec<(u64, usize)>,
+    /// What was heard, a bit for each line.
+    heard: Vec<u64>,
+    /// The last number of each speaker, in the world's channel and in whispers.
+    last: Vec<[u64; 2]>,
+    latencies_ms: Vec<f64>,
+}
+
+impl Talker {
+    pub(super) fn new(
+        number: u32,
+        client: Client,
+        character: CharacterId,
+        options: &TrialChat,
+        phase: Arc<AtomicU8>,
+        book: Arc<Book>,
+    ) -> Self {
+        let every = f64::from(options.players) / f64::from(options.lines_per_s.max(1));
+        let last = vec![[0; 2]; book.names.len()];
+        Self {
+            number,
+            client,
+            character,
+            walks: number % 100 < options.walkers_percent,
+            every: Duration::from_secs_f64(every),
+            dice: Dice::new(options.common.seed.wrapping_mul(0x9E37_79B9) ^ u64::from(number)),
+            phase,
+            book,
+            count: number,
+            aim: 0,
+            open: Vec::new(),
+            heard: Vec::new(),
+            last,
+            latencies_ms: Vec::new(),
+        }
+    }
+
+    /// Why he was lost, if he was.
+    pub(super) async fn run(mut self, mut game: Game) -> Option<String> {
+        let mut step = tokio::time::interval(Duration::from_millis(50));
+        step.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut next = None;
+        loop {
+            let phase = self.phase.load(Ordering::Relaxed);
+            if phase > OVER {
+                break;
+            }
+            tokio::select! {
+                biased;
+                event = game.next_event() => match event {
+                    Some(Event::Ended(_)) | None => match self.come_back().await {
+                        Ok(again) => game = again,
+                        Err(why) => return Some(why),
+                    },
+                    Some(event) => self.take(&event),
+                },
+                _ = step.tick() => {
+                    if phase != OVER && self.walks {
+                        self.step(&mut game).await;
+                    }
+                    if phase == TALK {
+                        let share = f64::from(self.number) / self.book.names.len().max(1) as f64;
+                        let at = *next.get_or_insert_with(|| Instant::now() + self.every.mul_f64(share));
+                        if Instant::now() >= at {
+                            next = Some(at + self.every);
+                            self.say(&mut game).await;
+                        }
+                    }
+                }
+            }
+        }
+        let mut all = self.book.latencies_ms.lock().unwrap_or_else(PoisonError::into_inner);
+        all.append(&mut self.latencies_ms);
+        None
+    }
+
+    /// The server was killed and the client gave up: the player enters anew. Its marks are lost with it, so what was
+    /// said meanwhile is read from the history.
+    async fn come_back(&mut self) -> Result<Game, String> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.client.enter(self.character, EnterOptions::default()).await {
+                Ok(game) => return Ok(game),
+                Err(error) if Instant::now() > until => return Err(error.to_string()),
+                Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+            }
+        }
+    }
+
+    async fn say(&mut self, game: &mut Game) {
+        self.count += 1;
+        let players = self.book.names.len();
+        let whisper = self.count.is_multiple_of(WHISPER_EACH) && players > 1;
+        let number = self.book.begin(whisper);
+        let text =
+            format!("{number} {} hail and well met, all of you who are in earshot of this line", self.number);
+        let id = if whisper {
+            let other = 1 + self.dice.between(0.0, (players - 1) as f64) as usize;
+            let to = name_of(((self.number as usize + other) % players) as u32);
+            game.whisper(&to, &text).await
+        } else {
+            game.say(Kind::World, &text).await
+        };
+        self.open.push((id, number));
+    }
+
+    async fn step(&mut self, game: &mut Game) {
+        let Some(me) = game.me() else { return };
+        // To and fro over the border in the middle.
+        let middle = f64::from(SIDE_M);
+        let aim = if self.aim.is_multiple_of(2) { middle - 5.0 } else { middle + 5.0 };
+        let by = aim - f64::from(me.x_cm) / 100.0;
+        if by.abs() < 0.5 {
+            self.aim += 1;
+        }
+        game.move_towards(by.clamp(-1.0, 1.0) as f32, 0.0).await;
+    }
+
+    fn take(&mut self, event: &Event) {
+        match event {
+            Event::Said { id, refused } => {
+                if let Some(at) = self.open.iter().position(|(open, _)| open == id) {
+                    let (_, number) = self.open.swap_remove(at);
+                    self.book.answered(number, refused.is_none());
+                }
+            }
+            Event::Chat(line) => self.hear(line),
+            _ => {}
+        }
+    }
+
+    fn hear(&mut self, line: &Line) {
+        let mut words = line.text.split(' ').map(str::parse::<u64>);
+        let (Some(Ok(number)), Some(Ok(speaker))) = (words.next(), words.next()) else { return };
+        let (word, bit) = (number as usize / 64, 1u64 << (number % 64));
+        if self.heard.len() <= word {
+            self.heard.resize(word + 1, 0);
+        }
+        if self.heard[word] & bit != 0 {
+            self.book.doubled.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        self.heard[word] |= bit;
+        if let Some(last) = self.last.get_mut(speaker as usize) {
+            let last = &mut last[usize::from(line.kind == Kind::Whisper)];
+            if *last > number {
+                self.book.out_of_order.fetch_add(1, Ordering::Relaxed);
+            }
+            *last = number;
+        }
+        let took_ms = self.book.heard(number as usize);
+        self.latencies_ms.push(took_ms);
+    }
+}
