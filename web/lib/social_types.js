@@ -4,45 +4,25 @@
  * @module
  */
 
-/**
- * @typedef {{id: string, name: string}} Who
- * @typedef {{id: string, leader: string, members: Who[]}} Party  members in the order in which they came
- * @typedef {{id: string, name: string, online: boolean, world: string | null, place?: string | null, status?: string | null}} Friend  place: where one may know it
- * @typedef {{id: string, name: string, role: string}} Membership  in a faction
- * @typedef {{party: string, from: Who}} PartyInvite
- * @typedef {{faction: Who, role: string, from: Who}} FactionInvite
- * @typedef {"everybody" | "friends" | "nobody"} Visible  to whom one is shown
- * @typedef {{gather: boolean, build: boolean}} Rights  on claimed ground
- */
+/** @import { components } from "../types/openapi.js" */
 
 /**
- * All that a social window shows.
- * @typedef {object} Social
- * @property {{text: string, visible: Visible}} status
- * @property {Friend[]} friends
- * @property {{in: Who[], out: Who[]}} requests
- * @property {Who[]} blocked
- * @property {Party | null} party
- * @property {PartyInvite[]} invites
- * @property {Membership | null} faction
- * @property {FactionInvite[]} faction_invites
- * @property {number} unread_mail
- */
-
-/**
- * @typedef {object} Presence
- * @property {string} id @property {string} name @property {boolean} online
- * @property {string | null} [world] @property {string | null} [faction] @property {string | null} [status] @property {string | null} [place]
- *
+ * @typedef {components["schemas"]["WhoAnswer"]} Who
+ * @typedef {components["schemas"]["PartyAnswer"]} Party
+ * @typedef {components["schemas"]["FriendAnswer"]} Friend
+ * @typedef {components["schemas"]["MembershipAnswer"]} Membership  in a faction
+ * @typedef {components["schemas"]["InviteAnswer"]} PartyInvite
+ * @typedef {components["schemas"]["FactionInviteAnswer"]} FactionInvite
+ * @typedef {components["schemas"]["VisibleData"]} Visible  to whom one is shown
+ * @typedef {components["schemas"]["SocialAnswer"]} Social  all that a social window shows
+ * @typedef {components["schemas"]["SeenAnswer"]} Presence
  * @typedef {{name?: string, world?: string, faction?: string, online?: boolean, limit?: number}} PresenceQuery
- */
-
-/**
- * @typedef {{items: {id: string, slot: number, template: string, quantity: number}[], money: {currency: string, amount: number}[]}} Belongings
- * @typedef {{item: string, template: string, count: number}} Parcel  an item in a mail
- * @typedef {{id: string, from: string, subject: string, text: string, items: Parcel[], money: number, sent_ms: number, read: boolean, claimed: boolean}} Mail
- * @typedef {{to: string, subject: string, text: string, items: {item: string, count: number}[], money: number}} NewMail
- * @typedef {{id: string, seller: string, template: string, count: number, price: number, until_ms: number}} Offer
+ * @typedef {components["schemas"]["BelongingsData"]} Belongings
+ * @typedef {components["schemas"]["ContentAnswer"]} Parcel  an item in a mail
+ * @typedef {components["schemas"]["MailAnswer"]} Mail
+ * @typedef {components["schemas"]["MailWish"]} NewMail
+ * @typedef {components["schemas"]["OfferAnswer"]} Offer  on the market
+ * @typedef {{gather: boolean, build: boolean}} Rights  on claimed ground
  */
 
 /**

@@ -107,6 +107,261 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/characters/{id}/faction": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Found a faction in the character's world, and lead it. */
+        post: operations["faction_found"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/faction/claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Claim the ground of the area where the character stands, on all layers, for the world's days and its price. */
+        post: operations["faction_claim"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/faction/decline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Decline an invitation. */
+        post: operations["faction_decline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/faction/edit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Change what the faction says of itself, and who may join. */
+        post: operations["faction_edit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/faction/invite": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Invite a character, with a promised role. */
+        post: operations["faction_invite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/faction/join": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Join a faction that is open, or that has invited the character. */
+        post: operations["faction_join"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/faction/kick": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a member away, or take an invitation back. */
+        post: operations["faction_kick"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/faction/leave": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Leave the faction; with its last member it ends. */
+        post: operations["faction_leave"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/faction/relation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Call another faction an ally, an enemy, or neither. */
+        post: operations["faction_relation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/faction/rights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say who may do what on a ground. */
+        post: operations["faction_rights"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/faction/role": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give a member another role. */
+        post: operations["faction_role"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/faction/roles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Replace the roles; who had one that is not there any more has the newcomers'. */
+        post: operations["faction_roles"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/faction/spawn": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have members enter where the character stands, from now on. */
+        post: operations["faction_spawn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/faction/unclaim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give a ground up; what was paid is gone. */
+        post: operations["faction_unclaim"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/faction/upkeep": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pay for a ground out of the character's wallet. */
+        post: operations["faction_upkeep"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/characters/{id}/friends": {
         parameters: {
             query?: never;
@@ -380,6 +635,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/characters/{id}/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Report a character to those who keep the peace. */
+        post: operations["report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/characters/{id}/select": {
         parameters: {
             query?: never;
@@ -448,6 +720,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/data/announce": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells everybody who is in a world. */
+        post: operations["announce"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/data/areas/migrate": {
         parameters: {
             query?: never;
@@ -459,6 +748,57 @@ export interface paths {
         put?: never;
         /** Moves a running area to another server while it is played. */
         post: operations["migrate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who did what to whom. */
+        get: operations["audit_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data/ban": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Bans an account, or lets it come again; its login ends at once. */
+        post: operations["ban_named"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data/ban-address": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Keeps addresses out, or lets them in again; logins that came from there end at once. */
+        post: operations["ban_address"];
         delete?: never;
         options?: never;
         head?: never;
@@ -670,6 +1010,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/data/kick": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends an account's login; it may log in again. */
+        post: operations["kick"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data/level": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes an account's owner a game master, an administrator, or a player again. */
+        post: operations["level"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/data/money": {
         parameters: {
             query?: never;
@@ -679,6 +1053,40 @@ export interface paths {
         };
         /** How much money there is: of each currency the bank's and everybody else's, which are 0 together. */
         get: operations["all_money"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data/mute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Mutes an account, or lets it speak again; also one that is not in the world. */
+        post: operations["mute"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What players reported. */
+        get: operations["reports"];
         put?: never;
         post?: never;
         delete?: never;
@@ -721,81 +1129,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/data/spawners": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Which spawners are connected, and whether they get new areas. */
-        get: operations["spawners"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/data/spawners/{name}/cordon": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        /** Keeps new areas away from a spawner, or lets them come again. The spawner keeps it over its restarts. */
-        put: operations["cordon"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/data/spawners/{name}/upgrade": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * New game servers of a spawner are started from another program, once one of them was ready; idle ones are
-         *     replaced. What runs goes over with `/api/data/areas/migrate`.
-         */
-        post: operations["upgrade"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/data/stop": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Stops everything in a while: the players are told how long it is until then, shortly before nobody enters any
-         *     more, then everything is saved. Takes the place of a stop that was ordered before.
-         */
-        post: operations["stop"];
-        /** Calls a stop off that was ordered. */
-        delete: operations["stop_not"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/enter": {
         parameters: {
             query?: never;
@@ -831,6 +1164,40 @@ export interface paths {
         post?: never;
         /** Give it up; its seat is free again. */
         delete: operations["cancel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/factions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The factions that players have founded. */
+        get: operations["founded_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/factions/{faction}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One of them, with its members, relations and grounds. */
+        get: operations["founded_info"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1034,10 +1401,42 @@ export interface components {
             /** @description As shown. */
             name: string;
         };
+        /** @description What everybody is told. */
+        Announcement: {
+            /** @description 1 to 400 characters. */
+            text: string;
+            /** @description Only in this world. */
+            world?: string | null;
+        };
         /** @description Whether it was done at once. */
         AskedAnswer: {
             /** @description They are friends now; else the other one has to say yes. */
             friends: boolean;
+        };
+        /** @description Entries, newest first, at most 200. */
+        AuditAnswer: {
+            entries: components["schemas"]["AuditData"][];
+        };
+        /** @description One entry of the audit log. */
+        AuditData: {
+            /** @description One word. */
+            action: string;
+            /** @description Account, role or `operator`. */
+            actor: string;
+            /** @description Further facts. */
+            detail: string;
+            /**
+             * Format: int64
+             * @description Counts from 1 without a gap.
+             */
+            n: number;
+            /** @description Whom or what it touched. */
+            target: string;
+            /**
+             * Format: int64
+             * @description ms since 1970.
+             */
+            time_ms: number;
         };
         /** @description Until when an account is kept out. */
         Ban: {
@@ -1150,6 +1549,22 @@ export interface components {
              */
             to: number;
         };
+        /** @description A ground that it has. */
+        ClaimAnswer: {
+            /** @description What its allies may. */
+            ally: components["schemas"]["RightsData"];
+            /** @description `world/ground`, on all layers. */
+            area: string;
+            /** @description What others may. */
+            guest: components["schemas"]["RightsData"];
+            /** @description What its members may. */
+            owner: components["schemas"]["RightsData"];
+            /**
+             * Format: int64
+             * @description Until when it is paid for, ms since 1970.
+             */
+            until_ms: number;
+        };
         /** @description Money of one currency. */
         CoinsData: {
             /**
@@ -1171,13 +1586,6 @@ export interface components {
             item: string;
             /** @description The game's name for it. */
             template: string;
-        };
-        /** @description Whether a spawner gets new areas. */
-        CordonWish: {
-            /** @description It gets none; what it has stays. */
-            on: boolean;
-            /** @description Why, for the audit log. */
-            reason: string;
         };
         /** @description What opens the endpoints of one game server (`/status`, `/pending`, `/peers`, `/drain` on its game port). */
         CredentialData: {
@@ -1306,6 +1714,22 @@ export interface components {
             /** @description Shown to players. */
             title: string;
         };
+        /** @description What becomes of a faction; what is not named stays. */
+        FactionChange: {
+            /** @description At most 500 characters. */
+            about?: string | null;
+            /** @description Whether everybody may join. */
+            open?: boolean | null;
+            /** @description At most 48 characters. */
+            title?: string | null;
+        };
+        /** @description Whom to invite. */
+        FactionInvite: {
+            /** @description A character's name. */
+            name: string;
+            /** @description The role that it has when it joins. */
+            role: string;
+        };
         /** @description An invitation into a faction. */
         FactionInviteAnswer: {
             /** @description Which. */
@@ -1315,9 +1739,78 @@ export interface components {
             /** @description The role that is promised. */
             role: string;
         };
+        /** @description One who is in it. */
+        FactionMemberAnswer: {
+            /** @description 32 hex digits. */
+            id: string;
+            /** @description As shown. */
+            name: string;
+            /** @description Whether it is in a world now. */
+            online: boolean;
+            /** @description One of the roles. */
+            role: string;
+        };
+        /** @description Name and id of a faction. */
+        FactionRef: {
+            /** @description 32 hex digits. */
+            id: string;
+            /** @description Unique in its world. */
+            name: string;
+        };
+        /** @description Which faction. */
+        FactionWish: {
+            /** @description 32 hex digits. */
+            faction: string;
+        };
         /** @description All factions of a world. */
         FactionsAnswer: {
             factions: components["schemas"]["FactionAnswer"][];
+        };
+        /** @description A faction among others. */
+        FoundedAnswer: {
+            /** @description What it says of itself. */
+            about: string;
+            /** @description 32 hex digits. */
+            id: string;
+            /**
+             * Format: int64
+             * @description How many are in it.
+             */
+            members: number;
+            /** @description Unique in its world. */
+            name: string;
+            /** @description Whether everybody may join. */
+            open: boolean;
+            /** @description Shown beside the name. */
+            title: string;
+        };
+        /** @description All of a faction. */
+        FoundedInfo: {
+            /** @description What it says of itself. */
+            about: string;
+            /** @description Sorted by ground. */
+            claims: components["schemas"]["ClaimAnswer"][];
+            /** @description 32 hex digits. */
+            id: string;
+            /** @description Those who came first before others. */
+            members: components["schemas"]["FactionMemberAnswer"][];
+            /** @description Unique there. */
+            name: string;
+            /** @description Whether everybody may join. */
+            open: boolean;
+            /** @description Sorted by name. */
+            relations: components["schemas"]["RelationAnswer"][];
+            /** @description Leaders first, newcomers last. */
+            roles: components["schemas"]["RoleData"][];
+            spawn?: components["schemas"]["PlaceAnswer"] | null;
+            /** @description Shown beside the name. */
+            title: string;
+            /** @description Where it was founded. */
+            world: string;
+        };
+        /** @description Factions, sorted by name, at most 100. */
+        FoundedListAnswer: {
+            factions: components["schemas"]["FoundedAnswer"][];
         };
         /** @description A friend. */
         FriendAnswer: {
@@ -1353,6 +1846,11 @@ export interface components {
             quantity: number;
             /** @description The game's name for it. */
             template: string;
+        };
+        /** @description Which ground. */
+        GroundWish: {
+            /** @description `world/ground`, as the faction's claims name it. */
+            area: string;
         };
         /** @description An invitation into a party. */
         InviteAnswer: {
@@ -1407,6 +1905,18 @@ export interface components {
              * @description How many there may be of one ground.
              */
             most: number;
+        };
+        /** @description What an account may. */
+        LevelWish: {
+            /**
+             * Format: int32
+             * @description 0 a player, 1 a game master, 2 an administrator.
+             */
+            level: number;
+            /** @description A character's name, else an account's. */
+            name: string;
+            /** @description For the audit log. */
+            reason: string;
         };
         /** @description Where a character is set down. */
         LocationChange: {
@@ -1499,6 +2009,21 @@ export interface components {
              */
             width_m: number;
         };
+        /** @description Whom an operator touches, for how long, and why. */
+        Measure: {
+            /**
+             * Format: int64
+             * @description For so long from now, at most ten years; 0 takes it back. A kick has none.
+             */
+            minutes?: number;
+            /**
+             * @description A character's name, else an account's. To keep out an address: that, or address/prefix, or the name of a
+             *     character that came from it.
+             */
+            name: string;
+            /** @description For the audit log. */
+            reason: string;
+        };
         /** @description Which member. */
         MemberWish: {
             /** @description 32 hex digits. */
@@ -1569,6 +2094,17 @@ export interface components {
              * @example wilds
              */
             world: string;
+        };
+        /** @description A faction that is to be. */
+        NewFaction: {
+            /** @description At most 500 characters. */
+            about?: string;
+            /** @description By the rules for names; unique in the world. */
+            name: string;
+            /** @description Whether everybody may join. */
+            open?: boolean;
+            /** @description At most 48 characters. */
+            title?: string;
         };
         /** @description An offer. */
         OfferAnswer: {
@@ -1770,6 +2306,62 @@ export interface components {
              */
             text: string;
         };
+        /**
+         * @description What one faction calls another.
+         * @enum {string}
+         */
+        Relation: "ally" | "enemy" | "neutral";
+        /** @description What it calls another one. */
+        RelationAnswer: {
+            /** @description Which. */
+            faction: components["schemas"]["FactionRef"];
+            /** @description Ally or enemy. */
+            relation: components["schemas"]["Relation"];
+        };
+        /** @description What another faction is called. */
+        RelationWish: {
+            /** @description 32 hex digits. */
+            faction: string;
+            /** @description What it is. */
+            relation: components["schemas"]["Relation"];
+        };
+        /** @description What a player reported. */
+        ReportData: {
+            /**
+             * Format: int64
+             * @description Counts from 1.
+             */
+            n: number;
+            /** @description Who. */
+            reporter: components["schemas"]["ReportedCharacter"];
+            /** @description Whom. */
+            target: components["schemas"]["ReportedCharacter"];
+            /** @description What for. */
+            text: string;
+            /**
+             * Format: int64
+             * @description ms since 1970.
+             */
+            time_ms: number;
+        };
+        /** @description Whom a player reports, and what for. */
+        ReportWish: {
+            /** @description A character's name. */
+            name: string;
+            /** @description 1 to 400 characters. */
+            text: string;
+        };
+        /** @description A character in a report. */
+        ReportedCharacter: {
+            /** @description 32 hex digits. */
+            id: string;
+            /** @description As shown. */
+            name: string;
+        };
+        /** @description Reports, newest first, at most 100. */
+        ReportsData: {
+            reports: components["schemas"]["ReportData"][];
+        };
         /** @description Who waits for an answer. */
         RequestsAnswer: {
             /** @description Who has asked this character. */
@@ -1777,12 +2369,49 @@ export interface components {
             /** @description Whom it has asked. */
             out: components["schemas"]["WhoAnswer"][];
         };
+        /** @description What one may do on claimed ground. */
+        RightsData: {
+            /** @description Set up and take down. */
+            build: boolean;
+            /** @description Gather from what grows and lies there. */
+            gather: boolean;
+        };
+        /** @description Who may do what on a ground. */
+        RightsWish: {
+            /** @description What its allies may. */
+            ally: components["schemas"]["RightsData"];
+            /** @description `world/ground`, as the faction's claims name it. */
+            area: string;
+            /** @description What others may. */
+            guest: components["schemas"]["RightsData"];
+            /** @description What its members may. */
+            owner: components["schemas"]["RightsData"];
+        };
+        /** @description A role in a faction. */
+        RoleData: {
+            /** @description Unique in the faction, 1 to 24 characters. */
+            name: string;
+            /** @description `invite`, `kick`, `edit`, `roles`, `relations`, `claim`, `spawn`. */
+            permissions: string[];
+        };
         /** @description A role that has its link to this central. */
         RoleStatus: {
             /** @description Its name; of an area server its id. */
             name: string;
             /** @description `spawner`, `chat` or `area`. */
             role: string;
+        };
+        /** @description Which member gets which role. */
+        RoleWish: {
+            /** @description 32 hex digits. */
+            character: string;
+            /** @description One of the faction's. */
+            role: string;
+        };
+        /** @description The roles that there shall be. */
+        RolesWish: {
+            /** @description 2 to 16: leaders first, newcomers last; an earlier one outranks a later one. */
+            roles: components["schemas"]["RoleData"][];
         };
         /** @description One that was found. */
         SeenAnswer: {
@@ -1822,8 +2451,6 @@ export interface components {
              * @description Its game port.
              */
             port: number;
-            /** @description The file that it was started from; empty if it is not ours. */
-            program: string;
             /**
              * Format: int32
              * @description From spawn to Ready, ms; 0 until then.
@@ -1847,8 +2474,6 @@ export interface components {
             state: string;
             /** @description Kind of server. */
             template: string;
-            /** @description The version that it says it is; none until it has an area. */
-            version?: string | null;
         };
         /** @description Every game server that a spawner lists. */
         ServersData: {
@@ -1889,33 +2514,6 @@ export interface components {
              * @description Mails that it has not read.
              */
             unread_mail: number;
-        };
-        /** @description A connected spawner. */
-        SpawnerStatus: {
-            /**
-             * Format: int32
-             * @description Areas that they serve.
-             */
-            areas: number;
-            /**
-             * Format: int32
-             * @description Most servers at once.
-             */
-            capacity: number;
-            /** @description Whether it gets no new areas. */
-            cordoned: boolean;
-            /** @description Its name. */
-            name: string;
-            /**
-             * Format: int32
-             * @description Servers under it.
-             */
-            servers: number;
-        };
-        /** @description The spawners that are connected. */
-        SpawnersData: {
-            /** @description By name. */
-            spawners: components["schemas"]["SpawnerStatus"][];
         };
         /** @description One stack. */
         StackData: {
@@ -1985,18 +2583,6 @@ export interface components {
             text?: string | null;
             visible?: components["schemas"]["VisibleData"] | null;
         };
-        /** @description A stop of everything. */
-        StopWish: {
-            /**
-             * Format: int64
-             * @description In so many seconds, at most a week.
-             */
-            in_s: number;
-            /** @description Why, for the audit log. */
-            reason: string;
-            /** @description A sentence for the players; may be empty. */
-            text?: string;
-        };
         /** @description All money of one currency. */
         SumData: {
             /**
@@ -2030,17 +2616,15 @@ export interface components {
             /** @description Exchange it at `/api/refresh` when the access token's time is over. */
             refresh_token: string;
         };
-        /** @description What new game servers are started from. */
-        UpgradeAnswer: {
-            /** @description The file, without links. */
-            program: string;
-        };
-        /** @description Another program for a spawner's game servers. */
-        UpgradeWish: {
-            /** @description A file on the spawner's machine, in its folder of programs (`spawner.programs`). */
-            program: string;
-            /** @description Why, for the audit log. */
-            reason: string;
+        /** @description How long to pay for a ground. */
+        UpkeepWish: {
+            /** @description `world/ground`, as the faction's claims name it. */
+            area: string;
+            /**
+             * Format: int32
+             * @description How many days more.
+             */
+            days: number;
         };
         /**
          * @description Who sees whether a character is in the world.
@@ -2302,6 +2886,478 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    faction_found: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewFaction"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactionRef"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    faction_claim: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClaimAnswer"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    faction_decline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FactionWish"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    faction_edit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FactionChange"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    faction_invite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FactionInvite"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    faction_join: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FactionWish"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    faction_kick: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemberWish"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    faction_leave: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    faction_relation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RelationWish"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    faction_rights: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RightsWish"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    faction_role: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoleWish"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    faction_roles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RolesWish"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    faction_spawn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    faction_unclaim: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GroundWish"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    faction_upkeep: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpkeepWish"];
+            };
+        };
         responses: {
             204: {
                 headers: {
@@ -2866,6 +3922,38 @@ export interface operations {
             };
         };
     };
+    report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportWish"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     select: {
         parameters: {
             query?: never;
@@ -2988,6 +4076,35 @@ export interface operations {
             };
         };
     };
+    announce: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Announcement"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     migrate: {
         parameters: {
             query?: never;
@@ -3008,6 +4125,96 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["MigrateAnswer"];
                 };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    audit_log: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Only those before this number; the newest if not said. */
+                before: number | null;
+                /** @description Only of this action, e.g. `mute`. */
+                action: string | null;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditAnswer"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    ban_named: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Measure"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    ban_address: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Measure"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: {
                 headers: {
@@ -3433,6 +4640,64 @@ export interface operations {
             };
         };
     };
+    kick: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Measure"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    level: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LevelWish"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     all_money: {
         parameters: {
             query?: never;
@@ -3448,6 +4713,65 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SumsData"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    mute: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Measure"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    reports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Only those before this number; the newest if not said. */
+                before: number | null;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportsData"];
                 };
             };
             default: {
@@ -3506,153 +4830,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["CredentialData"];
                 };
-            };
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refusal"];
-                };
-            };
-        };
-    };
-    spawners: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SpawnersData"];
-                };
-            };
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refusal"];
-                };
-            };
-        };
-    };
-    cordon: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The spawner's name */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["CordonWish"];
-            };
-        };
-        responses: {
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refusal"];
-                };
-            };
-        };
-    };
-    upgrade: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The spawner's name */
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["UpgradeWish"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["UpgradeAnswer"];
-                };
-            };
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refusal"];
-                };
-            };
-        };
-    };
-    stop: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["StopWish"];
-            };
-        };
-        responses: {
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Refusal"];
-                };
-            };
-        };
-    };
-    stop_not: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             default: {
                 headers: {
@@ -3763,6 +4940,68 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    founded_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Only those of this world. */
+                world: string | null;
+                /** @description Only those whose name begins so. */
+                name: string | null;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundedListAnswer"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    founded_info: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                faction: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundedInfo"];
+                };
             };
             default: {
                 headers: {

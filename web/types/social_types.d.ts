@@ -1,83 +1,21 @@
-export type Who = {
-    id: string;
-    name: string;
-};
-/**
- * members in the order in which they came
- */
-export type Party = {
-    id: string;
-    leader: string;
-    members: Who[];
-};
-/**
- * place: where one may know it
- */
-export type Friend = {
-    id: string;
-    name: string;
-    online: boolean;
-    world: string | null;
-    place?: string | null;
-    status?: string | null;
-};
+export type Who = components["schemas"]["WhoAnswer"];
+export type Party = components["schemas"]["PartyAnswer"];
+export type Friend = components["schemas"]["FriendAnswer"];
 /**
  * in a faction
  */
-export type Membership = {
-    id: string;
-    name: string;
-    role: string;
-};
-export type PartyInvite = {
-    party: string;
-    from: Who;
-};
-export type FactionInvite = {
-    faction: Who;
-    role: string;
-    from: Who;
-};
+export type Membership = components["schemas"]["MembershipAnswer"];
+export type PartyInvite = components["schemas"]["InviteAnswer"];
+export type FactionInvite = components["schemas"]["FactionInviteAnswer"];
 /**
  * to whom one is shown
  */
-export type Visible = "everybody" | "friends" | "nobody";
+export type Visible = components["schemas"]["VisibleData"];
 /**
- * on claimed ground
+ * all that a social window shows
  */
-export type Rights = {
-    gather: boolean;
-    build: boolean;
-};
-/**
- * All that a social window shows.
- */
-export type Social = {
-    status: {
-        text: string;
-        visible: Visible;
-    };
-    friends: Friend[];
-    requests: {
-        in: Who[];
-        out: Who[];
-    };
-    blocked: Who[];
-    party: Party | null;
-    invites: PartyInvite[];
-    faction: Membership | null;
-    faction_invites: FactionInvite[];
-    unread_mail: number;
-};
-export type Presence = {
-    id: string;
-    name: string;
-    online: boolean;
-    world?: string | null | undefined;
-    faction?: string | null | undefined;
-    status?: string | null | undefined;
-    place?: string | null | undefined;
-};
+export type Social = components["schemas"]["SocialAnswer"];
+export type Presence = components["schemas"]["SeenAnswer"];
 export type PresenceQuery = {
     name?: string;
     world?: string;
@@ -85,54 +23,23 @@ export type PresenceQuery = {
     online?: boolean;
     limit?: number;
 };
-export type Belongings = {
-    items: {
-        id: string;
-        slot: number;
-        template: string;
-        quantity: number;
-    }[];
-    money: {
-        currency: string;
-        amount: number;
-    }[];
-};
+export type Belongings = components["schemas"]["BelongingsData"];
 /**
  * an item in a mail
  */
-export type Parcel = {
-    item: string;
-    template: string;
-    count: number;
-};
-export type Mail = {
-    id: string;
-    from: string;
-    subject: string;
-    text: string;
-    items: Parcel[];
-    money: number;
-    sent_ms: number;
-    read: boolean;
-    claimed: boolean;
-};
-export type NewMail = {
-    to: string;
-    subject: string;
-    text: string;
-    items: {
-        item: string;
-        count: number;
-    }[];
-    money: number;
-};
-export type Offer = {
-    id: string;
-    seller: string;
-    template: string;
-    count: number;
-    price: number;
-    until_ms: number;
+export type Parcel = components["schemas"]["ContentAnswer"];
+export type Mail = components["schemas"]["MailAnswer"];
+export type NewMail = components["schemas"]["MailWish"];
+/**
+ * on the market
+ */
+export type Offer = components["schemas"]["OfferAnswer"];
+/**
+ * on claimed ground
+ */
+export type Rights = {
+    gather: boolean;
+    build: boolean;
 };
 export type Role = {
     name: string;
@@ -243,3 +150,4 @@ export type Notice = {
     type: "announce";
     text: string;
 };
+import type { components } from "../types/openapi.js";

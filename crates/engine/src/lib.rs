@@ -12,6 +12,7 @@
 //! | [`input`] | what clients ask for: typed, checked, limited |
 //! | [`outbox`] | what systems want told |
 //! | [`ledger`] | goods, money and quest steps |
+//! | [`claim`] | who may gather and build here |
 //! | [`terrain`], [`walk`] | the land of one area; one step over it |
 //! | [`border`] | what neighbouring areas show each other, and what goes over |
 //! | [`interest`] | who sees whom |
@@ -60,6 +61,7 @@ extern crate self as pangea_engine;
 
 mod apart;
 pub mod border;
+pub mod claim;
 pub mod codec;
 pub mod field;
 pub mod input;
@@ -84,6 +86,7 @@ pub mod walk;
 
 pub use bevy_ecs;
 pub use border::{Ghost, Gid, Gids, Letter, Letters, OpenGround, Pass, Peer, Post, Reach};
+pub use claim::{Claim, Right, Rights};
 pub use field::{Field, Malformed};
 pub use input::{Allowance, Input, Inputs};
 pub use ledger::Ledger;

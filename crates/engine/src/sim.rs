@@ -176,6 +176,7 @@ impl Sim {
         ecs.insert_resource(Extent(setup.extent));
         ecs.insert_resource(Terrain::new((game.land)(setup.world, setup.ground)));
         ecs.insert_resource(Ledger::default());
+        ecs.insert_resource(crate::claim::Claim::default());
         ecs.insert_resource(Dice::of_area(setup.world.seed, setup.ground, setup.tick));
         let mut builder = Builder::new(ecs);
         builder.component::<Position>().component::<Character>();

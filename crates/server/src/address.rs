@@ -1,7 +1,8 @@
-//! Who is at the other end of a connection, and how many connections he may have.
+//! Who is at the other end of a connection, which addresses are alike, and how many connections one may have.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pangea_world::{Code, Refusal};
@@ -22,6 +23,60 @@ impl Block {
             }
             v4 => Self(v4),
         }
+    }
+}
+
+impl fmt::Display for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Addresses that begin alike, as `address/prefix`. Of IPv6 at most the first 64 bits count, as in [`Block`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Net {
+    address: IpAddr,
+    prefix: u32,
+}
+
+impl Net {
+    /// From `address` or `address/prefix`; a prefix is at least 8 long, or 16 of IPv6.
+    pub fn read(text: &str) -> Option<Self> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix.parse::<u32>().ok()?)),
+            None => (text, None),
+        };
+        let address = address.parse::<IpAddr>().ok()?.to_canonical();
+        let (least, most, bits) = if address.is_ipv4() { (8, 32, 32) } else { (16, 64, 128) };
+        let prefix = prefix.unwrap_or(bits);
+        (least..=bits).contains(&prefix).then(|| Self { address, prefix: prefix.min(most) }.cut())
+    }
+
+    /// Whether the block is among them.
+    pub fn has(&self, block: Block) -> bool {
+        self.address.is_ipv4() == block.0.is_ipv4()
+            && Self { address: block.0, prefix: self.prefix }.cut().address == self.address
+    }
+
+    /// Without the bits that do not count.
+    fn cut(self) -> Self {
+        let address = match self.address {
+            IpAddr::V4(v4) => {
+                let mask = u32::MAX.checked_shl(32 - self.prefix).unwrap_or(0);
+                IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & mask))
+            }
+            IpAddr::V6(v6) => {
+                let mask = u128::MAX.checked_shl(128 - self.prefix).unwrap_or(0);
+                IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & mask))
+            }
+        };
+        Self { address, ..self }
+    }
+}
+
+impl fmt::Display for Net {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
     }
 }
 
@@ -89,6 +144,22 @@ fn lock(open: &Open) -> MutexGuard<'_, HashMap<Block, usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_net_has_the_addresses_that_begin_alike() {
+        let has = |net: &str, address: &str| {
+            Net::read(net).expect(net).has(Block::of(address.parse().expect("an address")))
+        };
+        assert!(has("192.0.2.0/24", "192.0.2.77") && has("192.0.2.9", "192.0.2.9"));
+        assert!(has("192.0.2.9/24", "::ffff:192.0.2.1"), "the same in other clothes");
+        assert!(!has("192.0.2.0/24", "192.0.3.1") && !has("192.0.2.9", "192.0.2.8"));
+        assert!(has("2001:db8::1", "2001:db8::2"), "a /64 is one address");
+        assert!(!has("2001:db8::/64", "2001:db8:0:1::1") && !has("2001:db8::/32", "192.0.2.1"));
+        assert_eq!(Net::read("192.0.2.9/24").expect("a net").to_string(), "192.0.2.0/24");
+        for bad in ["", "x", "192.0.2.9/33", "192.0.2.9/7", "::/0", "192.0.2.9/", "192.0.2.9/-1"] {
+            assert_eq!(Net::read(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn an_address_has_so_many_and_gets_back_what_it_closes() {

@@ -19,6 +19,8 @@
 //! | [`ticket`] | the signed, single-use permit to enter one server |
 //! | [`role_key`] | how roles prove to each other who they are |
 //! | [`chat`] | channels, logs of lines, what may be said and how often |
+//! | [`command`] | what a line of chat with a slash asks for |
+//! | [`faction_rules`] | who may do what in a faction that players have founded |
 //! | [`character`], [`quest`], [`faction`] | what a server must know of a coming character |
 //! | [`messages`] | what roles say to each other over a link |
 //! | [`frames`] | what a client and a game server say to each other (docs/protocol.md) |
@@ -26,7 +28,9 @@
 
 pub mod character;
 pub mod chat;
+pub mod command;
 pub mod faction;
+pub mod faction_rules;
 pub mod frames;
 pub mod handoff;
 pub mod id;

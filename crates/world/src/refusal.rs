@@ -137,6 +137,10 @@ codes! {
     QuestOrder = "quest_order", 409;
     /// The storage is reserved for another character, or not reserved at all.
     StorageReserved = "storage_reserved", 409;
+    /// The last leader of a faction: make another one first.
+    LastLeader = "last_leader", 409;
+    /// The faction has as many members, or as much of it, as it may.
+    FactionFull = "faction_full", 409;
     /// A frame that the protocol does not allow here.
     Protocol = "protocol", 400;
     /// An input with an impossible value.

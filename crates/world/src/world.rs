@@ -25,6 +25,10 @@ pub struct World {
     pub layers: u16,
     /// Seconds without a player after which a server saves and stops; 0: never.
     pub idle_stop_s: u32,
+    /// The same where a faction has the ground; never less than `idle_stop_s`.
+    pub claimed_idle_s: u32,
+    /// What a faction pays for a ground.
+    pub claims: Claims,
     /// Seconds that a character stays after its connection was lost.
     pub grace_s: u32,
     /// Steps per second, 1 to 60.
@@ -37,6 +41,17 @@ pub struct World {
     pub kind: Kind,
     /// Sorted as written; ids unique.
     pub factions: Vec<Faction>,
+}
+
+/// What a faction pays for the ground of an area.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claims {
+    /// The game's name for the money.
+    pub currency: String,
+    /// For a day, 0 to 1,000,000.
+    pub price: u32,
+    /// Days that a new claim is paid for, 1 to 365; four times as many may be paid for ahead.
+    pub days: u32,
 }
 
 /// How a world is laid out.

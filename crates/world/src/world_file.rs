@@ -8,7 +8,7 @@ use crate::layout::ground_at;
 use crate::nearest::nearest;
 use crate::space::{Place, Rect};
 use crate::toml_file::{self, FileError, line_of};
-use crate::world::{Grid, Kind, Map, MapPoint, Maps, OWN_SERVER, Portal, World};
+use crate::world::{Claims, Grid, Kind, Map, MapPoint, Maps, OWN_SERVER, Portal, World};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +24,10 @@ struct File {
     capacity: Option<Spanned<i64>>,
     layers: Option<Spanned<i64>>,
     idle_stop_s: Option<Spanned<i64>>,
+    claimed_idle_s: Option<Spanned<i64>>,
+    claim_currency: Option<String>,
+    claim_price: Option<Spanned<i64>>,
+    claim_days: Option<Spanned<i64>>,
     grace_s: Option<Spanned<i64>>,
     tick_hz: Option<Spanned<i64>>,
     view_m: Option<Spanned<i64>>,
@@ -178,6 +182,8 @@ impl Reader<'_> {
                 Kind::Maps(self.maps(maps.get_ref(), &file.map)?)
             }
         };
+        let idle_stop_s = self.or_number("idle_stop_s", &file.idle_stop_s, 1_800, 0, 31_536_000)?;
+        let claimed = self.or_number("claimed_idle_s", &file.claimed_idle_s, 172_800, 0, 31_536_000)?;
         let mut world = World {
             title: file.title.unwrap_or_else(|| name.clone()),
             name,
@@ -186,7 +192,13 @@ impl Reader<'_> {
             rules: file.rules,
             capacity: self.or_number("capacity", &file.capacity, 100, 1, 10_000)?,
             layers: self.or_number("layers", &file.layers, 1, 1, 1_000)? as u16,
-            idle_stop_s: self.or_number("idle_stop_s", &file.idle_stop_s, 1_800, 0, 31_536_000)?,
+            idle_stop_s,
+            claimed_idle_s: claimed.max(idle_stop_s),
+            claims: Claims {
+                currency: file.claim_currency.unwrap_or_else(|| "coin".to_owned()),
+                price: self.or_number("claim_price", &file.claim_price, 10, 0, 1_000_000)?,
+                days: self.or_number("claim_days", &file.claim_days, 7, 1, 365)?,
+            },
             grace_s: self.or_number("grace_s", &file.grace_s, 30, 0, 3_600)?,
             tick_hz: self.or_number("tick_hz", &file.tick_hz, 20, 1, 60)?,
             view_m: self.or_number("view_m", &file.view_m, 60, 8, 1_000)?,

@@ -4,7 +4,7 @@ use bevy_ecs::prelude::*;
 use pangea_engine::ledger::who;
 use pangea_engine::walk::Stunned;
 use pangea_engine::{
-    Allowance, Builder, CharacterIs, Extent, Input, Inputs, Ledger, Position, Replicate, Setup,
+    Allowance, Builder, CharacterIs, Extent, Input, Inputs, Ledger, Position, Replicate, Right, Rights, Setup,
 };
 use pangea_world::Code;
 use pangea_world::id::CharacterId;
@@ -145,6 +145,7 @@ type Carrier<'a, T> = (Entity, &'a CharacterIs, &'a mut Inputs<T>, Has<Stunned>)
 fn drop_some(
     mut asking: Asking<'_>,
     extent: Res<Extent>,
+    rights: Rights<'_, '_>,
     mut characters: Query<(Carrier<'_, Drop>, &Position), IsCharacter>,
 ) {
     for ((by, CharacterIs(character), mut inputs, stunned), at) in &mut characters {
@@ -154,7 +155,14 @@ fn drop_some(
                 continue;
             }
             match part(&asking.ledger, *character, slot.into(), count) {
-                Ok((part, _)) => {
+                Ok((part, stack)) => {
+                    if items::of(items::number(&stack.template)).is_built()
+                        && let Err(whose) = rights.may(by, Right::Build)
+                    {
+                        let text = format!("this ground belongs to {whose}: only they build here");
+                        asking.refuse_with(by, Code::Forbidden, &text);
+                        continue;
+                    }
                     let act = Act::Drop { who: who(*character), part, spot: spot_at(&extent, at.point()) };
                     asking.ask(by, *character, act, Deed::Carry);
                 }

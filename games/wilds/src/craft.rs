@@ -17,7 +17,7 @@ struct Recipe {
     gives: &'static [(&'static str, u32)],
 }
 
-const RECIPES: [Recipe; 9] = [
+const RECIPES: [Recipe; 10] = [
     Recipe { gets: ("roast", 1), gives: &[("meat", 1), ("wood", 1)] },
     Recipe { gets: ("salve", 1), gives: &[("herb", 3), ("mushroom", 1)] },
     Recipe { gets: ("rope", 1), gives: &[("fur", 2)] },
@@ -27,6 +27,7 @@ const RECIPES: [Recipe; 9] = [
     Recipe { gets: ("sword", 1), gives: &[("iron", 6), ("wood", 2), ("hide", 1)] },
     Recipe { gets: ("cap", 1), gives: &[("hide", 2)] },
     Recipe { gets: ("boots", 1), gives: &[("hide", 3), ("rope", 1)] },
+    Recipe { gets: ("campfire", 1), gives: &[("wood", 8), ("stone", 4)] },
 ];
 
 /// Make something.

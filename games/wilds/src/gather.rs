@@ -8,7 +8,7 @@ use pangea_engine::ledger::who;
 use pangea_engine::walk::Stunned;
 use pangea_engine::{
     Allowance, Builder, CharacterIs, Clock, Dice, Extent, Input, Inputs, Ledger, Net, Position, Replicate,
-    Setup, Terrain, To,
+    Right, Rights, Setup, Terrain, To,
 };
 use pangea_world::Code;
 use pangea_world::frames::tile;
@@ -106,6 +106,7 @@ fn stroke(
     mut struck: ResMut<Struck>,
     mut terrain: ResMut<Terrain>,
     mut dice: ResMut<Dice>,
+    rights: Rights<'_, '_>,
     mut characters: Query<Gatherer<'_>, IsCharacter>,
 ) {
     for (by, CharacterIs(character), (net, position, gear), mut inputs, mut tool, stunned) in &mut characters
@@ -124,6 +125,10 @@ fn stroke(
             }
             let what = terrain.tile(x, y);
             let (tile::TREE | tile::ROCK) = what else { continue };
+            if let Err(whose) = rights.may(by, Right::Gather) {
+                asking.refuse_with(by, Code::Forbidden, &format!("this ground belongs to {whose}"));
+                continue;
+            }
             if terrain.altered().len() >= MOST {
                 continue;
             }

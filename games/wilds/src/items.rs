@@ -41,6 +41,8 @@ pub enum Use {
     Weapon(u16),
     /// Worn: so much less of each blow.
     Armour(Place, u16),
+    /// Set up on the ground, where one may build.
+    Building,
 }
 
 /// A kind of goods.
@@ -72,10 +74,10 @@ const fn item(
 }
 
 use Place::{Body, Feet, Head};
-use Use::{Armour, Food, Matter, Weapon};
+use Use::{Armour, Building, Food, Matter, Weapon};
 
 /// All of them; new ones are added before the last.
-pub const ITEMS: [Item; 27] = [
+pub const ITEMS: [Item; 28] = [
     item("wood", "Wood", "🪵", 20, 2, Matter),
     item("stone", "Stone", "🪨", 20, 2, Matter),
     item("iron", "Iron ore", "🔩", 20, 8, Matter),
@@ -102,6 +104,7 @@ pub const ITEMS: [Item; 27] = [
     item("boots", "Boots", "🥾", 1, 25, Armour(Feet, 1)),
     item("letter", "Sealed letter", "✉️", 1, 0, Matter),
     item("reply", "Answer", "📜", 1, 0, Matter),
+    item("campfire", "Campfire", "🔥", 1, 0, Building),
     item("curiosity", "Curiosity", "📦", 1, 0, Matter),
 ];
 
@@ -139,7 +142,7 @@ pub fn table() -> Value {
             "place": "", "price": item.price, "use": "",
         });
         match item.use_ {
-            Matter => {}
+            Matter | Building => {}
             Food(heals) => (row["use"], row["heals"]) = (json!("eat"), json!(heals)),
             Weapon(damage) => {
                 (row["use"], row["place"], row["damage"]) = (json!("wear"), json!("hand"), json!(damage));
@@ -155,12 +158,17 @@ pub fn table() -> Value {
 }
 
 impl Item {
+    /// Whether it is built where it is laid down.
+    pub fn is_built(&self) -> bool {
+        self.use_ == Building
+    }
+
     /// Where it is worn.
     pub fn place(&self) -> Option<Place> {
         match self.use_ {
             Weapon(_) => Some(Place::Hand),
             Armour(place, _) => Some(place),
-            Matter | Food(_) => None,
+            Matter | Food(_) | Building => None,
         }
     }
 }

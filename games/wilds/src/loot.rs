@@ -8,7 +8,8 @@ use bevy_ecs::prelude::*;
 use pangea_engine::ledger::who;
 use pangea_engine::walk::Stunned;
 use pangea_engine::{
-    Allowance, Builder, CharacterIs, Clock, Dice, Ghost, Input, Inputs, Kind, Net, Position, Replicate, Setup,
+    Allowance, Builder, CharacterIs, Clock, Dice, Ghost, Input, Inputs, Kind, Net, Position, Replicate,
+    Right, Rights, Setup,
 };
 use pangea_world::Code;
 use pangea_world::ledger::{self, Act, Bundle, Coins, Goods, Part};
@@ -55,6 +56,11 @@ impl Source {
     /// One that nobody has asked for.
     pub fn new(number: u64, gets: Bundle) -> Self {
         Self { number, gets, asked: false }
+    }
+
+    /// Whether it is of the land, and not what somebody left.
+    fn grows(&self) -> bool {
+        matches!(self.number >> 56 << 56, number::HERB | number::CHEST)
     }
 }
 
@@ -107,6 +113,7 @@ fn take(
     mut characters: Query<Taker<'_>, IsCharacter>,
     mut things: Query<Thing<'_>, CanBeTaken>,
     beyond: Query<&Net, With<Ghost>>,
+    rights: Rights<'_, '_>,
 ) {
     for (by, CharacterIs(character), at, mut inputs, stunned) in &mut characters {
         for Take { target } in inputs.drain() {
@@ -130,11 +137,22 @@ fn take(
             let who = who(*character);
             if let Some(HeapIs(item)) = heap {
                 let lies = asking.ledger.ground().stacks.values().find(|stack| stack.id == *item);
-                if let Some(quantity) = lies.map(|stack| stack.quantity) {
+                let built = lies.is_some_and(|stack| items::of(items::number(&stack.template)).is_built());
+                let quantity = lies.map(|stack| stack.quantity);
+                if built && let Err(whose) = rights.may(by, Right::Build) {
+                    let text = format!("this ground belongs to {whose}: only they take that down");
+                    asking.refuse_with(by, Code::Forbidden, &text);
+                } else if let Some(quantity) = quantity {
                     let act = Act::Take { who, part: Part { item: *item, quantity } };
                     asking.ask(by, *character, act, Deed::Carry);
                 }
             } else if let Some(mut source) = source {
+                if source.grows()
+                    && let Err(whose) = rights.may(by, Right::Gather)
+                {
+                    asking.refuse_with(by, Code::Forbidden, &format!("this ground belongs to {whose}"));
+                    continue;
+                }
                 if source.asked {
                     asking.refuse_with(by, Code::SourceSpent, "somebody else was faster");
                     continue;

@@ -64,7 +64,7 @@ async fn first_login_in_an_empty_cluster() {
     cluster.until("the player is not counted any more", || async { players().await == 0 }).await;
 }
 
-async fn pending(cluster: &Cluster, server: &str, port: u64) -> String {
+pub async fn pending(cluster: &Cluster, server: &str, port: u64) -> String {
     let path = format!("/api/data/servers/{server}/credential");
     let credential = cluster.operator(Method::POST, &path).await.expect("a credential");
     let bearer = credential["credential"].as_str().unwrap();

@@ -31,7 +31,7 @@ struct Trading {
 }
 
 /// Looks at what is seen, now and after each event, until something is found.
-async fn see<T>(game: &mut Game, what: &str, mut look: impl FnMut(&Game) -> Option<T>) -> T {
+pub async fn see<T>(game: &mut Game, what: &str, mut look: impl FnMut(&Game) -> Option<T>) -> T {
     if let Some(found) = look(game) {
         return found;
     }
@@ -62,7 +62,7 @@ fn things(game: &Game, kind: &str) -> Vec<(u16, (f64, f64))> {
     of_kind.map(|(id, one)| (*id, (f64::from(one.x_cm) / 100.0, f64::from(one.y_cm) / 100.0))).collect()
 }
 
-fn stands(game: &Game) -> Option<(f64, f64)> {
+pub fn stands(game: &Game) -> Option<(f64, f64)> {
     game.me().map(|me| (f64::from(me.x_cm) / 100.0, f64::from(me.y_cm) / 100.0))
 }
 
@@ -71,7 +71,7 @@ fn far(a: (f64, f64), b: (f64, f64)) -> f64 {
 }
 
 /// Walks to within `near` metres, or until the character is somewhere else.
-async fn walk(game: &mut Game, to: (f64, f64), near: f64) {
+pub async fn walk(game: &mut Game, to: (f64, f64), near: f64) {
     let area = game.area().to_owned();
     let (mut aside, mut best, mut steps) = (0.0f64, f64::INFINITY, 0);
     for _ in 0..2_000 {
@@ -104,7 +104,7 @@ async fn walk(game: &mut Game, to: (f64, f64), near: f64) {
 }
 
 /// The tiles of the chunks around a point.
-async fn tiles(game: &mut Game, (x, y): (f64, f64)) -> BTreeMap<(i32, i32), u8> {
+pub async fn tiles(game: &mut Game, (x, y): (f64, f64)) -> BTreeMap<(i32, i32), u8> {
     let side = CHUNK_TILES as i32;
     let (cx, cy) = ((x as i32).div_euclid(side), (y as i32).div_euclid(side));
     let mut found = BTreeMap::new();
@@ -121,7 +121,7 @@ async fn tiles(game: &mut Game, (x, y): (f64, f64)) -> BTreeMap<(i32, i32), u8> 
 }
 
 /// The nearest tree that one can walk to in a straight line, and where to stand for it.
-fn tree(tiles: &BTreeMap<(i32, i32), u8>, from: (f64, f64)) -> ((i32, i32), (f64, f64)) {
+pub fn tree(tiles: &BTreeMap<(i32, i32), u8>, from: (f64, f64)) -> ((i32, i32), (f64, f64)) {
     let is_free = |x: f64, y: f64| {
         let around = [(0.0, 0.0), (0.35, 0.35), (-0.35, 0.35), (0.35, -0.35), (-0.35, -0.35)];
         around.iter().all(|(dx, dy)| {
@@ -156,7 +156,7 @@ async fn back(game: &mut Game) {
     see(game, "itself", |game| game.me().map(|_| ())).await;
 }
 
-async fn grant(cluster: &Cluster, to: CharacterId, body: Value) {
+pub async fn grant(cluster: &Cluster, to: CharacterId, body: Value) {
     let key = std::fs::read_to_string(cluster.data().join("keys/operator.key")).expect("a key");
     let path = format!("/api/data/characters/{to}/grant");
     let answer = request(&cluster.url, Method::POST, &path, key.trim(), Some(&body.to_string())).await;
@@ -164,7 +164,7 @@ async fn grant(cluster: &Cluster, to: CharacterId, body: Value) {
 }
 
 /// What central says that a character has: goods by name, and coins.
-async fn durable(cluster: &Cluster, character: CharacterId) -> BTreeMap<String, i64> {
+pub async fn durable(cluster: &Cluster, character: CharacterId) -> BTreeMap<String, i64> {
     let path = format!("/api/data/characters/{character}/belongings");
     let data = cluster.operator(Method::GET, &path).await.expect("it is read");
     let mut all = BTreeMap::new();

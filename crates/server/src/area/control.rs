@@ -9,14 +9,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use pangea_engine::Game;
 use pangea_world::character::CharacterDoc;
-use pangea_world::faction::Faction;
+use pangea_world::faction::{Faction, FactionDoc};
 use pangea_world::frames::{Entry, close};
-use pangea_world::id::{CharacterId, EnterId, ServerId};
+use pangea_world::id::{CharacterId, EnterId, FactionId, ServerId};
 use pangea_world::messages::{
-    Admit, Admitted, AreaReady, Arrived, Belongings, Body, CharacterAt, CharacterHere, Granted, Kick, Peer,
-    Peers, RefusalMessage, Register, Social, TakeOver, WebTransport,
+    Admit, Admitted, AreaReady, Arrived, Belongings, Body, CharacterAt, CharacterHere, Claimed, FactionKnown,
+    FactionSync, Granted, Kick, Peer, Peers, RefusalMessage, Register, Social, TakeOver, WebTransport,
 };
-use pangea_world::social::SocialDoc;
+use pangea_world::social::{ClaimDoc, SocialDoc};
 use pangea_world::ticket::{self, PublicKey};
 use pangea_world::world::World;
 use pangea_world::{Code, Refusal};
@@ -75,6 +75,10 @@ pub struct Control {
     pub(super) keys: Vec<PublicKey>,
     pub(super) peers: BTreeMap<Vec<u8>, Peer>,
     pub(super) factions: BTreeMap<String, Faction>,
+    /// Those that players have founded.
+    pub(super) founded: BTreeMap<FactionId, FactionDoc>,
+    /// Whose the ground is.
+    pub(super) claim: Option<ClaimDoc>,
     /// Characters that peers see coming, newest last (M2, M7).
     pub(super) notices: Vec<(String, CharacterDoc)>,
     pub(super) owned: Option<Owned>,
@@ -126,6 +130,8 @@ pub async fn run(
         keys: Vec::new(),
         peers: BTreeMap::new(),
         factions: BTreeMap::new(),
+        founded: BTreeMap::new(),
+        claim: None,
         notices: Vec::new(),
         owned: None,
         linked: false,
@@ -215,6 +221,7 @@ impl Control {
             characters,
             ready: self.owned.is_some(),
             webtransport: self.webtransport(),
+            factions: self.founded.values().map(known).collect(),
         }));
     }
 
@@ -249,10 +256,12 @@ impl Control {
                 }
             }
             Body::Kick(kick) => self.on_kick(kick).await,
-            Body::FactionSync(sync) => match serde_json::from_slice::<Faction>(&sync.faction) {
-                Ok(faction) => drop(self.factions.insert(faction.id.clone(), faction)),
-                Err(error) => tracing::warn!(%error, "a faction's data cannot be read"),
-            },
+            Body::FactionSync(sync) => {
+                if let Err(error) = self.on_faction(&sync) {
+                    tracing::warn!(%error, "a faction's data cannot be read");
+                }
+            }
+            Body::Claimed(claimed) => self.on_claimed(&claimed).await,
             Body::Grant(at) => {
                 if let Ok(character) = CharacterId::from_bytes(&at.character) {
                     self.admissions.grant(character, at.epoch);
@@ -304,6 +313,33 @@ impl Control {
             other => tracing::debug!(?other, "a message that is not for an area server"),
         }
         Ok(())
+    }
+
+    /// A faction as it is now; what is older than known is dropped, one that has ended is forgotten.
+    fn on_faction(&mut self, sync: &FactionSync) -> serde_json::Result<()> {
+        if sync.founded.is_empty() {
+            let faction: Faction = serde_json::from_slice(&sync.faction)?;
+            self.factions.insert(faction.id.clone(), faction);
+            return Ok(());
+        }
+        let faction: FactionDoc = serde_json::from_slice(&sync.founded)?;
+        if faction.ended {
+            self.founded.remove(&faction.id);
+        } else if self.founded.get(&faction.id).is_none_or(|known| known.version <= faction.version) {
+            self.founded.insert(faction.id, faction);
+        }
+        Ok(())
+    }
+
+    async fn on_claimed(&mut self, claimed: &Claimed) {
+        self.claim = match claimed.claim.as_slice() {
+            [] => None,
+            bytes => match serde_json::from_slice(bytes) {
+                Ok(claim) => Some(claim),
+                Err(error) => return tracing::warn!(%error, "a claim cannot be read"),
+            },
+        };
+        self.to_loop(ToLoop::Claimed(self.claim.clone().map(Box::new))).await;
     }
 
     async fn on_refused(&mut self, refusal: Refusal) {
@@ -569,7 +605,9 @@ impl Control {
         let stays = |owned: &&Owned| owned.always_on || owned.waits || owned.world.idle_stop_s == 0;
         let owned = self.owned.as_ref().filter(|owned| !stays(owned))?;
         let empty = self.admissions.is_empty() && self.stopping.is_none();
-        empty.then(|| self.empty_since_ms + u64::from(owned.world.idle_stop_s) * 1_000)
+        let world = &owned.world;
+        let idle_s = if self.claim.is_some() { world.claimed_idle_s } else { world.idle_stop_s };
+        empty.then(|| self.empty_since_ms + u64::from(idle_s) * 1_000)
     }
 
     async fn let_time_pass(&mut self) -> anyhow::Result<()> {
@@ -624,6 +662,10 @@ impl Control {
             tracing::error!(%refusal, "central cannot be told");
         }
     }
+}
+
+fn known(faction: &FactionDoc) -> FactionKnown {
+    FactionKnown { faction: faction.id.to_vec(), version: faction.version }
 }
 
 /// Waits until something else is announced.

@@ -294,6 +294,7 @@ impl Area {
             self.bring_in(id, Enter::Spawn, None);
         }
         self.join_party(id);
+        self.join_talk(id);
         Ok(())
     }
 
@@ -309,6 +310,7 @@ impl Area {
         let faction = here.doc.faction.clone().unwrap_or_default();
         let look = Character { name: here.doc.name.clone(), faction };
         let party = here.social.party.as_ref().map(|party| party.id);
+        let member = here.social.faction.as_ref().map(|faction| faction.id);
         let (entity, epoch, enter) = (here.entity, here.epoch, here.enter);
         let record = std::mem::take(&mut here.record);
         let brought = (!record.is_empty()).then_some(record.as_slice());
@@ -319,6 +321,7 @@ impl Area {
             Arrival { who: character, look, at, exactly: crossing.is_some(), why, record: brought, acked };
         let read = self.sim.arrive(entity, arrival);
         self.sim.set_party(entity, party);
+        self.sim.set_faction(entity, member);
         let begins_as = self.sim.record(entity).as_deref().map_or(0, hash);
         here.recorded = (begins_as, self.now_ms + RECORD_EVERY_MS);
         if read.is_err() {
@@ -360,6 +363,7 @@ impl Area {
             let schema = ServerMessage::Schema { hash, text: text.to_owned() };
             self.say(client, &schema);
         }
+        self.tell_claim(client);
         let pace = self.gauges.pace.load(Relaxed);
         if (1..100).contains(&pace) {
             self.say(client, &ServerMessage::Pace { percent: pace as u8 });

@@ -11,7 +11,7 @@ use pangea_world::messages::{
     AreaMoved, AreaSaved, Belongings, Body, CharacterAt, Freeze, GoOnReply, Grant, Invite, Kick,
     LedgerResults, Notice, PeerLoad, Seal, SendOn, TakeOver,
 };
-use pangea_world::social::SocialDoc;
+use pangea_world::social::{ClaimDoc, SocialDoc};
 
 use super::chat_link::FromChat;
 use super::line::Line;
@@ -69,6 +69,8 @@ pub enum ToLoop {
     Notice(Notice),
     /// Have a character go on.
     SendOn(SendOn),
+    /// Whose the ground is; none: nobody's.
+    Claimed(Option<Box<ClaimDoc>>),
     /// Central registered us anew: what it may have missed is said again.
     Reconnected {
         /// The area's epoch from now on.

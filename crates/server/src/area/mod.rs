@@ -20,11 +20,13 @@
 //! | `save` | checkpoints |
 //! | `neighbours`, `dial` | who may have a peer line, and opening it; `peers`, `peer_frame`: the lines in the loop |
 //! | `social` | whom characters are with |
+//! | `claim` | whose the ground is |
 //! | `chat_link` | the links to chats; `chat`: who hears and says what |
 
 mod admission;
 mod chat;
 mod chat_link;
+mod claim;
 mod client;
 mod clock;
 mod control;

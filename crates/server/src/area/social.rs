@@ -21,11 +21,14 @@ impl Area {
         self.join_talk(character);
     }
 
-    /// The game knows the party of a character that is among the entities.
+    /// The game knows the party and the faction of a character that is among the entities.
     pub fn join_party(&mut self, character: CharacterId) {
         let Some(here) = self.here.get(&character).filter(|here| here.in_world) else { return };
         let party = here.social.party.as_ref().map(|party| party.id);
-        self.sim.set_party(here.entity, party);
+        let faction = here.social.faction.as_ref().map(|faction| faction.id);
+        let entity = here.entity;
+        self.sim.set_party(entity, party);
+        self.sim.set_faction(entity, faction);
     }
 
     /// Something for one client, or for all.

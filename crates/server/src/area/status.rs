@@ -102,6 +102,8 @@ impl Control {
             "pending": seats.collect::<Vec<_>>(),
             "notices": notices.collect::<Vec<_>>(),
             "factions": self.factions.values().collect::<Vec<_>>(),
+            "founded": self.founded.values().collect::<Vec<_>>(),
+            "claim": self.claim,
         })
     }
 }

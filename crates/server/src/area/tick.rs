@@ -181,6 +181,7 @@ impl Loop {
                 ToLoop::Social(character, doc) => area.on_social(character, *doc),
                 ToLoop::Notice(notice) => area.on_notice(&notice),
                 ToLoop::SendOn(on) => area.on_send_on(on),
+                ToLoop::Claimed(claim) => area.on_claimed(claim.map(|claim| *claim)),
                 ToLoop::Reconnected { epoch } => area.on_reconnected(epoch),
                 ToLoop::PeerUp(up) => area.peer_up(*up),
                 ToLoop::Chat(name, heard) => area.on_chat(&name, heard),

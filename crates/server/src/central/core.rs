@@ -12,9 +12,12 @@ use pangea_world::world::{Kind, OWN_SERVER, World};
 use pangea_world::{Code, Refusal};
 use tokio::sync::{Notify, watch};
 
+use super::api::limit::Buckets;
+use super::api::login;
 use super::checkpoints::Checkpoints;
 use super::keys::Keys;
 use super::ledger;
+use super::moderation::KeptOut;
 use super::social::Changes;
 use super::state::{Area, State};
 use crate::clock;
@@ -23,6 +26,10 @@ use crate::store::Store;
 
 /// How long central's word for a pair of roles is good, seconds.
 pub const CREDENTIAL_LIFE_S: u64 = 24 * 3_600;
+
+/// How many commands a character gives in its chat: so many in a second, and so many at once.
+const COMMANDS_PER_SECOND: f64 = 1.0;
+const COMMANDS_BURST: f64 = 20.0;
 
 /// What the handlers and the links talk to.
 pub struct Core {
@@ -42,6 +49,14 @@ pub struct Core {
     pub(super) ledger: ledger::Queue,
     /// Of whom characters are with.
     pub(super) changes: Changes,
+    /// One at a time reads what became of factions and claims, and tells it: so it is told in the order of the store.
+    pub(super) telling: tokio::sync::Mutex<()>,
+    /// Logins by their tokens, as the API remembers them.
+    pub(super) logins: Arc<login::Cache>,
+    /// Addresses that are kept out.
+    pub(super) kept_out: KeptOut,
+    /// How many commands each character gives.
+    pub(super) commands: Buckets<CharacterId>,
     state: Mutex<State>,
 }
 
@@ -73,6 +88,10 @@ impl Core {
             due: watch::Sender::new(false),
             ledger: queue,
             changes: Changes::default(),
+            telling: tokio::sync::Mutex::default(),
+            logins: Arc::default(),
+            kept_out: KeptOut::default(),
+            commands: Buckets::new(COMMANDS_PER_SECOND, COMMANDS_BURST),
             state: Mutex::default(),
         });
         let (weak, store) = (Arc::downgrade(&core), core.store.clone());

@@ -26,10 +26,10 @@ use super::core::Core;
 use super::social::{self, Known};
 use super::state::{Area, Phase, Seat, Server, State, Taken, Transfer, Waiting};
 use super::wish::{EnterWish, Prepared, Progress, WebTransportOffer};
-use super::{handoff, running};
+use super::{factions, handoff, running};
 use crate::store::character::Joining;
 use crate::store::ownership::{self, Swap};
-use crate::store::{Connection, Error, Quick, character, enter};
+use crate::store::{Connection, Error, Quick, character, enter, faction};
 use crate::{clock, link, random, store};
 
 /// How often a join tries again when the server is lost under it.
@@ -120,7 +120,11 @@ pub async fn join(
         if let (Some((enter, ..)), 0) = (&want.enter, tries) {
             core.state().supersede(want.character, *enter);
         }
-        let place = choose_place(core, want, &found)?;
+        let home = match &social.doc.faction {
+            Some(_) => faction::spawn_of(&mut *core.store.reader().await?, want.character).await?,
+            None => None,
+        };
+        let place = choose_place(core, want, &found, home.as_ref())?;
         let doc = CharacterDoc {
             id: found.id,
             account: found.account,
@@ -175,8 +179,14 @@ pub async fn read(core: &Core, want: &Want) -> Result<(Joining, Known), Refusal>
     Ok((found, social::read(core, &mut reader, want.character).await?))
 }
 
-/// Where (G4, G5): where the wish says, else the last location, else the faction's spawn, else the world's.
-fn choose_place(core: &Core, want: &Want, found: &character::Character) -> Result<Place, Refusal> {
+/// Where (G4, G5): where the wish says, else the last location, else the spawn of the faction that it is a member of
+/// (`home`), else of its world's faction, else the world's.
+fn choose_place(
+    core: &Core,
+    want: &Want,
+    found: &character::Character,
+    home: Option<&Place>,
+) -> Result<Place, Refusal> {
     if let Some(at) = &want.at {
         ground_at(core.world(&at.world)?, at)?;
         return Ok(at.clone());
@@ -185,8 +195,10 @@ fn choose_place(core: &Core, want: &Want, found: &character::Character) -> Resul
     let last =
         found.place.as_ref().filter(|place| place.world == world.name && ground_at(world, place).is_ok());
     let faction = found.faction.as_deref().filter(|faction| world.faction(faction).is_ok());
+    let home = home.filter(|place| place.world == world.name && ground_at(world, place).is_ok());
+    let spawn = || home.map_or_else(|| world.spawn(faction), |place| Ok(place.clone()));
     match (&want.wish.map, &world.kind) {
-        (None, _) => last.map_or_else(|| world.spawn(faction), |place| Ok(place.clone())),
+        (None, _) => last.map_or_else(spawn, |place| Ok(place.clone())),
         (Some(_), Kind::Grid(_)) => {
             Refusal::err(Code::UnknownMap, format!("the world «{}» has no maps", world.title))
         }
@@ -195,7 +207,7 @@ fn choose_place(core: &Core, want: &Want, found: &character::Character) -> Resul
             if let Some(place) = last.filter(|place| place.map.as_ref() == Some(map)) {
                 return Ok(place.clone());
             }
-            let spawn = world.spawn(faction)?;
+            let spawn = spawn()?;
             if spawn.map.as_ref() == Some(map) {
                 return Ok(spawn);
             }
@@ -617,8 +629,11 @@ pub async fn admit(
             && let Ok(data) = entry.world.faction(faction)
         {
             entry.factions.push(faction.clone());
-            sender.send(Body::FactionSync(FactionSync { faction: json(data) }))?;
+            sender.send(Body::FactionSync(FactionSync { faction: json(data), founded: Vec::new() }))?;
         }
+    }
+    if let Some(faction) = &with.doc.faction {
+        factions::before_admit(core, area, faction.id, sender).await?;
     }
     sender.send(Body::Admit(Admit {
         enter: want.run.to_vec(),

@@ -21,7 +21,7 @@ use super::join::{self, Want};
 use super::ledger::Operations;
 use super::state::{PeerAddress, Phase, Seat, Server, Spawner, Taken, server_key};
 use super::wish::{EnterWish, Progress};
-use super::{chat, checkpoints, handoff, migration, peers, running, social};
+use super::{chat, checkpoints, commands, factions, handoff, migration, peers, running, social};
 use crate::link::{self, Accepted, Event};
 use crate::store;
 use crate::store::ownership::{self, Ground};
@@ -322,6 +322,7 @@ async fn area_message(core: &Arc<Core>, sender: &link::Sender, server: ServerId,
         Body::CallOff(at) => handoff::call_off(core, area, &at),
         Body::SeesNoMore(at) => handoff::sees_no_more(core, area, &at),
         Body::GoOn(wish) => drop(tokio::spawn(go_on(core.clone(), sender.clone(), area, wish))),
+        Body::Command(command) => drop(tokio::spawn(commands::run(core.clone(), area, command))),
         Body::WebTransport(announced) => on_webtransport(core, area, server, announced),
         other => tracing::warn!(?other, "an area server does not say this"),
     }
@@ -416,6 +417,7 @@ async fn register_area(
         let mut all = core.state();
         let entry = all.areas.get_mut(&area).ok_or_else(stale)?;
         entry.factions.clear();
+        entry.founded.clear();
         entry.server = Some(Server {
             id: server,
             spawner,
@@ -472,6 +474,10 @@ async fn register_area(
         spent,
         waits: false,
     }))?;
+    let ground = (world.name.clone(), row.name.ground.to_string());
+    if let Err(refusal) = factions::registered(core, area, &ground, &register.factions, &link.sender).await {
+        tracing::error!(area = %row.name, %refusal, "an area was not told of factions and of its ground");
+    }
     social::tell_all(core, inside);
     if register.ready {
         let known =
@@ -578,6 +584,7 @@ async fn on_stopped(core: &Arc<Core>, area: AreaId, server: ServerId, stopped: &
         tracing::info!(area = %entry.name, why = stopped.why, "an area has stopped");
         entry.server = None;
         entry.factions.clear();
+        entry.founded.clear();
         entry.seats.retain(|_, seat| seat.taken != Taken::Inside);
         entry.phase.send_replace(Phase::Down);
         let ground = (entry.name.world.clone(), entry.name.ground.clone());

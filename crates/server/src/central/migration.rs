@@ -26,7 +26,7 @@ use super::join::{self, Want};
 use super::links::goods_of;
 use super::state::{Area, PeerAddress, Phase, Seat, Server, State, Taken, Transfer};
 use super::wish::EnterWish;
-use super::{handoff, peers, running};
+use super::{factions, handoff, peers, running};
 use crate::link::{self, Accepted};
 use crate::store::ownership::{self, Swap};
 use crate::store::{self, Error};
@@ -211,8 +211,9 @@ async fn invite_all(core: &Arc<Core>, area: AreaId, transfer: TransferId) -> Res
     let sender = there.sender.clone().ok_or_else(gone)?;
     for faction in factions {
         let faction = serde_json::to_vec(&faction).unwrap_or_default();
-        sender.send(Body::FactionSync(FactionSync { faction }))?;
+        sender.send(Body::FactionSync(FactionSync { faction, founded: Vec::new() }))?;
     }
+    factions::before_move(core, area, &sender).await?;
     let invited = join_all(seats.into_iter().map(|(id, seat)| {
         let (there, sender) = (&there, &sender);
         async move { invite(core, area, (id, &seat), there, sender).await.ok() }

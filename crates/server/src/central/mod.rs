@@ -18,6 +18,8 @@
 //! | [`social`], `gather` | whom characters are with; a party goes together |
 //! | [`presence`] | who is in the world |
 //! | `offers` | what was offered for too long comes back |
+//! | [`factions`] | factions that players have founded, and their ground |
+//! | [`moderation`], `commands` | what keeps the peace, and what is asked for by chat |
 //! | `watchdog` | silent servers, forgotten seats |
 //! | `state` | what is remembered of the moment |
 //! | [`keys`] | central's secrets |
@@ -26,8 +28,10 @@ pub mod api;
 mod chat;
 mod checkpoints;
 pub mod closing;
+mod commands;
 pub mod core;
 mod entering;
+pub mod factions;
 mod gather;
 mod handoff;
 mod join;
@@ -35,6 +39,7 @@ pub mod keys;
 pub mod ledger;
 mod links;
 pub mod migration;
+pub mod moderation;
 pub mod offers;
 mod peers;
 pub mod population;
@@ -93,6 +98,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Central> {
     let link = bind("central.link", config.central.link).await?;
     let checkpoints = checkpoints::Checkpoints::new(config)?;
     let core = Core::new(config, &worlds, store.clone(), keys, checkpoints);
+    moderation::read_addresses(&core).await.context("the addresses that are kept out")?;
     let list = Arc::new(worlds.into_iter().map(|(world, _)| world).collect());
     let api = api::Api::new(Arc::new(config.clone()), list, store.clone(), core.clone())?;
     Ok(Central {

@@ -69,6 +69,7 @@ pub fn enter_area(core: &Core, id: AreaId, world: &Arc<World>, name: AreaName) {
         seats: Default::default(),
         crashes: Vec::new(),
         factions: Vec::new(),
+        founded: Vec::new(),
         moves: None,
     };
     let mut state = core.state();
@@ -454,6 +455,7 @@ pub async fn server_died(core: &Arc<Core>, server: ServerId, how: &str) {
             let entry = state.areas.get_mut(&id)?;
             entry.server = None;
             entry.factions.clear();
+            entry.founded.clear();
             entry.crashes.push(Instant::now());
             let players = entry.seats.len();
             // Who was inside comes back before anybody in line; if he does not, his seat is free again.

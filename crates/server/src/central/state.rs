@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, ServerId, SessionId};
+use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, FactionId, ServerId, SessionId};
 use pangea_world::messages::{
     Allocated, Body, CharacterAt, RefusalMessage, ServerInfo, ShowOut, Upgraded, WebTransport,
 };
@@ -89,6 +89,8 @@ pub struct Area {
     pub crashes: Vec<Instant>,
     /// Factions whose data its server has.
     pub factions: Vec<String>,
+    /// The same, of factions that players have founded.
+    pub founded: Vec<FactionId>,
     /// Its way to another server, while it is under way.
     pub moves: Option<Move>,
 }

@@ -9,7 +9,7 @@ use pangea_world::{Code, Refusal};
 
 use super::core::{CREDENTIAL_LIFE_S, Core};
 use super::state::{State, Taken};
-use super::{handoff, peers};
+use super::{factions, handoff, peers};
 
 const EVERY: Duration = Duration::from_secs(1);
 
@@ -42,6 +42,7 @@ pub async fn run(core: Arc<Core>) {
         }
         free_seats(&core).await;
         handoff::expire_transfers(&core);
+        factions::expire(&core).await;
         enters(&core);
         if Instant::now() >= renew_at {
             renew_at = Instant::now() + CREDENTIALS_EVERY;

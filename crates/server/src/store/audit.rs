@@ -1,6 +1,7 @@
 //! The audit log: who did what to whom, each entry chained to the one before by SHA-256.
 
 use ring::digest;
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 use super::{Error, now_ms};
@@ -47,6 +48,45 @@ pub async fn append(connection: &mut AnyConnection, note: Note<'_>) -> Result<()
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// One entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Counts from 1 without a gap.
+    pub n: i64,
+    /// When, ms since 1970.
+    pub time: i64,
+    /// Actor, action, target, detail.
+    pub texts: [String; 4],
+}
+
+/// Most entries of one answer.
+pub const ENTRIES_MAX: i64 = 200;
+
+/// Entries before that number, newest first, at most [`ENTRIES_MAX`]; only of this action, if one is named.
+///
+/// # Errors
+/// If the database fails.
+pub async fn entries(
+    connection: &mut AnyConnection,
+    before: i64,
+    action: Option<&str>,
+) -> Result<Vec<Entry>, Error> {
+    let rows = sqlx::query(
+        "SELECT n, time, actor, action, target, detail FROM audit WHERE n < $1 AND ($2 = '' OR action = $2) \
+         ORDER BY n DESC LIMIT $3",
+    )
+    .bind(before)
+    .bind(action.unwrap_or_default().to_owned())
+    .bind(ENTRIES_MAX)
+    .fetch_all(connection)
+    .await?;
+    let entry = |row: &AnyRow| {
+        let texts = [row.try_get(2)?, row.try_get(3)?, row.try_get(4)?, row.try_get(5)?];
+        Ok(Entry { n: row.try_get(0)?, time: row.try_get(1)?, texts })
+    };
+    rows.iter().map(entry).collect()
 }
 
 /// Follows the chain from the first entry; `Err` names the first that was changed, or whose predecessor is missing.

@@ -10,6 +10,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_record.sql"),
     include_str!("migrations/0004_journal.sql"),
     include_str!("migrations/0005_social.sql"),
+    include_str!("migrations/0006_faction.sql"),
+    include_str!("migrations/0007_moderation.sql"),
 ];
 
 /// What was found after the migrations ran.

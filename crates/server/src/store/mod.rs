@@ -14,8 +14,9 @@
 //! | [`writer`] | group commit |
 //! | [`ownership`] | the one function that changes an owner; writes that only an owner may do |
 //! | [`ledger`] | goods, money, quest steps: many operations in one transaction |
-//! | [`chat`] | the file of a chat: lines of channels |
 //! | [`social`] | friends, parties, mail, market |
+//! | [`faction`] | factions that players have founded, and their ground |
+//! | [`chat`] | the file of a chat: lines of channels |
 //! | [`account`], [`session`], [`character`], [`area`], [`quest`], [`enter`], [`audit`] | their rows |
 
 use std::fs::{File, TryLockError};
@@ -37,8 +38,10 @@ pub mod audit;
 pub mod character;
 pub mod chat;
 pub mod enter;
+pub mod faction;
 pub mod ledger;
 pub mod migrate;
+pub mod moderation;
 pub mod ownership;
 pub mod quest;
 pub mod session;

@@ -37,6 +37,20 @@ pub struct Register {
     /// Of an area server: how it is reached by WebTransport, if it is.
     #[prost(message, optional, tag = "20")]
     pub webtransport: Option<WebTransport>,
+    /// Of an area server that holds its area already: the players' factions that it knows; it is told what it missed.
+    #[prost(message, repeated, tag = "21")]
+    pub factions: Vec<FactionKnown>,
+}
+
+/// A faction of players as an area server knows it.
+#[derive(Clone, PartialEq, Message)]
+pub struct FactionKnown {
+    /// Which.
+    #[prost(bytes = "vec", tag = "1")]
+    pub faction: Vec<u8>,
+    /// In which version.
+    #[prost(uint64, tag = "2")]
+    pub version: u64,
 }
 
 /// How a game server is reached by WebTransport, at the address that it registered.
@@ -389,9 +403,12 @@ pub struct Kick {
 /// A faction's current data.
 #[derive(Clone, PartialEq, Message)]
 pub struct FactionSync {
-    /// [`crate::faction::Faction`] as JSON.
+    /// [`crate::faction::Faction`] as JSON; empty: one of players.
     #[prost(bytes = "vec", tag = "1")]
     pub faction: Vec<u8>,
+    /// [`crate::faction::FactionDoc`] as JSON; empty: one of the world's file.
+    #[prost(bytes = "vec", tag = "2")]
+    pub founded: Vec<u8>,
 }
 
 /// Changes among the other servers.

@@ -8,6 +8,7 @@ use super::*;
 use crate::bag::{Arrange, Bag, COIN, Drop, TakeOff, Use};
 use crate::craft::Craft;
 use crate::deeds::{Got, MOST_EACH, Told};
+use crate::gather::{Gather, Gathered};
 use crate::gear::Gear;
 use crate::heaps::Heap;
 use crate::items::{goods, number};
@@ -132,6 +133,70 @@ fn a_felled_tree_gives_wood_when_the_ledger_has_it_and_not_before() {
     again.sim.ledger().begin(Default::default(), spent);
     again.step(1);
     assert_eq!(again.sim.terrain().tile(150, 150), tile::GRASS, "it is felled as it was");
+}
+
+#[test]
+fn on_claimed_ground_gathers_who_may() {
+    use pangea_world::id::FactionId;
+    use pangea_world::social::{ClaimDoc, Rights};
+    let (ravens, foxes) = (FactionId([1; 16]), FactionId([2; 16]));
+    let mut game = Try::empty();
+    let [ada, bob, eve] = [(150.5, 151.5), (149.5, 151.5), (151.5, 151.5)].map(|at| game.character(at));
+    game.sim.set_faction(ada, Some(ravens));
+    game.sim.set_faction(bob, Some(foxes));
+    let gathers = Rights { gather: true, build: false };
+    let claim = ClaimDoc {
+        faction: ravens,
+        name: "Ravens".into(),
+        allies: vec![foxes],
+        owner: gathers,
+        ally: gathers,
+        ..ClaimDoc::default()
+    };
+    game.sim.set_claim(Some(ClaimDoc { until_ms: 1, ..claim }));
+    game.wish(eve, &Gather { x: 150, y: 150 });
+    assert_eq!((game.codes(), game.event::<Gathered>().len()), (vec!["forbidden".to_owned()], 0));
+    for may in [ada, bob] {
+        game.wish(may, &Gather { x: 150, y: 150 });
+        assert_eq!((game.codes(), game.event::<Gathered>().len()), (vec![], 1));
+    }
+    game.sim.set_faction(bob, None);
+    game.step(20);
+    game.wish(bob, &Gather { x: 150, y: 150 });
+    assert_eq!(game.codes(), ["forbidden"], "he has left them");
+    game.sim.set_claim(None);
+    game.wish(bob, &Gather { x: 150, y: 150 });
+    assert_eq!(game.codes(), Vec::<String>::new());
+}
+
+#[test]
+fn on_claimed_ground_builds_who_may() {
+    use pangea_world::id::FactionId;
+    use pangea_world::social::{ClaimDoc, Rights};
+    let mut game = Try::empty();
+    let (ada, bob) = (game.character((100.5, 100.5)), game.character((101.5, 100.5)));
+    game.gets(ada, goods("campfire", 1));
+    game.gets(bob, goods("campfire", 1));
+    let faction = FactionId([1; 16]);
+    game.sim.set_faction(ada, Some(faction));
+    let owner = Rights { gather: false, build: true };
+    let claim = ClaimDoc { faction, name: "Ravens".into(), owner, until_ms: 1, ..ClaimDoc::default() };
+    game.sim.set_claim(Some(claim));
+    let slot = game.slot(bob, "campfire");
+    game.wish(bob, &Drop { slot, count: 1 });
+    assert_eq!((game.codes(), game.has(bob, "campfire")), (vec!["forbidden".to_owned()], 1));
+    let slot = game.slot(ada, "campfire");
+    game.wish(ada, &Drop { slot, count: 1 });
+    assert_eq!(game.has(ada, "campfire"), 0, "it stands");
+    let heap = game.things::<Heap>()[0].0;
+    game.wish(bob, &Take { target: heap });
+    assert_eq!(
+        (game.codes(), game.has(bob, "campfire")),
+        (vec!["forbidden".to_owned()], 1),
+        "nor takes it down"
+    );
+    game.wish(ada, &Take { target: heap });
+    assert_eq!(game.has(ada, "campfire"), 1);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use super::{Api, State as Shared};
 use crate::random;
 use crate::store::audit::{self, Note};
 use crate::store::session::Refreshed;
-use crate::store::{account, now_ms, session};
+use crate::store::{Connection, Error, account, moderation, now_ms, session};
 
 /// Name and password.
 #[derive(Deserialize, ToSchema)]
@@ -98,6 +98,14 @@ impl Api {
     }
 }
 
+/// Notes from where a login came, if it was not this machine.
+async fn came_from(connection: &mut Connection, session: SessionId, asker: Asker) -> Result<(), Error> {
+    match asker.0 {
+        Some(block) => moderation::note_address(connection, session, &block.to_string()).await,
+        None => Ok(()),
+    }
+}
+
 /// Make an account, and log in.
 #[utoipa::path(post, path = "/api/register", tag = "account", request_body = Credentials,
     responses((status = 201, body = TokensAnswer), (status = "default", body = Failure)))]
@@ -126,6 +134,7 @@ pub async fn register(
             Box::pin(async move {
                 account::create(connection, id, &name, &hash).await?;
                 session::open(connection, session, id, &tokens).await?;
+                came_from(connection, session, asker).await?;
                 let actor = id.to_string();
                 audit::append(
                     connection,
@@ -178,6 +187,7 @@ pub async fn login(
         .write(move |connection| {
             Box::pin(async move {
                 let previous = session::open(connection, session, id, &tokens).await?;
+                came_from(connection, session, asker).await?;
                 let (actor, target) = (id.to_string(), session.to_string());
                 let detail = if previous.is_some() { "takes over" } else { "" };
                 audit::append(connection, Note { actor: &actor, action: "login", target: &target, detail })

@@ -12,11 +12,11 @@ use super::State as Shared;
 use super::answer::{Answer, Failure, Read};
 use super::login::Login;
 use super::world::PlaceAnswer;
-use crate::central::social;
+use crate::central::{factions, social};
 use crate::random;
 use crate::store::audit::{self, Note};
 use crate::store::character::{self, Character, New};
-use crate::store::session;
+use crate::store::{faction, session};
 
 /// A character to be made.
 #[derive(Deserialize, ToSchema)]
@@ -170,20 +170,24 @@ pub async fn delete(
     Path(text): Path<String>,
 ) -> Answer<StatusCode> {
     let (unwanted, account) = (id(&text)?, who.account);
-    let left = api
+    let (left, faction) = api
         .store
         .write(move |connection| {
             Box::pin(async move {
                 character::delete(connection, account, unwanted).await?;
                 let left = crate::store::social::forget(connection, unwanted).await?;
+                let faction = faction::deed::deleted(connection, unwanted).await?;
                 let (actor, target) = (account.to_string(), unwanted.to_string());
                 let note = Note { actor: &actor, action: "character_deleted", target: &target, detail: "" };
                 audit::append(connection, note).await?;
-                Ok(left)
+                Ok((left, faction))
             })
         })
         .await?;
     social::party_changed(&api.core, &left).await;
+    if let Some(changed) = faction {
+        factions::tell(&api.core, &changed).await;
+    }
     api.logins.forget(who.id);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -15,7 +15,7 @@ use super::State as Shared;
 use super::answer::{Answer, Failure, Read, deny};
 use super::character::id;
 use super::login::Login;
-use crate::central::{presence, social};
+use crate::central::{factions, presence, social};
 use crate::store::character::{self, Character};
 use crate::store::session::Session;
 use crate::store::social::friends::{self, Asked, Ended, Visible};
@@ -227,6 +227,8 @@ pub async fn social(
     };
     let invites = party::invites(&mut reader, me).await?;
     let unread_mail = mail::unread(&mut reader, me).await?;
+    let faction = factions::membership(&mut reader, me).await?;
+    let faction_invites = factions::invites(&mut reader, me).await?;
     drop(reader);
     let state = api.core.state();
     let friend = |friend: friends::Friend| {
@@ -253,8 +255,19 @@ pub async fn social(
             .into_iter()
             .map(|invite| InviteAnswer { party: invite.party.to_string(), from: invite.from.into() })
             .collect(),
-        faction: None,
-        faction_invites: Vec::new(),
+        faction: faction.map(|known| MembershipAnswer {
+            id: known.id.to_string(),
+            name: known.name,
+            role: known.role,
+        }),
+        faction_invites: faction_invites
+            .into_iter()
+            .map(|invite| FactionInviteAnswer {
+                faction: WhoAnswer { id: invite.faction.to_string(), name: invite.name },
+                role: invite.role,
+                from: WhoAnswer { id: invite.from.0.to_string(), name: invite.from.1 },
+            })
+            .collect(),
         unread_mail,
     }))
 }

@@ -28,6 +28,8 @@ pub async fn guard(State(api): State<super::State>, mut request: Request, next: 
     request.extensions_mut().insert(Asker(asker));
     let refused = if asker.is_some_and(|block| !api.requests_of.take(block, Instant::now())) {
         Some(Refusal::new(Code::TooManyRequests, "too many requests; slow down a little"))
+    } else if let Some(until_ms) = asker.filter(|_| is_api).and_then(|block| api.core.kept_out.until(block)) {
+        Some(Refusal::new(Code::Banned, super::login::kept_out_text(until_ms)))
     } else if is_api && !same_origin(request.headers()) {
         Some(Refusal::new(Code::Forbidden, "pages of other origins may not use this API"))
     } else {

@@ -168,16 +168,26 @@ pub fn ended_text(why: &str) -> &'static str {
         "logged_out" => "this login was logged out",
         "refresh_reused" => "a used refresh token came again, so this login was ended for safety",
         "banned" => "this account was banned",
+        "kicked" => "a moderator has ended this login",
         _ => "this login has ended",
     }
 }
 
 /// Until when, for people; far away is for good.
 pub fn banned_text(until_ms: i64) -> String {
+    format!("this account is banned{}", for_more(until_ms))
+}
+
+/// The same of an address.
+pub fn kept_out_text(until_ms: i64) -> String {
+    format!("this address is kept out{}", for_more(until_ms))
+}
+
+fn for_more(until_ms: i64) -> String {
     let hours = (until_ms - now_ms()).max(0) / 3_600_000 + 1;
     match hours {
-        ..=48 => format!("this account is banned for {hours} more hours"),
-        49..=87_600 => format!("this account is banned for {} more days", hours / 24),
-        _ => "this account is banned".to_owned(),
+        ..=48 => format!(" for {hours} more hours"),
+        49..=87_600 => format!(" for {} more days", hours / 24),
+        _ => String::new(),
     }
 }

@@ -15,6 +15,8 @@
 //! | [`status`] | what runs, the public ticket keys |
 //! | [`data`] | characters and quests for operators and services |
 //! | [`ledger`] | goods, money and the journal for operators |
+//! | [`faction`] | factions that players have founded |
+//! | [`moderation`] | reports, and what operators do against who disturbs |
 //! | [`amend`] | what operators change of characters, quests, accounts |
 //! | [`pages`] | the files of `web/` |
 //! | [`guard`], [`limit`], [`password`], [`login`], [`answer`] | what every request passes |
@@ -25,19 +27,19 @@ use std::sync::{Arc, OnceLock};
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
+use pangea_world::Refusal;
 use pangea_world::id::AccountId;
 use pangea_world::world::World;
-use pangea_world::{Code, Refusal};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::core::Core;
+use super::moderation::By;
 use crate::address::Block;
 use crate::config::Config;
 use crate::store::Store;
-use crate::store::audit::{self, Note};
 
 pub mod account;
 pub mod amend;
@@ -45,6 +47,7 @@ pub mod answer;
 pub mod character;
 pub mod data;
 pub mod enter;
+pub mod faction;
 pub mod friends;
 pub mod guard;
 pub mod ledger;
@@ -52,6 +55,7 @@ pub mod limit;
 pub mod login;
 pub mod mail;
 pub mod market;
+pub mod moderation;
 pub mod operate;
 pub mod pages;
 pub mod party;
@@ -70,7 +74,7 @@ pub struct Api {
     store: Store,
     core: Arc<Core>,
     passwords: password::Passwords,
-    logins: login::Cache,
+    logins: Arc<login::Cache>,
     requests_of: limit::Buckets<Block>,
     logins_of: limit::Buckets<Block>,
     guesses: limit::Guesses,
@@ -98,7 +102,7 @@ impl Api {
         let per_minute = f64::from(limits.logins_per_minute.max(1));
         Ok(Arc::new(Self {
             passwords: password::Passwords::new(&config.accounts)?,
-            logins: login::Cache::default(),
+            logins: core.logins.clone(),
             requests_of: limit::Buckets::new(per_second, per_second * 2.0),
             logins_of: limit::Buckets::new(per_minute / 60.0, per_minute),
             guesses: limit::Guesses::new(limits.wrong_passwords),
@@ -120,26 +124,8 @@ impl Api {
     /// # Errors
     /// `not_found`; if the write failed.
     pub async fn ban(&self, account: AccountId, until_ms: i64, why: String) -> Result<(), Refusal> {
-        let ended = self
-            .store
-            .write(move |connection| {
-                let (target, detail) = (account.to_string(), format!("{why}: until {until_ms}"));
-                Box::pin(async move {
-                    crate::store::account::ban(connection, account, until_ms).await?;
-                    let note = Note { actor: "operator", action: "ban", target: &target, detail: &detail };
-                    audit::append(connection, note).await?;
-                    if until_ms <= crate::store::now_ms() {
-                        return Ok(None);
-                    }
-                    crate::store::session::end_of(connection, account, "banned").await
-                })
-            })
-            .await?;
-        if let Some(session) = ended {
-            self.logins.forget(session);
-            self.core.session_ended(account, session, Code::Banned).await;
-        }
-        Ok(())
+        let by = By { actor: "operator".to_owned(), why };
+        super::moderation::ban(&self.core, &by, account, until_ms).await
     }
 
     /// Forgets logins that ended long ago; to be called about once an hour.
@@ -169,7 +155,7 @@ impl Api {
         (name = "world", description = "Where to go"),
         (name = "character", description = "Who plays"),
         (name = "enter", description = "The way in"),
-        (name = "social", description = "Friends, parties, mail, market, who is there"),
+        (name = "social", description = "Friends, parties, factions, mail, market, who is there"),
         (name = "status", description = "What runs"),
         (name = "data", description = "For operators and services, with the operator's key")
     )
@@ -239,6 +225,32 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(operate::cordon))
         .routes(routes!(operate::upgrade))
         .routes(routes!(operate::stop, operate::stop_not))
+        .routes(routes!(faction::founded_list))
+        .routes(routes!(faction::founded_info))
+        .routes(routes!(faction::faction_found))
+        .routes(routes!(faction::faction_join))
+        .routes(routes!(faction::faction_decline))
+        .routes(routes!(faction::faction_leave))
+        .routes(routes!(faction::faction_edit))
+        .routes(routes!(faction::faction_invite))
+        .routes(routes!(faction::faction_kick))
+        .routes(routes!(faction::faction_role))
+        .routes(routes!(faction::faction_roles))
+        .routes(routes!(faction::faction_relation))
+        .routes(routes!(faction::faction_spawn))
+        .routes(routes!(faction::faction_claim))
+        .routes(routes!(faction::faction_unclaim))
+        .routes(routes!(faction::faction_rights))
+        .routes(routes!(faction::faction_upkeep))
+        .routes(routes!(moderation::report))
+        .routes(routes!(moderation::mute))
+        .routes(routes!(moderation::ban_named))
+        .routes(routes!(moderation::kick))
+        .routes(routes!(moderation::ban_address))
+        .routes(routes!(moderation::announce))
+        .routes(routes!(moderation::level))
+        .routes(routes!(moderation::reports))
+        .routes(routes!(moderation::audit_log))
         .routes(routes!(data::quests))
         .routes(routes!(data::record))
         .routes(routes!(data::by_name))

@@ -1,4 +1,4 @@
-//! What is written of mail and market in one transaction with an operation of the ledger: whether the rows allow
+//! What is written of mail, market and claims in one transaction with an operation of the ledger: whether the rows allow
 //! it, and what they are when it is done. Goods and money, the ledger decides.
 
 use pangea_world::Code;
@@ -8,6 +8,7 @@ use sqlx::{AnyConnection, Row};
 use super::mail::{self, NewMail};
 use super::market::{self, Offer};
 use super::{blocks, refuse};
+use crate::store::faction::claim::Paid;
 use crate::store::{Error, character, id, now_ms};
 
 /// A deed with the bounds that hold for it.
@@ -33,6 +34,8 @@ pub enum Deed {
         /// By whom.
         by: CharacterId,
     },
+    /// Ground is claimed, or kept for longer.
+    Ground(Paid),
 }
 
 impl Deed {
@@ -72,6 +75,7 @@ impl Deed {
                 }
                 Ok(())
             }
+            Deed::Ground(paid) => paid.check(tx).await,
             Deed::Withdrawn { offer, by } => {
                 let found = market::get(tx, *offer).await?;
                 if found.seller != *by {
@@ -91,6 +95,7 @@ impl Deed {
             Deed::Mail(new, ..) => mail::put(tx, new).await,
             Deed::Claim { mail, .. } => mail::set_claimed(tx, *mail).await,
             Deed::Offer(offer, _) => market::put(tx, offer).await,
+            Deed::Ground(paid) => paid.apply(tx).await,
             Deed::Bought(Offer { id, .. }) | Deed::Withdrawn { offer: id, .. } => {
                 market::delete(tx, *id).await
             }

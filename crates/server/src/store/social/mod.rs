@@ -9,8 +9,8 @@
 //! | [`mail`], [`market`] | letters, offers |
 //! | [`deed`] | … what is written of them together with the ledger |
 
-use pangea_world::id::{AccountId, CharacterId, PartyId};
-use pangea_world::social::{Member, PartyDoc, SocialDoc};
+use pangea_world::id::{AccountId, CharacterId, FactionId, PartyId};
+use pangea_world::social::{Member, Membership, PartyDoc, SocialDoc};
 use pangea_world::{Code, Refusal};
 use sqlx::{AnyConnection, Row};
 
@@ -36,6 +36,13 @@ pub async fn doc(connection: &mut AnyConnection, character: CharacterId) -> Resu
          JOIN party_member AS them ON them.party = me.party \
          JOIN character ON character.id = them.character WHERE me.character = $1 \
          UNION ALL SELECT 1, 0, account, NULL, NULL, NULL FROM block WHERE character = $1 \
+         UNION ALL SELECT 2, 0, faction.id, NULL, NULL, faction.name FROM faction_member \
+         JOIN faction ON faction.id = faction_member.faction WHERE faction_member.character = $1 \
+         UNION ALL SELECT 3, 0, NULL, NULL, NULL, role FROM faction_member WHERE character = $1 \
+         UNION ALL SELECT 4, account.muted_until, NULL, NULL, NULL, NULL FROM character \
+         JOIN account ON account.id = character.account WHERE character.id = $1 AND account.muted_until > 0 \
+         UNION ALL SELECT 5, account.level, NULL, NULL, NULL, NULL FROM character \
+         JOIN account ON account.id = character.account WHERE character.id = $1 AND account.level > 0 \
          ORDER BY part, place",
     )
     .bind(character.to_vec())
@@ -43,12 +50,35 @@ pub async fn doc(connection: &mut AnyConnection, character: CharacterId) -> Resu
     .await?;
     let mut doc = SocialDoc::default();
     for row in &rows {
-        if row.try_get::<i64, _>(0)? == 1 {
-            let account = AccountId(id(row, 2)?);
-            if !doc.blocked.contains(&account) {
-                doc.blocked.push(account);
+        let part: i64 = row.try_get(0)?;
+        match part {
+            1 => {
+                let account = AccountId(id(row, 2)?);
+                if !doc.blocked.contains(&account) {
+                    doc.blocked.push(account);
+                }
+                continue;
             }
-            continue;
+            2 => {
+                let (id, name) = (FactionId(id(row, 2)?), row.try_get(5)?);
+                doc.faction = Some(Membership { id, name, role: String::new() });
+                continue;
+            }
+            3 => {
+                if let Some(faction) = &mut doc.faction {
+                    faction.role = row.try_get(5)?;
+                }
+                continue;
+            }
+            4 => {
+                doc.muted_until_ms = row.try_get::<i64, _>(1)?.max(0) as u64;
+                continue;
+            }
+            5 => {
+                doc.level = row.try_get::<i64, _>(1)?.clamp(0, 255) as u8;
+                continue;
+            }
+            _ => {}
         }
         let leader = optional_id(row, 3)?.map(CharacterId).unwrap_or_default();
         let party =

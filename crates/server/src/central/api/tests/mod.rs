@@ -17,6 +17,8 @@ use super::*;
 mod accounts;
 mod bad_input;
 mod characters;
+mod factions;
+mod moderation;
 mod operators;
 mod serving;
 mod social;

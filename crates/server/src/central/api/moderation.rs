@@ -1,0 +1,296 @@
+//! Reports by players; and what operators do against who disturbs, with their key (docs/moderation.md).
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use pangea_world::command::MINUTES_MAX;
+use pangea_world::id::AccountId;
+use pangea_world::{Code, Refusal, name};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::State as Shared;
+use super::amend::reason;
+use super::answer::{Answer, Failure, Read};
+use super::character::id;
+use super::data::Operator;
+use super::login::Login;
+use crate::address::Net;
+use crate::central::commands::{address_of, named};
+use crate::central::moderation::{self, By};
+use crate::store::{account, audit, character, now_ms};
+
+/// Whom a player reports, and what for.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReportWish {
+    /// A character's name.
+    name: String,
+    /// 1 to 400 characters.
+    text: String,
+}
+
+/// Report a character to those who keep the peace.
+#[utoipa::path(post, path = "/api/characters/{id}/reports", tag = "social", security(("access" = [])),
+    params(("id" = String, Path, description = "32 hex digits")), request_body = ReportWish,
+    responses((status = 204), (status = "default", body = Failure)))]
+pub async fn report(
+    State(api): State<Shared>,
+    Login(who): Login,
+    Path(text): Path<String>,
+    Read(wish): Read<ReportWish>,
+) -> Answer<StatusCode> {
+    let mine = character::get_own(&mut *api.store.reader().await?, who.account, id(&text)?).await?.id;
+    let (target, _) = named(&api.core, &wish.name).await?;
+    moderation::report(&api.core, mine, target, &wish.text).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whom an operator touches, for how long, and why.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Measure {
+    /// A character's name, else an account's. To keep out an address: that, or address/prefix, or the name of a
+    /// character that came from it.
+    name: String,
+    /// For so long from now, at most ten years; 0 takes it back. A kick has none.
+    #[serde(default)]
+    minutes: u64,
+    /// For the audit log.
+    reason: String,
+}
+
+impl Measure {
+    fn by(&self) -> Result<By, Refusal> {
+        Ok(By { actor: "operator".to_owned(), why: reason(&self.reason)? })
+    }
+
+    fn until_ms(&self) -> Result<i64, Refusal> {
+        match self.minutes {
+            0 => Ok(0),
+            1..=MINUTES_MAX => Ok(now_ms() + self.minutes as i64 * 60_000),
+            _ => Refusal::err(Code::BadRequest, "at most ten years"),
+        }
+    }
+}
+
+/// The account of a character of this name, else of this name itself.
+async fn account_named(api: &Shared, text: &str) -> Result<AccountId, Refusal> {
+    match named(&api.core, text).await {
+        Ok((_, subject)) => Ok(subject.account),
+        Err(unknown) => {
+            let Ok(name) = name::check(text) else { return Err(unknown) };
+            let found = account::by_name(&mut *api.store.reader().await?, &name).await?;
+            found.map(|account| account.id).ok_or(unknown)
+        }
+    }
+}
+
+/// Mutes an account, or lets it speak again; also one that is not in the world.
+#[utoipa::path(post, path = "/api/data/mute", tag = "data", security(("operator" = [])), request_body = Measure,
+    responses((status = 204), (status = "default", body = Failure)))]
+pub async fn mute(State(api): State<Shared>, _: Operator, Read(wish): Read<Measure>) -> Answer<StatusCode> {
+    let (by, until_ms) = (wish.by()?, wish.until_ms()?);
+    moderation::mute(&api.core, &by, account_named(&api, &wish.name).await?, until_ms).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Bans an account, or lets it come again; its login ends at once.
+#[utoipa::path(post, path = "/api/data/ban", tag = "data", security(("operator" = [])), request_body = Measure,
+    responses((status = 204), (status = "default", body = Failure)))]
+pub async fn ban_named(
+    State(api): State<Shared>,
+    _: Operator,
+    Read(wish): Read<Measure>,
+) -> Answer<StatusCode> {
+    let (by, until_ms) = (wish.by()?, wish.until_ms()?);
+    moderation::ban(&api.core, &by, account_named(&api, &wish.name).await?, until_ms).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ends an account's login; it may log in again.
+#[utoipa::path(post, path = "/api/data/kick", tag = "data", security(("operator" = [])), request_body = Measure,
+    responses((status = 204), (status = "default", body = Failure)))]
+pub async fn kick(State(api): State<Shared>, _: Operator, Read(wish): Read<Measure>) -> Answer<StatusCode> {
+    let by = wish.by()?;
+    moderation::kick(&api.core, &by, account_named(&api, &wish.name).await?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Keeps addresses out, or lets them in again; logins that came from there end at once.
+#[utoipa::path(post, path = "/api/data/ban-address", tag = "data", security(("operator" = [])), request_body = Measure,
+    responses((status = 204), (status = "default", body = Failure)))]
+pub async fn ban_address(
+    State(api): State<Shared>,
+    _: Operator,
+    Read(wish): Read<Measure>,
+) -> Answer<StatusCode> {
+    let (by, until_ms) = (wish.by()?, wish.until_ms()?);
+    let net = match Net::read(&wish.name) {
+        Some(net) => net,
+        None => address_of(&named(&api.core, &wish.name).await?.1)?,
+    };
+    moderation::ban_address(&api.core, &by, net, until_ms).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What everybody is told.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Announcement {
+    /// 1 to 400 characters.
+    text: String,
+    /// Only in this world.
+    world: Option<String>,
+}
+
+/// Tells everybody who is in a world.
+#[utoipa::path(post, path = "/api/data/announce", tag = "data", security(("operator" = [])), request_body = Announcement,
+    responses((status = 204), (status = "default", body = Failure)))]
+pub async fn announce(
+    State(api): State<Shared>,
+    _: Operator,
+    Read(wish): Read<Announcement>,
+) -> Answer<StatusCode> {
+    let by = By { actor: "operator".to_owned(), why: String::new() };
+    moderation::announce(&api.core, &by, &wish.text, wish.world.as_deref()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What an account may.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LevelWish {
+    /// A character's name, else an account's.
+    name: String,
+    /// 0 a player, 1 a game master, 2 an administrator.
+    level: u8,
+    /// For the audit log.
+    reason: String,
+}
+
+/// Makes an account's owner a game master, an administrator, or a player again.
+#[utoipa::path(post, path = "/api/data/level", tag = "data", security(("operator" = [])), request_body = LevelWish,
+    responses((status = 204), (status = "default", body = Failure)))]
+pub async fn level(
+    State(api): State<Shared>,
+    _: Operator,
+    Read(wish): Read<LevelWish>,
+) -> Answer<StatusCode> {
+    let by = By { actor: "operator".to_owned(), why: reason(&wish.reason)? };
+    if wish.level > 2 {
+        return Err(Refusal::new(Code::BadRequest, "a level is 0, 1 or 2").into());
+    }
+    moderation::set_level(&api.core, &by, account_named(&api, &wish.name).await?, wish.level).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which part.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct Before {
+    /// Only those before this number; the newest if not said.
+    before: Option<i64>,
+}
+
+/// A character in a report.
+#[derive(Serialize, ToSchema)]
+pub struct ReportedCharacter {
+    /// 32 hex digits.
+    id: String,
+    /// As shown.
+    name: String,
+}
+
+/// What a player reported.
+#[derive(Serialize, ToSchema)]
+pub struct ReportData {
+    /// Counts from 1.
+    n: i64,
+    /// ms since 1970.
+    time_ms: i64,
+    /// Who.
+    reporter: ReportedCharacter,
+    /// Whom.
+    target: ReportedCharacter,
+    /// What for.
+    text: String,
+}
+
+/// Reports, newest first, at most 100.
+#[derive(Serialize, ToSchema)]
+pub struct ReportsData {
+    reports: Vec<ReportData>,
+}
+
+/// What players reported.
+#[utoipa::path(get, path = "/api/data/reports", tag = "data", security(("operator" = [])), params(Before),
+    responses((status = 200, body = ReportsData), (status = "default", body = Failure)))]
+pub async fn reports(
+    State(api): State<Shared>,
+    _: Operator,
+    Query(part): Query<Before>,
+) -> Answer<Json<ReportsData>> {
+    let before = part.before.unwrap_or(i64::MAX);
+    let found = crate::store::moderation::reports(&mut *api.store.reader().await?, before).await?;
+    let of =
+        |(id, name): (pangea_world::id::CharacterId, String)| ReportedCharacter { id: id.to_string(), name };
+    let data = |report: crate::store::moderation::Report| ReportData {
+        n: report.n,
+        time_ms: report.time,
+        reporter: of(report.reporter),
+        target: of(report.target),
+        text: report.text,
+    };
+    Ok(Json(ReportsData { reports: found.into_iter().map(data).collect() }))
+}
+
+/// Which part of the audit log.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct AuditQuery {
+    /// Only those before this number; the newest if not said.
+    before: Option<i64>,
+    /// Only of this action, e.g. `mute`.
+    action: Option<String>,
+}
+
+/// One entry of the audit log.
+#[derive(Serialize, ToSchema)]
+pub struct AuditData {
+    /// Counts from 1 without a gap.
+    n: i64,
+    /// ms since 1970.
+    time_ms: i64,
+    /// Account, role or `operator`.
+    actor: String,
+    /// One word.
+    action: String,
+    /// Whom or what it touched.
+    target: String,
+    /// Further facts.
+    detail: String,
+}
+
+/// Entries, newest first, at most 200.
+#[derive(Serialize, ToSchema)]
+pub struct AuditAnswer {
+    entries: Vec<AuditData>,
+}
+
+/// Who did what to whom.
+#[utoipa::path(get, path = "/api/data/audit", tag = "data", security(("operator" = [])), params(AuditQuery),
+    responses((status = 200, body = AuditAnswer), (status = "default", body = Failure)))]
+pub async fn audit_log(
+    State(api): State<Shared>,
+    _: Operator,
+    Query(part): Query<AuditQuery>,
+) -> Answer<Json<AuditAnswer>> {
+    let before = part.before.unwrap_or(i64::MAX);
+    let found = audit::entries(&mut *api.store.reader().await?, before, part.action.as_deref()).await?;
+    let data = |entry: audit::Entry| {
+        let [actor, action, target, detail] = entry.texts;
+        AuditData { n: entry.n, time_ms: entry.time, actor, action, target, detail }
+    };
+    Ok(Json(AuditAnswer { entries: found.into_iter().map(data).collect() }))
+}

@@ -1,0 +1,105 @@
+//! Game masters' commands, and what operators do against who disturbs: in force wherever a player is (A.6, H.3, L.6).
+
+use http::Method;
+use pangea_client::{ChannelKind as Kind, EnterOptions, Event, Game};
+use pangea_world::Code;
+use serde_json::{Value, json};
+
+use crate::support::{Cluster, event, request};
+
+/// An operator's order.
+async fn order(cluster: &Cluster, what: &str, body: Value) {
+    let key = std::fs::read_to_string(cluster.data().join("keys/operator.key")).expect("the operator's key");
+    let path = format!("/api/data/{what}");
+    let answer = request(&cluster.url, Method::POST, &path, key.trim(), Some(&body.to_string())).await;
+    assert_eq!(answer.expect("an answer").0, 204, "{what}");
+}
+
+/// The next notice of this type.
+async fn notice(game: &mut Game, of: &str) -> Value {
+    event(game, of, |event, _| match event {
+        Event::Social(text) => serde_json::from_str::<Value>(text).ok().filter(|notice| notice["type"] == of),
+        _ => None,
+    })
+    .await
+}
+
+/// Gives a command; whether it was done.
+async fn command(game: &mut Game, text: &str) -> bool {
+    game.say(Kind::World, text).await;
+    notice(game, "command").await["ok"].as_bool().expect("yes or no")
+}
+
+/// Says something to the world: `None`, or why not.
+async fn says(game: &mut Game, text: &str) -> Option<Code> {
+    let said = game.say(Kind::World, text).await;
+    event(game, "an answer", |event, _| match event {
+        Event::Said { id, refused } if *id == said => Some(refused.as_ref().map(|refused| refused.code)),
+        _ => None,
+    })
+    .await
+}
+
+async fn comes_to(game: &mut Game, area: &str) {
+    if game.area() != area {
+        event(game, area, |_, game| (game.area() == area).then_some(())).await;
+    }
+}
+
+/// A game master mutes, moves, kicks and bans a player in another area; each is in the audit log.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_game_master_reaches_a_player_elsewhere() {
+    const HERE: &str = "wilds/0,0..8,8/0";
+    const THERE: &str = "wilds/8,0..16,8/0";
+    let cluster = Cluster::start(&["limits.chat_lines_per_10s=1000"]).await;
+    let (ada, lovelace) = cluster.player("Ada", "wilds", None).await;
+    let (eve, moriarty) = cluster.player("Eve", "wilds", Some("tides")).await;
+    order(&cluster, "level", json!({ "name": "Ada", "level": 1, "reason": "hired" })).await;
+    let mut master = ada.enter(lovelace, EnterOptions::default()).await.unwrap();
+    let mut player = eve.enter(moriarty, EnterOptions::default()).await.unwrap();
+    player.follows = true;
+    assert_eq!((master.area(), player.area()), (HERE, THERE));
+
+    assert!(command(&mut player, "/who").await);
+    assert!(!command(&mut player, "/mute Ada 5").await, "who may not");
+    assert!(!command(&mut master, "/banip 192.0.2.1 5").await, "above a game master");
+    assert!(!command(&mut master, "/mute Nobody 5").await);
+    assert!(!command(&mut master, "/mute Ada 5").await, "her equal, herself");
+    assert_eq!(says(&mut player, "hello").await, None);
+    assert!(command(&mut master, "/mute Eve 5 loud").await);
+    notice(&mut player, "muted").await;
+    assert_eq!(says(&mut player, "hello?").await, Some(Code::Muted));
+    assert!(command(&mut master, "/unmute eve").await);
+    notice(&mut player, "muted").await;
+    assert_eq!(says(&mut player, "thank you").await, None);
+    assert!(command(&mut player, "/report Ada She is strict").await);
+
+    assert!(command(&mut master, "/announce Tea is served").await);
+    assert_eq!(notice(&mut player, "announce").await["text"], "Tea is served");
+    assert!(command(&mut master, "/bring Eve").await);
+    comes_to(&mut player, HERE).await;
+    assert!(command(&mut player, "/recall").await, "to the place of his faction");
+    comes_to(&mut player, THERE).await;
+
+    assert!(command(&mut master, "/kick Eve enough").await);
+    let ended = event(&mut player, "the end", |event, _| match event {
+        Event::Ended(result) => Some(result.is_err()),
+        _ => None,
+    });
+    assert!(ended.await);
+    eve.login("Eve", "correct horse battery").await.expect("kicked is not banned");
+    assert!(command(&mut master, "/ban Eve 2 enough is enough").await, "also who is not there");
+    let refused = eve.login("Eve", "correct horse battery").await.unwrap_err().to_string();
+    assert!(refused.starts_with("banned"), "{refused}");
+    assert!(command(&mut master, "/unban Eve").await);
+    eve.login("Eve", "correct horse battery").await.expect("she may come again");
+
+    let log = cluster.operator(Method::GET, "/api/data/audit").await.expect("the log");
+    let actions: Vec<&str> =
+        log["entries"].as_array().unwrap().iter().filter_map(|entry| entry["action"].as_str()).collect();
+    for action in ["level", "mute", "announce", "bring", "kick", "ban"] {
+        assert!(actions.contains(&action), "{action}: {actions:?}");
+    }
+    let reports = cluster.operator(Method::GET, "/api/data/reports").await.expect("reports");
+    assert_eq!(reports["reports"][0]["text"], "She is strict");
+}
