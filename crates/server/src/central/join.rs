@@ -25,7 +25,7 @@ use super::core::Core;
 use super::state::{Phase, Seat, Server, Taken, Transfer, Waiting};
 use super::wish::{EnterWish, Prepared, Progress, WebTransportOffer};
 use super::{handoff, running};
-use crate::store::character::Joining;
+use crate::store::joining::Joining;
 use crate::store::ownership::{self, Swap};
 use crate::store::{Connection, Error, Quick, character, enter};
 use crate::{clock, link, random, store};
@@ -164,8 +164,7 @@ pub async fn join(
 /// # Errors
 /// `unknown_character`.
 pub async fn read(core: &Core, want: &Want) -> Result<Joining, Refusal> {
-    let mut reader = core.store.reader().await?;
-    Ok(character::joining(&mut reader, want.account, want.character).await?)
+    core.store.joining(want.account, want.character).await
 }
 
 /// Where (G4, G5): where the wish says, else the last location, else the faction's spawn, else the world's.
