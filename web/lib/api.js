@@ -8,7 +8,7 @@
 
 import { CharacterApi } from "./character_api.js";
 import { Emitter } from "./emitter.js";
-import { anySignal, queryOf, randomKey, refusalOf, wait } from "./http.js";
+import { BUSY_CODES, anySignal, queryOf, randomKey, refusalOf, wait } from "./http.js";
 import { Refusal, SIGNED_OUT_CODES, asRefusal } from "./refusal.js";
 import { serverEvents } from "./sse.js";
 
@@ -20,8 +20,6 @@ import { serverEvents } from "./sse.js";
 const MOST_REPEATS = 40;
 /** Milliseconds after which a request is given up; an enter answers after 30 s at the latest. */
 const REQUEST_TIMEOUT_MS = 45_000;
-/** Refusals of an enter that only say «not now»: the same key is sent again. */
-const BUSY_CODES = ["stopping", "storage_busy", "too_many_requests"];
 const STORAGE_KEY = "pangea.session";
 
 /**

@@ -3,8 +3,14 @@
  * @module
  */
 
+import { BUSY_CODES, randomKey, wait } from "./http.js";
+import { Refusal } from "./refusal.js";
+
 /** @import { Api } from "./api.js" */
-/** @import { Mail, NewMail, Rights, Role, Social, Visible } from "./social_types.js" */
+/** @import { Belongings, Mail, NewMail, Rights, Role, Social, Visible } from "./social_types.js" */
+
+/** How often a deed is sent again whose answer was lost. */
+const MOST_REPEATS = 4;
 
 export class CharacterApi {
   /** @param {Api} api @param {string} id of a character of the account that is logged in */
@@ -13,9 +19,26 @@ export class CharacterApi {
     this.path = `/api/characters/${encodeURIComponent(id)}`;
   }
 
-  /** @param {string} path @param {unknown} [body] @param {string} [key] the same key is the same deed, however often it is sent @returns {Promise<any>} */
-  post(path, body = {}, key) {
-    return this.api.json("POST", `${this.path}/${path}`, body, key ? { headers: { "Idempotency-Key": key } } : {});
+  /** @param {string} path @param {unknown} [body] @returns {Promise<any>} */
+  post(path, body = {}) {
+    return this.api.json("POST", `${this.path}/${path}`, body);
+  }
+
+  /**
+   * Goods or money move: done once, however often it has to be sent.
+   * @param {string} path @param {unknown} [body] @returns {Promise<any>}
+   */
+  async once(path, body = {}) {
+    const headers = { "Idempotency-Key": randomKey() };
+    for (let repeat = 0; ; repeat++) {
+      try {
+        return await this.api.json("POST", `${this.path}/${path}`, body, { headers });
+      } catch (thrown) {
+        const no = thrown instanceof Refusal && !BUSY_CODES.includes(thrown.code);
+        if (no || repeat >= MOST_REPEATS) throw thrown;
+        await wait(250 * 2 ** repeat);
+      }
+    }
   }
 
   /** @param {string} path @param {string} id @returns {Promise<void>} */
@@ -120,16 +143,21 @@ export class CharacterApi {
 
   // ---- mail and market --------------------------------------------------------------------------------
 
+  /** What the character has, as far as it is durable: mail and market take the ids. @returns {Promise<Belongings>} */
+  belongings() {
+    return this.api.json("GET", `${this.path}/belongings`);
+  }
+
   /** @returns {Promise<Mail[]>} */
   async mail() {
     return (await this.api.json("GET", `${this.path}/mail`)).mail;
   }
 
-  /** @param {NewMail} mail @param {string} key */
-  sendMail(mail, key) { return this.post("mail", mail, key); }
+  /** @param {NewMail} mail */
+  sendMail(mail) { return this.once("mail", mail); }
 
   /** What is in it goes to the character, once. @param {string} mail */
-  claimMail(mail) { return this.post(`mail/${encodeURIComponent(mail)}/claim`, {}, mail); }
+  claimMail(mail) { return this.once(`mail/${encodeURIComponent(mail)}/claim`); }
 
   /** @param {string} mail */
   readMail(mail) { return this.api.json("PUT", `${this.path}/mail/${encodeURIComponent(mail)}/read`, {}); }
@@ -137,11 +165,11 @@ export class CharacterApi {
   /** @param {string} mail */
   deleteMail(mail) { return this.delete("mail", mail); }
 
-  /** @param {{item: string, count: number, price: number}} offer @param {string} key */
-  offer(offer, key) { return this.post("market", offer, key); }
+  /** @param {{item: string, count: number, price: number}} offer price for all of it */
+  offer(offer) { return this.once("market", offer); }
 
-  /** @param {string} offer @param {string} key */
-  buy(offer, key) { return this.post(`market/${encodeURIComponent(offer)}/buy`, {}, key); }
+  /** @param {string} offer */
+  buy(offer) { return this.once(`market/${encodeURIComponent(offer)}/buy`); }
 
   /** @param {string} offer */
   withdraw(offer) { return this.delete("market", offer); }

@@ -5,6 +5,9 @@
 
 import { Refusal } from "./refusal.js";
 
+/** Refusals that only say «not now»: the same key is sent again. */
+export const BUSY_CODES = Object.freeze(["stopping", "storage_busy", "too_many_requests"]);
+
 /** @param {Response} response @returns {Promise<Refusal>} */
 export async function refusalOf(response) {
   try {

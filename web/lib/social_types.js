@@ -38,6 +38,7 @@
  */
 
 /**
+ * @typedef {{items: {id: string, slot: number, template: string, quantity: number}[], money: {currency: string, amount: number}[]}} Belongings
  * @typedef {{item: string, template: string, count: number}} Parcel  an item in a mail
  * @typedef {{id: string, from: string, subject: string, text: string, items: Parcel[], money: number, sent_ms: number, read: boolean, claimed: boolean}} Mail
  * @typedef {{to: string, subject: string, text: string, items: {item: string, count: number}[], money: number}} NewMail

@@ -1,7 +1,7 @@
 /** Goods, quests, people, trade: the windows together, the keys, and what the world tells of them. @module */
 
 import { Bag } from "./bag.js";
-import { $, make } from "./dom.js";
+import { $ } from "./dom.js";
 import { Tables, markOf, noWords } from "./goods.js";
 import { showRecipes } from "./making.js";
 import { Quests } from "./quests.js";
@@ -39,6 +39,8 @@ export class Belongings {
     /** A heap that was asked for, and how many of its kind there were. @type {{item: number, count: number, had: number, untilMs: number} | null} */
     this.heap = null;
     this.showsRecipes = false;
+    /** A player was clicked. @type {(name: string, at: {clientX: number, clientY: number}) => void} */
+    this.menu = () => {};
     $("show-bag").onclick = () => this.toggleBag(false);
     $("show-quests").onclick = () => this.toggleQuests();
     $("tab-bag").onclick = () => this.turnTo(false);
@@ -151,10 +153,9 @@ export class Belongings {
 
   /** A click on the picture. @param {{x: number, y: number}} at metres @param {{clientX: number, clientY: number}} click @returns {boolean} */
   pointAt(at, click) {
-    this.closeMenu();
     const here = this.world.here();
-    if (!here || !this.has) return false;
-    const hands = nearestForHands(this.world.entities, { x: at.x, y: at.y + 0.25 }, CLICK_M);
+    if (!here) return false;
+    const hands = this.has ? nearestForHands(this.world.entities, { x: at.x, y: at.y + 0.25 }, CLICK_M) : undefined;
     const player = this.playerAt({ x: at.x, y: at.y + 0.5 });
     // Of two who stand close together the nearer one is meant.
     const isHands = hands && (!player || Math.abs(hands.x - at.x) < Math.abs(player.x - at.x));
@@ -163,7 +164,7 @@ export class Belongings {
       else this.toast("That is too far away: go nearer.");
       return true;
     }
-    if (player) this.openMenu(player, click);
+    if (player) this.menu(player.name, click);
     return player !== undefined;
   }
 
@@ -173,24 +174,6 @@ export class Belongings {
     return [...this.world.entities].find((entity) => {
       return entity.kind === 0 && entity !== me && Math.hypot(entity.x - at.x, entity.y - at.y) < CLICK_M;
     });
-  }
-
-  /** @param {Entity} player @param {{clientX: number, clientY: number}} at */
-  openMenu(player, { clientX, clientY }) {
-    const menu = $("player-menu");
-    const ask = make("button", { type: "button" }, `Trade with ${player.name}`);
-    ask.onclick = () => {
-      this.closeMenu();
-      this.trade.ask(player);
-    };
-    menu.replaceChildren(ask);
-    menu.hidden = false;
-    menu.style.left = `${Math.max(8, Math.min(innerWidth - menu.offsetWidth - 8, clientX))}px`;
-    menu.style.top = `${Math.max(8, Math.min(innerHeight - menu.offsetHeight - 8, clientY))}px`;
-  }
-
-  closeMenu() {
-    $("player-menu").hidden = true;
   }
 
   // ---- what is seen and heard -------------------------------------------------------------------------

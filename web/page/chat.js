@@ -57,6 +57,7 @@ export class ChatWindow {
     $("chat-open").onclick = () => this.open();
     $("chat-close").onclick = () => this.close();
     $("chat-lines").addEventListener("scroll", () => this.scrolled());
+    new ResizeObserver(() => this.toEnd()).observe($("chat-lines"));
     for (const name of ["pointerdown", "wheel"]) $("chat").addEventListener(name, (event) => event.stopPropagation());
     const { chat } = world;
     chat.on("line", (line) => this.heard(line));
@@ -226,7 +227,10 @@ export class ChatWindow {
       const title = tab === "all" ? "All" : SPOKEN[tab].title;
       const button = make("button", { type: "button", role: "tab", class: `k-${tab}`, "aria-selected": String(tab === this.tab) }, title);
       const unread = this.log.unread.get(tab) ?? 0;
-      if (unread > 0) button.append(make("span", { class: "unread", "aria-label": `${unread} unread` }, unread > 99 ? "99+" : String(unread)));
+      if (unread > 0) {
+        button.append(make("span", { class: "unread" }, unread > 99 ? "99+" : String(unread)));
+        button.setAttribute("aria-label", `${title}, ${unread} unread`);
+      }
       button.onclick = () => this.show(tab);
       return button;
     }));

@@ -124,3 +124,24 @@ export function showChoices(list, options, chosen, onChoose) {
 export function safeColour(colour) {
   return colour && /^#[0-9a-f]{6}$/i.test(colour) ? colour : "#8794a1";
 }
+
+/**
+ * Asks for a few sentences.
+ * @param {string} title @param {string} text @param {string} yes @returns {Promise<string>} empty: none
+ */
+export function askText(title, text, yes) {
+  const box = dialog("text-dialog");
+  const field = /** @type {HTMLTextAreaElement} */ ($("text-field"));
+  $("text-title").textContent = title;
+  $("text-label").textContent = text;
+  $("text-yes").textContent = yes;
+  field.value = "";
+  box.returnValue = "no";
+  $("text-yes").onclick = () => box.close("yes");
+  $("text-no").onclick = () => box.close("no");
+  box.showModal();
+  field.focus();
+  return new Promise((resolve) => {
+    box.addEventListener("close", () => resolve(box.returnValue === "yes" ? field.value.trim() : ""), { once: true });
+  });
+}

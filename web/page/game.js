@@ -9,6 +9,7 @@ import { sentence } from "./progress.js";
 import { seamsText } from "./seams.js";
 import { change, settings } from "./settings.js";
 import { hourName, hourOf } from "./sky.js";
+import { Society } from "./society.js";
 import { listen } from "./walk_input.js";
 import { closeAll, closeNewest } from "./windows.js";
 
@@ -39,6 +40,9 @@ export class Game {
     this.picture = new Picture(canvas("picture"), world);
     this.deeds = new Deeds(world, this.picture, (text, bad) => this.toast(text, bad));
     this.belongings = new Belongings(world, this.picture, (text, bad) => this.toast(text, bad));
+    const goods = { tables: () => this.belongings.tables, trade: this.belongings.trade.ask.bind(this.belongings.trade) };
+    this.society = new Society(world, api, (text, bad) => this.toast(text, bad), goods);
+    this.belongings.menu = (name, at) => this.society.menu.open(name, at);
     /** @type {WorldInfo[]} */
     this.worlds = [];
     this.shown = false;
@@ -92,6 +96,7 @@ export class Game {
     clearInterval(this.countdown);
     for (const id of ["go-on-dialog", "follow-dialog", "help-dialog"]) dialog(id).close();
     closeAll();
+    this.society.hide();
     $("toasts").replaceChildren();
   }
 
@@ -156,7 +161,7 @@ export class Game {
     if (code === "KeyE") this.act(() => this.useHands(again));
     if (again) return;
     if (code === "Escape") closeNewest();
-    if (this.belongings.press(code)) return;
+    if (this.belongings.press(code) || this.society.press(code)) return;
     if (code === "KeyB") this.toggleBorders();
     if (code === "KeyG") this.openGoOn();
     if (code === "KeyH") this.openHelp();
@@ -334,6 +339,7 @@ export class Game {
     if (this.deeds.isDown) world.steer(0, 0);
     this.hintDeeds();
     this.showNear();
+    this.society.look();
     const others = Math.max(0, [...world.entities].filter(({ kind }) => kind === 0).length - 1);
     const seen = others === 1 ? "1 other in view" : `${others} others in view`;
     const ping = Number.isNaN(world.rttMs) ? "" : ` · ${Math.round(world.rttMs)} ms`;

@@ -21,7 +21,7 @@ const WINDOW_KEYS = ["Space", "Enter", "Tab", "ArrowUp", "ArrowDown", "ArrowLeft
 
 /** @param {KeyboardEvent} event */
 function isForWindow({ target, code }) {
-  return target instanceof HTMLElement && target.closest(".window") !== null && WINDOW_KEYS.includes(code);
+  return target instanceof HTMLElement && target.closest(".window, .ask, #chat, #party, #player-menu") !== null && WINDOW_KEYS.includes(code);
 }
 
 /**
@@ -64,7 +64,9 @@ export function listen(area, steer, press) {
       held.add(event.code);
       tell();
     } else {
-      if (event.code === "Space") event.preventDefault();
+      // What opens a field does not write or send in it.
+      const opens = event.code === "Slash" || (event.code.endsWith("Enter") && (event.target === area || event.target === document.body));
+      if (event.code === "Space" || opens) event.preventDefault();
       press(event.code, event.repeat);
     }
   }, { signal });

@@ -93,19 +93,26 @@ test("who does not wait any more gives the seat back", async () => {
   assert.deepEqual(asked.map((a) => `${a.method} ${a.path}`), ["POST /api/enter", "DELETE /api/enter/e7"]);
 });
 
-test("what a character does names the character, and once is once", async () => {
+test("what a character does names the character", async () => {
   const { api, asked } = setUp(({ path }) => json(200, path.startsWith("/api/presence") ? { characters: [{ id: "2", name: "Bob" }] } : {}));
   const ada = api.of("a1");
   await ada.befriend("Bob");
   await ada.unblock("b/2");
-  await ada.sendMail({ to: "Bob", subject: "Hi", text: "", items: [], money: 3 }, "key 1");
-  await ada.claimMail("m7");
   assert.deepEqual(await api.presence({ name: "Bo b", world: "", online: true }), [{ id: "2", name: "Bob" }]);
-  assert.deepEqual(asked.map((a) => [a.method, a.path, a.headers["Idempotency-Key"]]), [
-    ["POST", "/api/characters/a1/friends", undefined],
-    ["DELETE", "/api/characters/a1/blocks/b%2F2", undefined],
-    ["POST", "/api/characters/a1/mail", "key 1"],
-    ["POST", "/api/characters/a1/mail/m7/claim", "m7"],
-    ["GET", "/api/presence?name=Bo+b&online=true", undefined],
+  assert.deepEqual(asked.map((a) => [a.method, a.path]), [
+    ["POST", "/api/characters/a1/friends"],
+    ["DELETE", "/api/characters/a1/blocks/b%2F2"],
+    ["GET", "/api/presence?name=Bo+b&online=true"],
   ]);
+});
+
+test("goods that move are asked for again under the same key, and a «no» is the end", async () => {
+  let n = 0;
+  const { api, asked } = setUp(() => [() => new TypeError("network"), () => json(503, { code: "storage_busy", text: "Later." }), () => json(200, { id: "m" })][n++]());
+  assert.deepEqual(await api.of("a1").sendMail({ to: "Bob", subject: "Hi", text: "", items: [], money: 3 }), { id: "m" });
+  assert.equal(new Set(asked.map((a) => a.headers["Idempotency-Key"])).size, 1);
+  const refusing = setUp(() => json(409, { code: "source_spent", text: "Gone." }));
+  await assert.rejects(refusing.api.of("a1").buy("o1"), { code: "source_spent" });
+  await assert.rejects(refusing.api.of("a1").buy("o1"), { code: "source_spent" });
+  assert.equal(new Set(refusing.asked.map((a) => a.headers["Idempotency-Key"])).size, 2, "another try is another deed");
 });

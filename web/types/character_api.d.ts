@@ -1,16 +1,15 @@
-/**
- * What one character does over HTTP: friends, party, faction, mail, market. `api.of(id)` makes one.
- * @module
- */
-/** @import { Api } from "./api.js" */
-/** @import { Mail, NewMail, Rights, Role, Social, Visible } from "./social_types.js" */
 export class CharacterApi {
     /** @param {Api} api @param {string} id of a character of the account that is logged in */
     constructor(api: Api, id: string);
     api: Api;
     path: string;
-    /** @param {string} path @param {unknown} [body] @param {string} [key] the same key is the same deed, however often it is sent @returns {Promise<any>} */
-    post(path: string, body?: unknown, key?: string): Promise<any>;
+    /** @param {string} path @param {unknown} [body] @returns {Promise<any>} */
+    post(path: string, body?: unknown): Promise<any>;
+    /**
+     * Goods or money move: done once, however often it has to be sent.
+     * @param {string} path @param {unknown} [body] @returns {Promise<any>}
+     */
+    once(path: string, body?: unknown): Promise<any>;
     /** @param {string} path @param {string} id @returns {Promise<void>} */
     delete(path: string, id: string): Promise<void>;
     /** Friends, requests, party, invitations, faction in one answer. @returns {Promise<Social>} */
@@ -85,24 +84,26 @@ export class CharacterApi {
     }): Promise<any>;
     /** @param {string} area @param {number} days */
     payUpkeep(area: string, days: number): Promise<any>;
+    /** What the character has, as far as it is durable: mail and market take the ids. @returns {Promise<Belongings>} */
+    belongings(): Promise<Belongings>;
     /** @returns {Promise<Mail[]>} */
     mail(): Promise<Mail[]>;
-    /** @param {NewMail} mail @param {string} key */
-    sendMail(mail: NewMail, key: string): Promise<any>;
+    /** @param {NewMail} mail */
+    sendMail(mail: NewMail): Promise<any>;
     /** What is in it goes to the character, once. @param {string} mail */
     claimMail(mail: string): Promise<any>;
     /** @param {string} mail */
     readMail(mail: string): Promise<any>;
     /** @param {string} mail */
     deleteMail(mail: string): Promise<void>;
-    /** @param {{item: string, count: number, price: number}} offer @param {string} key */
+    /** @param {{item: string, count: number, price: number}} offer price for all of it */
     offer(offer: {
         item: string;
         count: number;
         price: number;
-    }, key: string): Promise<any>;
-    /** @param {string} offer @param {string} key */
-    buy(offer: string, key: string): Promise<any>;
+    }): Promise<any>;
+    /** @param {string} offer */
+    buy(offer: string): Promise<any>;
     /** @param {string} offer */
     withdraw(offer: string): Promise<void>;
 }
@@ -111,5 +112,6 @@ import type { Social } from "./social_types.js";
 import type { Visible } from "./social_types.js";
 import type { Role } from "./social_types.js";
 import type { Rights } from "./social_types.js";
+import type { Belongings } from "./social_types.js";
 import type { Mail } from "./social_types.js";
 import type { NewMail } from "./social_types.js";

@@ -8,4 +8,6 @@ export function randomKey(): string;
 export function anySignal(signals: AbortSignal[]): AbortSignal | undefined;
 /** @param {number} ms @param {AbortSignal} [signal] @returns {Promise<void>} */
 export function wait(ms: number, signal?: AbortSignal): Promise<void>;
+/** Refusals that only say «not now»: the same key is sent again. */
+export const BUSY_CODES: readonly string[];
 import { Refusal } from "./refusal.js";

@@ -56,6 +56,330 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/characters/{id}/belongings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a character of the account has, as far as it is durable: whose ids mail and market take. */
+        get: operations["own"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/blocks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Do not hear somebody any more, nor anybody of the same account. */
+        post: operations["block"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/blocks/{other}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Hear somebody again. */
+        delete: operations["unblock"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/friends": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask somebody to be a friend; who has asked gets a yes by it. */
+        post: operations["befriend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/friends/{other}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End a friendship, take a request back, or decline one. */
+        delete: operations["unfriend"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/mail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A character's mails, newest first. */
+        get: operations["list_mail"];
+        put?: never;
+        /** Send a mail, with goods and money of the character if wished. The same key is the same mail. */
+        post: operations["send_mail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/mail/{mail}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Delete a mail in which nothing is any more. */
+        delete: operations["delete_mail"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/mail/{mail}/claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Claim what is in a mail. A repeat changes nothing. */
+        post: operations["claim_mail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/mail/{mail}/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** A mail was read. */
+        put: operations["read_mail"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/market": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Offer something of the character's. The same key is the same offer. */
+        post: operations["offer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/market/{offer}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take an offer back: the goods are the character's again. */
+        delete: operations["withdraw"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/market/{offer}/buy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Buy an offer: the goods are the character's, the money the seller's, at once. */
+        post: operations["buy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/party/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Come into a party that has invited. */
+        post: operations["accept_party"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/party/decline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Do not come. */
+        post: operations["decline_party"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/party/gather": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask everybody to come beside the leader: to the same world, place and layer. */
+        post: operations["gather_party"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/party/invite": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Invite somebody; who is in no party begins one and leads it. */
+        post: operations["invite_to_party"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/party/kick": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a member away, or take an invitation back. */
+        post: operations["kick_from_party"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/party/leader": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have another member lead. */
+        post: operations["lead_party"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/party/leave": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go; who is in it for longest leads, if it was the leader. */
+        post: operations["leave_party"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/characters/{id}/select": {
         parameters: {
             query?: never;
@@ -67,6 +391,40 @@ export interface paths {
         put?: never;
         /** Select who plays in this login. */
         post: operations["select"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/social": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All of a character's social window. */
+        get: operations["social"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/characters/{id}/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** What a character says of itself from now on. */
+        put: operations["set_status"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -437,6 +795,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/market": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is offered. */
+        get: operations["list_offers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/presence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Look for characters. */
+        get: operations["presence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/refresh": {
         parameters: {
             query?: never;
@@ -567,6 +959,11 @@ export interface components {
             /** @description As shown. */
             name: string;
         };
+        /** @description Whether it was done at once. */
+        AskedAnswer: {
+            /** @description They are friends now; else the other one has to say yes. */
+            friends: boolean;
+        };
         /** @description Until when an account is kept out. */
         Ban: {
             /** @description Why, for the audit log. */
@@ -687,6 +1084,18 @@ export interface components {
             amount: number;
             /** @description The game's name for it. */
             currency: string;
+        };
+        /** @description Something in a mail. */
+        ContentAnswer: {
+            /**
+             * Format: int64
+             * @description From 1.
+             */
+            count: number;
+            /** @description Which stack, 32 hex digits. */
+            item: string;
+            /** @description The game's name for it. */
+            template: string;
         };
         /** @description What opens the endpoints of one game server (`/status`, `/pending`, `/peers`, `/drain` on its game port). */
         CredentialData: {
@@ -815,9 +1224,38 @@ export interface components {
             /** @description Shown to players. */
             title: string;
         };
+        /** @description An invitation into a faction. */
+        FactionInviteAnswer: {
+            /** @description Which. */
+            faction: components["schemas"]["WhoAnswer"];
+            /** @description By whom. */
+            from: components["schemas"]["WhoAnswer"];
+            /** @description The role that is promised. */
+            role: string;
+        };
         /** @description All factions of a world. */
         FactionsAnswer: {
             factions: components["schemas"]["FactionAnswer"][];
+        };
+        /** @description A friend. */
+        FriendAnswer: {
+            /** @description 32 hex digits. */
+            id: string;
+            /** @description As shown. */
+            name: string;
+            /** @description Whether it is in the world, as far as it shows that. */
+            online: boolean;
+            /** @description The map, or the cells of the grid. */
+            place?: string | null;
+            /** @description What it says of itself. */
+            status: string;
+            /** @description In which one. */
+            world?: string | null;
+        };
+        /** @description Who was asked. */
+        GatherAnswer: {
+            /** @description Members in the world that are asked to come. */
+            asked: number;
         };
         /** @description Goods in a wish. */
         GoodsWish: {
@@ -833,6 +1271,13 @@ export interface components {
             quantity: number;
             /** @description The game's name for it. */
             template: string;
+        };
+        /** @description An invitation into a party. */
+        InviteAnswer: {
+            /** @description By whom. */
+            from: components["schemas"]["WhoAnswer"];
+            /** @description Which, 32 hex digits. */
+            party: string;
         };
         /** @description The way of one stack. */
         ItemEntriesData: {
@@ -898,6 +1343,59 @@ export interface components {
              */
             y: number;
         };
+        /** @description What was made. */
+        MadeAnswer: {
+            /** @description 32 hex digits. */
+            id: string;
+        };
+        /** @description A mail. */
+        MailAnswer: {
+            /** @description Whether what was in it was claimed. */
+            claimed: boolean;
+            /** @description The sender's name, as it was then. */
+            from: string;
+            /** @description 32 hex digits. */
+            id: string;
+            /** @description What is in it; nothing any more once it is claimed. */
+            items: components["schemas"]["ContentAnswer"][];
+            /**
+             * Format: int64
+             * @description Money that is in it.
+             */
+            money: number;
+            /** @description Whether it was read. */
+            read: boolean;
+            /**
+             * Format: int64
+             * @description When it was sent, ms since 1970.
+             */
+            sent_ms: number;
+            /** @description One line. */
+            subject: string;
+            /** @description What is written. */
+            text: string;
+        };
+        /** @description A mail to be sent. */
+        MailWish: {
+            /** @description At most 8. */
+            items?: components["schemas"]["PartWish"][];
+            /**
+             * Format: int64
+             * @description None: no money.
+             */
+            money?: number;
+            /** @description One line of at most 80 characters. */
+            subject: string;
+            /** @description At most 2,000 characters. */
+            text?: string;
+            /** @description Name of a character. */
+            to: string;
+        };
+        /** @description All mails of a character. */
+        MailsAnswer: {
+            /** @description Newest first. */
+            mail: components["schemas"]["MailAnswer"][];
+        };
         /** @description One map of a maps world. */
         MapAnswer: {
             /**
@@ -918,6 +1416,20 @@ export interface components {
              * @description Metres.
              */
             width_m: number;
+        };
+        /** @description Which member. */
+        MemberWish: {
+            /** @description 32 hex digits. */
+            character: string;
+        };
+        /** @description Membership in a faction. */
+        MembershipAnswer: {
+            /** @description 32 hex digits. */
+            id: string;
+            /** @description Its name. */
+            name: string;
+            /** @description The role there. */
+            role: string;
         };
         /** @description A move that was made. */
         MigrateAnswer: {
@@ -953,6 +1465,11 @@ export interface components {
             /** @description The spawner under which it shall run; none: the one with most room, which may be the same. */
             spawner?: string | null;
         };
+        /** @description Somebody by name. */
+        NameWish: {
+            /** @description Of a character. */
+            name: string;
+        };
         /** @description A character to be made. */
         NewCharacter: {
             /**
@@ -970,6 +1487,78 @@ export interface components {
              * @example wilds
              */
             world: string;
+        };
+        /** @description An offer. */
+        OfferAnswer: {
+            /**
+             * Format: int64
+             * @description From 1.
+             */
+            count: number;
+            /** @description 32 hex digits. */
+            id: string;
+            /**
+             * Format: int64
+             * @description For all of it.
+             */
+            price: number;
+            /** @description Name of who sells. */
+            seller: string;
+            /** @description The game's name for it. */
+            template: string;
+            /**
+             * Format: int64
+             * @description Until when it stands, ms since 1970.
+             */
+            until_ms: number;
+        };
+        /** @description What is to be offered. */
+        OfferWish: {
+            /**
+             * Format: int64
+             * @description From 1 to all of it.
+             */
+            count: number;
+            /** @description Which stack of the character's, 32 hex digits. */
+            item: string;
+            /**
+             * Format: int64
+             * @description For all of it, from 1.
+             */
+            price: number;
+        };
+        /** @description Offers. */
+        OffersAnswer: {
+            /** @description By template, the cheapest first. */
+            offers: components["schemas"]["OfferAnswer"][];
+        };
+        /** @description Some of a stack. */
+        PartWish: {
+            /**
+             * Format: int64
+             * @description From 1 to all of it.
+             */
+            count: number;
+            /** @description Which stack, 32 hex digits. */
+            item: string;
+        };
+        /** @description A party. */
+        PartyAnswer: {
+            /** @description 32 hex digits. */
+            id: string;
+            /** @description Who leads it. */
+            leader: string;
+            /** @description Everybody in it, in the order in which they came. */
+            members: components["schemas"]["WhoAnswer"][];
+        };
+        /** @description A party after a wish. */
+        PartyNow: {
+            party?: components["schemas"]["PartyAnswer"] | null;
+        };
+        /** @description Which party. */
+        PartyWish: {
+            /** @description 32 hex digits. */
+            party: string;
         };
         /** @description The line from one area server to a neighbour. */
         PeerStatus: {
@@ -1036,6 +1625,11 @@ export interface components {
             url: string;
             webtransport?: components["schemas"]["WebTransportOffer"] | null;
         };
+        /** @description Who was found. */
+        PresenceAnswer: {
+            /** @description By name. */
+            characters: components["schemas"]["SeenAnswer"][];
+        };
         /** @description How a quest stands afterwards. */
         QuestChange: {
             /** @description Whether it has ended; no reward is given. */
@@ -1094,12 +1688,36 @@ export interface components {
              */
             text: string;
         };
+        /** @description Who waits for an answer. */
+        RequestsAnswer: {
+            /** @description Who has asked this character. */
+            in: components["schemas"]["WhoAnswer"][];
+            /** @description Whom it has asked. */
+            out: components["schemas"]["WhoAnswer"][];
+        };
         /** @description A role that has its link to this central. */
         RoleStatus: {
             /** @description Its name; of an area server its id. */
             name: string;
             /** @description `spawner`, `chat` or `area`. */
             role: string;
+        };
+        /** @description One that was found. */
+        SeenAnswer: {
+            /** @description Its faction, of the world's file. */
+            faction?: string | null;
+            /** @description 32 hex digits. */
+            id: string;
+            /** @description As shown. */
+            name: string;
+            /** @description Whether it is in the world, as far as it shows that to everybody. */
+            online: boolean;
+            /** @description The map, or the cells of the grid, if it shows that. */
+            place?: string | null;
+            /** @description What it says of itself. */
+            status: string;
+            /** @description Where it is, if it shows that; else its own world. */
+            world: string;
         };
         /**
          * @description What kind of game server a world runs on.
@@ -1164,6 +1782,28 @@ export interface components {
             /** @description The character that plays in it, if one is selected. */
             selected?: string | null;
         };
+        /** @description Everything that a social window shows. */
+        SocialAnswer: {
+            /** @description Whom it does not hear. */
+            blocked: components["schemas"]["WhoAnswer"][];
+            faction?: components["schemas"]["MembershipAnswer"] | null;
+            /** @description Into which factions it is invited. */
+            faction_invites: components["schemas"]["FactionInviteAnswer"][];
+            /** @description By name. */
+            friends: components["schemas"]["FriendAnswer"][];
+            /** @description Into which parties it is invited. */
+            invites: components["schemas"]["InviteAnswer"][];
+            party?: components["schemas"]["PartyAnswer"] | null;
+            /** @description Requests to be friends. */
+            requests: components["schemas"]["RequestsAnswer"];
+            /** @description What the character says of itself. */
+            status: components["schemas"]["StatusData"];
+            /**
+             * Format: int64
+             * @description Mails that it has not read.
+             */
+            unread_mail: number;
+        };
         /** @description One stack. */
         StackData: {
             /** @description 32 hex digits. */
@@ -1219,6 +1859,19 @@ export interface components {
             /** @description Names of the worlds. */
             worlds: string[];
         };
+        /** @description What a character says of itself. */
+        StatusData: {
+            /** @description At most 80 characters. */
+            text: string;
+            /** @description Who sees whether it is in the world. */
+            visible: components["schemas"]["VisibleData"];
+        };
+        /** @description What is new; what is not said stays. */
+        StatusWish: {
+            /** @description At most 80 characters. */
+            text?: string | null;
+            visible?: components["schemas"]["VisibleData"] | null;
+        };
         /** @description All money of one currency. */
         SumData: {
             /**
@@ -1252,12 +1905,24 @@ export interface components {
             /** @description Exchange it at `/api/refresh` when the access token's time is over. */
             refresh_token: string;
         };
+        /**
+         * @description Who sees whether a character is in the world.
+         * @enum {string}
+         */
+        VisibleData: "everybody" | "friends" | "nobody";
         /** @description How a server is reached by WebTransport. */
         WebTransportOffer: {
             /** @description SHA-256 of the certificates that may be met there, hex; none if any client believes them. */
             certificate_hashes: string[];
             /** @description Where to connect: `https://…`. */
             url: string;
+        };
+        /** @description Somebody. */
+        WhoAnswer: {
+            /** @description 32 hex digits. */
+            id: string;
+            /** @description As shown. */
+            name: string;
         };
         /** @description One persistent place with its own rules. */
         WorldAnswer: {
@@ -1425,6 +2090,645 @@ export interface operations {
             };
         };
     };
+    own: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BelongingsData"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    block: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NameWish"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    unblock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+                /** @description 32 hex digits */
+                other: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    befriend: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NameWish"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AskedAnswer"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    unfriend: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+                /** @description 32 hex digits */
+                other: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    list_mail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MailsAnswer"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    send_mail: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description 1 to 128 visible ASCII characters, a new one for each wish */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MailWish"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeAnswer"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    delete_mail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+                /** @description 32 hex digits */
+                mail: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    claim_mail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+                /** @description 32 hex digits */
+                mail: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    read_mail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+                /** @description 32 hex digits */
+                mail: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    offer: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description 1 to 128 visible ASCII characters, a new one for each wish */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OfferWish"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeAnswer"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    withdraw: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+                /** @description 32 hex digits */
+                offer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    buy: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description 1 to 128 visible ASCII characters, a new one for each wish */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+                /** @description 32 hex digits */
+                offer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    accept_party: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PartyWish"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PartyNow"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    decline_party: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PartyWish"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    gather_party: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatherAnswer"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    invite_to_party: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NameWish"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PartyNow"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    kick_from_party: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemberWish"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PartyNow"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    lead_party: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemberWish"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PartyNow"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    leave_party: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     select: {
         parameters: {
             query?: never;
@@ -1436,6 +2740,68 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    social: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SocialAnswer"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    set_status: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StatusWish"];
+            };
+        };
         responses: {
             204: {
                 headers: {
@@ -2169,6 +3535,76 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    list_offers: {
+        parameters: {
+            query?: {
+                /** @description The game's name for it; none: anything. */
+                template?: string | null;
+                /** @description At most so many, up to 200; none: 100. */
+                limit?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OffersAnswer"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    presence: {
+        parameters: {
+            query?: {
+                /** @description How the name begins; upper and lower case are the same. */
+                name?: string | null;
+                /** @description Its own world. */
+                world?: string | null;
+                /** @description Its faction, of the world's file. */
+                faction?: string | null;
+                /** @description Only those who are in the world and show it. */
+                online?: boolean;
+                /** @description At most so many, up to 100; none: 50. */
+                limit?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresenceAnswer"];
+                };
             };
             default: {
                 headers: {

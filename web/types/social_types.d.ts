@@ -85,6 +85,18 @@ export type PresenceQuery = {
     online?: boolean;
     limit?: number;
 };
+export type Belongings = {
+    items: {
+        id: string;
+        slot: number;
+        template: string;
+        quantity: number;
+    }[];
+    money: {
+        currency: string;
+        amount: number;
+    }[];
+};
 /**
  * an item in a mail
  */

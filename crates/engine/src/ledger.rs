@@ -179,7 +179,7 @@ impl Ledger {
                     self.ground.apply(holder, changes);
                     self.coming_changed.ground = true;
                 }
-                Holder::Storage(_) | Holder::Bank => {}
+                Holder::Storage(_) | Holder::Parcel(_) | Holder::Bank => {}
             }
         }
     }

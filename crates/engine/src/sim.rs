@@ -7,7 +7,7 @@ use bevy_ecs::prelude::*;
 use bevy_ecs::system::BoxedSystem;
 use pangea_engine_derive::Replicate;
 use pangea_world::Refusal;
-use pangea_world::id::CharacterId;
+use pangea_world::id::{CharacterId, PartyId};
 use pangea_world::space::{Ground, Rect};
 use pangea_world::world as world_of;
 
@@ -57,6 +57,10 @@ pub struct Character {
 /// Which of central's characters an entity is.
 #[derive(Component, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CharacterIs(pub CharacterId);
+
+/// The party of a character, as central knows it; the game is told, and does not change it.
+#[derive(Component, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Party(pub PartyId);
 
 /// An entity's number on the wire, valid while it is in this area: for inputs and events that name an entity,
 /// not for components, which travel on to areas where the number means another one.
@@ -367,6 +371,26 @@ impl Sim {
     pub fn record(&self, id: u16) -> Option<Vec<u8>> {
         let mut record = Vec::new();
         self.registry.put_entity(&self.ecs, self.entity(id)?, &mut record).then_some(record)
+    }
+
+    /// The party of a character from now on.
+    pub fn set_party(&mut self, id: u16, party: Option<PartyId>) {
+        let Some(entity) = self.entity(id) else { return };
+        let known = self.ecs.get::<Party>(entity).map(|party| party.0);
+        match party {
+            Some(party) if known != Some(party) => drop(self.ecs.entity_mut(entity).insert(Party(party))),
+            None if known.is_some() => drop(self.ecs.entity_mut(entity).remove::<Party>()),
+            _ => {}
+        }
+    }
+
+    /// Sets an entity down on the nearest free place.
+    pub fn set_down(&mut self, id: u16, at: Point) {
+        let to = self.free_place(at);
+        let Some(entity) = self.entity(id) else { return };
+        if let Some(mut position) = self.ecs.get_mut::<Position>(entity) {
+            (position.x, position.y) = to;
+        }
     }
 
     /// Where an entity stands, metres.

@@ -27,6 +27,8 @@ pub struct Config {
     pub spawner: Spawner,
     /// The role chat.
     pub chat: Chat,
+    /// Parties, mail, the market.
+    pub social: Social,
 }
 
 impl Default for Config {
@@ -40,6 +42,7 @@ impl Default for Config {
             limits: Limits::default(),
             spawner: Spawner::default(),
             chat: Chat::default(),
+            social: Social::default(),
         }
     }
 }
@@ -343,6 +346,37 @@ impl Default for Chat {
             key_file: None,
             listen: local(8082),
             advertise: String::new(),
+        }
+    }
+}
+
+/// Parties, mail, the market.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Social {
+    /// Most members of a party.
+    pub party_max: usize,
+    /// Minutes after which one who is not in the world is taken off his party.
+    pub party_offline_minutes: u64,
+    /// Most mails of a character.
+    pub mails_max: u32,
+    /// Most offers of a character.
+    pub offers_max: u32,
+    /// Hours after which what is offered comes back.
+    pub offer_hours: u64,
+    /// The ledger's name of the money that mail and market are in.
+    pub currency: String,
+}
+
+impl Default for Social {
+    fn default() -> Self {
+        Self {
+            party_max: 8,
+            party_offline_minutes: 30,
+            mails_max: 50,
+            offers_max: 32,
+            offer_hours: 48,
+            currency: "coin".into(),
         }
     }
 }

@@ -111,6 +111,8 @@ ids! {
     ItemId,
     /// A chest, a bank, a wagon: what holds goods and is not a character.
     StorageId,
+    /// What is on its way between characters: a mail, or an offer on the market.
+    ParcelId,
 }
 
 impl OpId {

@@ -34,7 +34,7 @@ pub fn check(text: &str) -> Result<Name, Refusal> {
     if count < NAME_CHARS.0 || count > NAME_CHARS.1 {
         return bad("a name has 3 to 24 characters");
     }
-    let inner = |c: char| matches!(c, ' ' | '-' | '\'' | '_');
+    let inner = is_inner;
     if shown.starts_with(inner) || shown.ends_with(inner) {
         return bad("a name begins and ends with a letter or a digit");
     }
@@ -47,9 +47,24 @@ pub fn check(text: &str) -> Result<Name, Refusal> {
     if !shown.split(inner).all(|word| word.is_single_script()) {
         return bad("a name does not mix scripts that look alike");
     }
+    let key = key_of(&shown);
+    Ok(Name { shown, key })
+}
+
+/// How the keys of names begin that begin with this text; of a longer text than a name has, its beginning.
+pub fn begins_as(text: &str) -> String {
+    key_of(&text.chars().take(NAME_CHARS.1).collect::<String>())
+}
+
+fn key_of(shown: &str) -> String {
     let folded = caseless::default_case_fold_str(&shown.nfkc().collect::<String>());
-    let key: String = unicode_security::skeleton(&folded).filter(|&c| !inner(c)).collect();
-    Ok(Name { shown, key: caseless::default_case_fold_str(&key) })
+    let key: String = unicode_security::skeleton(&folded).filter(|&c| !is_inner(c)).collect();
+    caseless::default_case_fold_str(&key)
+}
+
+/// What stands only within a name.
+fn is_inner(c: char) -> bool {
+    matches!(c, ' ' | '-' | '\'' | '_')
 }
 
 #[cfg(test)]

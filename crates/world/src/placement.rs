@@ -17,6 +17,9 @@ pub struct Wish {
     pub layer: Option<u16>,
     /// The layer on which a friend stands; another one if that is full.
     pub friends_layer: Option<u16>,
+    /// How many want to be on one layer; 0 and 1: nobody else. If none has room for all, whoever comes is placed
+    /// as if he were alone.
+    pub together: u32,
     /// The version of the game that the client has; must equal the server's.
     pub version: Option<String>,
 }
@@ -38,7 +41,11 @@ pub struct LayerState {
 
 impl LayerState {
     fn has_room(&self) -> bool {
-        !self.draining && self.seats_taken < self.capacity
+        self.has_room_for(1)
+    }
+
+    fn has_room_for(&self, seats: u32) -> bool {
+        !self.draining && self.seats_taken.saturating_add(seats) <= self.capacity
     }
 }
 
@@ -93,10 +100,13 @@ pub fn place(world: &World, layers: &[LayerState], wish: &Wish) -> Result<Placem
     if let Some(number) = wish.friends_layer.filter(|number| with_room(*number)) {
         return Ok(Placement::Layer(number));
     }
-    if let Some(layer) = fitting.iter().find(|layer| layer.has_room()) {
+    let new = (0..world.layers).find(|number| !runs(*number));
+    let together = wish.together.clamp(1, world.capacity.max(1));
+    if let Some(layer) = fitting.iter().find(|layer| layer.has_room_for(together)) {
         return Ok(Placement::Layer(layer.layer));
     }
-    Ok((0..world.layers).find(|number| !runs(*number)).map_or(Placement::Queue, Placement::NewLayer))
+    let alone = fitting.iter().find(|layer| layer.has_room()).map(|layer| Placement::Layer(layer.layer));
+    Ok(new.map(Placement::NewLayer).or(alone).unwrap_or(Placement::Queue))
 }
 
 #[cfg(test)]
@@ -153,6 +163,20 @@ mod tests {
         let version = Wish { version: Some("2".into()), ..Wish::default() };
         assert_eq!(check(&[0, 0, 0], version.clone()), Err(Code::NoServerFits));
         assert_eq!(check(&[0], version), Ok(Placement::NewLayer(1)));
+    }
+
+    /// A party is not torn apart by a layer that has room for some of it, as long as another one can be had.
+    #[test]
+    fn a_party_goes_where_all_of_it_fits() {
+        let party = |together| Wish { together, ..Wish::default() };
+        assert_eq!(check(&[8], party(3)), Ok(Placement::NewLayer(1)));
+        assert_eq!(check(&[8], party(2)), Ok(Placement::Layer(0)));
+        assert_eq!(check(&[8, 7], party(3)), Ok(Placement::Layer(1)));
+        assert_eq!(check(&[8, 9, 9], party(3)), Ok(Placement::Layer(0)), "nowhere is room for all");
+        assert_eq!(check(&[10, 10, 10], party(3)), Ok(Placement::Queue));
+        assert_eq!(check(&[1], party(30)), Ok(Placement::NewLayer(1)), "more than one layer takes");
+        let follows = Wish { friends_layer: Some(1), ..party(3) };
+        assert_eq!(check(&[0, 9], follows), Ok(Placement::Layer(1)), "who is there already is followed");
     }
 
     #[test]

@@ -3,7 +3,9 @@
 
 use bevy_ecs::prelude::*;
 use pangea_engine::ledger::who;
-use pangea_engine::{Builder, CharacterIs, Clock, Ghost, Ledger, Letters, Post, Replicate, Setup};
+use pangea_engine::{
+    Builder, CharacterIs, Clock, Ghost, Ledger, Letters, Party, Position, Post, Replicate, Setup,
+};
 use pangea_world::id::CharacterId;
 use pangea_world::ledger::{Act, Bundle, Sheet};
 use serde_json::{Value, json};
@@ -267,7 +269,10 @@ impl Kills {
     }
 }
 
-/// Whoever struck last has killed it.
+/// How near a member of the party must be to share in a kill, metres.
+const SHARED_M: f64 = 50.0;
+
+/// Whoever struck last has killed it, and with him those of his party who are near.
 fn count(
     ledger: Res<Ledger>,
     deaths: Res<Deaths>,
@@ -275,14 +280,23 @@ fn count(
     mut post: ResMut<Post>,
     mut characters: Query<(&CharacterIs, &mut Kills), IsCharacter>,
     strangers: Query<(), (IsCharacter, With<Ghost>)>,
+    parties: Query<(Entity, &Party, &Position), (IsCharacter, Without<Ghost>)>,
 ) {
     for death in deaths.0.iter().filter(|death| strangers.contains(death.by)) {
         post.to(death.by, &Slain { species: death.species });
     }
     let here = deaths.0.iter().map(|death| (death.by, death.species));
     let beyond = slain.drain().filter_map(|letter| Some((letter.to?, letter.says.species)));
-    for (by, species) in here.chain(beyond) {
-        let Ok((CharacterIs(character), mut kills)) = characters.get_mut(by) else { continue };
+    let shared = here.chain(beyond).flat_map(|(by, species)| {
+        let near = |(who, party, at): &(Entity, &Party, &Position)| {
+            let (Ok((_, his, there)), true) = (parties.get(by), *who != by) else { return false };
+            his == *party && (there.x - at.x).hypot(there.y - at.y) <= SHARED_M
+        };
+        let friends: Vec<Entity> = parties.iter().filter(near).map(|(who, ..)| who).collect();
+        std::iter::once(by).chain(friends).map(move |who| (who, species))
+    });
+    for (who, species) in shared {
+        let Ok((CharacterIs(character), mut kills)) = characters.get_mut(who) else { continue };
         let Some(sheet) = ledger.sheet(*character) else { continue };
         for (n, quest) in QUESTS.iter().enumerate() {
             if let Some((step, Step { task: Task::Kill(wanted, most), .. })) = quest.open(sheet)

@@ -18,6 +18,7 @@ mod handoff_kills;
 mod layers;
 mod ledger;
 mod migration;
+mod party;
 mod portal;
 mod resume;
 mod roles;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use pangea_world::character::CharacterDoc;
 use pangea_world::id::{CharacterId, EnterId, SessionId};
+use pangea_world::social::SocialDoc;
 use pangea_world::ticket::{self, Claims, PublicKey};
 use pangea_world::{Code, Refusal};
 
@@ -34,6 +35,8 @@ pub struct Announcement {
     pub ticket: Option<[u8; 32]>,
     /// It is near the border: it may see as long as its client is connected.
     pub beside: bool,
+    /// Whom it is with.
+    pub social: SocialDoc,
 }
 
 /// One character that is announced or inside.
@@ -57,6 +60,7 @@ pub struct Seat {
     wait_ms: u64,
     ticket: Option<[u8; 32]>,
     beside: bool,
+    social: SocialDoc,
     /// Goes to the loop with the one who shows the ticket.
     record: Vec<u8>,
     resume: Option<[u8; 16]>,
@@ -143,7 +147,7 @@ impl Admissions {
             seat.granted |= new.granted;
             (seat.epoch, seat.session, seat.enter) = (new.epoch, new.session, new.enter);
             (seat.wait_ms, seat.beside) = (new.wait_ms, new.beside);
-            (seat.record, seat.ticket) = (new.record, new.ticket);
+            (seat.record, seat.ticket, seat.social) = (new.record, new.ticket, new.social);
             // Who plays here stands where he stands; who only sees comes to where he is said to be now.
             if plays {
                 seat.doc.quests = new.doc.quests;
@@ -165,6 +169,7 @@ impl Admissions {
             enter: new.enter,
             wait_ms: new.wait_ms,
             beside: new.beside,
+            social: new.social,
             record: new.record,
             ticket: new.ticket,
             resume: None,
@@ -260,6 +265,13 @@ impl Admissions {
         Some(missing)
     }
 
+    /// Whom it is with now.
+    pub fn set_social(&mut self, character: CharacterId, social: &SocialDoc) {
+        if let Some(seat) = self.seats.get_mut(&character) {
+            seat.social = social.clone();
+        }
+    }
+
     /// The loop lost its client.
     pub fn lost(&mut self, character: CharacterId) {
         if let Some(seat) = self.seats.get_mut(&character) {
@@ -330,6 +342,7 @@ impl Seat {
             wait_ms: self.wait_ms,
             beside: self.beside,
             record: if resumed { Vec::new() } else { std::mem::take(&mut self.record) },
+            social: self.social.clone(),
         }
     }
 }
@@ -366,6 +379,7 @@ pub(crate) mod tests {
             record: Vec::new(),
             ticket: None,
             beside: false,
+            social: SocialDoc::default(),
         }
     }
 

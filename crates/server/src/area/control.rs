@@ -14,8 +14,9 @@ use pangea_world::frames::{Entry, close};
 use pangea_world::id::{CharacterId, EnterId, ServerId};
 use pangea_world::messages::{
     Admit, Admitted, AreaReady, Arrived, Belongings, Body, CharacterAt, CharacterHere, Granted, Kick, Peer,
-    Peers, RefusalMessage, Register, TakeOver, WebTransport,
+    Peers, RefusalMessage, Register, Social, TakeOver, WebTransport,
 };
+use pangea_world::social::SocialDoc;
 use pangea_world::ticket::{self, PublicKey};
 use pangea_world::world::World;
 use pangea_world::{Code, Refusal};
@@ -290,6 +291,9 @@ impl Control {
             }
             Body::Peers(peers) => self.on_peers(peers).await,
             Body::GoOnReply(reply) => self.to_loop(ToLoop::GoOnReply(reply)).await,
+            Body::Social(social) => self.on_social(&social).await,
+            Body::Notice(notice) => self.to_loop(ToLoop::Notice(notice)).await,
+            Body::SendOn(on) => self.to_loop(ToLoop::SendOn(on)).await,
             Body::TicketKeys(keys) => self.keys = load::keys_of(&keys.keys),
             Body::Drain(drain) => self.stop(End::Asked, &drain.text, "drain").await,
             other => tracing::debug!(?other, "a message that is not for an area server"),
@@ -392,6 +396,15 @@ impl Control {
             Err(refusal) => Some(RefusalMessage { code: refusal.code.as_str().into(), text: refusal.text }),
         };
         self.say(Body::Admitted(Admitted { enter: admit.enter.clone(), refused }));
+    }
+
+    async fn on_social(&mut self, social: &Social) {
+        let doc = serde_json::from_slice::<SocialDoc>(&social.doc);
+        let (Ok(character), Ok(doc)) = (CharacterId::from_bytes(&social.character), doc) else {
+            return tracing::warn!("whom a character is with cannot be read");
+        };
+        self.admissions.set_social(character, &doc);
+        self.to_loop(ToLoop::Social(character, Box::new(doc))).await;
     }
 
     /// Announces a character, by link or by HTTP.

@@ -14,6 +14,7 @@ use pangea_world::character::CharacterDoc;
 use pangea_world::frames::{ServerMessage, Welcome, close};
 use pangea_world::id::{CharacterId, EnterId, TransferId};
 use pangea_world::messages::{Body, CharacterAt, Crossing, Left, MAX_RECORD_BYTES, Places};
+use pangea_world::social::SocialDoc;
 use pangea_world::space::Rect;
 use pangea_world::{Code, GAME_PROTOCOL_VERSION, Refusal};
 
@@ -108,6 +109,8 @@ pub struct Here {
     pub beside: bool,
     /// The borders to which it is near.
     pub borders: Borders,
+    /// Whom it is with.
+    pub social: SocialDoc,
     resume: [u8; 16],
 }
 
@@ -226,6 +229,7 @@ impl Area {
             }
             (here.epoch, here.enter, here.resume) = (guest.epoch, guest.enter, guest.resume);
             here.beside = guest.beside;
+            here.social = guest.social.clone();
             here.leaves_at_ms =
                 (!here.in_world && !guest.beside).then(|| self.now_ms + guest.wait_ms.max(1_000));
             if here.in_world {
@@ -270,6 +274,7 @@ impl Area {
                 portal: self.portal_at(eyes),
                 beside: guest.beside,
                 borders: Borders::default(),
+                social: guest.social.clone(),
                 resume: guest.resume,
             };
             self.here.insert(id, here);
@@ -277,6 +282,7 @@ impl Area {
         if guest.granted {
             self.bring_in(id, Enter::Spawn, None);
         }
+        self.join_party(id);
         Ok(())
     }
 
@@ -291,6 +297,7 @@ impl Area {
         }
         let faction = here.doc.faction.clone().unwrap_or_default();
         let look = Character { name: here.doc.name.clone(), faction };
+        let party = here.social.party.as_ref().map(|party| party.id);
         let (entity, epoch, enter) = (here.entity, here.epoch, here.enter);
         let record = std::mem::take(&mut here.record);
         let brought = (!record.is_empty()).then_some(record.as_slice());
@@ -300,6 +307,7 @@ impl Area {
         let arrival =
             Arrival { who: character, look, at, exactly: crossing.is_some(), why, record: brought, acked };
         let read = self.sim.arrive(entity, arrival);
+        self.sim.set_party(entity, party);
         let begins_as = self.sim.record(entity).as_deref().map_or(0, hash);
         here.recorded = (begins_as, self.now_ms + RECORD_EVERY_MS);
         if read.is_err() {
@@ -612,6 +620,7 @@ impl Here {
             portal: None,
             beside: false,
             borders: Borders::default(),
+            social: SocialDoc::default(),
             resume: [0; 16],
         }
     }

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::admission::Announcement;
 use pangea_world::character::CharacterDoc;
 use pangea_world::id::{EnterId, SessionId};
+use pangea_world::social::SocialDoc;
 
 /// Largest body.
 const MOST_BYTES: usize = 64 << 10;
@@ -123,6 +124,7 @@ async fn what(request: Request<Incoming>) -> Result<What, Refusal> {
                 record: Vec::new(),
                 ticket: None,
                 beside: false,
+                social: SocialDoc::default(),
             }))
         }
         "/announce" => What::Announce(Box::new(read::<AnnounceBody>(&body)?.character)),

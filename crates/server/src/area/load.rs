@@ -7,6 +7,7 @@ use pangea_engine::{Game, Setup, Sim};
 use pangea_world::id::{EnterId, SessionId};
 use pangea_world::layout::{extent_m, ground_at};
 use pangea_world::messages::{Admit, Granted, TicketKey};
+use pangea_world::social::SocialDoc;
 use pangea_world::space::{AreaName, Ground, Place, Rect};
 use pangea_world::ticket::PublicKey;
 use pangea_world::world::{Kind, World};
@@ -148,6 +149,14 @@ pub fn keys_of(keys: &[TicketKey]) -> Vec<PublicKey> {
     keys.iter().map(|key| PublicKey { kid: key.kid.clone(), bytes: key.bytes.clone() }).collect()
 }
 
+fn social_of(admit: &Admit) -> Result<SocialDoc, Refusal> {
+    if admit.social.is_empty() {
+        return Ok(SocialDoc::default());
+    }
+    serde_json::from_slice(&admit.social)
+        .map_err(|error| Refusal::new(Code::BadRequest, format!("whom it is with cannot be read: {error}")))
+}
+
 /// An Admit as the admission list takes it.
 ///
 /// # Errors
@@ -166,5 +175,6 @@ pub fn announcement_of(admit: &Admit) -> Result<Announcement, Refusal> {
         record: admit.record.clone(),
         ticket: admit.ticket_sha256.as_slice().try_into().ok(),
         beside: admit.beside,
+        social: social_of(admit)?,
     })
 }

@@ -9,8 +9,9 @@ use pangea_world::character::CharacterDoc;
 use pangea_world::id::{CharacterId, EnterId, ServerId};
 use pangea_world::messages::{
     AreaMoved, AreaSaved, Belongings, Body, CharacterAt, Freeze, GoOnReply, Grant, Invite, Kick,
-    LedgerResults, PeerLoad, Seal, TakeOver,
+    LedgerResults, Notice, PeerLoad, Seal, SendOn, TakeOver,
 };
+use pangea_world::social::SocialDoc;
 
 use super::line::Line;
 use super::peers::PeerUp;
@@ -61,6 +62,12 @@ pub enum ToLoop {
     Belongings(Belongings),
     /// What became of a checkpoint.
     AreaSaved(AreaSaved),
+    /// Whom a character is with now.
+    Social(CharacterId, Box<SocialDoc>),
+    /// Something for clients.
+    Notice(Notice),
+    /// Have a character go on.
+    SendOn(SendOn),
     /// Central registered us anew: what it may have missed is said again.
     Reconnected {
         /// The area's epoch from now on.
@@ -115,6 +122,8 @@ pub struct Guest {
     pub beside: bool,
     /// What its last owner wrote of it; empty: it is new, or here already.
     pub record: Vec<u8>,
+    /// Whom it is with.
+    pub social: SocialDoc,
 }
 
 /// From the loop.

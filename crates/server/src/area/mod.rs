@@ -19,6 +19,7 @@
 //! | `quic`, `session`, `stream` | … that is a WebTransport session |
 //! | `save` | checkpoints |
 //! | `neighbours`, `dial` | who may have a peer line, and opening it; `peers`, `peer_frame`: the lines in the loop |
+//! | `social` | whom characters are with |
 //! | `chat_link` | the link to chat |
 
 mod admission;
@@ -50,6 +51,7 @@ mod quic;
 mod ring;
 mod save;
 mod session;
+mod social;
 mod socket;
 mod status;
 mod stream;

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use super::checkpoints::Checkpoints;
 use super::keys::Keys;
 use super::ledger;
+use super::social::Changes;
 use super::state::{Area, State};
 use crate::clock;
 use crate::config::Config;
@@ -37,6 +38,8 @@ pub struct Core {
     pub(super) changed: Notify,
     /// Where operations of the ledger wait.
     pub(super) ledger: ledger::Queue,
+    /// Of whom characters are with.
+    pub(super) changes: Changes,
     state: Mutex<State>,
 }
 
@@ -66,6 +69,7 @@ impl Core {
             started: Instant::now(),
             changed: Notify::new(),
             ledger: queue,
+            changes: Changes::default(),
             state: Mutex::default(),
         });
         let (weak, store) = (Arc::downgrade(&core), core.store.clone());

@@ -15,6 +15,7 @@ use pangea_world::ledger::{Holder, Sheet};
 use pangea_world::messages::{Admit, Body, FactionSync};
 use pangea_world::ownership::{Change, Owned};
 use pangea_world::placement::{self, Placement, Wish};
+use pangea_world::social::PartyDoc;
 use pangea_world::space::{AreaName, Ground, Place};
 use pangea_world::ticket::{self, Claims, LIFE_S, audience};
 use pangea_world::world::{Kind, World};
@@ -22,7 +23,8 @@ use pangea_world::{Code, Refusal};
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::core::Core;
-use super::state::{Phase, Seat, Server, Taken, Transfer, Waiting};
+use super::social::{self, Known};
+use super::state::{Area, Phase, Seat, Server, State, Taken, Transfer, Waiting};
 use super::wish::{EnterWish, Prepared, Progress, WebTransportOffer};
 use super::{handoff, running};
 use crate::store::joining::Joining;
@@ -41,6 +43,9 @@ const GIFTS_TOLD: u32 = 3;
 
 /// How long a join waits for a game server to prepare a character.
 const ADMIT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What was read of a character: what it has, with the count of its gifts, and whom it is with.
+type Seen<'a> = (Option<(Sheet, u64)>, &'a Known);
 
 /// One wish to be somewhere.
 pub struct Want {
@@ -111,7 +116,7 @@ pub async fn join(
     loop {
         handoff::has_left(core, want.character).await;
         let gifts = core.ledger.gifts(want.character);
-        let Joining { character: found, quests, record, sheet } = read(core, want).await?;
+        let (Joining { character: found, quests, record, sheet, .. }, social) = read(core, want).await?;
         if let (Some((enter, ..)), 0) = (&want.enter, tries) {
             core.state().supersede(want.character, *enter);
         }
@@ -124,11 +129,12 @@ pub async fn join(
             place,
             quests,
         };
-        let area = take_seat(core, want, &doc, progress).await?;
+        let area = take_seat(core, want, &doc, social.doc.party.as_ref(), progress).await?;
         if want.from.is_some_and(|(from, _)| from == area) {
             return Refusal::err(Code::BadRequest, "you are there already");
         }
-        match prepare(core, want, (&found, record), &doc, area, (sheet, gifts), progress).await {
+        let seen = ((sheet, gifts), &social);
+        match prepare(core, want, (&found, record), &doc, area, seen, progress).await {
             Ok(mut prepared) => {
                 prepared.took_ms = began.elapsed().as_secs_f64() * 1e3;
                 return Ok(prepared);
@@ -159,12 +165,19 @@ pub async fn join(
     }
 }
 
-/// Who: the character, its quests, its record, what it has.
+/// Who: the character, its quests, its record, what it has; and whom it is with.
 ///
 /// # Errors
 /// `unknown_character`.
-pub async fn read(core: &Core, want: &Want) -> Result<Joining, Refusal> {
-    core.store.joining(want.account, want.character).await
+pub async fn read(core: &Core, want: &Want) -> Result<(Joining, Known), Refusal> {
+    let before = social::count(core, want.character);
+    let found = core.store.joining(want.account, want.character).await?;
+    // Most are with nobody, and then that is all.
+    let social = match found.with_others {
+        false => Known::nobody(before),
+        true => social::read(core, &mut *core.store.reader().await?, want.character).await?,
+    };
+    Ok((found, social))
 }
 
 /// Where (G4, G5): where the wish says, else the last location, else the faction's spawn, else the world's.
@@ -209,6 +222,7 @@ async fn take_seat(
     core: &Arc<Core>,
     want: &Want,
     doc: &CharacterDoc,
+    party: Option<&PartyDoc>,
     progress: &watch::Sender<Progress>,
 ) -> Result<AreaId, Refusal> {
     let world = core.world(&doc.place.world)?.clone();
@@ -218,11 +232,14 @@ async fn take_seat(
         rule: want.wish.rule.clone(),
         layer: want.wish.layer,
         friends_layer,
+        together: 0,
         version: want.wish.version.clone(),
     };
+    // Who names a friend goes to him, and over a border to the same layer.
+    let party = party.filter(|_| want.wish.friend.is_none() && !want.border);
     let turn = Arc::new(Notify::new());
     loop {
-        match look_for_seat(core, want, &world, &ground, &wish, (&turn, progress))? {
+        match look_for_seat(core, want, (&world, &ground), &wish, party, (&turn, progress))? {
             Look::Seat(area) => return Ok(area),
             Look::Open(layer) => running::know_area(core, &world, &ground, layer).await?,
             Look::Wait => turn.notified().await,
@@ -240,12 +257,14 @@ enum Look {
 fn look_for_seat(
     core: &Core,
     want: &Want,
-    world: &Arc<World>,
-    ground: &Ground,
+    (world, ground): (&Arc<World>, &Ground),
     wish: &Wish,
+    party: Option<&PartyDoc>,
     (turn, progress): (&Arc<Notify>, &watch::Sender<Progress>),
 ) -> Result<Look, Refusal> {
     let mut state = core.state();
+    let wish =
+        &party.map_or_else(|| wish.clone(), |party| with_party(&state, want, (world, ground), wish, party));
     let line_name = (world.name.clone(), ground.clone());
     let own_layer = |layer: &placement::LayerState| {
         let name = AreaName { world: world.name.clone(), ground: ground.clone(), layer: layer.layer };
@@ -255,7 +274,7 @@ fn look_for_seat(
     let layers = state.layers(world, ground);
     // Who has a seat here already (a reconnect, a newer login) keeps it, on whichever layer.
     let seated = layers.iter().find(|layer| own_layer(layer)).map(|layer| layer.layer);
-    let behind_others = |state: &super::state::State| {
+    let behind_others = |state: &State| {
         let line = state.lines.get(&line_name);
         line.is_some_and(|line| {
             line.first().is_some_and(|first| first.run != want.run && first.created <= want.created)
@@ -344,6 +363,27 @@ fn look_for_seat(
     Ok(Look::Seat(id))
 }
 
+/// The layer on which most of a party are, or are about to be; and how many of it are on none yet.
+fn with_party(
+    state: &State,
+    want: &Want,
+    (world, ground): (&World, &Ground),
+    wish: &Wish,
+    party: &PartyDoc,
+) -> Wish {
+    let here = |area: &&Area| area.name.world == world.name && area.name.ground == *ground;
+    let others: Vec<CharacterId> =
+        party.members.iter().map(|member| member.id).filter(|id| *id != want.character).collect();
+    let seated = |area: &Area| others.iter().filter(|id| area.seats.contains_key(id)).count();
+    let layers: Vec<(usize, u16)> =
+        state.areas.values().filter(here).map(|area| (seated(area), area.name.layer)).collect();
+    let on_some: usize = layers.iter().map(|(seated, _)| seated).sum();
+    let most = layers.into_iter().filter(|(seated, _)| *seated > 0);
+    let most = most.max_by_key(|(seated, layer)| (*seated, std::cmp::Reverse(*layer)));
+    let together = (1 + others.len().saturating_sub(on_some)) as u32;
+    Wish { friends_layer: most.map(|(_, layer)| layer), together, ..wish.clone() }
+}
+
 /// The layer on which the wished friend is, if he is on this ground.
 async fn friends_layer(
     core: &Core,
@@ -369,7 +409,7 @@ async fn prepare(
     (found, record): (&character::Character, Option<Vec<u8>>),
     doc: &CharacterDoc,
     area: AreaId,
-    seen: (Sheet, u64),
+    (seen, social): ((Sheet, u64), &Known),
     progress: &watch::Sender<Progress>,
 ) -> Result<Prepared, Refusal> {
     let server = running::ensure_running(core, area, Some(progress)).await?;
@@ -405,6 +445,7 @@ async fn prepare(
         // had none until now.
         let since_read = found.owner.is_none() && want.from.is_none() && epoch == found.epoch + 1;
         let seen = since_read.then_some(seen);
+        let seen = (seen, social);
         admit(core, want, doc, area, (epoch, record), (seen, &prepared.ticket), sender).await?;
     }
     prepared.ticket_expires_in_s = (signed_s + LIFE_S).saturating_sub(clock::unix_s());
@@ -559,7 +600,7 @@ pub async fn admit(
     doc: &CharacterDoc,
     area: AreaId,
     (epoch, record): (u64, Option<Vec<u8>>),
-    (seen, ticket): (Option<(Sheet, u64)>, &str),
+    ((seen, with), ticket): (Seen<'_>, &str),
     sender: &link::Sender,
 ) -> Result<(), Refusal> {
     let gifts = || core.ledger.gifts(want.character);
@@ -595,8 +636,9 @@ pub async fn admit(
         record: record.unwrap_or_default(),
         ticket_sha256: ticket::digest(ticket).to_vec(),
         beside: want.border,
-        social: Vec::new(),
+        social: social::bytes(&with.doc),
     }))?;
+    social::admitted(core, want.character, with).await;
     // The area may have been told of a gift before it heard of the character.
     for _ in 0..GIFTS_TOLD {
         if want.from.is_some() || known == gifts() {

@@ -21,7 +21,7 @@ use super::join::{self, Want};
 use super::ledger::Operations;
 use super::state::{Chat, PeerAddress, Phase, Seat, Server, Spawner, Taken, server_key};
 use super::wish::{EnterWish, Progress};
-use super::{checkpoints, handoff, migration, peers, running};
+use super::{checkpoints, handoff, migration, peers, running, social};
 use crate::link::{self, Accepted, Event};
 use crate::store;
 use crate::store::ownership::{self, Ground};
@@ -453,6 +453,8 @@ async fn register_area(
         entry.always_on
     };
     core.changed.notify_waiters();
+    let inside = register.characters.iter().filter_map(|here| CharacterId::from_bytes(&here.character).ok());
+    let inside: Vec<CharacterId> = inside.collect();
     tracing::info!(area = %row.name, %server, epoch, incarnation, resumed, "a game server has registered");
     link.sender.send(Body::Granted(Granted {
         area: area.to_vec(),
@@ -472,6 +474,7 @@ async fn register_area(
         spent,
         waits: false,
     }))?;
+    social::tell_all(core, inside);
     if register.ready {
         peers::arrived(core, area);
     } else {

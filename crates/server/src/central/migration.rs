@@ -60,6 +60,13 @@ pub struct Move {
     ended: Option<oneshot::Sender<Result<Duration, Refusal>>>,
 }
 
+impl Move {
+    /// The server to which the area goes, once it has registered.
+    pub fn next_server(&self) -> Option<&Server> {
+        self.there.as_ref()
+    }
+}
+
 /// How a move went.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Moved {
@@ -225,7 +232,7 @@ async fn invite(
         at: None,
         created: clock::unix_ms() as i64,
     };
-    let found = join::read(core, &want).await?;
+    let (found, social) = join::read(core, &want).await?;
     let place = found.character.place.clone().ok_or_else(gone)?;
     let doc = CharacterDoc {
         id: character,
@@ -237,7 +244,8 @@ async fn invite(
     };
     let epoch = seat.epoch + 1;
     let prepared = join::prepared(core, &want, area, (&doc.name, epoch), there);
-    join::admit(core, &want, &doc, area, (epoch, None), (None, &prepared.ticket), sender).await?;
+    let seen = (None, &social);
+    join::admit(core, &want, &doc, area, (epoch, None), (seen, &prepared.ticket), sender).await?;
     let webtransport_hashes = prepared.webtransport.as_ref().map(|offer| offer.hash_bytes());
     let invite = Invite {
         character: character.to_vec(),

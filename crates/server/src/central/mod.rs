@@ -13,6 +13,9 @@
 //! | [`ledger`] | goods, money, quest steps: the queue of their operations |
 //! | `links` | what spawners, chats and area servers say |
 //! | `peers` | tells area servers who else is there |
+//! | [`social`], `gather` | whom characters are with; a party goes together |
+//! | [`presence`] | who is in the world |
+//! | `offers` | what was offered for too long comes back |
 //! | `watchdog` | silent servers, forgotten seats |
 //! | `state` | what is remembered of the moment |
 //! | [`keys`] | central's secrets |
@@ -21,15 +24,19 @@ pub mod api;
 mod checkpoints;
 pub mod core;
 mod entering;
+mod gather;
 mod handoff;
 mod join;
 pub mod keys;
 pub mod ledger;
 mod links;
 pub mod migration;
+pub mod offers;
 mod peers;
 pub mod population;
+pub mod presence;
 mod running;
+pub mod social;
 mod state;
 mod watchdog;
 pub mod wish;
@@ -130,6 +137,7 @@ impl Central {
         let links = tokio::spawn(link::serve(self.link, link_tls, key_of, accepted_tx));
         let roles = tokio::spawn(links::run(self.core.clone(), accepted));
         let watchdog = tokio::spawn(watchdog::run(self.core.clone()));
+        let presence = tokio::spawn(presence::run(self.core.clone()));
         let pruning = tokio::spawn(prune(self.api.clone()));
         let mut http_stops = shutdown.clone();
         let stopped = async move {
@@ -145,9 +153,8 @@ impl Central {
         if !*shutdown.borrow_and_update() && result.is_ok() {
             bail!("the HTTP listener ended");
         }
-        for task in
-            [links.abort_handle(), roles.abort_handle(), watchdog.abort_handle(), pruning.abort_handle()]
-        {
+        links.abort();
+        for task in [roles, watchdog, presence, pruning] {
             task.abort();
         }
         self.store.close().await;

@@ -50,11 +50,14 @@ pub async fn run(core: Arc<Core>) {
         if Instant::now() >= prune_at {
             prune_at = Instant::now() + Duration::from_secs(3_600);
             let before = crate::clock::unix_ms() as i64 - KEYS_KEPT_MS;
-            let done = core
-                .store
-                .write(move |tx| Box::pin(async move { crate::store::enter::prune(tx, before).await }));
+            let done = core.store.write(move |tx| {
+                Box::pin(async move {
+                    crate::store::enter::prune(tx, before).await?;
+                    crate::store::social::deed::prune(tx, before).await
+                })
+            });
             if let Err(refusal) = done.await {
-                tracing::warn!(%refusal, "old enters were not pruned");
+                tracing::warn!(%refusal, "old enters and keys were not pruned");
             }
         }
     }

@@ -13,6 +13,7 @@ use sqlx::{AnyConnection, AnyPool, Row};
 use tokio::sync::{mpsc, oneshot};
 
 use super::character::{self, Character};
+use super::social::WITH_OTHERS;
 use super::{Error, PIECE_MAX, Store, gone, id, pieces, quest};
 
 /// Most joins that wait for their character; a further one is refused with `storage_busy`.
@@ -29,6 +30,8 @@ pub struct Joining {
     pub record: Option<Vec<u8>>,
     /// Goods, money and quest steps.
     pub sheet: Sheet,
+    /// Whether there is more than nothing to be read by [`super::social::doc`].
+    pub with_others: bool,
 }
 
 /// Somebody joins.
@@ -98,8 +101,9 @@ async fn all(
             }
             let character = character::read(&row)?;
             let record = row.try_get(12)?;
+            let with_others = row.try_get::<i64, _>(14)? != 0;
             let (quests, sheet) = (Vec::new(), Sheet::default());
-            found.insert(character.id, Joining { character, quests, record, sheet });
+            found.insert(character.id, Joining { character, quests, record, sheet, with_others });
         }
     }
     for row in &things {
@@ -137,9 +141,9 @@ static READ: LazyLock<Vec<String>> = LazyLock::new(|| {
         let count = 1 << size;
         let places =
             |from: usize| (from..from + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
-        let (ids, holders) = (places(1), places(count + 1));
+        let (ids, holders, with) = (places(1), places(count + 1), WITH_OTHERS);
         format!(
-            "SELECT id, account, world, name, faction, created, owner, epoch, map, x, y, place_known, record, 0, 0 \
+            "SELECT id, account, world, name, faction, created, owner, epoch, map, x, y, place_known, record, 0, {with} \
              FROM character WHERE id IN ({ids}) AND deleted IS NULL \
              UNION ALL SELECT id, holder, NULL, template, NULL, quantity, NULL, slot, NULL, 0.0, 0.0, most, NULL, \
              1, version FROM item WHERE holder IN ({holders}) \

@@ -9,6 +9,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_ledger.sql"),
     include_str!("migrations/0003_record.sql"),
     include_str!("migrations/0004_journal.sql"),
+    include_str!("migrations/0005_social.sql"),
 ];
 
 /// What was found after the migrations ran.

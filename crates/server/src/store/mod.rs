@@ -15,6 +15,7 @@
 //! | [`joining`] | what joins read, many at once |
 //! | [`ownership`] | the one function that changes an owner; writes that only an owner may do |
 //! | [`ledger`] | goods, money, quest steps: many operations in one transaction |
+//! | [`social`] | friends, parties, mail, market |
 //! | [`account`], [`session`], [`character`], [`area`], [`quest`], [`enter`], [`audit`] | their rows |
 
 use std::fs::{File, TryLockError};
@@ -41,6 +42,7 @@ pub mod migrate;
 pub mod ownership;
 pub mod quest;
 pub mod session;
+pub mod social;
 pub mod writer;
 
 pub use writer::Quick;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AreaId, CharacterId, ItemId, OpId, ServerId, StorageId};
+use crate::id::{AreaId, CharacterId, ItemId, OpId, ParcelId, ServerId, StorageId};
 use crate::{Code, Refusal};
 
 /// Most stacks of one character or storage.
@@ -40,6 +40,8 @@ pub enum Holder {
     Ground(AreaId),
     /// A storage.
     Storage(StorageId),
+    /// It is on its way between characters.
+    Parcel(ParcelId),
     /// The world itself, where money comes from and goes to; it holds no goods, and may owe.
     Bank,
 }
@@ -52,6 +54,7 @@ impl Holder {
             Self::Ground(id) => (2, id.0),
             Self::Storage(id) => (3, id.0),
             Self::Bank => (4, [0; 16]),
+            Self::Parcel(id) => (5, id.0),
         };
         let mut bytes = vec![kind; 17];
         bytes[1..].copy_from_slice(&id);
@@ -67,6 +70,7 @@ impl Holder {
             2 => Some(Self::Ground(AreaId(id))),
             3 => Some(Self::Storage(StorageId(id))),
             4 => Some(Self::Bank),
+            5 => Some(Self::Parcel(ParcelId(id))),
             _ => None,
         }
     }
@@ -337,6 +341,37 @@ pub enum Act {
         /// Of which stack.
         part: Part,
     },
+    /// A player sends what his character has, wherever it is: into a parcel of which nobody has heard.
+    Send {
+        /// Whose.
+        from: CharacterId,
+        /// Which.
+        parcel: ParcelId,
+        /// At most 16.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        parts: Vec<Part>,
+        /// At most 16.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        coins: Vec<Coins>,
+    },
+    /// A player's character gets all that is in a parcel. Whether it is meant for him, its row says.
+    Receive {
+        /// Who gets it.
+        to: CharacterId,
+        /// Which.
+        parcel: ParcelId,
+    },
+    /// A player's character buys all that is in a parcel.
+    Buy {
+        /// Who pays, and gets it.
+        by: CharacterId,
+        /// Who is paid.
+        seller: CharacterId,
+        /// Which.
+        parcel: ParcelId,
+        /// The price.
+        price: Coins,
+    },
     /// An operator gives.
     Grant {
         /// To whom.
@@ -388,7 +423,7 @@ impl Act {
                 visit(&mut a.who);
                 visit(&mut b.who);
             }
-            Grant { .. } | Seize { .. } | QuestSet { .. } => {}
+            Send { .. } | Receive { .. } | Buy { .. } | Grant { .. } | Seize { .. } | QuestSet { .. } => {}
         }
     }
 }
@@ -405,6 +440,11 @@ pub enum Writer {
         epoch: u64,
         /// The area's life.
         incarnation: u64,
+    },
+    /// A player, whose account central knows.
+    Player {
+        /// His character.
+        character: CharacterId,
     },
     /// An operator.
     Operator {
@@ -437,11 +477,11 @@ pub struct Touched {
 }
 
 impl Operation {
-    /// The area that asks; `None`: an operator.
+    /// The area that asks; `None`: an operator or a player.
     pub fn area(&self) -> Option<AreaId> {
         match &self.by {
             Writer::Area { area, .. } => Some(*area),
-            Writer::Operator { .. } => None,
+            Writer::Operator { .. } | Writer::Player { .. } => None,
         }
     }
 
@@ -472,6 +512,9 @@ impl Operation {
             | Release { who, storage }
             | Put { who, storage, .. }
             | Fetch { who, storage, .. } => add(&[who.character], Some(Holder::Storage(*storage))),
+            Send { from, parcel, .. } => add(&[*from], Some(Holder::Parcel(*parcel))),
+            Receive { to, parcel } => add(&[*to], Some(Holder::Parcel(*parcel))),
+            Buy { by, seller, parcel, .. } => add(&[*by, *seller], Some(Holder::Parcel(*parcel))),
             Grant { to, .. } => add(&[*to], bank),
             Seize { from, .. } => add(&[*from], bank),
             QuestSet { of, .. } => add(&[*of], None),
@@ -492,7 +535,15 @@ impl Operation {
             return Refusal::err(Code::BadRequest, "an operation's id ends with two bytes of 0");
         }
         let operators = matches!(self.act, Grant { .. } | Seize { .. } | QuestSet { .. });
+        let player = match &self.act {
+            Send { from: who, .. } | Receive { to: who, .. } | Buy { by: who, .. } => Some(*who),
+            _ => None,
+        };
         match &self.by {
+            Writer::Player { character } if Some(*character) == player => {}
+            by if player.is_some() || matches!(by, Writer::Player { .. }) => {
+                return Refusal::err(Code::Forbidden, "a player sends, receives and buys, for himself alone");
+            }
             Writer::Operator { reason } if reason.trim().is_empty() || reason.len() > 400 => {
                 return Refusal::err(Code::BadRequest, "an operator names a reason, of at most 400 bytes");
             }
@@ -543,6 +594,18 @@ impl Operation {
                 }
                 Ok(())
             }
+            Send { parts, coins, .. } => {
+                check_named(parts.len().max(coins.len()), MOST_NAMED)?;
+                parts.iter().try_for_each(check_part)?;
+                coins.iter().try_for_each(check_coins)
+            }
+            Receive { .. } => Ok(()),
+            Buy { by, seller, price, .. } => {
+                if by == seller {
+                    return Refusal::err(Code::BadRequest, "nobody buys of himself");
+                }
+                check_coins(price)
+            }
             QuestSet { quest, .. } => check_name(quest),
             QuestAccept { quest, gets, .. } => {
                 check_name(quest)?;
@@ -581,6 +644,9 @@ impl Operation {
             Release { .. } => "release",
             Put { .. } => "put",
             Fetch { .. } => "fetch",
+            Send { .. } => "send",
+            Receive { .. } => "receive",
+            Buy { .. } => "buy",
             Grant { .. } => "grant",
             Seize { .. } => "seize",
         }
@@ -637,6 +703,8 @@ pub enum Asker {
     Server(ServerId),
     /// The operator's key.
     Operator,
+    /// The login of the account whose character it is.
+    Player,
 }
 
 impl fmt::Display for Operation {

@@ -7,7 +7,7 @@ use super::operation::{
     Act, Asker, Bundle, Coins, Goods, Holder, MOST_CURRENCIES, MOST_MONEY, MOST_ON_GROUND, MOST_QUESTS,
     OLDEST_MS, Operation, Part, Side, Who, Writer,
 };
-use crate::id::{AreaId, CharacterId, OpId, ServerId, StorageId};
+use crate::id::{AreaId, CharacterId, OpId, ParcelId, ServerId, StorageId};
 use crate::{Code, Refusal};
 
 /// Who owns an area now.
@@ -83,7 +83,7 @@ impl Turn<'_> {
     fn fence(&mut self, asker: Asker, by: &Writer) -> Result<(), Refusal> {
         let stale = || Refusal::err(Code::StaleEpoch, "this server does not own the area at that epoch");
         match (asker, by) {
-            (Asker::Operator, Writer::Operator { .. }) => Ok(()),
+            (Asker::Operator, Writer::Operator { .. }) | (Asker::Player, Writer::Player { .. }) => Ok(()),
             (Asker::Server(server), Writer::Area { area, epoch, incarnation }) => {
                 let owned = AreaFence { owner: Some(server), epoch: *epoch, incarnation: *incarnation };
                 if self.fences.areas.get(area) != Some(&owned) {
@@ -204,6 +204,28 @@ impl Turn<'_> {
                 let holder = self.own(who)?;
                 let (chest, _) = self.reserved(who.character, *storage)?;
                 self.shift(chest, holder, part)
+            }
+            Act::Send { from, parcel, parts, coins } => {
+                let from = self.anybody(*from)?;
+                let parcel = Holder::Parcel(*parcel);
+                if !self.is_empty(parcel) {
+                    return Refusal::err(Code::BadRequest, "something is in that parcel already");
+                }
+                for part in parts {
+                    let (slot, stack) = self.find(from, part)?;
+                    let free = self.free_slot(parcel)?;
+                    self.part_to(from, slot, stack, part.quantity, parcel, free)?;
+                }
+                coins.iter().try_for_each(|coins| self.pay(from, parcel, coins))
+            }
+            Act::Receive { to, parcel } => {
+                let to = self.anybody(*to)?;
+                self.open(*parcel, to)
+            }
+            Act::Buy { by, seller, parcel, price } => {
+                let (by, seller) = (self.anybody(*by)?, self.anybody(*seller)?);
+                self.open(*parcel, by)?;
+                self.pay(by, seller, price)
             }
             Act::Grant { to, gets } => {
                 let holder = self.anybody(*to)?;
@@ -458,6 +480,31 @@ impl Turn<'_> {
             }
         }
         Ok(stacks)
+    }
+
+    // ---- parcels ----
+
+    fn is_empty(&self, holder: Holder) -> bool {
+        let sheet = self.book.sheet(holder);
+        sheet.is_none_or(|sheet| {
+            sheet.stacks.is_empty() && sheet.money.values().all(|money| money.amount == 0)
+        })
+    }
+
+    /// All that is in a parcel goes to a character; what was in it is in it once.
+    fn open(&mut self, parcel: ParcelId, to: Holder) -> Result<(), Refusal> {
+        let parcel = Holder::Parcel(parcel);
+        if self.is_empty(parcel) {
+            return Refusal::err(Code::SourceSpent, "it is not there any more");
+        }
+        let sheet = self.book.sheet(parcel).cloned().unwrap_or_default();
+        for stack in sheet.stacks.values() {
+            self.shift(parcel, to, &Part { item: stack.id, quantity: stack.quantity })?;
+        }
+        for (currency, money) in sheet.money.iter().filter(|(_, money)| money.amount > 0) {
+            self.pay(parcel, to, &Coins::new(currency, money.amount))?;
+        }
+        Ok(())
     }
 
     // ---- quests ----

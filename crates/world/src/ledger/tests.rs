@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::book::Writes;
 use super::*;
-use crate::id::{AreaId, CharacterId, ItemId, OpId, ServerId, StorageId};
+use crate::id::{AreaId, CharacterId, ItemId, OpId, ParcelId, ServerId, StorageId};
 use crate::{Code, Refusal};
 
 const NOW: u64 = 1_800_000_000_000;
@@ -49,6 +49,9 @@ impl Scene {
             Act::Grant { .. } | Act::Seize { .. } | Act::QuestSet { .. } => {
                 Writer::Operator { reason: "a test".into() }
             }
+            Act::Send { from: who, .. } | Act::Receive { to: who, .. } | Act::Buy { by: who, .. } => {
+                Writer::Player { character: who }
+            }
             _ => Writer::Area { area: AREA, epoch: 3, incarnation: 2 },
         };
         Operation { id: OpId::new(NOW, self.next.to_be_bytes()), by, act }
@@ -58,6 +61,7 @@ impl Scene {
         let operation = self.operation(act);
         let asker = match operation.by {
             Writer::Operator { .. } => Asker::Operator,
+            Writer::Player { .. } => Asker::Player,
             Writer::Area { .. } => Asker::Server(SERVER),
         };
         decide(&mut self.book, &fences(), asker, &operation, NOW)
@@ -345,6 +349,85 @@ fn an_operation_reads_back_what_it_says() {
     assert_eq!(refused.map_err(|refusal| refusal.code), Err(Code::OpExpired));
 }
 
+fn parcel(n: u8) -> ParcelId {
+    ParcelId([n; 16])
+}
+
+#[test]
+fn what_is_in_a_parcel_is_had_once() {
+    let mut scene = Scene::new();
+    scene.give(1, "wood", 5);
+    scene.pay_out(1, 10);
+    let item = scene.item(Holder::Character(hero(1)), "wood");
+    let send = |quantity, amount, to| Act::Send {
+        from: hero(1),
+        parcel: parcel(to),
+        parts: vec![Part { item, quantity }],
+        coins: vec![Coins::new("gold", amount)],
+    };
+    assert_eq!(scene.code(send(6, 1, 1)), Some(Code::NotEnough));
+    assert_eq!(scene.code(send(2, 11, 1)), Some(Code::NotEnough), "nothing of it is done then");
+    assert_eq!(scene.code(send(0, 1, 1)), Some(Code::AmountInvalid));
+    assert_eq!(scene.code(send(2, 4, 1)), None);
+    assert_eq!(scene.code(send(1, 1, 1)), Some(Code::BadRequest), "that parcel is another one's");
+    assert_eq!((scene.has(1, "wood"), scene.gold(1)), (3, 6));
+    let receive = |n, from| Act::Receive { to: hero(n), parcel: parcel(from) };
+    assert_eq!(scene.code(receive(9, 1)), Some(Code::UnknownCharacter));
+    assert_eq!(scene.code(receive(4, 1)), None, "wherever it is");
+    assert_eq!(scene.code(receive(4, 1)), Some(Code::SourceSpent));
+    assert_eq!((scene.has(4, "wood"), scene.gold(4)), (2, 4));
+    let buy = |by, price| Act::Buy {
+        by: hero(by),
+        seller: hero(1),
+        parcel: parcel(2),
+        price: Coins::new("gold", price),
+    };
+    let offer = Act::Send {
+        from: hero(1),
+        parcel: parcel(2),
+        parts: vec![Part { item, quantity: 3 }],
+        coins: vec![],
+    };
+    assert_eq!(scene.code(offer), None);
+    assert_eq!(scene.code(buy(1, 1)), Some(Code::BadRequest), "nobody buys of himself");
+    assert_eq!(scene.code(buy(4, 5)), Some(Code::NotEnough));
+    assert_eq!(scene.code(buy(4, 4)), None);
+    assert_eq!(scene.code(buy(4, 4)), Some(Code::SourceSpent));
+    assert_eq!((scene.has(4, "wood"), scene.gold(4), scene.gold(1)), (5, 0, 10));
+}
+
+#[test]
+fn a_player_does_only_what_players_do_for_himself() {
+    let mut scene = Scene::new();
+    scene.give(1, "wood", 5);
+    let item = scene.item(Holder::Character(hero(1)), "wood");
+    let send = Act::Send {
+        from: hero(1),
+        parcel: parcel(1),
+        parts: vec![Part { item, quantity: 1 }],
+        coins: vec![],
+    };
+    let consume = Act::Consume { who: who(1), gives: Bundle::goods([Goods::new("wood", 1)]) };
+    let player = |n| Writer::Player { character: hero(n) };
+    let area = Writer::Area { area: AREA, epoch: 3, incarnation: 2 };
+    for (by, act, asker) in [
+        (player(2), send.clone(), Asker::Player),
+        (player(1), send.clone(), Asker::Server(SERVER)),
+        (player(1), send.clone(), Asker::Operator),
+        (player(1), consume, Asker::Player),
+        (area, send, Asker::Server(SERVER)),
+    ] {
+        let operation = Operation { by, ..scene.operation(act) };
+        let refused = decide(&mut scene.book, &fences(), asker, &operation, NOW);
+        assert_eq!(
+            refused.map_err(|refusal| refusal.code),
+            Err(Code::Forbidden),
+            "{operation:?} by {asker:?}"
+        );
+    }
+    assert_eq!(scene.has(1, "wood"), 5);
+}
+
 /// What a store would hold.
 #[derive(Debug, Default, PartialEq)]
 struct Tables {
@@ -398,7 +481,8 @@ fn some_act(scene: &Scene, [kind, a, b, which, amount]: [u8; 5]) -> Act {
     let goods = Goods { template: template.into(), quantity, most };
     let (bundle, coins) = (Bundle::goods([goods]), Coins::new("gold", quantity));
     let storage = StorageId([1; 16]);
-    let holder = match kind % 13 {
+    let parcel = parcel(b % 4);
+    let holder = match kind % 16 {
         1 => Holder::Ground(AREA),
         10 => Holder::Storage(storage),
         _ => Holder::Character(hero(n)),
@@ -410,7 +494,7 @@ fn some_act(scene: &Scene, [kind, a, b, which, amount]: [u8; 5]) -> Act {
         Part { item: id.unwrap_or_default(), quantity }
     };
     let who = who(n);
-    match kind % 13 {
+    match kind % 16 {
         0 => Act::Pick { who, source: Source { number: b.into(), life: which.into() }, gets: bundle },
         1 => Act::Take { who, part: chosen(which) },
         2 => Act::Drop { who, part: chosen(which), spot: u32::MAX - u32::from(b % 3) },
@@ -426,6 +510,9 @@ fn some_act(scene: &Scene, [kind, a, b, which, amount]: [u8; 5]) -> Act {
         9 => Act::Put { who, storage, part: chosen(which) },
         10 => Act::Fetch { who, storage, part: chosen(which) },
         11 => Act::Seize { from: hero(n), gives: bundle },
+        12 => Act::Send { from: hero(n), parcel, parts: vec![chosen(which), chosen(b)], coins: vec![coins] },
+        13 => Act::Receive { to: hero(n), parcel },
+        14 => Act::Buy { by: hero(n), seller: hero(other), parcel, price: coins },
         _ => Act::Grant { to: hero(n), gets: Bundle { coins: vec![coins], ..bundle } },
     }
 }
@@ -456,7 +543,8 @@ proptest! {
         asked in proptest::collection::vec((any::<[u8; 5]>(), 0u8..12), 1..160)
     ) {
         let holders: Vec<Holder> = (1..=4).map(|n| Holder::Character(hero(n)))
-            .chain([Holder::Ground(AREA), Holder::Storage(StorageId([1; 16])), Holder::Bank]).collect();
+            .chain([Holder::Ground(AREA), Holder::Storage(StorageId([1; 16])), Holder::Bank])
+            .chain((0..4).map(|n| Holder::Parcel(parcel(n)))).collect();
         let mut scene = Scene::new();
         let mut tables = Tables::default();
         let (mut made, mut durable_made) = (BTreeMap::new(), BTreeMap::new());

@@ -1,5 +1,6 @@
 //! What one can have: everything that gives it and takes it, and everything that must not.
 
+use pangea_world::id::PartyId;
 use pangea_world::ledger::{Act, Bundle, Coins, FIRST_WORN, Goods};
 use pangea_world::{Code, Refusal};
 
@@ -433,6 +434,39 @@ fn who_kills_three_wolves_goes_on_by_itself() {
     game.put(ada, at);
     game.agree_on(ada, mara, "Wolves at the door");
     assert_eq!((game.has(ada, "cap"), game.bag(ada).coins), (1, 60));
+}
+
+#[test]
+fn a_party_shares_a_kill_with_those_of_it_who_are_near() {
+    let mut game = Try::new("");
+    let all = [400.0, 402.0, 404.0, 406.0].map(|x| game.character((x, 100.0)));
+    game.step(2);
+    let mara = game.person(0).0;
+    for who in all {
+        game.agree_on(who, mara, "Accept: Wolves");
+    }
+    let [ada, near, far, stranger] = all;
+    for who in [ada, near, far] {
+        game.sim.set_party(who, Some(PartyId([1; 16])));
+    }
+    game.sim.set_party(stranger, Some(PartyId([2; 16])));
+    for (who, x) in [(ada, 300.0), (near, 340.0), (far, 360.0), (stranger, 305.0)] {
+        game.put(who, (x, 100.0));
+    }
+    let wolf = game.creature(Species::Wolf, (301.0, 100.0));
+    game.sim.ecs().get_mut::<Body>(wolf).expect("a body").health = 1;
+    game.step(1);
+    let net = game.net(wolf);
+    game.step(16);
+    let (tick, at) = (game.sim.tick(), game.at(wolf));
+    game.put(ada, (at.0 - 0.5, at.1));
+    game.put(near, (at.0 + 40.0, at.1));
+    game.put(far, (at.0 + 60.0, at.1));
+    game.attack(ada, net, tick);
+    game.until("its death", |game| game.sim.ecs().get_entity(wolf).is_err());
+    game.step(2);
+    let counts = all.map(|who| game.sim.get::<QuestLog>(who).expect("a log").counts[0]);
+    assert_eq!(counts, [1, 1, 0, 0]);
 }
 
 #[test]

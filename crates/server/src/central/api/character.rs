@@ -12,6 +12,7 @@ use super::State as Shared;
 use super::answer::{Answer, Failure, Read};
 use super::login::Login;
 use super::world::PlaceAnswer;
+use crate::central::social;
 use crate::random;
 use crate::store::audit::{self, Note};
 use crate::store::character::{self, Character, New};
@@ -169,16 +170,20 @@ pub async fn delete(
     Path(text): Path<String>,
 ) -> Answer<StatusCode> {
     let (unwanted, account) = (id(&text)?, who.account);
-    api.store
+    let left = api
+        .store
         .write(move |connection| {
             Box::pin(async move {
                 character::delete(connection, account, unwanted).await?;
+                let left = crate::store::social::forget(connection, unwanted).await?;
                 let (actor, target) = (account.to_string(), unwanted.to_string());
                 let note = Note { actor: &actor, action: "character_deleted", target: &target, detail: "" };
-                audit::append(connection, note).await
+                audit::append(connection, note).await?;
+                Ok(left)
             })
         })
         .await?;
+    social::party_changed(&api.core, &left).await;
     api.logins.forget(who.id);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -122,7 +122,11 @@ fn id(text: &str) -> Result<EnterId, Refusal> {
     text.parse().map_err(|_| Refusal::new(Code::NotFound, "there is no such enter"))
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Answer<String> {
+/// The key of a wish that is done once, however often it is sent.
+///
+/// # Errors
+/// `bad_request` if there is none, or more than one.
+pub fn idempotency_key(headers: &HeaderMap) -> Answer<String> {
     let mut all = headers.get_all("idempotency-key").iter();
     let key = match (all.next(), all.next()) {
         (Some(key), None) => key.as_bytes(),

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use pangea_world::id::{ItemId, OpId};
+use pangea_world::id::{CharacterId, ItemId, OpId};
 use pangea_world::ledger::{Act, Asker, Bundle, Coins, Goods, Holder, MOST_QUANTITY, Operation, Writer};
 use pangea_world::{Code, Refusal};
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,8 @@ use super::State as Shared;
 use super::answer::{Answer, Failure, Read};
 use super::character::id;
 use super::data::Operator;
+use super::login::Login;
+use crate::store::Connection;
 use crate::store::character;
 use crate::store::ledger::journal::{self, Entry};
 use crate::store::ledger::{Order, sheet, sums};
@@ -73,7 +75,25 @@ pub async fn belongings(
 ) -> Answer<Json<BelongingsData>> {
     let mut reader = api.store.reader().await?;
     let found = character::get(&mut reader, id(&text)?).await?;
-    let sheet = sheet(&mut reader, Holder::Character(found.id)).await?;
+    of_holder(&mut reader, found.id).await
+}
+
+/// What a character of the account has, as far as it is durable: whose ids mail and market take.
+#[utoipa::path(get, path = "/api/characters/{id}/belongings", tag = "character", security(("access" = [])),
+    params(("id" = String, Path, description = "32 hex digits")),
+    responses((status = 200, body = BelongingsData), (status = "default", body = Failure)))]
+pub async fn own(
+    State(api): State<Shared>,
+    Login(who): Login,
+    Path(text): Path<String>,
+) -> Answer<Json<BelongingsData>> {
+    let mut reader = api.store.reader().await?;
+    let found = character::get_own(&mut reader, who.account, id(&text)?).await?;
+    of_holder(&mut reader, found.id).await
+}
+
+async fn of_holder(reader: &mut Connection, character: CharacterId) -> Answer<Json<BelongingsData>> {
+    let sheet = sheet(reader, Holder::Character(character)).await?;
     let stack = |(slot, stack): (u32, pangea_world::ledger::Stack)| StackData {
         id: stack.id.to_string(),
         slot,

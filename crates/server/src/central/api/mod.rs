@@ -10,6 +10,8 @@
 //! | [`world`] | worlds, layers, factions |
 //! | [`character`] | list, create, select, delete |
 //! | [`enter`] | the wish to go in, and how far it is |
+//! | [`friends`], [`party`], [`presence`] | who is with whom, who is there |
+//! | [`mail`], [`market`] | goods and money on their way |
 //! | [`status`] | what runs, the public ticket keys |
 //! | [`data`] | characters and quests for operators and services |
 //! | [`ledger`] | goods, money and the journal for operators |
@@ -43,13 +45,18 @@ pub mod answer;
 pub mod character;
 pub mod data;
 pub mod enter;
+pub mod friends;
 pub mod guard;
 pub mod ledger;
 pub mod limit;
 pub mod login;
+pub mod mail;
+pub mod market;
 pub mod operate;
 pub mod pages;
+pub mod party;
 pub mod password;
+pub mod presence;
 pub mod serve;
 pub mod status;
 pub mod world;
@@ -162,6 +169,7 @@ impl Api {
         (name = "world", description = "Where to go"),
         (name = "character", description = "Who plays"),
         (name = "enter", description = "The way in"),
+        (name = "social", description = "Friends, parties, mail, market, who is there"),
         (name = "status", description = "What runs"),
         (name = "data", description = "For operators and services, with the operator's key")
     )
@@ -198,6 +206,28 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(character::select))
         .routes(routes!(enter::enter))
         .routes(routes!(enter::attach, enter::cancel))
+        .routes(routes!(friends::social))
+        .routes(routes!(friends::set_status))
+        .routes(routes!(friends::befriend))
+        .routes(routes!(friends::unfriend))
+        .routes(routes!(friends::block))
+        .routes(routes!(friends::unblock))
+        .routes(routes!(party::invite))
+        .routes(routes!(party::accept))
+        .routes(routes!(party::decline))
+        .routes(routes!(party::leave))
+        .routes(routes!(party::kick))
+        .routes(routes!(party::leader))
+        .routes(routes!(party::gather))
+        .routes(routes!(presence::presence))
+        .routes(routes!(mail::list, mail::send))
+        .routes(routes!(mail::claim))
+        .routes(routes!(mail::read))
+        .routes(routes!(mail::delete))
+        .routes(routes!(market::list))
+        .routes(routes!(market::offer))
+        .routes(routes!(market::buy))
+        .routes(routes!(market::withdraw))
         .routes(routes!(status::status))
         .routes(routes!(status::keys))
         .routes(routes!(data::character, amend::change))
@@ -209,6 +239,7 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(data::record))
         .routes(routes!(data::by_name))
         .routes(routes!(ledger::belongings))
+        .routes(routes!(ledger::own))
         .routes(routes!(ledger::grant))
         .routes(routes!(ledger::seize))
         .routes(routes!(ledger::of_character))

@@ -34,6 +34,23 @@ impl Chain {
     }
 }
 
+/// What became of an operation, if it was decided.
+///
+/// # Errors
+/// If the database fails.
+pub async fn answer(reader: &mut AnyConnection, op: OpId) -> Result<Option<Answer>, Error> {
+    let row = sqlx::query("SELECT code, answer FROM journal WHERE op = $1")
+        .bind(op.to_vec())
+        .fetch_optional(reader)
+        .await?;
+    let answer = |row: sqlx::any::AnyRow| {
+        let code: String = row.try_get(0)?;
+        let code = (!code.is_empty()).then(|| code.parse().unwrap_or(Code::Internal));
+        Ok(Answer { id: op, code, text: row.try_get(1)?, repeat: true })
+    };
+    row.map(answer).transpose()
+}
+
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {

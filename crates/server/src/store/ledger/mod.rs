@@ -23,6 +23,7 @@ use pangea_world::ledger::{Asker, Book, Changes, Fences, Holder, Operation, Shee
 use pangea_world::{Code, Refusal};
 use sqlx::AnyConnection;
 
+use super::social::deed::Deed;
 use super::{Error, Store, now_ms};
 
 pub mod gifts;
@@ -52,13 +53,20 @@ pub struct Order {
     pub operation: Operation,
     /// The operation as JSON.
     body: String,
+    /// Rows that are written with it.
+    deed: Option<Arc<Deed>>,
 }
 
 impl Order {
     /// An order that this asker has proven to be its own.
     pub fn new(asker: Asker, operation: Operation) -> Self {
         let body = serde_json::to_string(&operation).unwrap_or_default();
-        Self { asker, operation, body }
+        Self { asker, operation, body, deed: None }
+    }
+
+    /// The same with rows of mail or market, which must allow it and are written with it.
+    pub fn with(self, deed: Deed) -> Self {
+        Self { deed: Some(Arc::new(deed)), ..self }
     }
 }
 
@@ -203,6 +211,7 @@ async fn commit(
     let loaded = load::load(tx, &missing).await?;
     let before = load::answers(tx, orders).await?;
     let fences = load::fences(tx, orders).await?;
+    let barred = barred(tx, orders, &before).await?;
     let chain = match chain {
         Some(chain) => chain,
         None => journal::end(tx).await?,
@@ -212,7 +221,8 @@ async fn commit(
         loaded.put(&mut memory.book);
         let now = now_ms();
         let book = &mut memory.book;
-        let mut turn = Turn { book, fences: &fences, gifts, chain, now, entries: Vec::new() };
+        let (fences, barred) = (&fences, &barred);
+        let mut turn = Turn { book, fences, barred, gifts, chain, now, entries: Vec::new() };
         let committed = turn.decide(orders, &before);
         let (entries, mut chain) = (turn.entries, turn.chain);
         chain.link(&entries);
@@ -224,12 +234,36 @@ async fn commit(
     if !entries.is_empty() {
         journal::append(tx, &entries, &chain).await?;
     }
+    for (order, answer) in orders.iter().zip(&committed.answers) {
+        if let Some(deed) = order.deed.as_ref().filter(|_| answer.code.is_none() && !answer.repeat) {
+            deed.apply(tx).await?;
+        }
+    }
     Ok(committed)
+}
+
+/// Which of those that are new the rows of mail and market do not allow.
+async fn barred(
+    tx: &mut AnyConnection,
+    orders: &[Order],
+    before: &HashMap<OpId, (String, Answer)>,
+) -> Result<HashMap<OpId, Refusal>, Error> {
+    let mut barred = HashMap::new();
+    for order in orders.iter().filter(|order| !before.contains_key(&order.operation.id)) {
+        let Some(deed) = &order.deed else { continue };
+        match deed.check(tx).await {
+            Ok(()) => {}
+            Err(Error::Refused(refusal)) => drop(barred.insert(order.operation.id, refusal)),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(barred)
 }
 
 struct Turn<'a> {
     book: &'a mut Book,
     fences: &'a Fences,
+    barred: &'a HashMap<OpId, Refusal>,
     gifts: &'a Gifts,
     chain: Chain,
     now: i64,
@@ -259,7 +293,10 @@ impl Turn<'_> {
                 });
                 continue;
             }
-            let result = decide(self.book, self.fences, order.asker, &order.operation, self.now as u64);
+            let result = match self.barred.get(&id) {
+                Some(refusal) => Err(refusal.clone()),
+                None => decide(self.book, self.fences, order.asker, &order.operation, self.now as u64),
+            };
             let answer = Answer::new(id, &result);
             if let Ok(changes) = &result {
                 self.others(&order.operation, changes, &mut told);

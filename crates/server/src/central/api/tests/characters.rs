@@ -30,6 +30,10 @@ async fn nobody_touches_anothers_character() {
     }
     server.call("DELETE", &path, Some(&ada.access), None).await.ok(204);
     assert_eq!(server.call("GET", "/api/characters", eve, None).await.ok(200)["characters"], json!([]));
+    let goods = format!("/api/characters/{id}/belongings");
+    assert_eq!(server.call("GET", &goods, eve, None).await.refused(), unknown);
+    let own = server.call("GET", &goods, Some(&ada.access), None).await.ok(200);
+    assert_eq!(own["items"], json!([]));
     let listed = server.call("GET", "/api/characters", Some(&ada.access), None).await.ok(200);
     assert_eq!(listed["characters"][0]["id"], id);
 }

@@ -19,6 +19,7 @@ mod bad_input;
 mod characters;
 mod operators;
 mod serving;
+mod social;
 
 struct Server {
     address: SocketAddr,

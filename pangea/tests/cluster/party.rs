@@ -1,0 +1,158 @@
+//! Parties with real processes: placed together, going together, and who is there after everything was killed.
+
+use http::Method;
+use pangea_client::{Client, EnterOptions, Event, Game};
+use pangea_world::id::CharacterId;
+use serde_json::{Value, json};
+
+use crate::support::{Cluster, event};
+
+const SMALL: &str = "kind = \"grid\"\nrules = [\"pve\"]\ncapacity = 4\nlayers = 3\ngrace_s = 0\nidle_stop_s = 1\n\
+    [grid]\ncell_m = 64\narea_cells = 4\nspawn = { x = 100.0, y = 100.0 }\n";
+
+struct Player {
+    client: Client,
+    id: CharacterId,
+    name: String,
+}
+
+impl Player {
+    async fn new(cluster: &Cluster, name: &str) -> Self {
+        let (client, id) = cluster.player(name, "small", None).await;
+        Self { client, id, name: name.to_owned() }
+    }
+
+    async fn enter(&self) -> Game {
+        self.client.enter(self.id, EnterOptions::default()).await.expect("inside")
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Value) -> Value {
+        let path = format!("/api/characters/{}/{path}", self.id);
+        let body = (method != Method::GET).then_some(body);
+        self.client.call(method, &path, body.as_ref()).await.unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// Invites them, and they come.
+    async fn leads(&self, others: &[&Player]) {
+        for other in others {
+            let now = self.ask(Method::POST, "party/invite", json!({"name": other.name})).await;
+            other.ask(Method::POST, "party/accept", json!({"party": now["party"]["id"]})).await;
+        }
+    }
+
+    /// Who is in the world, as everybody sees it.
+    async fn sees(&self) -> Vec<String> {
+        let all: Value =
+            self.client.call(Method::GET, "/api/presence?online=true", None).await.expect("an answer");
+        let names = all["characters"].as_array().expect("a list").iter();
+        names.map(|one| one["name"].as_str().expect("a name").to_owned()).collect()
+    }
+}
+
+/// Scenario 9: a party goes to a layer on which all of it has room, however its members come; and an empty layer
+/// closes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_party_stays_together_and_an_empty_layer_closes() {
+    let cluster = Cluster::with_worlds(&[("small", SMALL)], &[]).await;
+    let (one, two) = (Player::new(&cluster, "Stranger1").await, Player::new(&cluster, "Stranger2").await);
+    let (one, two) = (one.enter().await, two.enter().await);
+    assert_eq!((one.area(), two.area()), ("small/0,0..4,4/0", "small/0,0..4,4/0"));
+    let (ada, bob, cyd) = tokio::join!(
+        Player::new(&cluster, "Ada"),
+        Player::new(&cluster, "Bob"),
+        Player::new(&cluster, "Cyd")
+    );
+    ada.leads(&[&bob, &cyd]).await;
+    // All at once: whoever is first finds that three do not fit where two are.
+    let (mut a, mut b, mut c) = tokio::join!(ada.enter(), bob.enter(), cyd.enter());
+    for game in [&a, &b, &c] {
+        assert_eq!(game.area(), "small/0,0..4,4/1");
+    }
+    let lone = Player::new(&cluster, "Stranger3").await.enter().await;
+    assert_eq!(lone.area(), "small/0,0..4,4/0", "room for one is there");
+    tokio::join!(a.leave(), b.leave(), c.leave());
+    cluster
+        .until("the empty layer closes", || async { cluster.serving("small/0,0..4,4/1").await.is_empty() })
+        .await;
+    drop((one, two, lone));
+}
+
+/// Who comes to his party finds himself on its layer, beside its leader.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_party_goes_to_where_its_leader_stands() {
+    let cluster = Cluster::with_worlds(&[("small", SMALL)], &[]).await;
+    let mut full = Vec::new();
+    for n in 1..=3 {
+        full.push(Player::new(&cluster, &format!("Stranger{n}")).await.enter().await);
+    }
+    let (ada, bob) = (Player::new(&cluster, "Ada").await, Player::new(&cluster, "Bob").await);
+    let (mut a, mut b) = (ada.enter().await, bob.enter().await);
+    assert_eq!((a.area(), b.area()), ("small/0,0..4,4/0", "small/0,0..4,4/1"));
+    // One goes, so that there is room; and the leader walks away from where all begin.
+    full.remove(0).leave().await;
+    a.move_towards(1.0, 0.0).await;
+    let place = |view: &pangea_client::View| view.me().map(|me| me.x_cm);
+    let began = place(a.view()).expect("she is there");
+    event(&mut a, "a walk of three metres", |_, game| {
+        let x = place(game.view())?;
+        (x - began > 300).then_some(())
+    })
+    .await;
+    a.move_towards(0.0, 0.0).await;
+    ada.leads(&[&bob]).await;
+    let asked = cluster
+        .until_found("his leader's place is known", || async {
+            let asked = ada.ask(Method::POST, "party/gather", json!({})).await["asked"].as_u64();
+            asked.filter(|asked| *asked == 1)
+        })
+        .await;
+    assert_eq!(asked, 1);
+    event(&mut b, "he is asked", |event, _| matches!(event, Event::Offered).then_some(())).await;
+    b.follow();
+    let area = event(&mut b, "he is there", |event, _| match event {
+        Event::Moved { area } => Some(area.clone()),
+        _ => None,
+    })
+    .await;
+    assert_eq!(area, "small/0,0..4,4/0");
+    // On the same layer now he is set down at once.
+    let far = event(&mut b, "he sees himself", |_, game| place(game.view())).await;
+    b.move_towards(-1.0, 0.0).await;
+    event(&mut b, "he walks away", |_, game| {
+        let x = place(game.view())?;
+        (far - x > 500).then_some(())
+    })
+    .await;
+    b.move_towards(0.0, 0.0).await;
+    ada.ask(Method::POST, "party/gather", json!({})).await;
+    event(&mut b, "he is beside her again", |_, game| {
+        let x = place(game.view())?;
+        ((far - x).abs() < 300).then_some(())
+    })
+    .await;
+    let (path, body) = (format!("/api/characters/{}/party/gather", bob.id), json!({}));
+    let refused = ada.client.call::<Value>(Method::POST, &path, Some(&body)).await.unwrap_err().to_string();
+    assert!(refused.starts_with("unknown_character"), "another's character: {refused}");
+}
+
+/// Central forgets nobody who is there: after it was killed, and after an area server was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_there_is_known_after_kills() {
+    let mut cluster = Cluster::with_worlds(&[("small", SMALL)], &[]).await;
+    let (ada, bob) = (Player::new(&cluster, "Ada").await, Player::new(&cluster, "Bob").await);
+    ada.leads(&[&bob]).await;
+    assert_eq!(ada.sees().await, [""; 0]);
+    let (a, mut b) = (ada.enter().await, bob.enter().await);
+    assert_eq!(ada.sees().await, ["Ada", "Bob"]);
+    cluster.kill();
+    cluster.run().await;
+    cluster.until("both are known again", || async { ada.sees().await == ["Ada", "Bob"] }).await;
+    let social = ada.ask(Method::GET, "social", Value::Null).await;
+    assert_eq!(social["party"]["members"].as_array().map(Vec::len), Some(2));
+    b.leave().await;
+    cluster.until("one has left", || async { ada.sees().await == ["Ada"] }).await;
+    drop(a);
+    let pid = cluster.serving("small/").await[0]["pid"].as_u64().expect("a pid") as u32;
+    crate::support::signal(pid, "KILL");
+    cluster.until("nobody is there", || async { ada.sees().await.is_empty() }).await;
+}
