@@ -27,7 +27,7 @@ use super::social::{self, Known};
 use super::state::{Area, Phase, Seat, Server, State, Taken, Transfer, Waiting};
 use super::wish::{EnterWish, Prepared, Progress, WebTransportOffer};
 use super::{factions, handoff, running};
-use crate::store::character::Joining;
+use crate::store::joining::Joining;
 use crate::store::ownership::{self, Swap};
 use crate::store::{Connection, Error, Quick, character, enter, faction};
 use crate::{clock, link, random, store};
@@ -116,7 +116,7 @@ pub async fn join(
     loop {
         handoff::has_left(core, want.character).await;
         let gifts = core.ledger.gifts(want.character);
-        let (Joining { character: found, quests, record, sheet }, social) = read(core, want).await?;
+        let (Joining { character: found, quests, record, sheet, .. }, social) = read(core, want).await?;
         if let (Some((enter, ..)), 0) = (&want.enter, tries) {
             core.state().supersede(want.character, *enter);
         }
@@ -174,9 +174,14 @@ pub async fn join(
 /// # Errors
 /// `unknown_character`.
 pub async fn read(core: &Core, want: &Want) -> Result<(Joining, Known), Refusal> {
-    let mut reader = core.store.reader().await?;
-    let found = character::joining(&mut reader, want.account, want.character).await?;
-    Ok((found, social::read(core, &mut reader, want.character).await?))
+    let before = social::count(core, want.character);
+    let found = core.store.joining(want.account, want.character).await?;
+    // Most are with nobody, and then that is all.
+    let social = match found.with_others {
+        false => Known::nobody(before),
+        true => social::read(core, &mut *core.store.reader().await?, want.character).await?,
+    };
+    Ok((found, social))
 }
 
 /// Where (G4, G5): where the wish says, else the last location, else the spawn of the faction that it is a member of

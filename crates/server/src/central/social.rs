@@ -47,12 +47,24 @@ pub struct Known {
     count: u64,
 }
 
+impl Known {
+    /// Of one who was found to be with nobody after its changes were counted.
+    pub fn nobody(count: u64) -> Self {
+        Self { doc: SocialDoc::default(), count }
+    }
+}
+
+/// How often something changed for this character, to be asked before anything is read of it.
+pub fn count(core: &Core, character: CharacterId) -> u64 {
+    core.changes.of(character).load(SeqCst)
+}
+
 /// Reads it.
 ///
 /// # Errors
 /// If the store cannot be read.
 pub async fn read(core: &Core, reader: &mut Connection, character: CharacterId) -> Result<Known, Error> {
-    let count = core.changes.of(character).load(SeqCst);
+    let count = count(core, character);
     Ok(Known { doc: social::doc(reader, character).await?, count })
 }
 
@@ -74,7 +86,7 @@ pub async fn changed(core: &Core, characters: &[CharacterId]) {
 
 /// What was read was told with an admission: if it is not the newest any more, that is told too.
 pub async fn admitted(core: &Core, character: CharacterId, known: &Known) {
-    if core.changes.of(character).load(SeqCst) != known.count {
+    if count(core, character) != known.count {
         tell(core, character).await;
     }
 }
@@ -107,7 +119,7 @@ async fn tell(core: &Core, character: CharacterId) {
             // A link that is full is reset, and then everything is told anew.
             let _ = sender.send(Body::Social(Social { character: character.to_vec(), doc: doc.clone() }));
         }
-        if core.changes.of(character).load(SeqCst) == known.count {
+        if count(core, character) == known.count {
             return;
         }
     }

@@ -1,10 +1,7 @@
 //! Characters: who they are and where they stood last. Their owner is [`super::ownership`]'s.
 
-use pangea_world::id::{AccountId, AreaId, CharacterId, ItemId};
-use pangea_world::ledger::book::Money;
-use pangea_world::ledger::{Holder, Sheet, Stack, Standing};
+use pangea_world::id::{AccountId, AreaId, CharacterId};
 use pangea_world::name::Name;
-use pangea_world::quest::Quest;
 use pangea_world::space::Place;
 use pangea_world::{Code, Refusal};
 use sqlx::any::AnyRow;
@@ -38,7 +35,8 @@ pub struct Character {
 const COLUMNS: &str =
     "SELECT id, account, world, name, faction, created, owner, epoch, map, x, y, place_known FROM character";
 
-fn read(row: &AnyRow) -> Result<Character, Error> {
+/// From a row that begins with these columns.
+pub(super) fn read(row: &AnyRow) -> Result<Character, Error> {
     let world: String = row.try_get(2)?;
     let known = row.try_get::<i64, _>(11)? != 0;
     let place = Place { world: world.clone(), map: row.try_get(8)?, x: row.try_get(9)?, y: row.try_get(10)? };
@@ -55,7 +53,7 @@ fn read(row: &AnyRow) -> Result<Character, Error> {
     })
 }
 
-fn unknown() -> Error {
+pub(super) fn unknown() -> Error {
     Refusal::new(Code::UnknownCharacter, "there is no such character").into()
 }
 
@@ -125,73 +123,6 @@ pub async fn get_own(
 ) -> Result<Character, Error> {
     let found = get(connection, character).await?;
     if found.account == account { Ok(found) } else { Err(unknown()) }
-}
-
-/// What a join must know of a character.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Joining {
-    /// Its row.
-    pub character: Character,
-    /// Sorted by id.
-    pub quests: Vec<Quest>,
-    /// The engine's record of it, if one was written.
-    pub record: Option<Vec<u8>>,
-    /// Goods, money and quest steps.
-    pub sheet: Sheet,
-}
-
-/// The same with its quests, its record and what it has, in one statement: a join needs all of them.
-///
-/// # Errors
-/// `unknown_character`, also for another account's.
-pub async fn joining(
-    connection: &mut AnyConnection,
-    account: AccountId,
-    character: CharacterId,
-) -> Result<Joining, Error> {
-    let rows = sqlx::query(
-        "SELECT id, account, world, name, faction, created, owner, epoch, map, x, y, place_known, record, 0, 0 \
-         FROM character WHERE id = $1 AND account = $2 AND deleted IS NULL \
-         UNION ALL SELECT id, NULL, NULL, template, NULL, quantity, NULL, slot, NULL, 0.0, 0.0, most, NULL, 1, \
-         version FROM item WHERE holder = $3 \
-         UNION ALL SELECT NULL, NULL, NULL, currency, NULL, amount, NULL, 0, NULL, 0.0, 0.0, 0, NULL, 2, \
-         version FROM money WHERE holder = $3 \
-         UNION ALL SELECT NULL, NULL, NULL, id, NULL, 0, NULL, step, NULL, 0.0, 0.0, completed, NULL, 3, \
-         version FROM quest WHERE character = $1",
-    )
-    .bind(character.to_vec())
-    .bind(account.to_vec())
-    .bind(Holder::Character(character).to_vec())
-    .fetch_all(connection)
-    .await?;
-    let (mut found, mut quests, mut sheet) = (None, Vec::new(), Sheet::default());
-    for row in &rows {
-        let part: i64 = row.try_get(13)?;
-        if part == 0 {
-            found = Some((read(row)?, row.try_get(12)?));
-            continue;
-        }
-        let (name, number): (String, i64) = (row.try_get(3)?, row.try_get(7)?);
-        let (amount, most): (i64, i64) = (row.try_get(5)?, row.try_get(11)?);
-        let version = row.try_get(14)?;
-        match part {
-            1 => {
-                let stack =
-                    Stack { id: ItemId(id(row, 0)?), template: name, quantity: amount, most, version };
-                sheet.stacks.insert(number as u32, stack);
-            }
-            2 => drop(sheet.money.insert(name, Money { amount, version })),
-            _ => {
-                let quest = quest::standing(name.clone(), number, most);
-                let standing = Standing { step: quest.step, completed: quest.completed, version };
-                sheet.quests.insert(name, standing);
-                quests.push(quest);
-            }
-        }
-    }
-    let (character, record) = found.ok_or_else(unknown)?;
-    quests.sort_by(|a, b| a.id.cmp(&b.id));
-    Ok(Joining { character, quests, record, sheet })
 }
 
 /// The engine's record of a character, if one was written.

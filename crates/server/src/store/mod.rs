@@ -12,6 +12,7 @@
 //! |---|---|
 //! | [`migrate`] | the schema and its versions |
 //! | [`writer`] | group commit |
+//! | [`joining`] | what joins read, many at once |
 //! | [`ownership`] | the one function that changes an owner; writes that only an owner may do |
 //! | [`ledger`] | goods, money, quest steps: many operations in one transaction |
 //! | [`social`] | friends, parties, mail, market |
@@ -39,6 +40,7 @@ pub mod character;
 pub mod chat;
 pub mod enter;
 pub mod faction;
+pub mod joining;
 pub mod ledger;
 pub mod migrate;
 pub mod moderation;
@@ -98,6 +100,7 @@ impl Error {
 pub struct Store {
     jobs: mpsc::Sender<writer::Order>,
     readers: AnyPool,
+    joins: mpsc::Sender<joining::Wish>,
     failed: watch::Receiver<Option<String>>,
     full: watch::Receiver<bool>,
     era: u64,
@@ -165,9 +168,11 @@ impl Store {
         let (full, is_full) = watch::channel(false);
         let copying = options.connect().await.with_context(what)?;
         tokio::spawn(checkpoint(copying, path.with_extension("db-wal"), fail.clone()));
+        let (joins, joining) = mpsc::channel(joining::QUEUE_MAX);
+        tokio::spawn(joining::serve(readers.clone(), joining));
         let connection = Some(connection);
         tokio::spawn(writer::Writer { connection, options, queue, epoch, fail, full, lock }.run());
-        Ok(Store { jobs, readers, failed, full: is_full, era: found.era, epoch })
+        Ok(Store { jobs, readers, joins, failed, full: is_full, era: found.era, epoch })
     }
 
     /// Runs a job in a transaction and answers once it is durable. The job may run more than once (its

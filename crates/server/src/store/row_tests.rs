@@ -127,7 +127,7 @@ async fn only_the_owner_at_its_epoch_says_what_a_character_is() {
     let (_folder, store, first, second) = peopled().await;
     let record = async || {
         let mut reader = store.reader().await.expect("a reader");
-        let joining = character::joining(&mut reader, ADA, HERO).await.expect("a row");
+        let joining = store.joining(ADA, HERO).await.expect("a row");
         assert_eq!(joining.record, character::record(&mut reader, HERO).await.expect("a row"));
         joining.record.map(|bytes| bytes[0])
     };
@@ -365,4 +365,34 @@ async fn the_audit_log_shows_a_change() {
     })
     .expect("written");
     assert_eq!(check().await, Err(4));
+}
+
+/// Many join at once: each reads its own, whoever it is read with, and nobody another account's.
+#[tokio::test]
+async fn joins_that_read_together_read_their_own() {
+    let (_folder, store, ..) = peopled().await;
+    let others: Vec<CharacterId> = (10..16).map(|n| CharacterId([n; 16])).collect();
+    write!(store, |connection| {
+        for n in 10..16 {
+            let (id, world, name) = (CharacterId([n; 16]), "wilds".into(), name(&format!("Other{n}")));
+            let new = character::New { id, account: ADA, world, name, faction: None };
+            character::create(connection, &new, 8).await?;
+        }
+        Ok(())
+    })
+    .expect("written");
+    let wishes = (0..200).map(|n| {
+        let account = if n % 7 == 0 { AccountId([9; 16]) } else { ADA };
+        let id = others.get(n % 8).copied().unwrap_or(if n % 8 == 6 { HERO } else { CharacterId([99; 16]) });
+        let store = &store;
+        async move { (account, id, store.joining(account, id).await) }
+    });
+    for (account, id, found) in futures_util::future::join_all(wishes).await {
+        if account == ADA && id.0[0] != 99 {
+            let found = found.expect("a row");
+            assert_eq!((found.character.id, found.quests.len()), (id, 1));
+        } else {
+            assert_eq!(found.map_err(|refusal| refusal.code), Err(Code::UnknownCharacter));
+        }
+    }
 }

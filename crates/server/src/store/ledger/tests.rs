@@ -320,7 +320,7 @@ async fn what_others_change_is_counted() {
     assert_eq!((one - none[0], three - none[2]), (2, 2), "with and without an owner");
     assert_eq!(two, none[1]);
     let mut reader = store.reader().await.expect("a reader");
-    let joining = character::joining(&mut reader, AccountId([1; 16]), hero(1)).await.expect("a row");
+    let joining = store.joining(AccountId([1; 16]), hero(1)).await.expect("a row");
     let one_has = sheet(&mut reader, Holder::Character(hero(1))).await.expect("a sheet");
     assert_eq!((joining.sheet.count("wood"), joining.sheet.amount("gold")), (3, 5));
     assert_eq!(joining.sheet, one_has, "a join reads the same");

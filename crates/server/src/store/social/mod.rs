@@ -25,6 +25,13 @@ pub mod search;
 #[cfg(test)]
 mod tests;
 
+/// Whether [`doc`] finds anything of a row of `character`.
+pub(super) const WITH_OTHERS: &str = "EXISTS (SELECT 1 FROM party_member WHERE party_member.character = character.id) \
+     OR EXISTS (SELECT 1 FROM block WHERE block.character = character.id) \
+     OR EXISTS (SELECT 1 FROM faction_member WHERE faction_member.character = character.id) \
+     OR EXISTS (SELECT 1 FROM account WHERE account.id = character.account \
+     AND (account.muted_until > 0 OR account.level > 0))";
+
 /// What the server of a character must know, in one statement.
 ///
 /// # Errors

@@ -83,7 +83,14 @@ impl World {
     }
 
     async fn doc(&self, n: u8) -> SocialDoc {
-        doc(&mut self.store.reader().await.expect("a reader"), who(n)).await.expect("read")
+        let doc = doc(&mut self.store.reader().await.expect("a reader"), who(n)).await.expect("read");
+        let joining = self.store.joining(AccountId([n; 16]), who(n)).await.expect("read");
+        assert_eq!(
+            joining.with_others,
+            doc != SocialDoc::default(),
+            "a join that needs no more reads no more"
+        );
+        doc
     }
 }
 

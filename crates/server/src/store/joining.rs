@@ -1,0 +1,157 @@
+//! What a join must know of a character. Very many join at once, and each statement costs two changes of
+//! thread: so one task reads for all that wait at that moment, in one statement.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use pangea_world::id::{AccountId, CharacterId, ItemId};
+use pangea_world::ledger::book::Money;
+use pangea_world::ledger::{Holder, Sheet, Stack, Standing};
+use pangea_world::quest::Quest;
+use pangea_world::{Code, Refusal};
+use sqlx::{AnyConnection, AnyPool, Row};
+use tokio::sync::{mpsc, oneshot};
+
+use super::character::{self, Character};
+use super::social::WITH_OTHERS;
+use super::{Error, PIECE_MAX, Store, gone, id, pieces, quest};
+
+/// Most joins that wait for their character; a further one is refused with `storage_busy`.
+pub(super) const QUEUE_MAX: usize = 4_096;
+
+/// What a join must know of a character.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Joining {
+    /// Its row.
+    pub character: Character,
+    /// Sorted by id.
+    pub quests: Vec<Quest>,
+    /// The engine's record of it, if one was written.
+    pub record: Option<Vec<u8>>,
+    /// Goods, money and quest steps.
+    pub sheet: Sheet,
+    /// Whether there is more than nothing to be read by [`super::social::doc`].
+    pub with_others: bool,
+}
+
+/// Somebody joins.
+pub(super) struct Wish {
+    account: AccountId,
+    character: CharacterId,
+    reply: oneshot::Sender<Result<Joining, Refusal>>,
+}
+
+impl Store {
+    /// The character with its quests, its record and what it has, as it is now or becomes while this waits.
+    ///
+    /// # Errors
+    /// `unknown_character`, also for another account's; `storage_busy` if too many wait.
+    pub async fn joining(&self, account: AccountId, character: CharacterId) -> Result<Joining, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        self.joins.try_send(Wish { account, character, reply }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => {
+                Refusal::new(Code::StorageBusy, "too many are entering at once; try again in a moment")
+            }
+            mpsc::error::TrySendError::Closed(_) => gone(),
+        })?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+}
+
+/// Reads until every [`Store`] is gone.
+pub(super) async fn serve(readers: AnyPool, mut queue: mpsc::Receiver<Wish>) {
+    let mut wishes = Vec::new();
+    while queue.recv_many(&mut wishes, PIECE_MAX).await > 0 {
+        let ids: Vec<CharacterId> = wishes.iter().map(|wish| wish.character).collect();
+        let found = async { all(&mut *readers.acquire().await?, &ids).await }.await;
+        match found {
+            Ok(found) => wishes.drain(..).for_each(|wish| {
+                let joining = found.get(&wish.character);
+                let own = joining.filter(|joining| joining.character.account == wish.account);
+                // Whoever asked may have gone away.
+                let _ = wish.reply.send(own.cloned().ok_or_else(|| character::unknown().into()));
+            }),
+            Err(error) => {
+                let refusal = Refusal::from(error);
+                wishes.drain(..).for_each(|wish| drop(wish.reply.send(Err(refusal.clone()))));
+            }
+        }
+    }
+}
+
+/// Those of these characters that there are.
+async fn all(
+    connection: &mut AnyConnection,
+    ids: &[CharacterId],
+) -> Result<HashMap<CharacterId, Joining>, Error> {
+    let mut found = HashMap::with_capacity(ids.len());
+    let mut things = Vec::new();
+    for ids in pieces(ids) {
+        let mut query = sqlx::query(READ[ids.len().ilog2() as usize].as_str());
+        for id in ids {
+            query = query.bind(id.to_vec());
+        }
+        for id in ids {
+            query = query.bind(Holder::Character(*id).to_vec());
+        }
+        for row in query.fetch_all(&mut *connection).await? {
+            if row.try_get::<i64, _>(13)? > 0 {
+                things.push(row);
+                continue;
+            }
+            let character = character::read(&row)?;
+            let record = row.try_get(12)?;
+            let with_others = row.try_get::<i64, _>(14)? != 0;
+            let (quests, sheet) = (Vec::new(), Sheet::default());
+            found.insert(character.id, Joining { character, quests, record, sheet, with_others });
+        }
+    }
+    for row in &things {
+        let whose: Vec<u8> = row.try_get(1)?;
+        let whose = whose.last_chunk().and_then(|id| found.get_mut(&CharacterId(*id)));
+        let Some(Joining { sheet, quests, .. }) = whose else { continue };
+        let (part, version): (i64, _) = (row.try_get(13)?, row.try_get(14)?);
+        let (name, number): (String, i64) = (row.try_get(3)?, row.try_get(7)?);
+        let (amount, most): (i64, i64) = (row.try_get(5)?, row.try_get(11)?);
+        match part {
+            1 => {
+                let stack =
+                    Stack { id: ItemId(id(row, 0)?), template: name, quantity: amount, most, version };
+                sheet.stacks.insert(number as u32, stack);
+            }
+            2 => drop(sheet.money.insert(name, Money { amount, version })),
+            _ => {
+                let quest = quest::standing(name.clone(), number, most);
+                let standing = Standing { step: quest.step, completed: quest.completed, version };
+                sheet.quests.insert(name, standing);
+                quests.push(quest);
+            }
+        }
+    }
+    for joining in found.values_mut() {
+        joining.quests.sort_by(|a, b| a.id.cmp(&b.id));
+    }
+    Ok(found)
+}
+
+/// The statement for 1, 2, 4, … characters: first their ids, then the same as holders. The second column of a
+/// thing is whose it is; the last but one says what it is.
+static READ: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let sql = |size: u32| {
+        let count = 1 << size;
+        let places =
+            |from: usize| (from..from + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
+        let (ids, holders, with) = (places(1), places(count + 1), WITH_OTHERS);
+        format!(
+            "SELECT id, account, world, name, faction, created, owner, epoch, map, x, y, place_known, record, 0, {with} \
+             FROM character WHERE id IN ({ids}) AND deleted IS NULL \
+             UNION ALL SELECT id, holder, NULL, template, NULL, quantity, NULL, slot, NULL, 0.0, 0.0, most, NULL, \
+             1, version FROM item WHERE holder IN ({holders}) \
+             UNION ALL SELECT NULL, holder, NULL, currency, NULL, amount, NULL, 0, NULL, 0.0, 0.0, 0, NULL, 2, \
+             version FROM money WHERE holder IN ({holders}) \
+             UNION ALL SELECT NULL, character, NULL, id, NULL, 0, NULL, step, NULL, 0.0, 0.0, completed, NULL, 3, \
+             version FROM quest WHERE character IN ({ids})"
+        )
+    };
+    (0..=PIECE_MAX.ilog2()).map(sql).collect()
+});
