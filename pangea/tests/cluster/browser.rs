@@ -41,6 +41,13 @@ async fn two_people_trade_in_the_browser() {
     play("goods.mjs", &cluster).await;
 }
 
+/// K5, K8-K11, M5: lines once each, also over a lost connection, whispers, a party, friends, a faction, mail, the market, a mute.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_talk_in_the_browser() {
+    let cluster = Cluster::start(&[]).await;
+    play("social.mjs", &cluster).await;
+}
+
 /// By WebTransport where it goes, by WebSocket where it does not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_browser_takes_webtransport_and_falls_back() {
