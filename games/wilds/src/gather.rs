@@ -100,8 +100,7 @@ type Gatherer<'a> = (
 );
 
 fn stroke(
-    clock: Res<Clock>,
-    extent: Res<Extent>,
+    (clock, extent): (Res<Clock>, Res<Extent>),
     mut asking: Asking<'_>,
     mut struck: ResMut<Struck>,
     mut terrain: ResMut<Terrain>,

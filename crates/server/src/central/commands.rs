@@ -235,7 +235,7 @@ async fn recall(core: &Core, who: CharacterId) -> Result<(), Refusal> {
         let mut reader = core.store.reader().await?;
         (character::get(&mut reader, who).await?, faction::spawn_of(&mut reader, who).await?)
     };
-    let world = core.world(&home.as_ref().map_or(found.world.as_str(), |home| &home.world))?;
+    let world = core.world(home.as_ref().map_or(found.world.as_str(), |home| &home.world))?;
     let faction = found.faction.as_deref().filter(|faction| world.faction(faction).is_ok());
     let to = match home {
         Some(home) => home,
