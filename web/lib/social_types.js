@@ -22,21 +22,11 @@
  * @typedef {components["schemas"]["MailAnswer"]} Mail
  * @typedef {components["schemas"]["MailWish"]} NewMail
  * @typedef {components["schemas"]["OfferAnswer"]} Offer  on the market
- * @typedef {{gather: boolean, build: boolean}} Rights  on claimed ground
- */
-
-/**
- * @typedef {{name: string, permissions: string[]}} Role
- * @typedef {{id: string, name: string, title: string, about: string, open: boolean, members: number}} FactionHead
- * @typedef {{area: string, until_ms: number, owner: Rights, ally: Rights, guest: Rights}} Claim
- * @typedef {object} FactionInfo
- * @property {string} id @property {string} world @property {string} name @property {string} title @property {string} about
- * @property {boolean} open whether one joins without an invitation
- * @property {unknown} spawn
- * @property {Role[]} roles the first one leads
- * @property {{id: string, name: string, role: string, online: boolean}[]} members
- * @property {{faction: Who, relation: "ally" | "enemy" | "neutral"}[]} relations
- * @property {Claim[]} claims
+ * @typedef {components["schemas"]["RightsData"]} Rights  on claimed ground
+ * @typedef {components["schemas"]["RoleData"]} Role  in a faction
+ * @typedef {components["schemas"]["FoundedAnswer"]} FactionHead  a faction among others
+ * @typedef {components["schemas"]["FoundedInfo"]} FactionInfo  all of one; the first of its roles leads
+ * @typedef {components["schemas"]["ClaimAnswer"]} Claim
  */
 
 /**

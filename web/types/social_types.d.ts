@@ -37,56 +37,20 @@ export type Offer = components["schemas"]["OfferAnswer"];
 /**
  * on claimed ground
  */
-export type Rights = {
-    gather: boolean;
-    build: boolean;
-};
-export type Role = {
-    name: string;
-    permissions: string[];
-};
-export type FactionHead = {
-    id: string;
-    name: string;
-    title: string;
-    about: string;
-    open: boolean;
-    members: number;
-};
-export type Claim = {
-    area: string;
-    until_ms: number;
-    owner: Rights;
-    ally: Rights;
-    guest: Rights;
-};
-export type FactionInfo = {
-    id: string;
-    world: string;
-    name: string;
-    title: string;
-    about: string;
-    /**
-     * whether one joins without an invitation
-     */
-    open: boolean;
-    spawn: unknown;
-    /**
-     * the first one leads
-     */
-    roles: Role[];
-    members: {
-        id: string;
-        name: string;
-        role: string;
-        online: boolean;
-    }[];
-    relations: {
-        faction: Who;
-        relation: "ally" | "enemy" | "neutral";
-    }[];
-    claims: Claim[];
-};
+export type Rights = components["schemas"]["RightsData"];
+/**
+ * in a faction
+ */
+export type Role = components["schemas"]["RoleData"];
+/**
+ * a faction among others
+ */
+export type FactionHead = components["schemas"]["FoundedAnswer"];
+/**
+ * all of one; the first of its roles leads
+ */
+export type FactionInfo = components["schemas"]["FoundedInfo"];
+export type Claim = components["schemas"]["ClaimAnswer"];
 /**
  * Something to tell the player; `server` comes from the game server itself.
  */
