@@ -1129,6 +1129,81 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/data/spawners": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which spawners are connected, and whether they get new areas. */
+        get: operations["spawners"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data/spawners/{name}/cordon": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Keeps new areas away from a spawner, or lets them come again. The spawner keeps it over its restarts. */
+        put: operations["cordon"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data/spawners/{name}/upgrade": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * New game servers of a spawner are started from another program, once one of them was ready; idle ones are
+         *     replaced. What runs goes over with `/api/data/areas/migrate`.
+         */
+        post: operations["upgrade"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stops everything in a while: the players are told how long it is until then, shortly before nobody enters any
+         *     more, then everything is saved. Takes the place of a stop that was ordered before.
+         */
+        post: operations["stop"];
+        /** Calls a stop off that was ordered. */
+        delete: operations["stop_not"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/enter": {
         parameters: {
             query?: never;
@@ -1586,6 +1661,13 @@ export interface components {
             item: string;
             /** @description The game's name for it. */
             template: string;
+        };
+        /** @description Whether a spawner gets new areas. */
+        CordonWish: {
+            /** @description It gets none; what it has stays. */
+            on: boolean;
+            /** @description Why, for the audit log. */
+            reason: string;
         };
         /** @description What opens the endpoints of one game server (`/status`, `/pending`, `/peers`, `/drain` on its game port). */
         CredentialData: {
@@ -2451,6 +2533,8 @@ export interface components {
              * @description Its game port.
              */
             port: number;
+            /** @description The file that it was started from; empty if it is not ours. */
+            program: string;
             /**
              * Format: int32
              * @description From spawn to Ready, ms; 0 until then.
@@ -2474,6 +2558,8 @@ export interface components {
             state: string;
             /** @description Kind of server. */
             template: string;
+            /** @description The version that it says it is; none until it has an area. */
+            version?: string | null;
         };
         /** @description Every game server that a spawner lists. */
         ServersData: {
@@ -2514,6 +2600,33 @@ export interface components {
              * @description Mails that it has not read.
              */
             unread_mail: number;
+        };
+        /** @description A connected spawner. */
+        SpawnerStatus: {
+            /**
+             * Format: int32
+             * @description Areas that they serve.
+             */
+            areas: number;
+            /**
+             * Format: int32
+             * @description Most servers at once.
+             */
+            capacity: number;
+            /** @description Whether it gets no new areas. */
+            cordoned: boolean;
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: int32
+             * @description Servers under it.
+             */
+            servers: number;
+        };
+        /** @description The spawners that are connected. */
+        SpawnersData: {
+            /** @description By name. */
+            spawners: components["schemas"]["SpawnerStatus"][];
         };
         /** @description One stack. */
         StackData: {
@@ -2583,6 +2696,18 @@ export interface components {
             text?: string | null;
             visible?: components["schemas"]["VisibleData"] | null;
         };
+        /** @description A stop of everything. */
+        StopWish: {
+            /**
+             * Format: int64
+             * @description In so many seconds, at most a week.
+             */
+            in_s: number;
+            /** @description Why, for the audit log. */
+            reason: string;
+            /** @description A sentence for the players; may be empty. */
+            text?: string;
+        };
         /** @description All money of one currency. */
         SumData: {
             /**
@@ -2615,6 +2740,18 @@ export interface components {
             account: components["schemas"]["AccountInfo"];
             /** @description Exchange it at `/api/refresh` when the access token's time is over. */
             refresh_token: string;
+        };
+        /** @description What new game servers are started from. */
+        UpgradeAnswer: {
+            /** @description The file, without links. */
+            program: string;
+        };
+        /** @description Another program for a spawner's game servers. */
+        UpgradeWish: {
+            /** @description A file on the spawner's machine, in its folder of programs (`spawner.programs`). */
+            program: string;
+            /** @description Why, for the audit log. */
+            reason: string;
         };
         /** @description How long to pay for a ground. */
         UpkeepWish: {
@@ -4830,6 +4967,153 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["CredentialData"];
                 };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    spawners: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpawnersData"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    cordon: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The spawner's name */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CordonWish"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    upgrade: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The spawner's name */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpgradeWish"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpgradeAnswer"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    stop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StopWish"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    stop_not: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: {
                 headers: {

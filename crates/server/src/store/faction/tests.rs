@@ -212,9 +212,9 @@ fn pays(n: u64, payer: u8, coins: i64) -> Operation {
     Operation { id, by: Writer::Operator { reason: "a claim".into() }, act }
 }
 
-fn claims(n: u64, payer: u8, ground: &claim::Ground, until_ms: u64) -> Order {
+fn claims(n: u64, (payer, coins): (u8, i64), ground: &claim::Ground, until_ms: u64) -> Order {
     let paid = claim::Paid::Taken(hero(payer), ground.clone(), until_ms);
-    Order::new(Asker::Operator, pays(n, payer, 70)).with(Beside::Ground(paid))
+    Order::new(Asker::Operator, pays(n, payer, coins)).with(Beside::Ground(paid))
 }
 
 /// Two factions claim one ground at once: one has it and has paid, the other has its money still.
@@ -232,9 +232,9 @@ async fn one_of_two_gets_the_ground() {
     }
     let ground = (WORLD.to_owned(), "0,0..8,8".to_owned());
     let until = now_ms() as u64 + 60_000;
-    let first = ledger.commit(vec![claims(3, 1, &ground, until)]).await.expect("done");
+    let first = ledger.commit(vec![claims(3, (1, 70), &ground, until)]).await.expect("done");
     assert_eq!(first.answers[0].code, None);
-    let second = ledger.commit(vec![claims(4, 2, &ground, until)]).await.expect("decided");
+    let second = ledger.commit(vec![claims(4, (2, 70), &ground, until)]).await.expect("decided");
     assert_eq!(second.answers[0].code, Some(Code::AlreadyClaimed), "it is the other's");
     let purse = async |n| {
         let mut reader = store.reader().await.expect("a reader");
@@ -243,7 +243,7 @@ async fn one_of_two_gets_the_ground() {
     assert_eq!([purse(1).await, purse(2).await], [30, 100]);
     // Too poor: no ground.
     let other = (WORLD.to_owned(), "8,0..16,8".to_owned());
-    let poor = ledger.commit(vec![claims(5, 1, &other, until)]).await.expect("decided");
+    let poor = ledger.commit(vec![claims(5, (2, 700), &other, until)]).await.expect("decided");
     assert_eq!(poor.answers[0].code, Some(Code::NotEnough));
     let at = async |ground: &claim::Ground| {
         claim::doc(&mut store.reader().await.expect("a reader"), ground).await.expect("read")
