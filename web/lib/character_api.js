@@ -139,7 +139,7 @@ export class CharacterApi {
   setRights(area, rights) { return this.post("faction/rights", { area, ...rights }); }
 
   /** @param {string} area @param {number} days */
-  payUpkeep(area, days) { return this.post("faction/upkeep", { area, days }); }
+  payUpkeep(area, days) { return this.once("faction/upkeep", { area, days }); }
 
   // ---- mail and market --------------------------------------------------------------------------------
 

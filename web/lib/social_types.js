@@ -45,8 +45,7 @@
  *   | {type: "claim", claim: {faction: string, name: string} & Record<string, unknown> | null}
  *   | {type: "command", text: string, ok: boolean}
  *   | {type: "gather", from: Who, world: string, map: string | null}
- *   | {type: "muted", until_ms: number}
- *   | {type: "announce", text: string}} Notice
+ *   | {type: "muted", until_ms: number}} Notice
  */
 
 export {};

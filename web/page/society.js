@@ -99,7 +99,6 @@ export class Society {
       // The server makes the way ready and asks.
       case "gather": if (notice.from.id !== this.world.character) this.toast(`${notice.from.name} calls the party together.`); break;
       case "market_sold": this.toast(`Sold: 🪙 ${notice.money.toLocaleString("en")}.`); break;
-      case "announce": this.toast(notice.text); break;
       case "mail": this.mail.news(); break;
       case "claim": this.toast(notice.claim ? `This is the ground of ${notice.claim.name}.` : "This is nobody's ground."); break;
       case "faction_changed": case "faction": this.faction.news(); break;

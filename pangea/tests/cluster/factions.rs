@@ -21,7 +21,10 @@ const HOME: &str = "wilds/0,0..8,8";
 async fn deed(client: &Client, who: CharacterId, deed: &str, body: Value) -> (u16, Value) {
     use http_body_util::BodyExt as _;
     let path = format!("/api/characters/{who}/faction{deed}");
-    let answer = client.call_raw(Method::POST, &path, Some(&body), &[]).await.expect("an answer");
+    let answer = client
+        .call_raw(Method::POST, &path, Some(&body), &[("idempotency-key", "one")])
+        .await
+        .expect("an answer");
     let status = answer.status().as_u16();
     let body = answer.into_body().collect().await.expect("its body").to_bytes();
     (status, serde_json::from_slice(&body).unwrap_or_default())
@@ -63,6 +66,10 @@ async fn claimed_ground_is_guarded_and_stays_up() {
     assert_eq!(durable(&cluster, lovelace).await["coin"], 5, "two days of five");
     let (status, again) = deed(&ada, lovelace, "/claim", json!({})).await;
     assert_eq!((status, &again["code"]), (409, &json!("already_claimed")));
+    for _ in 0..2 {
+        done(&ada, lovelace, "/upkeep", json!({ "area": HOME, "days": 1 })).await;
+    }
+    assert_eq!(durable(&cluster, lovelace).await["coin"], 0, "a repeat under the same key pays nothing");
 
     let at = see(&mut his, "himself", stands).await;
     let land = tiles(&mut his, at).await;

@@ -75,7 +75,11 @@ async fn a_game_master_reaches_a_player_elsewhere() {
     assert!(command(&mut player, "/report Ada She is strict").await);
 
     assert!(command(&mut master, "/announce Tea is served").await);
-    assert_eq!(notice(&mut player, "announce").await["text"], "Tea is served");
+    let heard = event(&mut player, "the announcement", |event, _| match event {
+        Event::Chat(line) if line.kind == Kind::System => Some(line.text.clone()),
+        _ => None,
+    });
+    assert_eq!(heard.await, "Tea is served");
     assert!(command(&mut master, "/bring Eve").await);
     comes_to(&mut player, HERE).await;
     assert!(command(&mut player, "/recall").await, "to the place of his faction");

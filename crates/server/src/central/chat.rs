@@ -83,7 +83,6 @@ async fn who_is(core: &Core, who: WhoIs) -> Option<Known> {
 ///
 /// # Errors
 /// `chat_unavailable` if no chat is here.
-#[allow(dead_code, reason = "for operators' announcements")]
 pub fn announce(core: &Core, world: Option<&str>, text: String) -> Result<(), Refusal> {
     let channel = world.map_or("system".to_owned(), |world| format!("world/{world}"));
     let nobody = || Refusal::new(Code::ChatUnavailable, "no chat is connected");

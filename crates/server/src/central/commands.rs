@@ -61,34 +61,34 @@ async fn obey(core: &Arc<Core>, id: CharacterId, text: &str) -> Result<String, R
             "noted; the moderators will look at it".to_owned()
         }
         Command::Mute(other, minutes, why) => {
-            let below = below(core, &giver, &other).await?;
+            let (_, below) = below(core, &giver, &other).await?;
             peace::mute(core, &by(why), below.account, until(minutes)).await?;
             format!("{other} may not speak for {minutes} minutes")
         }
         Command::Unmute(other) => {
-            let below = below(core, &giver, &other).await?;
+            let (_, below) = below(core, &giver, &other).await?;
             peace::mute(core, &by(String::new()), below.account, 0).await?;
             format!("{other} may speak")
         }
         Command::Kick(other, why) => {
-            let below = below(core, &giver, &other).await?;
+            let (_, below) = below(core, &giver, &other).await?;
             let was = peace::kick(core, &by(why), below.account).await?;
             if was { format!("{other} is out") } else { format!("{other} is not logged in") }
         }
         Command::Ban(other, minutes, why) => {
-            let below = below(core, &giver, &other).await?;
+            let (_, below) = below(core, &giver, &other).await?;
             peace::ban(core, &by(why), below.account, until(minutes)).await?;
             format!("{other} is banned for {} hours", minutes / 60)
         }
         Command::Unban(other) => {
-            let below = below(core, &giver, &other).await?;
+            let (_, below) = below(core, &giver, &other).await?;
             peace::ban(core, &by(String::new()), below.account, 0).await?;
             format!("{other} may come again")
         }
         Command::BanAddress(other, minutes, why) => {
             let net = match Net::read(&other) {
                 Some(net) => net,
-                None => address_of(&below(core, &giver, &other).await?)?,
+                None => address_of(&below(core, &giver, &other).await?.1)?,
             };
             peace::ban_address(core, &by(why), net, until(minutes)).await?;
             format!("{net} is kept out for {} hours", minutes / 60)
@@ -111,14 +111,14 @@ async fn obey(core: &Arc<Core>, id: CharacterId, text: &str) -> Result<String, R
             "on your way".to_owned()
         }
         Command::Bring(other) => {
-            let (other_id, _) = named(core, &other).await?;
+            let (other_id, _) = below(core, &giver, &other).await?;
             let wish = beside(core, id).await?;
             note(core, &giver, "bring", other_id, text).await?;
             take_along(core, other_id, wish).await?;
             format!("{other} is on the way")
         }
         Command::Send(other, world, map) => {
-            let (other_id, _) = named(core, &other).await?;
+            let (other_id, _) = below(core, &giver, &other).await?;
             let world = core.world(&world)?.clone();
             if let Some(map) = &map {
                 let pangea_world::world::Kind::Maps(maps) = &world.kind else {
@@ -147,12 +147,12 @@ pub async fn named(core: &Core, text: &str) -> Result<(CharacterId, Subject), Re
 }
 
 /// The same, of somebody whom the giver may touch: of a lower level.
-async fn below(core: &Core, giver: &Subject, text: &str) -> Result<Subject, Refusal> {
-    let (_, subject) = named(core, text).await?;
+async fn below(core: &Core, giver: &Subject, text: &str) -> Result<(CharacterId, Subject), Refusal> {
+    let (id, subject) = named(core, text).await?;
     if subject.level >= giver.level {
         return Refusal::err(Code::Forbidden, "that one is not below you");
     }
-    Ok(subject)
+    Ok((id, subject))
 }
 
 /// From where somebody logged in last.

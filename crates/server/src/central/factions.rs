@@ -19,7 +19,7 @@ use super::state::{Area, State};
 use crate::store::faction::claim::{self, Ground, Paid};
 use crate::store::faction::deed::{self, Changed, Deed};
 use crate::store::faction::{self, Invite, Member};
-use crate::store::ledger::Order;
+use crate::store::ledger::{Order, journal};
 use crate::store::social::deed::Deed as Beside;
 use crate::store::{Connection, Error, character};
 use crate::{clock, link, random};
@@ -298,32 +298,50 @@ pub async fn take(core: &Core, actor: CharacterId) -> Result<Ground, Refusal> {
     let until_ms = clock::unix_ms() + days * DAY_MS;
     let price = i64::from(claims.price) * days as i64;
     let paid = Paid::Taken(actor, ground.clone(), until_ms);
-    pay(core, actor, Coins::new(&claims.currency, price), "a claim", paid).await?;
+    let op = OpId::new(clock::unix_ms(), random::bytes());
+    pay(core, (actor, op), Coins::new(&claims.currency, price), "a claim", paid).await?;
     tell(core, &Changed { faction, grounds: vec![ground.clone()], ..Changed::default() }).await;
     Ok(ground)
 }
 
-/// Pays for so many days more.
+/// Pays for so many days more; the same operation is done once.
 ///
 /// # Errors
 /// `not_found` if it is not the member's faction's; `amount_invalid`, `not_enough`; nothing is paid then.
-pub async fn extend(core: &Core, actor: CharacterId, ground: Ground, days: u32) -> Result<(), Refusal> {
+pub async fn extend(
+    core: &Core,
+    actor: CharacterId,
+    op: OpId,
+    ground: Ground,
+    days: u32,
+) -> Result<(), Refusal> {
+    let mut reader = core.store.reader().await?;
+    if let Some(answer) = journal::answer(&mut reader, op).await? {
+        return answer.result().map(drop);
+    }
     let claims = &core.world(&ground.0)?.claims;
     let more = (u64::from(days) * DAY_MS, AHEAD * u64::from(claims.days) * DAY_MS);
-    let claim = claim::own_at(&mut *core.store.reader().await?, actor, &ground).await?;
+    let claim = claim::own_at(&mut reader, actor, &ground).await?;
+    drop(reader);
     if days == 0 {
         return Refusal::err(Code::AmountInvalid, "pay for a day or more");
     }
     claim::extended(claim.until_ms, more.0, more.1)?;
     let price = i64::from(claims.price) * i64::from(days);
     let paid = Paid::Kept(actor, ground.clone(), more.0, more.1);
-    pay(core, actor, Coins::new(&claims.currency, price), "a claim's upkeep", paid).await?;
+    pay(core, (actor, op), Coins::new(&claims.currency, price), "a claim's upkeep", paid).await?;
     tell(core, &Changed { faction: claim.faction, grounds: vec![ground], ..Changed::default() }).await;
     Ok(())
 }
 
 /// Pays, and writes what is paid for in the same transaction.
-async fn pay(core: &Core, actor: CharacterId, coins: Coins, reason: &str, paid: Paid) -> Result<(), Refusal> {
+async fn pay(
+    core: &Core,
+    (actor, id): (CharacterId, OpId),
+    coins: Coins,
+    reason: &str,
+    paid: Paid,
+) -> Result<(), Refusal> {
     if coins.amount == 0 {
         let done = core.store.write(move |tx| {
             let paid = paid.clone();
@@ -332,7 +350,6 @@ async fn pay(core: &Core, actor: CharacterId, coins: Coins, reason: &str, paid: 
         return done.await;
     }
     let act = Act::Seize { from: actor, gives: Bundle::coins([coins]) };
-    let id = OpId::new(clock::unix_ms(), random::bytes());
     let operation = Operation { id, by: Writer::Operator { reason: reason.to_owned() }, act };
     core.ledger.ask(Order::new(Asker::Operator, operation).with(Beside::Ground(paid))).await?.result()?;
     Ok(())

@@ -6,21 +6,18 @@ use std::sync::{PoisonError, RwLock};
 
 use pangea_world::faction_rules::line;
 use pangea_world::id::{AccountId, CharacterId, SessionId};
-use pangea_world::messages::{Body, Notice};
+use pangea_world::messages::MAX_LINE_CHARS;
 use pangea_world::{Code, Refusal};
 use serde_json::json;
 
 use super::core::Core;
-use super::social;
+use super::{chat, social};
 use crate::address::{Block, Net};
 use crate::store::audit::{self, Note};
 use crate::store::{account, moderation, now_ms, session};
 
 /// Most characters of a report.
 const REPORT_CHARS: usize = 400;
-
-/// Most characters of an announcement.
-const ANNOUNCE_CHARS: usize = 400;
 
 /// Addresses that are kept out, as in the store.
 #[derive(Debug, Default)]
@@ -200,12 +197,12 @@ pub async fn set_level(core: &Core, by: &By, account: AccountId, level: u8) -> R
     Ok(())
 }
 
-/// Tells everybody who is in a world, or in this one.
+/// Has the system say it, to everybody or to those of a world.
 ///
 /// # Errors
-/// `bad_request` for a text that is empty, too long, or hides something; `unknown_world`.
+/// `bad_request` for a text that is empty, too long, or hides something; `unknown_world`; `chat_unavailable`.
 pub async fn announce(core: &Core, by: &By, text: &str, world: Option<&str>) -> Result<(), Refusal> {
-    line("an announcement", text, 1, ANNOUNCE_CHARS)?;
+    line("an announcement", text, 1, MAX_LINE_CHARS)?;
     if let Some(world) = world {
         core.world(world)?;
     }
@@ -218,13 +215,7 @@ pub async fn announce(core: &Core, by: &By, text: &str, world: Option<&str>) -> 
         })
     });
     done.await?;
-    let notice = json!({ "type": "announce", "text": text }).to_string().into_bytes();
-    let state = core.state();
-    let areas = state.areas.values().filter(|area| world.is_none_or(|world| area.name.world == world));
-    for sender in areas.filter_map(|area| area.server.as_ref()?.sender.as_ref()) {
-        let _ = sender.send(Body::Notice(Notice { character: Vec::new(), notice: notice.clone() }));
-    }
-    Ok(())
+    chat::announce(core, world, text.to_owned())
 }
 
 /// A player reports another one.

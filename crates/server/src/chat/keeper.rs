@@ -8,7 +8,7 @@ use crate::clock;
 use crate::store::chat::{Appended, ChatStore};
 
 /// How often old lines are thrown away.
-const EXPIRE_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
+const EXPIRE_EVERY: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Most lines of one transaction.
 const MOST_AT_ONCE: usize = 2_048;
@@ -89,15 +89,15 @@ pub async fn run(
     loop {
         tokio::select! {
             biased;
-            count = orders.recv_many(&mut waiting, MOST_AT_ONCE) => if count == 0 {
-                return;
-            },
             _ = expiry.tick() => {
                 let before = |days: u64| clock::unix_ms().saturating_sub(days * DAY_MS);
                 if let Err(error) = store.expire(before(days.lines), before(days.notes)).await {
                     tracing::warn!(%error, "old lines cannot be thrown away");
                 }
             }
+            count = orders.recv_many(&mut waiting, MOST_AT_ONCE) => if count == 0 {
+                return;
+            },
         }
         let (mut entries, mut notes) = (Vec::new(), Vec::new());
         for order in waiting.drain(..) {

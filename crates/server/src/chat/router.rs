@@ -285,6 +285,10 @@ impl Router {
         let before = lines.first().map_or(last, |line| line.seq - 1);
         let mut log = Log::new(id, before);
         for line in lines {
+            // Time may have torn a gap into what is kept.
+            if line.seq != log.last() + 1 {
+                log = Log::new(id, line.seq - 1);
+            }
             log.push(line);
         }
         (channel.told, channel.log) = (log.last(), Some(log));

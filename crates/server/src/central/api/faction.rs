@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use pangea_world::faction_rules::{Permission, Role, Roles};
 use pangea_world::id::{CharacterId, FactionId};
 use pangea_world::social::Rights;
@@ -13,7 +13,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::State as Shared;
 use super::answer::{Answer, Failure, Read};
 use super::character::id;
+use super::enter::idempotency_key;
 use super::login::Login;
+use super::mail::body_hash;
+use super::market::keyed;
 use super::world::PlaceAnswer;
 use crate::central::factions;
 use crate::random;
@@ -580,7 +583,7 @@ pub async fn faction_rights(
 }
 
 /// How long to pay for a ground.
-#[derive(Deserialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpkeepWish {
     /// `world/ground`, as the faction's claims name it.
@@ -589,17 +592,22 @@ pub struct UpkeepWish {
     days: u32,
 }
 
-/// Pay for a ground out of the character's wallet.
+/// Pay for a ground out of the character's wallet. The same key pays once.
 #[utoipa::path(post, path = "/api/characters/{id}/faction/upkeep", tag = "social", security(("access" = [])),
-    params(("id" = String, Path, description = "32 hex digits")), request_body = UpkeepWish,
+    params(("id" = String, Path, description = "32 hex digits"),
+        ("Idempotency-Key" = String, Header, description = "1 to 128 visible ASCII characters, a new one for each wish")),
+    request_body = UpkeepWish,
     responses((status = 204), (status = "default", body = Failure)))]
 pub async fn faction_upkeep(
     State(api): State<Shared>,
-    who: Login,
+    Login(who): Login,
     Path(text): Path<String>,
+    headers: HeaderMap,
     Read(wish): Read<UpkeepWish>,
 ) -> Answer<StatusCode> {
-    let actor = own(&api, &who, &text).await?;
-    factions::extend(&api.core, actor, ground(&wish.area)?, wish.days).await?;
+    let key = (idempotency_key(&headers)?, body_hash("upkeep", &wish));
+    let ground = ground(&wish.area)?;
+    let (actor, op) = keyed(&api, &who, &text, key).await?;
+    factions::extend(&api.core, actor, op, ground, wish.days).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -20,7 +20,7 @@ use crate::store::character::{self, Character};
 use crate::store::session::Session;
 use crate::store::social::friends::{self, Asked, Ended, Visible};
 use crate::store::social::{mail, party};
-use crate::store::{Connection, Error};
+use crate::store::{Connection, Error, moderation};
 
 /// Most characters of a status.
 const STATUS_CHARS: usize = 80;
@@ -296,7 +296,12 @@ pub async fn set_status(
     let visible = wish.visible.map(Visible::from);
     deed(&api, &who, &text, move |tx, me| {
         let line = line.clone();
-        Box::pin(async move { friends::set_status(tx, me.id, line, visible).await })
+        Box::pin(async move {
+            if line.is_some() {
+                moderation::may_speak(tx, me.id).await?;
+            }
+            friends::set_status(tx, me.id, line, visible).await
+        })
     })
     .await?;
     Ok(StatusCode::NO_CONTENT)

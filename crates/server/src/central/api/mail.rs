@@ -18,10 +18,10 @@ use super::enter::idempotency_key;
 use super::friends::{deed, line};
 use super::login::Login;
 use crate::central::social;
-use crate::store::character;
 use crate::store::ledger::{Order, journal};
 use crate::store::social::deed::{self, Deed};
 use crate::store::social::mail::{self, Content, Mail, NewMail};
+use crate::store::{character, moderation};
 use crate::{clock, random};
 
 /// Most characters of a subject and of a text, and most stacks of one mail.
@@ -191,6 +191,7 @@ pub async fn send(
             if !first && !holds {
                 return Ok((me.id, None, op, true));
             }
+            moderation::may_speak(tx, me.id).await?;
             let to = character::by_name(tx, &to).await?.id;
             if to == me.id {
                 return Err(Refusal::new(Code::BadRequest, "nobody writes to himself").into());

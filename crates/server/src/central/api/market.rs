@@ -135,7 +135,7 @@ pub async fn offer(
 }
 
 /// The character, if it is this account's, and the operation for its key.
-async fn keyed(
+pub async fn keyed(
     api: &Shared,
     who: &crate::store::session::Session,
     text: &str,

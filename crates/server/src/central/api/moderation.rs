@@ -74,15 +74,33 @@ impl Measure {
     }
 }
 
-/// The account of a character of this name, else of this name itself.
+/// Whose a character of this name is, or the account of this name; `character:NAME` and `account:NAME` say which.
+///
+/// # Errors
+/// `unknown_character`; `bad_request` if the name is one account's and another one's character's: whoever names a
+/// character like somebody's account must not get what is meant for him.
 async fn account_named(api: &Shared, text: &str) -> Result<AccountId, Refusal> {
-    match named(&api.core, text).await {
-        Ok((_, subject)) => Ok(subject.account),
-        Err(unknown) => {
-            let Ok(name) = name::check(text) else { return Err(unknown) };
-            let found = account::by_name(&mut *api.store.reader().await?, &name).await?;
-            found.map(|account| account.id).ok_or(unknown)
+    let (kind, text) = text.split_once(':').unwrap_or(("", text));
+    let character = named(&api.core, text).await.map(|(_, subject)| subject.account);
+    let account = match name::check(text) {
+        Ok(name) => account::by_name(&mut *api.store.reader().await?, &name).await?.map(|found| found.id),
+        Err(_) => None,
+    };
+    match (kind, character, account) {
+        ("character", character, _) => character,
+        ("account", Err(unknown), account) => account.ok_or(unknown),
+        ("account", _, account) => {
+            account.ok_or_else(|| Refusal::new(Code::UnknownCharacter, "there is no such account"))
         }
+        ("", Ok(character), Some(account)) if character != account => Refusal::err(
+            Code::BadRequest,
+            format!(
+                "an account and another one's character have this name: say account:{text} or character:{text}"
+            ),
+        ),
+        ("", Ok(found), _) | ("", Err(_), Some(found)) => Ok(found),
+        ("", Err(unknown), None) => Err(unknown),
+        _ => Refusal::err(Code::BadRequest, "say character:NAME or account:NAME"),
     }
 }
 

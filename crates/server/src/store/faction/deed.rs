@@ -223,8 +223,24 @@ async fn remove(tx: &mut AnyConnection, faction: &Faction, member: CharacterId) 
         .bind(faction.id.to_vec())
         .execute(&mut *tx)
         .await?;
+    let invited = unsay(tx, faction.id, member).await?;
     touch(tx, faction.id).await?;
-    Ok(Changed { faction: faction.id, members: vec![member], ..Changed::default() })
+    Ok(Changed { faction: faction.id, members: vec![member], invited, ..Changed::default() })
+}
+
+/// What a member promised to others holds no longer than it could promise that. The answer is to whom.
+async fn unsay(
+    tx: &mut AnyConnection,
+    faction: FactionId,
+    member: CharacterId,
+) -> Result<Vec<CharacterId>, Error> {
+    let rows =
+        sqlx::query("DELETE FROM faction_invite WHERE faction = $1 AND invited_by = $2 RETURNING character")
+            .bind(faction.to_vec())
+            .bind(member.to_vec())
+            .fetch_all(tx)
+            .await?;
+    rows.iter().map(|row| Ok(CharacterId(crate::store::id(row, 0)?))).collect()
 }
 
 /// Nobody is left: its name, its invitations and its ground are free.
@@ -321,8 +337,9 @@ async fn invite(
     if super::membership(tx, other).await?.is_some_and(|known| known.id == faction.id) {
         return Err(Refusal::new(Code::AlreadyMember, "in your faction already").into());
     }
-    let open: i64 = sqlx::query("SELECT COUNT(*) FROM faction_invite WHERE faction = $1")
+    let open: i64 = sqlx::query("SELECT COUNT(*) FROM faction_invite WHERE faction = $1 AND character <> $2")
         .bind(faction.id.to_vec())
+        .bind(other.to_vec())
         .fetch_one(&mut *tx)
         .await?
         .try_get(0)?;
@@ -377,8 +394,9 @@ async fn give(
     let all = members(tx, faction.id).await?;
     faction.roles.may_give(&role, &known.role, new, leaders(&faction, &all))?;
     set_role(tx, other, new).await?;
+    let invited = unsay(tx, faction.id, other).await?;
     touch(tx, faction.id).await?;
-    Ok(Changed { faction: faction.id, members: vec![other], ..Changed::default() })
+    Ok(Changed { faction: faction.id, members: vec![other], invited, ..Changed::default() })
 }
 
 async fn set_role(tx: &mut AnyConnection, member: CharacterId, role: &str) -> Result<(), Error> {
@@ -445,7 +463,8 @@ async fn relate(
             .execute(&mut *tx)
             .await?;
     } else {
-        if super::relations(tx, faction.id).await?.len() >= RELATIONS_MAX {
+        let others = super::relations(tx, faction.id).await?;
+        if others.iter().filter(|known| known.0 != other).count() >= RELATIONS_MAX {
             let text = format!("a faction calls at most {RELATIONS_MAX} others ally or enemy");
             return Err(Refusal::new(Code::FactionFull, text).into());
         }

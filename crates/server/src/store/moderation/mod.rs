@@ -52,6 +52,17 @@ pub async fn of_character(connection: &mut AnyConnection, character: CharacterId
     })
 }
 
+/// Whether a character may write what others read, as it may speak.
+///
+/// # Errors
+/// `muted`; `unknown_character`.
+pub async fn may_speak(connection: &mut AnyConnection, character: CharacterId) -> Result<(), Error> {
+    if of_character(connection, character).await?.muted_until > now_ms() {
+        return Err(Refusal::new(Code::Muted, "you may not speak yet").into());
+    }
+    Ok(())
+}
+
 /// An account may not speak until then (ms since 1970); 0: it may.
 ///
 /// # Errors

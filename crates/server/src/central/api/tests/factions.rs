@@ -11,7 +11,11 @@ impl Server {
 
     async fn deed(&self, (who, id): &(Tokens, String), deed: &str, body: Value) -> Reply {
         let path = format!("/api/characters/{id}/faction{deed}");
-        self.call("POST", &path, Some(&who.access), Some(body)).await
+        let (bearer, key) =
+            (format!("Bearer {}", who.access), pangea_world::id::hex(&crate::random::bytes::<16>()));
+        let json = ("content-type", "application/json");
+        let headers = [("authorization", bearer.as_str()), ("idempotency-key", key.as_str()), json];
+        self.send("POST", &path, &headers, body.to_string().into_bytes()).await
     }
 
     async fn faction(&self, who: &(Tokens, String), faction: &str) -> Value {

@@ -65,6 +65,9 @@ async fn operators_reach_those_who_are_not_there_and_each_order_is_noted() {
         crate::store::social::doc(&mut reader, character).await.expect("read")
     };
     assert!(doc().await.muted_until_ms > crate::store::now_ms() as u64);
+    let status = format!("/api/characters/{id}/status");
+    let shouts = server.call("PUT", &status, Some(&ada.access), Some(json!({"text": "LOUD"}))).await;
+    assert_eq!(shouts.refused(), (403, "muted".into()), "nor write what others read");
     server.order("level", json!({"name": "Ada", "level": 2, "reason": "hired"})).await.ok(204);
     assert_eq!(doc().await.level, 2, "by the account's name");
     let odd = server.order("level", json!({"name": "Ada", "level": 3, "reason": "r"})).await;
@@ -84,7 +87,8 @@ async fn operators_reach_those_who_are_not_there_and_each_order_is_noted() {
         .call("POST", "/api/data/mute", Some(&ada.access), Some(json!({"name": "x", "reason": "r"})))
         .await;
     assert_eq!(of_player.refused(), (403, "forbidden".into()));
-    server.order("announce", json!({"text": "Tea is served"})).await.ok(204);
+    let unheard = server.order("announce", json!({"text": "Tea is served"})).await;
+    assert_eq!(unheard.refused(), (503, "chat_unavailable".into()));
     let empty = server.order("announce", json!({"text": " "})).await;
     assert_eq!(empty.refused(), (400, "bad_request".into()));
     let nowhere = server.order("announce", json!({"text": "Tea", "world": "nowhere"})).await;
