@@ -354,7 +354,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Pay for a ground out of the character's wallet. */
+        /** Pay for a ground out of the character's wallet. The same key pays once. */
         post: operations["faction_upkeep"];
         delete?: never;
         options?: never;
@@ -3483,7 +3483,10 @@ export interface operations {
     faction_upkeep: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description 1 to 128 visible ASCII characters, a new one for each wish */
+                "Idempotency-Key": string;
+            };
             path: {
                 /** @description 32 hex digits */
                 id: string;

@@ -110,8 +110,5 @@ export type Notice = {
 } | {
     type: "muted";
     until_ms: number;
-} | {
-    type: "announce";
-    text: string;
 };
 import type { components } from "../types/openapi.js";
