@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use http::Method;
@@ -30,16 +31,18 @@ pub struct Cluster {
     stopped: bool,
 }
 
-/// Ports below the range from which the kernel picks outgoing ones; each test process has its own stretch.
+/// Ports below the range from which the kernel picks outgoing ones; each test process has its own stretch. What one
+/// call finds lies together, so that a range from the first to the last has nobody else's.
 fn free_ports<const N: usize>() -> [u16; N] {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    static NEXT: AtomicU32 = AtomicU32::new(0);
+    static NEXT: Mutex<u32> = Mutex::new(0);
+    let mut next = NEXT.lock().expect("nobody panicked over it");
     // So many that no test gets what an earlier one may still use; two runs at once begin far apart.
     let begin = std::process::id() % 20 * 1_000;
     let mut found = [0; N];
     let mut n = 0;
     while n < N {
-        let port = 10_000 + ((begin + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000) as u16;
+        let port = 10_000 + ((begin + *next) % 20_000) as u16;
+        *next += 1;
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             found[n] = port;
             n += 1;
