@@ -174,19 +174,19 @@ pub async fn no_show(core: &Arc<Core>, area: AreaId, at: &CharacterAt) {
     }
     free_seat(core, area, id, Some(run));
     let inside = {
-        let state = core.state();
+        let mut state = core.state();
+        // Before it is written: whoever asks again meanwhile must not be sent to a seat that is free.
+        let enter = state.enters.iter().find(|(_, enter)| enter.run == run).map(|(id, _)| *id);
+        if let Some(enter) = enter {
+            let text = "nobody came for this seat in time; it is free again";
+            state.give_up(enter, Refusal::new(Code::EnterExpired, text));
+        }
         let seat = state.areas.get(&area).and_then(|entry| entry.seats.get(&id));
         seat.is_some_and(|seat| seat.epoch == at.epoch)
     };
     // Another connection of it may be here, or a newer enter under the same epoch.
     if !inside {
         release(core, area, id, at.epoch, None, None).await;
-    }
-    let mut state = core.state();
-    let enter = state.enters.iter().find(|(_, enter)| enter.run == run).map(|(id, _)| *id);
-    if let Some(enter) = enter {
-        let text = "nobody came for this seat in time; it is free again";
-        state.give_up(enter, Refusal::new(Code::EnterExpired, text));
     }
 }
 
