@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, SessionId, TransferId};
 use pangea_world::layout::ground_at;
@@ -16,6 +16,7 @@ use pangea_world::messages::{
 use pangea_world::ownership::{Change, Owned};
 use pangea_world::space::Place;
 use pangea_world::{Code, Refusal};
+use tokio::time::Instant;
 
 use super::core::Core;
 use super::state::{Phase, Seat, State, Taken, Transfer};

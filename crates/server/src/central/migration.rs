@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use pangea_world::character::CharacterDoc;
@@ -20,6 +20,7 @@ use pangea_world::ownership::{Change, Owned};
 use pangea_world::space::{AreaName, Place};
 use pangea_world::{Code, Refusal};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::core::{Core, template_of};
 use super::join::{self, Want};
@@ -106,7 +107,7 @@ pub async fn migrate(core: &Arc<Core>, area: AreaId, to: Option<&str>) -> Result
     tracing::info!(area = %name, %from, "an area is to move to another server");
     let (core, to) = (core.clone(), to.map(str::to_owned));
     // Whoever asked may hang up: what was begun is ended all the same.
-    let moving = tokio::spawn(async move {
+    let moving = crate::task::spawn(async move {
         let result = carry_out(&core, area, &name, (from, to.as_deref()), transfer).await;
         if let Err(refusal) = &result {
             tracing::warn!(area = %name, %refusal, "an area did not move; it plays on where it is");
@@ -590,7 +591,7 @@ async fn take_over(core: &Arc<Core>, area: AreaId, there: Server, transfer: Tran
     peers::arrived(core, area);
     // What changed after it was packed.
     let core = core.clone();
-    tokio::spawn(async move {
+    crate::task::spawn(async move {
         for (id, epoch) in movers {
             handoff::show(&core, area, id, epoch).await;
         }

@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, FactionId, ServerId, SessionId};
 use pangea_world::messages::{
@@ -16,6 +15,7 @@ use pangea_world::space::{AreaName, Ground, Place};
 use pangea_world::world::World;
 use pangea_world::{Code, Refusal, role_key::RoleKey};
 use tokio::sync::{Notify, oneshot, watch};
+use tokio::time::Instant;
 
 use super::closing::Closing;
 use super::migration::Move;

@@ -26,7 +26,6 @@ use pangea_world::Refusal;
 use pangea_world::messages::{Body, Hello, Register};
 use pangea_world::role_key::RoleKey;
 use pangea_world::ticket::{PublicKey, check_credential};
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use self::filter::{Hook, Words};
@@ -35,6 +34,7 @@ use self::router::{Others, Router, Rules, Saying};
 use crate::clock;
 use crate::config::{self, OfflineWhispers};
 use crate::link::{self, Accepted, Event, Opener};
+use crate::net::TcpListener;
 use crate::store::chat::ChatStore;
 use crate::tls::{self, Tls};
 
@@ -107,7 +107,7 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
     let (to_keeper, orders) = mpsc::unbounded_channel();
     let (answers, mut kept) = mpsc::unbounded_channel();
     let days = Days { lines: start.config.keep_days, notes: start.config.log_days };
-    let keeper = tokio::spawn(keeper::run(store, days, orders, answers));
+    let keeper = crate::task::spawn(keeper::run(store, days, orders, answers));
     let (hook, mut filtered) = begin_filter(&start.config)?;
     let keys: Arc<Mutex<Vec<PublicKey>>> = Arc::default();
     let (accepted_tx, mut accepted) = mpsc::channel(ACCEPTED_QUEUE);
@@ -116,7 +116,7 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
         Arc::new(move |hello| vouched(hello, &keys.lock().unwrap_or_else(PoisonError::into_inner), &audience))
     };
     let serving = link::serve(listener, tls.as_ref().map(|tls| tls.config.clone()), key_of, accepted_tx);
-    let serving = tokio::spawn(serving);
+    let serving = crate::task::spawn(serving);
     let (to_central, mut from_central) = link::open(Opener {
         address: start.config.central.clone(),
         role: "chat".to_owned(),
@@ -181,7 +181,7 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
                     links += 1;
                     let (server, full) = (area.hello.name.clone(), Arc::new(AtomicBool::new(false)));
                     router.area_up(&server, router::tell_of(area.sender.clone(), full.clone()));
-                    let task = tokio::spawn(listen_to(area, links, heard_tx.clone()));
+                    let task = crate::task::spawn(listen_to(area, links, heard_tx.clone()));
                     if let Some(older) = areas.insert(server, AreaLink { number: links, full, task }) {
                         older.task.abort();
                     }
@@ -238,7 +238,7 @@ fn begin_filter(config: &config::Chat) -> anyhow::Result<(Option<Hooked>, Filter
     let (done, filtered) = mpsc::unbounded_channel();
     let Some(hook) = Hook::new(&config.filter_url, config.filter_fail)? else { return Ok((None, filtered)) };
     let (to_hook, sayings) = mpsc::channel::<Saying>(HEARD_QUEUE);
-    tokio::spawn(async move {
+    crate::task::spawn(async move {
         let asked = tokio_stream::wrappers::ReceiverStream::new(sayings).map(|saying| async {
             let text = hook.ask(&saying.channel, &saying.line.sender, saying.line.text.clone()).await;
             (saying, text)

@@ -1,0 +1,2 @@
+//! A whole cluster in one process.
+fn main() {}
