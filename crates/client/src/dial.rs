@@ -29,8 +29,7 @@ pub trait Carrier: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Carrier for T {}
 
 /// Opens a connection to this host and port in one's own way.
-pub type Connect =
-    Arc<dyn Fn(String, u16) -> BoxFuture<'static, io::Result<Box<dyn Carrier>>> + Send + Sync>;
+pub type Connect = Arc<dyn Fn(String, u16) -> BoxFuture<'static, io::Result<Box<dyn Carrier>>> + Send + Sync>;
 
 /// One connection, encrypted or not.
 pub(crate) enum Stream {

@@ -86,6 +86,7 @@ impl Loop {
     }
 
     /// Ticks until a stop, or until the control task is gone.
+    #[cfg_attr(feature = "simulation", allow(dead_code, reason = "a task instead"))]
     pub fn run(mut self) {
         self.traffic.take_ring(self.area.settings.io);
         let (mut due_us, mut refill) = (self.clock.now_us(), 1.0);

@@ -25,6 +25,7 @@ use super::{chat, checkpoints, commands, factions, handoff, migration, peers, ru
 use crate::link::{self, Accepted, Event};
 use crate::store;
 use crate::store::ownership::{self, Ground};
+use crate::task::mine;
 use crate::{clock, random};
 
 /// How long the last words of a server that has ended in order may take to be written.
@@ -265,22 +266,23 @@ async fn area(core: Arc<Core>, mut link: Accepted) {
             // What was done before a change of owner counts; after it the writer is stale.
             Body::Left(message) => {
                 let (core, before) = (core.clone(), operations.answered());
-                leaves.spawn(async move {
+                leaves.spawn(mine(async move {
                     before.await;
                     handoff::left(&core, area, &message).await;
-                });
+                }));
             }
             Body::Commit(message) => {
                 let (core, before) = (core.clone(), operations.answered());
-                commits.spawn(async move {
+                commits.spawn(mine(async move {
                     before.await;
                     handoff::commit(&core, area, &message).await;
-                });
+                }));
             }
             Body::SaveArea(save) => {
                 // In their order; its server waits for the answer before it makes another, but for the last one.
                 while saves.join_next().await.is_some() {}
-                saves.spawn(checkpoints::save(core.clone(), link.sender.clone(), area, server, save));
+                let saving = checkpoints::save(core.clone(), link.sender.clone(), area, server, save);
+                saves.spawn(mine(saving));
             }
             Body::MoveArea(message) => {
                 // A checkpoint that is being written names the epoch before: it may take its time.

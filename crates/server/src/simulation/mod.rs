@@ -22,7 +22,7 @@ use pangea_engine::Game;
 use ring::digest::{Context, SHA256};
 use tokio::time::Instant;
 
-pub use node::{NodeId, end, here, kill, mine, new, of, on_the_spot, pause, resume};
+pub use node::{Elsewhere, NodeId, end, here, kill, mine, new, of, on_the_spot, pause, resume};
 pub use witness::{Acts, acted, witnessed};
 
 /// When every simulation begins, ms since 1970.
@@ -33,9 +33,9 @@ const BEGINS_MS: u64 = 1_800_000_000_000;
 pub enum Check {
     /// A write under an old epoch is refused.
     Epoch,
-    /// What is written is acknowledged once it is durable.
+    /// What is done to goods is acknowledged once it is durable.
     Durable,
-    /// A message for an earlier life of an area is dropped.
+    /// A link of a process that is new does not go on with that of an earlier one of its name.
     Incarnation,
 }
 

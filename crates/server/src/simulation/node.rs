@@ -48,7 +48,7 @@ thread_local! {
 }
 
 /// Longest time that work of another thread may take, by the machine's clock.
-const ELSEWHERE_PATIENCE: Duration = Duration::from_secs(60);
+const ELSEWHERE_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Whose task is running.
 pub fn here() -> NodeId {
@@ -188,10 +188,10 @@ impl Bell {
     }
 
     /// Waits, in the machine's time, until another thread has rung.
-    fn wait(&self) {
+    fn wait(&self, whose: &str) {
         let began = std::time::Instant::now();
         while !self.rung.swap(false, Ordering::SeqCst) {
-            assert!(began.elapsed() < ELSEWHERE_PATIENCE, "work of another thread does not end");
+            assert!(began.elapsed() < ELSEWHERE_PATIENCE, "{whose}: another thread's work does not end");
             std::thread::park_timeout(Duration::from_millis(100));
         }
     }
@@ -237,6 +237,7 @@ impl<F: Future> Future for Mine<F> {
         let bell = &this.bell;
         *bell.outer.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
         let waker = Waker::from(bell.clone());
+        assert_eq!(ELSEWHERE.get(), 0, "a task of no process waits for another thread");
         let polled = Self::inside(this.node, || {
             loop {
                 bell.holds.store(true, Ordering::SeqCst);
@@ -244,7 +245,7 @@ impl<F: Future> Future for Mine<F> {
                 if polled.is_ready() || ELSEWHERE.get() == 0 {
                     return polled;
                 }
-                bell.wait();
+                bell.wait(std::any::type_name::<F>());
             }
         });
         bell.holds.store(false, Ordering::SeqCst);

@@ -29,8 +29,9 @@ use anyhow::{Context, bail};
 use futures_util::future::BoxFuture;
 use pangea_world::{Code, Refusal};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
-use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions, Executor, Row};
+#[cfg(not(feature = "simulation"))]
+use sqlx::{Any, pool::PoolConnection};
+use sqlx::{AnyConnection, AnyPool, ConnectOptions, Executor, Row};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub mod account;

@@ -1,0 +1,142 @@
+//! The roles of one cluster, each a process of the simulation; killed, they are started again.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use pangea_server::config::{Config, GameIo};
+use pangea_server::simulation::{self, NodeId, note, process};
+use pangea_server::spawner::{self, SpawnerStart};
+use pangea_server::{central, node};
+use pangea_world::role_key::RoleKey;
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+use crate::game;
+
+/// Central's address.
+pub const BASE: &str = "http://127.0.0.1:8080";
+/// The world's name.
+pub const WORLD: &str = "plain";
+
+/// A cluster.
+pub struct Cluster {
+    folder: TempDir,
+    config: Config,
+    /// The process that is central, if it runs.
+    pub central: Option<NodeId>,
+    /// The one that is the spawner.
+    pub spawner: Option<NodeId>,
+    /// Never asked to stop.
+    running: watch::Sender<bool>,
+}
+
+impl Cluster {
+    /// A cluster that does not run yet.
+    ///
+    /// # Errors
+    /// If there is no folder to be had.
+    pub fn new(seed: u64) -> anyhow::Result<Self> {
+        let memory = PathBuf::from("/dev/shm");
+        let folder = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() };
+        let folder = folder.context("a folder for the cluster")?;
+        let worlds = folder.path().join("worlds");
+        std::fs::create_dir(&worlds)?;
+        std::fs::write(worlds.join(format!("{WORLD}.toml")), game::world(seed))?;
+        let mut config = Config { data: folder.path().join("data"), worlds, ..Config::default() };
+        config.accounts.argon2_memory_kib = 64;
+        config.accounts.argon2_passes = 1;
+        config.accounts.access_minutes = 600;
+        config.central.owner_lease_s = 8;
+        config.central.crash_limit = 1_000;
+        config.spawner.crash_limit = 1_000;
+        config.spawner.webtransport = false;
+        config.spawner.io = GameIo::Epoll;
+        config.spawner.capacity = 16;
+        if let Some(area) = config.spawner.templates.get_mut("area") {
+            area.pool = 2;
+        }
+        Ok(Self { folder, config, central: None, spawner: None, running: watch::Sender::new(false) })
+    }
+
+    /// Starts central, if it does not run.
+    pub fn start_central(&mut self) {
+        if self.central.is_some() {
+            return;
+        }
+        let node = simulation::new("central");
+        self.central = Some(node);
+        let (config, stops) = (self.config.clone(), self.running.subscribe());
+        tokio::spawn(simulation::of(node, async move {
+            let ended = async { central::open(&config).await?.run(stops).await }.await;
+            note(&format!("central ends: {ended:?}"));
+        }));
+    }
+
+    /// Starts the spawner, if it does not run; central has made its keys.
+    ///
+    /// # Errors
+    /// If there are no keys.
+    pub fn start_spawner(&mut self) -> anyhow::Result<()> {
+        if self.spawner.is_some() {
+            return Ok(());
+        }
+        let node = simulation::new("spawner");
+        self.spawner = Some(node);
+        let key = node::key(&self.config, "spawner", &self.config.spawner.name)?;
+        let key = key.split_whitespace().next().and_then(RoleKey::parse).context("the spawner's key")?;
+        let start = SpawnerStart {
+            config: self.config.spawner.clone(),
+            data: self.config.data.clone(),
+            key,
+            pin: None,
+            log: String::new(),
+            limits: self.config.limits.clone(),
+            program: PathBuf::from("pangea"),
+        };
+        let stops = self.running.subscribe();
+        tokio::spawn(simulation::of(node, async move {
+            let ended = spawner::run(start, stops).await;
+            note(&format!("the spawner ends: {ended:?}"));
+        }));
+        Ok(())
+    }
+
+    /// Kills central.
+    pub fn kill_central(&mut self) {
+        if let Some(node) = self.central.take() {
+            simulation::kill(node);
+        }
+    }
+
+    /// Kills the spawner; its servers live on.
+    pub fn kill_spawner(&mut self) {
+        if let Some(node) = self.spawner.take() {
+            simulation::kill(node);
+        }
+    }
+
+    /// Both roles, as far as they run, and the area servers.
+    pub fn nodes(&self) -> Vec<NodeId> {
+        let areas = process::all().into_iter().map(|(_, node)| node);
+        self.central.into_iter().chain(self.spawner).chain(areas).collect()
+    }
+
+    /// Waits until central has made its keys and answers.
+    pub async fn until_ready(&self) {
+        let key = self.config.data.join("keys/operator.key");
+        while !key.exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+
+    /// The operator's key.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub fn operator_key(&self) -> anyhow::Result<String> {
+        let path = self.folder.path().join("data/keys/operator.key");
+        Ok(std::fs::read_to_string(path).context("the operator's key")?.trim().to_owned())
+    }
+}
