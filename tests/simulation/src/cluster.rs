@@ -38,12 +38,16 @@ impl Cluster {
     /// If there is no folder to be had.
     pub fn new(seed: u64) -> anyhow::Result<Self> {
         let memory = PathBuf::from("/dev/shm");
-        let folder = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() };
+        let name = format!("pangea-{}-", std::process::id());
+        let memory = if memory.is_dir() { memory } else { std::env::temp_dir() };
+        let folder = tempfile::Builder::new().prefix(&name).tempdir_in(memory);
         let folder = folder.context("a folder for the cluster")?;
-        let worlds = folder.path().join("worlds");
+        // So that no path in the log says where it is.
+        std::env::set_current_dir(folder.path())?;
+        let worlds = PathBuf::from("worlds");
         std::fs::create_dir(&worlds)?;
         std::fs::write(worlds.join(format!("{WORLD}.toml")), game::world(seed))?;
-        let mut config = Config { data: folder.path().join("data"), worlds, ..Config::default() };
+        let mut config = Config { data: PathBuf::from("data"), worlds, ..Config::default() };
         config.accounts.argon2_memory_kib = 64;
         config.accounts.argon2_passes = 1;
         config.accounts.access_minutes = 600;

@@ -1,6 +1,7 @@
 //! A whole cluster in one process, in virtual time, under faults that a seed decides (docs/simulation.md).
 
 mod audit;
+mod chance;
 mod cluster;
 mod faults;
 mod game;

@@ -99,6 +99,7 @@ fn many(from: u64, seeds: u64, without: Option<&str>) -> ExitCode {
 /// Runs one seed in this process.
 fn one(seed: u64, without: Option<Check>, log: bool) -> ExitCode {
     let begun = std::time::Instant::now();
+    crate::chance::begin(seed);
     let layer = tracing_subscriber::fmt::layer().with_ansi(false).without_time().with_writer(Lines::default);
     let targets = tracing_subscriber::filter::Targets::new()
         .with_target("pangea_server", tracing::Level::DEBUG)
