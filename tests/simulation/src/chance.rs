@@ -1,5 +1,6 @@
-//! The randomness of the operating system, for this process: a row of numbers, the same in each run of a seed. Hash
-//! maps take their keys from it, and so do tokio and what masks frames.
+//! Two of the C library's functions, for this process: randomness is a row of numbers, the same in each run of a seed
+//! (hash maps take their keys from it, and so do tokio and what masks frames), and the date stands still (HTTP says it
+//! with each answer; the roles have their own clock).
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -34,4 +35,20 @@ unsafe extern "C" fn getrandom(bytes: *mut c_void, length: usize, _: u32) -> isi
         *byte = (z >> 56) as u8;
     }
     length as isize
+}
+
+/// In the place of the C library's (clock_gettime(2)): the date is always the same one.
+///
+/// # Safety
+/// As the C library's: `now` can be written.
+#[allow(unsafe_code, reason = "a symbol of the C library is replaced")]
+#[unsafe(no_mangle)]
+unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, now: *mut libc::timespec) -> libc::c_int {
+    if clock == libc::CLOCK_REALTIME {
+        // SAFETY: the caller says so.
+        unsafe { *now = libc::timespec { tv_sec: 1_800_000_000, tv_nsec: 0 } };
+        return 0;
+    }
+    // SAFETY: the kernel writes what the caller says can be written.
+    unsafe { libc::syscall(libc::SYS_clock_gettime, clock, now) as libc::c_int }
 }

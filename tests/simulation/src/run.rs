@@ -24,7 +24,8 @@ const HARM: Duration = Duration::from_secs(20);
 /// How long everybody has to play again.
 const CONVERGES: Duration = Duration::from_secs(60);
 
-const USAGE: &str = "usage: pangea-simulation [--seeds N [--from S]] | [--seed S [--log]] [--without CHECK]";
+const USAGE: &str =
+    "usage: pangea-simulation [--seeds N [--from S]] | [--seed S [--log [--wires]]] [--without CHECK]";
 
 /// The command line.
 pub fn main() -> ExitCode {
@@ -37,6 +38,7 @@ pub fn main() -> ExitCode {
             "--from" => number().map(|n| from = n),
             "--seed" => number().map(|n| seed = Some(n)),
             "--log" => Some(log = true),
+            "--wires" => Some(simulation::net::show()),
             "--without" => {
                 let name = arguments.next().unwrap_or_default();
                 let check = Check::ALL.iter().find(|(known, _)| *known == name);

@@ -116,7 +116,11 @@ pub fn without(check: Check) -> bool {
 
 /// One line of the log of all that happens.
 pub fn note(line: &str) {
-    let node = node::name(here());
+    note_at(here(), line);
+}
+
+fn note_at(node: NodeId, line: &str) {
+    let node = node::name(node);
     let at_ms = elapsed().as_millis();
     let text = format!("{at_ms:>8} {node:<12} {line}\n");
     with(|world| {

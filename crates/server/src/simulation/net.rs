@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
 use super::node::{self, NodeId, here};
-use super::{Dice, with};
+use super::{Dice, note_at, with};
 
 /// Most bytes of one direction that are on their way.
 const MOST_ON_THE_WAY: usize = 256 << 10;
@@ -69,6 +70,14 @@ impl Fabric {
     pub(super) fn some_ms(&mut self, most: u64) -> u64 {
         self.dice.below(most + 1)
     }
+}
+
+/// Whether every write is in the log.
+static SHOWN: AtomicBool = AtomicBool::new(false);
+
+/// From now on every write is in the log, to see where two runs of a seed part.
+pub fn show() {
+    SHOWN.store(true, Ordering::Relaxed);
 }
 
 // ---- faults ----
@@ -437,6 +446,10 @@ impl AsyncWrite for TcpStream {
         if way.bytes >= MOST_ON_THE_WAY {
             way.writer = Some(cx.waker().clone());
             return Poll::Pending;
+        }
+        if SHOWN.load(Ordering::Relaxed) {
+            let (from, to) = (self.wire.nodes[side], self.wire.nodes[1 - side]);
+            note_at(from, &format!("{} bytes to {to:?}, {:?}", bytes.len(), due - Instant::now()));
         }
         // In order: none overtakes the one before it.
         let due = way.parts.back().map_or(due, |(before, _)| due.max(*before));

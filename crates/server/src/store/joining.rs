@@ -64,7 +64,7 @@ pub(super) async fn serve(readers: AnyPool, mut queue: mpsc::Receiver<Wish>) {
     let mut wishes = Vec::new();
     while queue.recv_many(&mut wishes, PIECE_MAX).await > 0 {
         let ids: Vec<CharacterId> = wishes.iter().map(|wish| wish.character).collect();
-        let reading = async { all(&mut reader(on_the_spot(readers.acquire()).await?), &ids).await };
+        let reading = async { all(&mut reader(on_the_spot(readers.acquire()).await?, &readers), &ids).await };
         let found = reading.await;
         match found {
             Ok(found) => wishes.drain(..).for_each(|wish| {

@@ -232,7 +232,7 @@ impl Store {
     /// `storage_busy` if none is free within five seconds.
     pub async fn reader(&self) -> Result<Reader, Refusal> {
         let acquired = on_the_spot(self.readers.acquire()).await;
-        acquired.map(reader).map_err(|error| match error {
+        acquired.map(|connection| reader(connection, &self.readers)).map_err(|error| match error {
             sqlx::Error::PoolTimedOut => Refusal::new(Code::StorageBusy, "the database is busy; try again"),
             error => Error::Database(error).into(),
         })
@@ -386,7 +386,7 @@ async fn checkpoint(
 }
 
 #[cfg(not(feature = "simulation"))]
-fn reader(connection: PoolConnection<Any>) -> Reader {
+fn reader(connection: PoolConnection<Any>, _: &AnyPool) -> Reader {
     connection
 }
 #[cfg(feature = "simulation")]

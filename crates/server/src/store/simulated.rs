@@ -2,22 +2,27 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection};
+use sqlx::{Any, AnyConnection, AnyPool};
 use tokio::runtime::Runtime;
 
 use crate::simulation::Elsewhere;
+
+/// Longest way of a connection back to its pool, by the machine's clock.
+const RETURNED: Duration = Duration::from_secs(5);
 
 /// See [`super::Store::reader`].
 #[derive(Debug)]
 pub struct Reader {
     connection: Option<PoolConnection<Any>>,
+    pool: AnyPool,
     _elsewhere: Elsewhere,
 }
 
-pub(super) fn reader(connection: PoolConnection<Any>) -> Reader {
-    Reader { connection: Some(connection), _elsewhere: Elsewhere::new() }
+pub(super) fn reader(connection: PoolConnection<Any>, pool: &AnyPool) -> Reader {
+    Reader { connection: Some(connection), pool: pool.clone(), _elsewhere: Elsewhere::new() }
 }
 
 impl Deref for Reader {
@@ -37,11 +42,18 @@ impl DerefMut for Reader {
 }
 
 impl Drop for Reader {
-    /// Its way back to the pool is a task: of a runtime that goes on while this one waits.
+    /// Its way back to the pool is a task: of a runtime that goes on while this one waits, so that the next reader
+    /// finds the same connections in each run.
     fn drop(&mut self) {
+        let in_use = |pool: &AnyPool| (pool.size() as usize).saturating_sub(pool.num_idle());
+        let before = in_use(&self.pool);
         let entered = beside().map(Runtime::enter);
         drop(self.connection.take());
         drop(entered);
+        let began = std::time::Instant::now();
+        while in_use(&self.pool) >= before && !self.pool.is_closed() && began.elapsed() < RETURNED {
+            std::thread::yield_now();
+        }
     }
 }
 
