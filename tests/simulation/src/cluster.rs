@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use pangea_server::config::{Config, GameIo};
+use pangea_server::config::{self, Config, GameIo};
 use pangea_server::simulation::{self, NodeId, note, process};
 use pangea_server::spawner::{self, SpawnerStart};
 use pangea_server::{central, node};
@@ -19,14 +19,17 @@ pub const BASE: &str = "http://127.0.0.1:8080";
 /// The world's name.
 pub const WORLD: &str = "plain";
 
+/// Spawners by name, and the ports of their servers.
+pub const MACHINES: [(&str, &str); 2] = [("near", "7000-7499"), ("far", "7500-7999")];
+
 /// A cluster.
 pub struct Cluster {
     folder: TempDir,
     config: Config,
     /// The process that is central, if it runs.
     pub central: Option<NodeId>,
-    /// The one that is the spawner.
-    pub spawner: Option<NodeId>,
+    /// Those that are spawners, each on a machine of its own.
+    pub spawners: [Option<NodeId>; MACHINES.len()],
     /// Never asked to stop.
     running: watch::Sender<bool>,
 }
@@ -58,9 +61,9 @@ impl Cluster {
         config.spawner.io = GameIo::Epoll;
         config.spawner.capacity = 16;
         if let Some(area) = config.spawner.templates.get_mut("area") {
-            area.pool = 2;
+            area.pool = 1;
         }
-        Ok(Self { folder, config, central: None, spawner: None, running: watch::Sender::new(false) })
+        Ok(Self { folder, config, central: None, spawners: [None; MACHINES.len()], running: watch::Sender::new(false) })
     }
 
     /// Starts central, if it does not run.
@@ -77,21 +80,28 @@ impl Cluster {
         }));
     }
 
-    /// Starts the spawner, if it does not run; central has made its keys.
+    /// Starts the spawners that do not run; central has made their keys.
     ///
     /// # Errors
     /// If there are no keys.
-    pub fn start_spawner(&mut self) -> anyhow::Result<()> {
-        if self.spawner.is_some() {
+    pub fn start_spawners(&mut self) -> anyhow::Result<()> {
+        (0..MACHINES.len()).try_for_each(|machine| self.start_spawner(machine))
+    }
+
+    fn start_spawner(&mut self, machine: usize) -> anyhow::Result<()> {
+        if self.spawners[machine].is_some() {
             return Ok(());
         }
-        let node = simulation::new("spawner");
-        self.spawner = Some(node);
-        let key = node::key(&self.config, "spawner", &self.config.spawner.name)?;
+        let (name, ports) = MACHINES[machine];
+        let node = simulation::new(name);
+        self.spawners[machine] = Some(node);
+        let key = node::key(&self.config, "spawner", name)?;
+        let config =
+            config::Spawner { name: name.into(), ports: ports.into(), ..self.config.spawner.clone() };
         let key = key.split_whitespace().next().and_then(RoleKey::parse).context("the spawner's key")?;
         let start = SpawnerStart {
-            config: self.config.spawner.clone(),
-            data: self.config.data.clone(),
+            config,
+            data: self.config.data.join(name),
             key,
             pin: None,
             log: String::new(),
@@ -113,17 +123,22 @@ impl Cluster {
         }
     }
 
-    /// Kills the spawner; its servers live on.
-    pub fn kill_spawner(&mut self) {
-        if let Some(node) = self.spawner.take() {
+    /// Kills a spawner; its servers live on.
+    pub fn kill_spawner(&mut self, machine: usize) {
+        if let Some(node) = self.spawners[machine].take() {
             simulation::kill(node);
         }
+    }
+
+    /// Everything on a machine: the spawner and its servers.
+    pub fn on(&self, machine: usize) -> Vec<NodeId> {
+        self.spawners[machine].into_iter().chain(process::of(MACHINES[machine].0)).collect()
     }
 
     /// Both roles, as far as they run, and the area servers.
     pub fn nodes(&self) -> Vec<NodeId> {
         let areas = process::all().into_iter().map(|(_, node)| node);
-        self.central.into_iter().chain(self.spawner).chain(areas).collect()
+        self.central.into_iter().chain(self.spawners.into_iter().flatten()).chain(areas).collect()
     }
 
     /// Waits until central has made its keys and answers.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pangea_server::simulation::net::{cut, heal, part, slow_down};
 use pangea_server::simulation::{self, Dice, NodeId, note, process};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, MACHINES};
 
 /// Usual way of a byte.
 const USUAL: Duration = Duration::from_millis(2);
@@ -40,19 +40,20 @@ pub async fn harm(
                 cluster.start_central();
             }
             7 => {
-                note("kill -9 of the spawner");
-                cluster.kill_spawner();
+                let machine = dice.below(2) as usize;
+                note(&format!("kill -9 of spawner {machine}"));
+                cluster.kill_spawner(machine);
                 pause(dice, 0, 2_500).await;
-                cluster.start_spawner()?;
+                cluster.start_spawners()?;
             }
             8 => {
                 note("kill -9 of everything");
                 cluster.kill_central();
-                cluster.kill_spawner();
+                (0..MACHINES.len()).for_each(|machine| cluster.kill_spawner(machine));
                 areas.iter().for_each(|(pid, _)| process::kill(*pid));
                 pause(dice, 0, 1_000).await;
                 cluster.start_central();
-                cluster.start_spawner()?;
+                cluster.start_spawners()?;
             }
             9..=11 => {
                 if let Some(node) = pick(&nodes, dice) {
@@ -76,7 +77,8 @@ pub async fn harm(
                     note("all are reached");
                 }
             }
-            15 | 16 => {
+            15 => away(cluster, dice).await,
+            16 => {
                 if let (Some(one), Some(other)) = (pick(&nodes, dice), pick(&nodes, dice)) {
                     note(&format!("what connects {one:?} and {other:?} is cut"));
                     cut(one, other);
@@ -101,9 +103,33 @@ pub async fn harm(
     slow_down(USUAL);
     cluster.nodes().into_iter().for_each(simulation::resume);
     cluster.start_central();
-    cluster.start_spawner()?;
+    cluster.start_spawners()?;
     note("no faults any more");
     Ok(())
+}
+
+/// A machine is out of central's reach, perhaps for longer than the lease, while central perhaps starts again.
+async fn away(cluster: &mut Cluster, dice: &mut Dice) {
+    let machine = dice.below(MACHINES.len() as u64) as usize;
+    let restarts = dice.percent(50);
+    note(&format!("machine {machine} is away; central starts again: {restarts}"));
+    let there = cluster.on(machine);
+    let keep_apart = |central: Option<NodeId>| {
+        for (node, central) in there.iter().zip(central.iter().cycle()) {
+            part(*node, *central);
+            part(*central, *node);
+        }
+    };
+    keep_apart(cluster.central);
+    pause(dice, 100, 2_000).await;
+    if restarts {
+        cluster.kill_central();
+        cluster.start_central();
+        keep_apart(cluster.central);
+    }
+    pause(dice, 1_000, 16_000).await;
+    heal();
+    note("it is back");
 }
 
 async fn pause(dice: &mut Dice, least_ms: u64, most_ms: u64) {

@@ -137,7 +137,7 @@ async fn simulate(seed: u64) -> anyhow::Result<(String, Vec<String>)> {
     let mut cluster = Cluster::new(seed)?;
     cluster.start_central();
     cluster.until_ready().await;
-    cluster.start_spawner()?;
+    cluster.start_spawners()?;
     let common = Arc::new(Common::default());
     let (mut nodes, mut players) = (Vec::new(), Vec::new());
     for number in 0..PLAYERS {

@@ -33,6 +33,8 @@ const BEGINS_MS: u64 = 1_800_000_000_000;
 pub enum Check {
     /// A write under an old epoch is refused.
     Epoch,
+    /// A server that comes back to central has its area still, under its epoch and in its life.
+    Owner,
     /// What is done to goods is acknowledged once it is durable.
     Durable,
     /// A link of a process that is new does not go on with that of an earlier one of its name.
@@ -41,8 +43,12 @@ pub enum Check {
 
 impl Check {
     /// All, with their names on the command line.
-    pub const ALL: [(&'static str, Check); 3] =
-        [("epoch", Check::Epoch), ("durable", Check::Durable), ("incarnation", Check::Incarnation)];
+    pub const ALL: [(&'static str, Check); 4] = [
+        ("epoch", Check::Epoch),
+        ("owner", Check::Owner),
+        ("durable", Check::Durable),
+        ("incarnation", Check::Incarnation),
+    ];
 }
 
 /// What a simulation is made of.

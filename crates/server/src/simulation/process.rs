@@ -21,6 +21,7 @@ pub(super) struct Table {
 
 struct Running {
     node: NodeId,
+    spawner: String,
     asked_to_stop: watch::Sender<bool>,
     ended: watch::Sender<Option<String>>,
 }
@@ -63,7 +64,7 @@ impl Process {
         let node = node::new(&format!("area#{pid}"));
         let (ends, _) = watch::channel(None);
         let game = with(|world| {
-            world.processes.running.insert(pid, Running { node, asked_to_stop, ended: ends });
+            world.processes.running.insert(pid, Running { node, spawner: start.spawner.clone(), asked_to_stop, ended: ends });
             (world.game.clone(), Duration::from_millis(5 + world.net.some_ms(40)))
         });
         let (game, begins_in) = game.context("there is no simulation")?;
@@ -119,6 +120,13 @@ impl Process {
     pub fn kill(&self) {
         over(self.pid, "signal 9", true);
     }
+}
+
+/// Those of this spawner.
+pub fn of(spawner: &str) -> Vec<NodeId> {
+    let mine = |running: &&Running| running.spawner == spawner;
+    with(|world| world.processes.running.values().filter(mine).map(|running| running.node).collect())
+        .unwrap_or_default()
 }
 
 /// The processes that run, by their numbers.
