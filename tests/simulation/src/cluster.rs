@@ -63,7 +63,13 @@ impl Cluster {
         if let Some(area) = config.spawner.templates.get_mut("area") {
             area.pool = 1;
         }
-        Ok(Self { folder, config, central: None, spawners: [None; MACHINES.len()], running: watch::Sender::new(false) })
+        Ok(Self {
+            folder,
+            config,
+            central: None,
+            spawners: [None; MACHINES.len()],
+            running: watch::Sender::new(false),
+        })
     }
 
     /// Starts central, if it does not run.

@@ -64,7 +64,10 @@ impl Process {
         let node = node::new(&format!("area#{pid}"));
         let (ends, _) = watch::channel(None);
         let game = with(|world| {
-            world.processes.running.insert(pid, Running { node, spawner: start.spawner.clone(), asked_to_stop, ended: ends });
+            world
+                .processes
+                .running
+                .insert(pid, Running { node, spawner: start.spawner.clone(), asked_to_stop, ended: ends });
             (world.game.clone(), Duration::from_millis(5 + world.net.some_ms(40)))
         });
         let (game, begins_in) = game.context("there is no simulation")?;
