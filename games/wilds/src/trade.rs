@@ -8,6 +8,7 @@ use pangea_engine::ledger::who;
 use pangea_engine::walk::Stunned;
 use pangea_engine::{
     Allowance, Builder, Character, CharacterIs, Clock, Input, Inputs, Ledger, Net, Position, Replicate, To,
+    Together,
 };
 use pangea_world::id::{CharacterId, ItemId};
 use pangea_world::ledger::{Act, Coins, FIRST_WORN, MOST_NAMED, Part, Side};
@@ -149,7 +150,7 @@ pub fn build(area: &mut Builder) {
     area.component::<Trading>().event::<TradeOver>();
     area.input::<Trade>(seldom).input::<Offer>(seldom).input::<Agree>(seldom).input::<EndTrade>(seldom);
     area.ecs.insert_resource(Trades::default());
-    area.system(is_done).system(end).system(begin).system(offer).system(agree).system(show);
+    area.system(is_done).system(end).system(begin).system(offer).system(agree).system(bind).system(show);
 }
 
 /// A character, and one kind of its inputs.
@@ -352,6 +353,22 @@ fn side(character: CharacterId, gives: &Gives) -> Side {
         who: who(character),
         parts: gives.parts.iter().map(part).collect(),
         coins: coins.into_iter().collect(),
+    }
+}
+
+/// Who trades goes over a border with the other one only.
+fn bind(
+    mut commands: Commands,
+    trades: Res<Trades>,
+    characters: Query<(Entity, Option<&Together>), IsCharacter>,
+) {
+    for (one, bound) in &characters {
+        let with = trades.open.get(&one).map(|open| Together(one.min(open.with).to_bits()));
+        match (bound, with) {
+            (None, Some(with)) => drop(commands.entity(one).insert(with)),
+            (Some(_), None) => drop(commands.entity(one).remove::<Together>()),
+            _ => {}
+        }
     }
 }
 

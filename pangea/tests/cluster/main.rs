@@ -34,4 +34,5 @@ mod storage;
 mod support;
 mod third_party;
 mod tls;
+mod together;
 mod wire;
