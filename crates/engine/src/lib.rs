@@ -97,7 +97,7 @@ pub use registry::{Builder, CHARACTER, Enter, Kind, Leave};
 pub use replicate::{Audience, FieldInfo, Replicate};
 pub use rng::Dice;
 pub use save::Kept;
-pub use sim::{Arrival, Character, CharacterIs, Clock, Extent, Net, Party, Position, Setup, Sim};
+pub use sim::{Arrival, Character, CharacterIs, Clock, Epoch, Extent, Net, Party, Position, Setup, Sim};
 pub use terrain::Terrain;
 pub use update::View;
 pub use walk::Walk;

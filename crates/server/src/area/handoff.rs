@@ -138,8 +138,9 @@ impl Area {
             return;
         }
         here.together.clear();
-        let (client, entity) = (here.client, here.entity);
+        let (client, entity, epoch) = (here.client, here.entity, here.epoch);
         let acked = here.crosses.then(|| self.sim.acked(entity));
+        self.sim.set_epoch(entity, epoch);
         // What was prepared was for the epoch before.
         self.shut_borders(id);
         self.say(client, &ServerMessage::Steer { epoch: at.epoch, acked });

@@ -257,6 +257,7 @@ impl Area {
                 here.record = guest.record.clone();
             }
             let entity = here.entity;
+            self.sim.set_epoch(entity, guest.epoch);
             if !guest.resumed {
                 here.wish = None;
                 self.sim.restart_inputs(entity);
@@ -326,6 +327,7 @@ impl Area {
         let arrival =
             Arrival { who: character, look, at, exactly: crossing.is_some(), why, record: brought, acked };
         let read = self.sim.arrive(entity, arrival);
+        self.sim.set_epoch(entity, epoch);
         self.sim.set_party(entity, party);
         self.sim.set_faction(entity, member);
         let begins_as = self.sim.record(entity).as_deref().map_or(0, hash);
