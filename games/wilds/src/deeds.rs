@@ -117,7 +117,14 @@ impl Asking<'_, '_> {
         self.ask_under(by, character, Some(id), act, deed)
     }
 
-    fn ask_under(&mut self, by: Entity, character: CharacterId, id: Option<OpId>, act: Act, deed: Deed) -> bool {
+    fn ask_under(
+        &mut self,
+        by: Entity,
+        character: CharacterId,
+        id: Option<OpId>,
+        act: Act,
+        deed: Deed,
+    ) -> bool {
         let pending = self.deeds.pending.entry(character).or_default();
         if *pending >= MOST_EACH {
             self.refuse(by, "busy", "wait until what you have begun is done");

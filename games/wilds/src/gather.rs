@@ -7,8 +7,8 @@ use bevy_ecs::prelude::*;
 use pangea_engine::ledger::who;
 use pangea_engine::walk::Stunned;
 use pangea_engine::{
-    Allowance, Builder, Clock, Dice, Epoch, Extent, Ghost, Gid, Gids, Input, Inputs, Ledger, Letter, Letters, Net,
-    Outbox, Position, Post, Replicate, Right, Rights, Setup, Terrain, To,
+    Allowance, Builder, Clock, Dice, Epoch, Extent, Ghost, Gid, Gids, Input, Inputs, Ledger, Letter, Letters,
+    Net, Outbox, Position, Post, Replicate, Right, Rights, Setup, Terrain, To,
 };
 use pangea_world::Code;
 use pangea_world::frames::tile;
@@ -115,13 +115,8 @@ pub fn build(area: &mut Builder, _: &Setup<'_>) {
 }
 
 /// A character that may strike.
-type Gatherer<'a> = (
-    Entity,
-    (&'a Gid, Option<&'a Epoch>, &'a Position),
-    &'a mut Inputs<Gather>,
-    &'a mut Tool,
-    Has<Stunned>,
-);
+type Gatherer<'a> =
+    (Entity, (&'a Gid, Option<&'a Epoch>, &'a Position), &'a mut Inputs<Gather>, &'a mut Tool, Has<Stunned>);
 
 /// Strokes of this step at what stands here.
 #[derive(Resource, Debug, Default)]

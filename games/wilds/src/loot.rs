@@ -8,8 +8,8 @@ use bevy_ecs::prelude::*;
 use pangea_engine::ledger::who;
 use pangea_engine::walk::Stunned;
 use pangea_engine::{
-    Allowance, Builder, CharacterIs, Clock, Dice, Epoch, Ghost, Gid, Gids, Input, Inputs, Kind, Letter, Letters, Net,
-    Position, Replicate, Right, Rights, Setup,
+    Allowance, Builder, CharacterIs, Clock, Dice, Epoch, Ghost, Gid, Gids, Input, Inputs, Kind, Letter,
+    Letters, Net, Position, Replicate, Right, Rights, Setup,
 };
 use pangea_world::Code;
 use pangea_world::id::CharacterId;

@@ -205,7 +205,12 @@ type Other<'a> = (Entity, &'a Gid, &'a Net, &'a Position, Has<Stunned>);
 struct Deals<'w, 's> {
     clock: Res<'w, Clock>,
     gids: Res<'w, Gids>,
-    all: Query<'w, 's, (&'static Gid, &'static CharacterIs, &'static mut Deal, Has<Ghost>), (IsCharacter, Allow<Ghost>)>,
+    all: Query<
+        'w,
+        's,
+        (&'static Gid, &'static CharacterIs, &'static mut Deal, Has<Ghost>),
+        (IsCharacter, Allow<Ghost>),
+    >,
     others: Query<'w, 's, Other<'static>, (IsCharacter, Allow<Ghost>)>,
     commands: Commands<'w, 's>,
 }
@@ -247,7 +252,11 @@ impl Deals<'_, '_> {
     fn is_near(&self, a: Entity, b: Entity) -> Result<(), &'static str> {
         match (self.others.get(a), self.others.get(b)) {
             (Ok((.., a, false)), Ok((.., b, false))) => {
-                if square(a.point(), b.point()) <= REACH_M * REACH_M { Ok(()) } else { Err("too_far") }
+                if square(a.point(), b.point()) <= REACH_M * REACH_M {
+                    Ok(())
+                } else {
+                    Err("too_far")
+                }
             }
             _ => Err("gone"),
         }
@@ -290,7 +299,9 @@ fn is_done(mut asking: Asking<'_, '_>, mut deals: Deals<'_, '_>) {
     for (deed, outcome) in settled {
         let Deed::Trade(operation) = deed.deed else { continue };
         let deal = deals.of(deed.by).filter(|deal| deal.operation == Some(operation) && deal.asked);
-        let Some(ends) = deal.filter(|_| deals.is_here(deed.by)).map(|deal| deal.ends.clone()) else { continue };
+        let Some(ends) = deal.filter(|_| deals.is_here(deed.by)).map(|deal| deal.ends.clone()) else {
+            continue;
+        };
         match outcome {
             Ok(()) => deals.over(deed.by, &mut asking, true, ""),
             Err(refusal) if matches!(refusal.code, Code::OpVoid | Code::OpMismatch) => {
@@ -500,11 +511,14 @@ fn decide(mut asking: Asking<'_, '_>, mut deals: Deals<'_, '_>) {
             continue;
         };
         let agreed = Some(mine.agrees_to) == deals.version(one) && theirs.agrees_to == mine.agrees_to;
-        let Some(operation) = mine.operation.filter(|_| agreed && *me < mine.with && mine.open) else { continue };
+        let Some(operation) = mine.operation.filter(|_| agreed && *me < mine.with && mine.open) else {
+            continue;
+        };
         if deals.is_asked(one) {
             continue;
         }
-        let (me, with) = (who(*character), Who { character: *with, epoch: if is_ghost { theirs.epoch } else { 0 } });
+        let (me, with) =
+            (who(*character), Who { character: *with, epoch: if is_ghost { theirs.epoch } else { 0 } });
         let (character, a, b) = (*character, side(me, mine), side(with, theirs));
         if a.parts.len() + a.coins.len() + b.parts.len() + b.coins.len() == 0 {
             deals.over(one, &mut asking, false, "ended");
@@ -540,7 +554,12 @@ fn show(
             let asker = deals.gids.find(*by)?;
             deals.is_near(one, asker).ok()?;
             let (name, net) = names.get(asker).ok()?;
-            return Some(Trading { with: name.name.clone(), asked: true, target: net.0, ..Trading::default() });
+            return Some(Trading {
+                with: name.name.clone(),
+                asked: true,
+                target: net.0,
+                ..Trading::default()
+            });
         };
         let other = deals.other(one)?;
         let (version, theirs) = (deals.version(one)?, deals.of(other)?);

@@ -24,11 +24,13 @@ pub fn two(capacity: u32) -> String {
     world
 }
 
-const BEYOND: &str = "two/2,0..4,2/0";
+pub const BEYOND: &str = "two/2,0..4,2/0";
 
 #[derive(Debug, Deserialize)]
-struct Trading {
+pub struct Trading {
     asked: bool,
+    pub version: u32,
+    pub they_agree: bool,
 }
 
 pub async fn enters(cluster: &Cluster, name: &str) -> Game {
@@ -43,7 +45,7 @@ pub async fn number(game: &mut Game, name: &str) -> u16 {
     see(game, name, |game| game.entities().iter().find(|(_, one)| one.name == name).map(|(id, _)| *id)).await
 }
 
-fn trading(game: &Game) -> Option<Trading> {
+pub fn trading(game: &Game) -> Option<Trading> {
     game.view().component(game.view().me, "Trading")
 }
 

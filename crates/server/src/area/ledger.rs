@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use pangea_engine::Ledger as Goods;
 use pangea_engine::ledger::{Ask, Asked};
 use pangea_world::id::{AreaId, CharacterId, OpId};
-use pangea_world::ledger::{Act, Changes, Operation, Sheet, Writer};
+use pangea_world::ledger::{Changes, Operation, Sheet, Writer};
 use pangea_world::messages::{Belongings, Body, Granted, LedgerOp, LedgerOps, LedgerResults, MAX_LEDGER_OPS};
 use pangea_world::{Code, Refusal};
 
@@ -218,7 +218,7 @@ mod tests {
     use pangea_engine::{Setup, Sim};
     use pangea_world::id::ItemId;
     use pangea_world::ledger::book::Money;
-    use pangea_world::ledger::{Coins, Holder, Stack};
+    use pangea_world::ledger::{Act, Coins, Holder, Stack};
     use pangea_world::messages::LedgerResult;
     use pangea_world::space::Rect;
 

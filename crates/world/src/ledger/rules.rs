@@ -110,7 +110,8 @@ impl Turn<'_> {
     /// word of that area.
     fn named(&self, who: &Who) -> Result<Holder, Refusal> {
         let fence = self.fences.characters.get(&who.character);
-        if self.area.is_none() || fence.is_none_or(|fence| fence.owner.is_none() || fence.epoch != who.epoch) {
+        if self.area.is_none() || fence.is_none_or(|fence| fence.owner.is_none() || fence.epoch != who.epoch)
+        {
             return Refusal::err(Code::StaleEpoch, "no area owns the character at that epoch");
         }
         Ok(Holder::Character(who.character))
