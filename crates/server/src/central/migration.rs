@@ -215,8 +215,8 @@ async fn invite_all(core: &Arc<Core>, area: AreaId, transfer: TransferId) -> Res
     }
     factions::before_move(core, area, &sender).await?;
     let invited = join_all(seats.into_iter().map(|(id, seat)| {
-        let (there, sender) = (&there, &sender);
-        async move { invite(core, area, (id, &seat), there, sender).await.ok() }
+        let there = &there;
+        async move { invite(core, area, (id, &seat), there).await.ok() }
     }));
     for (run, body, character) in invited.await.into_iter().flatten() {
         with(core, area, transfer, |moves| moves.invited.insert(character, (run, false)))?;
@@ -230,7 +230,6 @@ async fn invite(
     area: AreaId,
     (character, seat): (CharacterId, &Seat),
     there: &Server,
-    sender: &link::Sender,
 ) -> Result<(EnterId, Invite, CharacterId), Refusal> {
     let want = Want {
         enter: None,
@@ -257,7 +256,7 @@ async fn invite(
     let epoch = seat.epoch + 1;
     let prepared = join::prepared(core, &want, area, (&doc.name, epoch), there);
     let seen = (None, &social);
-    join::admit(core, &want, &doc, area, (epoch, None), (seen, &prepared.ticket), sender).await?;
+    join::admit(core, &want, &doc, area, (epoch, None), (seen, &prepared.ticket), there).await?;
     let webtransport_hashes = prepared.webtransport.as_ref().map(|offer| offer.hash_bytes());
     let invite = Invite {
         character: character.to_vec(),

@@ -35,6 +35,8 @@ pub struct State {
     /// Who waits for room on a ground, oldest wish first.
     pub lines: HashMap<(String, Ground), Vec<Waiting>>,
     pub transfers: HashMap<EnterId, Transfer>,
+    /// Whose leave is on its way to the disk: gone when it is there.
+    pub leaves: HashMap<CharacterId, watch::Receiver<()>>,
     pub admits: HashMap<EnterId, (AreaId, oneshot::Sender<Result<(), RefusalMessage>>)>,
     pub allocations: HashMap<u64, (String, oneshot::Sender<Allocated>)>,
     pub last_request: u64,
@@ -93,6 +95,14 @@ pub struct Area {
     pub founded: Vec<FactionId>,
     /// Its way to another server, while it is under way.
     pub moves: Option<Move>,
+}
+
+impl Area {
+    /// Whether this process has it, or is about to take it over.
+    pub fn is_served_by(&self, server: ServerId) -> bool {
+        let next = self.moves.as_ref().and_then(Move::next_server);
+        self.server.iter().chain(next).any(|known| known.id == server)
+    }
 }
 
 /// The process that serves an area.
