@@ -198,8 +198,7 @@ type Striker<'a> = (&'a Gid, &'a Net, &'a Position, Option<&'a Gear>);
 fn stroke(
     (clock, extent): (Res<Clock>, Res<Extent>),
     mut asking: Asking<'_, '_>,
-    mut strokes: ResMut<Strokes>,
-    mut struck: ResMut<Struck>,
+    (mut strokes, mut struck): (ResMut<Strokes>, ResMut<Struck>),
     mut terrain: ResMut<Terrain>,
     mut dice: ResMut<Dice>,
     rights: Rights<'_, '_>,

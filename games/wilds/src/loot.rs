@@ -111,6 +111,9 @@ struct Wanted {
 /// A character that takes.
 type Taker<'a> = (Entity, &'a Gid, Option<&'a Epoch>, &'a mut Inputs<Take>, Has<Stunned>);
 
+/// A thing as who wants it sees it: on this side of the border, or beyond.
+type Seen<'a> = (Entity, &'a Net, Has<Ghost>);
+
 /// What is reached for in this step: by whom, and what.
 #[derive(Resource, Debug, Default)]
 struct Reached(Vec<(Entity, Who, Entity)>);
@@ -120,7 +123,7 @@ fn reach(
     mut asking: Asking<'_, '_>,
     mut reached: ResMut<Reached>,
     mut characters: Query<Taker<'_>, IsCharacter>,
-    things: Query<(Entity, &Net, Has<Ghost>), (Without<CharacterIs>, Allow<Ghost>)>,
+    things: Query<Seen<'_>, (Without<CharacterIs>, Allow<Ghost>)>,
 ) {
     for (by, gid, epoch, mut inputs, stunned) in &mut characters {
         for Take { target } in inputs.drain() {

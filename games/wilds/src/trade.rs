@@ -197,6 +197,12 @@ pub fn build(area: &mut Builder) {
 
 /// A character, and one kind of its inputs.
 type Trader<'a, T> = (Entity, &'a CharacterIs, &'a mut Inputs<T>);
+/// A character that has to do with another one, and whether it is another area's.
+type Dealing<'a> = (&'a Gid, &'a CharacterIs, &'a mut Deal, Has<Ghost>);
+/// A character to which something may be shown.
+type Watcher<'a> = (Entity, &'a Gid, Option<&'a Declined>, Has<Together>);
+/// What an offer is made of: stacks, and which item each is.
+type Offered = (Vec<ItemId>, Vec<u16>);
 /// A character as another one finds it, on either side of the border.
 type Other<'a> = (Entity, &'a Gid, &'a Net, &'a Position, Has<Stunned>);
 
@@ -205,12 +211,7 @@ type Other<'a> = (Entity, &'a Gid, &'a Net, &'a Position, Has<Stunned>);
 struct Deals<'w, 's> {
     clock: Res<'w, Clock>,
     gids: Res<'w, Gids>,
-    all: Query<
-        'w,
-        's,
-        (&'static Gid, &'static CharacterIs, &'static mut Deal, Has<Ghost>),
-        (IsCharacter, Allow<Ghost>),
-    >,
+    all: Query<'w, 's, Dealing<'static>, (IsCharacter, Allow<Ghost>)>,
     others: Query<'w, 's, Other<'static>, (IsCharacter, Allow<Ghost>)>,
     commands: Commands<'w, 's>,
 }
@@ -458,11 +459,7 @@ fn offer(
 }
 
 /// The stacks of an offer, and which item each is, if it is this character's to make.
-fn gives(
-    ledger: &Ledger,
-    character: CharacterId,
-    wished: &Offer,
-) -> Result<(Vec<ItemId>, Vec<u16>), (Code, &'static str)> {
+fn gives(ledger: &Ledger, character: CharacterId, wished: &Offer) -> Result<Offered, (Code, &'static str)> {
     let (mut stacks, mut items) = (Vec::new(), Vec::new());
     for (n, (slot, count)) in wished.slots.iter().zip(&wished.counts).enumerate() {
         if wished.slots[..n].contains(slot) || u32::from(*slot) >= FIRST_WORN {
@@ -543,7 +540,7 @@ fn show(
     mut commands: Commands,
     names: Query<(&Character, &Net), Allow<Ghost>>,
     mut shown: Query<(Entity, &Gid, &mut Trading, Option<&Declined>), IsCharacter>,
-    waits: Query<(Entity, &Gid, Option<&Declined>, Has<Together>), IsCharacter>,
+    waits: Query<Watcher<'_>, IsCharacter>,
 ) {
     // Who is asked, and by whom.
     let asks = deals.all.iter().filter(|(_, _, deal, _)| !deal.open && deal.since > 0);
