@@ -208,7 +208,7 @@ type Found<'a> = (Entity, &'a Net, &'a Position, &'a Person);
 
 fn talk(
     mut commands: Commands,
-    mut asking: Asking<'_>,
+    mut asking: Asking<'_, '_>,
     mut characters: Query<Speaker<'_, Talk>, IsCharacter>,
     people: Query<Found<'_>>,
 ) {
@@ -300,7 +300,7 @@ fn proceeds(item: &items::Item, count: i64) -> i64 {
 
 fn choose(
     mut commands: Commands,
-    mut asking: Asking<'_>,
+    mut asking: Asking<'_, '_>,
     mut characters: Query<(Speaker<'_, Choose>, Option<&Talking>), IsCharacter>,
     people: Query<Found<'_>>,
 ) {

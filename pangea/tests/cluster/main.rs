@@ -3,8 +3,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod across;
 mod admission;
 mod bad_frames;
+mod bad_parties;
 mod borders;
 mod broken_servers;
 mod browser;
@@ -14,6 +16,7 @@ mod crash;
 mod crossing;
 mod crossing_kills;
 mod enter;
+mod exchange;
 mod factions;
 mod goods;
 mod handoff_kills;
@@ -34,4 +37,5 @@ mod storage;
 mod support;
 mod third_party;
 mod tls;
+mod together;
 mod wire;

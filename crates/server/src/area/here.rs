@@ -98,6 +98,8 @@ pub struct Here {
     pub frozen: Option<TransferId>,
     /// Whether that is a crossing, which the area itself began.
     pub crosses: bool,
+    /// The others about whom central decides with it.
+    pub together: Vec<CharacterId>,
     /// When central is told of that again, ms of the clock.
     pub commit_again_ms: u64,
     /// Leaves with this reason as soon as it is not frozen any more.
@@ -165,6 +167,8 @@ pub struct Area {
     pub moving: Moving,
     /// Who hears and says what.
     pub talk: Talk,
+    /// Who belongs together, as of the last step.
+    pub groups: Vec<Vec<CharacterId>>,
     tell: Tell,
     untold: VecDeque<Body>,
     control: tokio::sync::mpsc::Sender<FromLoop>,
@@ -201,6 +205,7 @@ impl Area {
             saving: Saving::default(),
             moving: Moving::default(),
             talk: Talk::default(),
+            groups: Vec::new(),
             tell,
             untold: VecDeque::new(),
             control,
@@ -252,6 +257,7 @@ impl Area {
                 here.record = guest.record.clone();
             }
             let entity = here.entity;
+            self.sim.set_epoch(entity, guest.epoch);
             if !guest.resumed {
                 here.wish = None;
                 self.sim.restart_inputs(entity);
@@ -276,6 +282,7 @@ impl Area {
                 leaves_at_ms: (!guest.beside).then(|| self.now_ms + guest.wait_ms.max(1_000)),
                 frozen: None,
                 crosses: false,
+                together: Vec::new(),
                 commit_again_ms: 0,
                 kicked: None,
                 told: None,
@@ -320,6 +327,7 @@ impl Area {
         let arrival =
             Arrival { who: character, look, at, exactly: crossing.is_some(), why, record: brought, acked };
         let read = self.sim.arrive(entity, arrival);
+        self.sim.set_epoch(entity, epoch);
         self.sim.set_party(entity, party);
         self.sim.set_faction(entity, member);
         let begins_as = self.sim.record(entity).as_deref().map_or(0, hash);
@@ -630,6 +638,7 @@ impl Here {
             leaves_at_ms: None,
             frozen: None,
             crosses: false,
+            together: Vec::new(),
             commit_again_ms: 0,
             kicked: None,
             told: None,

@@ -300,6 +300,13 @@ fn look_for_seat(
             placed => placed,
         },
     };
+    let placed = match (placed, want.from) {
+        (Placement::Queue, Some((from, _))) if !want.border => {
+            let exchanged = state.exchange(&line_name, (want.run, from), wish.layer);
+            exchanged.map_or(Placement::Queue, Placement::Layer)
+        }
+        (placed, _) => placed,
+    };
     let layer = match placed {
         Placement::Layer(layer) | Placement::NewLayer(layer) => layer,
         Placement::Queue if want.border => {
@@ -317,6 +324,9 @@ fn look_for_seat(
                     created: want.created,
                     turn: turn.clone(),
                     progress: progress.clone(),
+                    from: want.from.map(|(from, _)| from),
+                    layer: wish.layer,
+                    place: None,
                 };
                 line.insert(at, waiting);
                 for (position, waiting) in (1..).zip(line.iter()) {

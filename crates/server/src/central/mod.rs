@@ -31,6 +31,7 @@ pub mod closing;
 mod commands;
 pub mod core;
 mod entering;
+mod exchange;
 pub mod factions;
 mod gather;
 mod handoff;

@@ -191,6 +191,12 @@ pub struct Waiting {
     /// Rung when it is worth to look again.
     pub turn: Arc<Notify>,
     pub progress: watch::Sender<Progress>,
+    /// Where he is, if he is in the world.
+    pub from: Option<AreaId>,
+    /// The layer that he wishes for.
+    pub layer: Option<u16>,
+    /// Whoever is there goes away at the same time: his place may be taken.
+    pub place: Option<AreaId>,
 }
 
 /// A handoff between two of our servers, or a leave towards a third-party one.

@@ -31,6 +31,9 @@ pub const MAX_LEDGER_OPS: usize = 256;
 /// Most bytes of a character's record; a longer one is not written, and the one before it stays.
 pub const MAX_RECORD_BYTES: usize = 32 << 10;
 
+/// Most characters that change their owner in one [`Commit`].
+pub const MOST_TOGETHER: usize = 16;
+
 /// Most bytes of one envelope.
 pub const MAX_ENVELOPE_BYTES: usize = 4 << 20;
 

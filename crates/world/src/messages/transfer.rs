@@ -73,6 +73,9 @@ pub struct Commit {
     /// If it walked over a border: nobody asked for this Commit, the area saw it.
     #[prost(message, optional, tag = "5")]
     pub crossing: Option<Crossing>,
+    /// The others that go with it, or stay with it; at most 15, each without `with`.
+    #[prost(message, repeated, tag = "6")]
+    pub with: Vec<Commit>,
 }
 
 /// A player's wish from inside the game.

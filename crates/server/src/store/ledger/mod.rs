@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pangea_world::id::{AreaId, CharacterId, OpId};
 use pangea_world::ledger::book::Writes;
-use pangea_world::ledger::{Asker, Book, Changes, Fences, Holder, Operation, Sheet, decide};
+use pangea_world::ledger::{Act, Asker, Book, Changes, Fences, Holder, Operation, Sheet, decide};
 use pangea_world::{Code, Refusal};
 use sqlx::AnyConnection;
 
@@ -286,7 +286,9 @@ impl Turn<'_> {
             });
             if let Some((body, answer)) = known {
                 let mismatch = || Refusal::new(Code::OpMismatch, "this id was another operation's");
-                committed.answers.push(if *body == order.body {
+                // Whoever calls an operation off that was decided hears how.
+                let is_asked = *body == order.body || matches!(order.operation.act, Act::Void {});
+                committed.answers.push(if is_asked {
                     Answer { repeat: true, ..answer.clone() }
                 } else {
                     Answer::refused(id, mismatch())
