@@ -46,6 +46,7 @@ pub mod refusal;
 pub mod role_key;
 pub mod social;
 pub mod space;
+pub mod text;
 pub mod ticket;
 pub mod toml_file;
 pub mod world;

@@ -222,6 +222,7 @@ impl Control {
             ready: self.owned.is_some(),
             webtransport: self.webtransport(),
             factions: self.founded.values().map(known).collect(),
+            bus: false,
         }));
     }
 

@@ -18,7 +18,6 @@ use pangea_world::social::SocialDoc;
 use pangea_world::space::Rect;
 use pangea_world::{Code, GAME_PROTOCOL_VERSION, Refusal};
 
-use super::chat::Talk;
 use super::client::Client;
 use super::crossing::Borders;
 use super::ledger::Ledger;
@@ -26,6 +25,7 @@ use super::mailbox::{Entrance, FromLoop, Gauges, Guest, Tell};
 use super::migration::Moving;
 use super::peers::PeerSlot;
 use super::save::Saving;
+use super::talk::Talk;
 use crate::config::GameIo;
 
 /// How long one that only sees is kept without its client: where it is steered, it is not lost.

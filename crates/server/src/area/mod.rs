@@ -24,7 +24,6 @@
 //! | `chat_link` | the links to chats; `chat`: who hears and says what |
 
 mod admission;
-mod chat;
 mod chat_link;
 mod claim;
 mod client;
@@ -58,6 +57,7 @@ mod social;
 mod socket;
 mod status;
 mod stream;
+mod talk;
 mod telling;
 #[cfg(test)]
 mod tests;

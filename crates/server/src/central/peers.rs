@@ -1,13 +1,14 @@
 //! Who else is there: every area server knows the others and the chat, and learns of each change
 //! (K8, K9, K12, M7).
 
+use pangea_world::chat::place;
 use pangea_world::id::{AreaId, ServerId};
 use pangea_world::layout::are_neighbours;
 use pangea_world::messages::{Body, Peer, Peers};
 use pangea_world::ticket::Credential;
 
 use super::core::{CREDENTIAL_LIFE_S, Core};
-use super::state::{Area, Phase, State};
+use super::state::{Area, Chat, Phase, State};
 use crate::clock;
 
 /// Tells a server that has just become ready about all others, and all others about it.
@@ -52,12 +53,26 @@ pub fn gone(core: &Core, server: ServerId) {
     }
 }
 
-/// Tells everybody of a chat that came, and of a session of it that is over.
-pub fn chat_changed(core: &Core, name: &str, gone: Option<Vec<u8>>) {
+/// Tells everybody of the chats that there are, and of a session of one that is over.
+pub fn chats_changed(core: &Core, gone: Option<Vec<u8>>) {
     let state = core.state();
+    let named = |(name, chat): (&String, &Chat)| Peer {
+        server: chat.peer.server.clone(),
+        role: "chat".to_owned(),
+        area: name.clone(),
+        ..Peer::default()
+    };
+    let all: Vec<Peer> = state.chats.iter().map(named).collect();
+    for chat in state.chats.values() {
+        // A link that is full is reset, and then it registers anew.
+        let peers = Peers { whole: true, present: all.clone(), gone: Vec::new() };
+        let _ = chat.sender.send(Body::Peers(peers));
+    }
     for area in state.areas.values() {
-        let present = chat_peer(core, &state, name, area).into_iter().collect();
-        send(area, Peers { whole: false, present, gone: gone.clone().into_iter().collect() });
+        let present = chats_for(core, &state, area);
+        let others = all.iter().filter(|chat| present.iter().all(|peer| peer.server != chat.server));
+        let gone = others.map(|chat| chat.server.clone()).chain(gone.clone()).collect();
+        send(area, Peers { whole: false, present, gone });
     }
 }
 
@@ -65,7 +80,18 @@ fn all_for(core: &Core, state: &State, id: AreaId) -> Vec<Peer> {
     let Some(receiver) = state.areas.get(&id) else { return Vec::new() };
     let others = state.areas.iter().filter(|(other, _)| **other != id);
     let areas = others.filter_map(|(_, other)| area_peer(core, other, receiver));
-    areas.chain(state.chats.keys().filter_map(|name| chat_peer(core, state, name, receiver))).collect()
+    areas.chain(chats_for(core, state, receiver)).collect()
+}
+
+/// The chats to which a server has a link: all, or one of them if they pass lines to each other.
+fn chats_for(core: &Core, state: &State, receiver: &Area) -> Vec<Peer> {
+    let names = || state.chats.keys().map(String::as_str);
+    let one = match &receiver.server {
+        Some(server) if state.chats.values().all(|chat| chat.bus) => place(&server.id.to_string(), names()),
+        _ => None,
+    };
+    let wanted = names().filter(|name| one.is_none_or(|one| one == *name));
+    wanted.filter_map(|name| chat_peer(core, state, name, receiver)).collect()
 }
 
 /// `area` as `receiver` sees it.

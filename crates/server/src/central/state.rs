@@ -61,6 +61,8 @@ pub struct Spawner {
 /// A connected chat.
 pub struct Chat {
     pub peer: PeerAddress,
+    /// Whether it passes lines to the other chats.
+    pub bus: bool,
     pub sender: link::Sender,
 }
 
