@@ -13,12 +13,12 @@ use pangea_engine::{
 use pangea_world::Code;
 use pangea_world::frames::tile;
 use pangea_world::ledger::{Act, Bundle, Source};
+use pangea_world::spot;
 
 use crate::census::{Census, One, square};
 use crate::deeds::{Asking, Deed, Deeds};
 use crate::gear::Gear;
 use crate::health::IsCharacter;
-use crate::heaps::{number_of, tile_of};
 use crate::items::goods;
 use crate::loot::number;
 use crate::path::{Tile, middle};
@@ -138,7 +138,7 @@ fn stroke(
             if left > 0 {
                 continue;
             }
-            let source = Source { number: number::TILE | number_of(&extent, (x, y)), life: clock.tick };
+            let source = Source { number: number::TILE | spot::source((x, y)), life: clock.tick };
             let gets = gives(what, gear.is_some_and(Gear::has_axe), &mut dice);
             let act = Act::Pick { who: who(*character), source, gets };
             if asking.ask(by, *character, act, Deed::Fell((x, y))) {
@@ -188,7 +188,7 @@ fn is_felled(
         let grows = GROWS_BACK_S * u64::from(clock.hz);
         for (source, life) in ledger.all_spent() {
             if source >> 56 == number::TILE >> 56 && clock.tick < life + grows {
-                fell(&mut terrain, tile_of(&extent, source - number::TILE));
+                fell(&mut terrain, spot::tile_of_source(&extent.0, source));
             }
         }
     }

@@ -28,6 +28,8 @@ mod portal;
 mod resume;
 mod roles;
 mod seats;
+mod split;
+mod split_kills;
 mod start_errors;
 mod stop;
 mod storage;

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, SessionId, TransferId};
-use pangea_world::layout::ground_at;
 use pangea_world::ledger::{Holder, Sheet};
 use pangea_world::messages::{
     Arrived, Body, CharacterAt, Commit, Crossing, Grant, Kick, Left, MAX_RECORD_BYTES, Seal,
@@ -449,7 +448,7 @@ fn stands(state: &State, transfer: &Transfer, crossing: Option<&Crossing>) -> Op
     };
     let place = Place { x, y, ..transfer.place.clone() };
     let to = state.areas.get(&transfer.to)?;
-    let there = ground_at(&to.world, &place).is_ok_and(|ground| ground == to.name.ground);
+    let there = state.ground_at(&to.world, &place).is_ok_and(|ground| ground == to.name.ground);
     (there && transfer.border).then_some(place)
 }
 
