@@ -146,3 +146,29 @@ async fn central_killed_in_the_middle_of_an_enter() {
     wire.sees("Halfway").await;
     assert_eq!((seats(&cluster).await, cluster.serving("tiny/").await.len()), (1, 1));
 }
+
+/// Whoever comes in the moment in which the area stops is let in by its next life, and not announced to a server that
+/// has ended, which would never answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_as_the_area_stops_waits_for_no_dead_server() {
+    const MANY: u64 = 12;
+    let world = TINY.replace("capacity = 1", "capacity = 40\nidle_stop_s = 0");
+    let cluster = Cluster::with_worlds(&[("tiny", &world)], &[]).await;
+    let players = (0..MANY).map(|n| {
+        let cluster = &cluster;
+        async move { cluster.player(&format!("Comer{}", char::from(b'a' + n as u8)), "tiny", None).await }
+    });
+    let players = futures_util::future::join_all(players).await;
+    for _ in 0..6 {
+        let games =
+            players.iter().map(|(client, character)| client.enter(*character, EnterOptions::default()));
+        let mut games = futures_util::future::try_join_all(games).await.expect("all are let in");
+        for game in &mut games {
+            game.leave().await;
+        }
+        // The list changes when central hears of the stop: everybody comes at that moment.
+        while !cluster.serving("tiny/").await.is_empty() {}
+    }
+    let log = cluster.log();
+    assert!(!log.contains("did not answer"), "{log}");
+}

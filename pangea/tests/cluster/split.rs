@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::checkpoints::{Tile, fell, kind_of};
 use crate::crossing::{PLAIN, Way, take, walk_to};
 use crate::goods::{back, bag, durable, grant, has, see, things, walk};
-use crate::support::{Cluster, event, signal};
+use crate::support::{Cluster, signal};
 
 /// One area of 128 m on a plain, in four cells; a player who stands in the east needs no invitation to the west.
 pub const WIDE: &str = "kind = \"grid\"\nrules = [\"pve\"]\nlayers = 1\nview_m = 16\ncapacity = 16\n\
@@ -104,10 +104,8 @@ async fn an_area_is_split_and_becomes_one_under_the_feet_of_its_players() {
     }
     assert_eq!(way.lost, 0, "{way:?}");
     assert!(way.crossed.len() >= 3, "{way:?}");
-    event(&mut walker, "Bob", |_, game| {
-        game.entities().values().any(|entity| entity.name == "Bob").then_some(())
-    })
-    .await;
+    see(&mut walker, "Bob", |game| game.entities().values().any(|entity| entity.name == "Bob").then_some(()))
+        .await;
     let answer = pace(&mut walker, &mut way, line, merge(&cluster, HALVES)).await;
     assert_eq!((names(&answer), &answer["left"]), (vec![WHOLE.to_owned()], &json!(0)), "{answer}");
     assert_eq!(answer["areas"][0]["players"], 2, "{answer}");
@@ -143,6 +141,7 @@ async fn all_is_there(game: &mut Game, lie: &[(i64, i64)], felled: Tile, when: &
     while matches!(kind_of(game, felled).await, tile::TREE | tile::ROCK) {
         tries += 1;
         assert!(tries < 200, "{when}: it stands again");
+        game.move_towards(0.0, 0.1).await;
         take(game, &mut Way::default()).await;
     }
     see(game, when, |game| (heaps(game) == lie).then_some(())).await;
@@ -167,6 +166,8 @@ async fn what_lies_and_what_is_felled_is_on_its_side_once() {
     see(&mut game, "two heaps", |game| (heaps(game).len() == 2).then_some(())).await;
     let lie = heaps(&game);
     assert!(lie[0].0 < 640 && lie[1].0 > 640, "{lie:?}");
+    // Where nothing happens nothing is told.
+    game.move_towards(0.0, 0.5).await;
     let (felled, _) = fell(&mut game).await;
     let had = durable(&cluster, character).await;
     let answer = split(&cluster, WHOLE).await;

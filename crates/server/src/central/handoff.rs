@@ -15,6 +15,7 @@ use pangea_world::messages::{
 use pangea_world::ownership::{Change, Owned};
 use pangea_world::space::Place;
 use pangea_world::{Code, Refusal};
+use tokio::sync::watch;
 
 use super::core::Core;
 use super::state::{Phase, Seat, State, Taken, Transfer};
@@ -33,8 +34,43 @@ const BESIDE: Duration = Duration::from_secs(365 * 24 * 3_600);
 const LEAVE_WRITTEN: Duration = Duration::from_secs(60);
 const LEAVE_PAUSE: Duration = Duration::from_millis(250);
 
-/// Waits until a character whose login ended has left, so that its place is known; not for ever.
+/// How long a join waits for a leave that is on its way to the disk.
+const LEAVE_SEEN: Duration = Duration::from_secs(1);
+
+/// A leave on its way to the disk, until it is dropped. Who comes in anew waits for it: read before, the character
+/// would have an owner that has let it go.
+pub struct Leaving {
+    core: Arc<Core>,
+    id: CharacterId,
+    over: watch::Sender<()>,
+}
+
+impl Leaving {
+    /// From now on.
+    pub fn begin(core: &Arc<Core>, left: &Left) -> Option<Self> {
+        let id = CharacterId::from_bytes(&left.character).ok()?;
+        let (over, until) = watch::channel(());
+        core.state().leaves.insert(id, until);
+        Some(Self { core: core.clone(), id, over })
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        let leaves = &mut self.core.state().leaves;
+        if leaves.get(&self.id).is_some_and(|until| until.same_channel(&self.over.subscribe())) {
+            leaves.remove(&self.id);
+        }
+    }
+}
+
+/// Waits until a character that leaves, or whose login ended, has left, so that its place is known; not for ever.
 pub async fn has_left(core: &Core, id: CharacterId) {
+    let on_its_way = core.state().leaves.get(&id).cloned();
+    if let Some(mut until) = on_its_way {
+        // It ends with an error: its other side is gone.
+        let _ = tokio::time::timeout(LEAVE_SEEN, until.changed()).await;
+    }
     loop {
         let changed = core.changed.notified();
         let until = core.state().areas.values().filter_map(|area| area.seats.get(&id)?.leaving).max();

@@ -464,13 +464,13 @@ async fn prepare(
     hold_seat(core, want, area, epoch)?;
     let signed_s = clock::unix_s();
     let mut prepared = prepared(core, want, area, (&doc.name, epoch), &server);
-    if let Some(sender) = &server.sender {
+    if own {
         // Nobody but an owner and the counted ones change it: what was read while it had none still holds, if it
         // had none until now.
         let since_read = found.owner.is_none() && want.from.is_none() && epoch == found.epoch + 1;
         let seen = since_read.then_some(seen);
         let seen = (seen, social);
-        admit(core, want, doc, area, (epoch, record), (seen, &prepared.ticket), sender).await?;
+        admit(core, want, doc, area, (epoch, record), (seen, &prepared.ticket), &server).await?;
     }
     prepared.ticket_expires_in_s = (signed_s + LIFE_S).saturating_sub(clock::unix_s());
     Ok(prepared)
@@ -625,8 +625,10 @@ pub async fn admit(
     area: AreaId,
     (epoch, record): (u64, Option<Vec<u8>>),
     ((seen, with), ticket): (Seen<'_>, &str),
-    sender: &link::Sender,
+    server: &Server,
 ) -> Result<(), Refusal> {
+    let stopped = || Refusal::new(Code::AreaUnavailable, "the area has just stopped");
+    let sender = server.sender.as_ref().ok_or_else(stopped)?;
     let gifts = || core.ledger.gifts(want.character);
     let (belongings, mut known) = match seen.filter(|(_, known)| *known == gifts()) {
         Some((sheet, known)) => (json(&sheet), known),
@@ -640,6 +642,10 @@ pub async fn admit(
     let (reply, answer) = oneshot::channel();
     {
         let mut state = core.state();
+        // It may have stopped meanwhile, or another serves now: its link takes words that nobody answers.
+        if !state.areas.get(&area).is_some_and(|entry| entry.is_served_by(server.id)) {
+            return Err(stopped());
+        }
         state.admits.insert(want.run, (area, reply));
         if let (Some(faction), Some(entry)) = (&doc.faction, state.areas.get_mut(&area))
             && !entry.factions.contains(faction)

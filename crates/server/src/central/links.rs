@@ -265,9 +265,11 @@ async fn area(core: Arc<Core>, mut link: Accepted) {
             // What was done before a change of owner counts; after it the writer is stale.
             Body::Left(message) => {
                 let (core, before) = (core.clone(), operations.answered());
+                let leaving = handoff::Leaving::begin(&core, &message);
                 leaves.spawn(async move {
                     before.await;
                     handoff::left(&core, area, &message).await;
+                    drop(leaving);
                 });
             }
             Body::Commit(message) => {

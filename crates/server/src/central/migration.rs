@@ -443,8 +443,8 @@ async fn invite_to(
     }
     let seats = seats.into_iter().filter(|(id, _)| comes(*id));
     let invited = join_all(seats.map(|(id, seat)| {
-        let (there, sender) = (&there, &sender);
-        async move { invite(core, (area, part), (id, &seat), there, sender).await.ok() }
+        let there = &there;
+        async move { invite(core, (area, part), (id, &seat), there).await.ok() }
     }));
     let mut count = 0;
     for (run, body, character) in invited.await.into_iter().flatten() {
@@ -509,7 +509,6 @@ async fn invite(
     (area, part): (AreaId, &Part),
     (character, seat): (CharacterId, &Seat),
     there: &Server,
-    sender: &link::Sender,
 ) -> Result<(EnterId, Invite, CharacterId), Refusal> {
     let want = Want {
         enter: None,
@@ -536,7 +535,7 @@ async fn invite(
     let epoch = seat.epoch + 1;
     let prepared = join::prepared(core, &want, part.area, (&doc.name, epoch), there);
     let seen = (None, &social);
-    join::admit(core, &want, &doc, part.area, (epoch, None), (seen, &prepared.ticket), sender).await?;
+    join::admit(core, &want, &doc, part.area, (epoch, None), (seen, &prepared.ticket), there).await?;
     let webtransport_hashes = prepared.webtransport.as_ref().map(|offer| offer.hash_bytes());
     let invite = Invite {
         character: character.to_vec(),

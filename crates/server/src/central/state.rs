@@ -41,6 +41,8 @@ pub struct State {
     /// Who waits for room on a ground, oldest wish first.
     pub lines: HashMap<(String, Ground), Vec<Waiting>>,
     pub transfers: HashMap<EnterId, Transfer>,
+    /// Whose leave is on its way to the disk: gone when it is there.
+    pub leaves: HashMap<CharacterId, watch::Receiver<()>>,
     pub admits: HashMap<EnterId, (AreaId, oneshot::Sender<Result<(), RefusalMessage>>)>,
     pub allocations: HashMap<u64, (String, oneshot::Sender<Allocated>)>,
     pub last_request: u64,
@@ -101,6 +103,14 @@ pub struct Area {
     pub moves: Option<Move>,
     /// Where everybody stood when its server was asked last, metres.
     pub stand: Option<(Instant, HashMap<CharacterId, (f64, f64)>)>,
+}
+
+impl Area {
+    /// Whether this process has it, or is about to take it over.
+    pub fn is_served_by(&self, server: ServerId) -> bool {
+        let next = self.moves.as_ref().and_then(Move::next_server);
+        self.server.iter().chain(next).any(|known| known.id == server)
+    }
 }
 
 /// The process that serves an area.

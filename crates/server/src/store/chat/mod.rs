@@ -170,6 +170,9 @@ impl ChatStore {
         most: u32,
     ) -> Result<(u64, Vec<Line>), Error> {
         let stands = self.stands(channel).await?;
+        if stands.last == 0 {
+            return Ok((stands.log, Vec::new()));
+        }
         let columns = "SELECT seq, sender, account, name, said, at_ms, text FROM line WHERE channel = $1";
         let (bound, sql) = match after {
             Some(after) => (after as i64, format!("{columns} AND seq > $2 ORDER BY seq LIMIT $3")),
