@@ -27,9 +27,6 @@ const PORTS: std::ops::Range<u16> = 20_000..32_000;
 pub(super) struct Server {
     pub(super) state: String,
     pub(super) area: Option<String>,
-    /// Characters that are there or travel to it.
-    #[serde(default)]
-    pub(super) seats: u32,
     pub(super) pid: u32,
     #[serde(default)]
     pub(super) ready_ms: u32,

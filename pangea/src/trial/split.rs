@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use serde::Serialize;
+use http::Method;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -73,7 +74,18 @@ struct Report {
     broken: Vec<String>,
 }
 
-/// The areas as the operator sees them.
+#[derive(Deserialize)]
+struct Layers {
+    layers: Vec<Population>,
+}
+
+/// An area that plays, and how many are inside.
+#[derive(Deserialize)]
+struct Population {
+    players: u32,
+}
+
+/// The areas as central tells of them.
 #[derive(Debug, Default, Clone, PartialEq)]
 struct Seen {
     /// Each with those who are there.
@@ -177,15 +189,14 @@ async fn until(
 /// Looks at the areas until it is dropped; what keeps it from that.
 async fn look(cluster: &Cluster, split_above: u32, tell: &watch::Sender<Seen>) -> anyhow::Error {
     loop {
-        let servers = match cluster.servers().await {
-            Ok(servers) => servers,
-            Err(error) => return error,
+        let path = format!("/api/worlds/{WORLD}/layers");
+        let seen = match cluster.client.call::<Layers>(Method::GET, &path, None).await {
+            Ok(seen) => seen,
+            Err(error) => return error.into(),
         };
-        let of_world = |area: &Option<String>| area.as_ref().is_some_and(|area| area.starts_with(WORLD));
-        let serving = servers.iter().filter(|server| of_world(&server.area));
-        let areas: Vec<u32> = serving.map(|server| server.seats).collect();
+        let areas: Vec<u32> = seen.layers.iter().map(|area| area.players).collect();
         tell.send_modify(|seen| {
-            // While one goes over, its old server and its new one are not both listed.
+            // Those that stand still are not listed.
             let (before, now) = (seen.areas.len() as u32, areas.len() as u32);
             if before > 0 && now > 0 {
                 seen.splits += now.saturating_sub(before);

@@ -373,12 +373,17 @@ pub async fn commit(core: &Arc<Core>, from: AreaId, message: &Commit) {
     let Some((id, run)) = ids(&message.character, &message.transfer) else { return };
     let (epoch, transfer_id) = (message.epoch, TransferId(run.0));
     let prepared = {
-        let state = core.state();
+        let mut state = core.state();
         let transfer =
             state.transfers.get(&run).filter(|t| t.from == from && t.epoch == epoch && t.character == id);
         let target =
             |t: &&Transfer| state.areas.get(&t.to).is_some_and(|to| *to.phase.borrow() == Phase::Ready);
-        transfer.filter(target).and_then(|t| Some((t.to, stands(&state, t, message.crossing.as_ref())?)))
+        let prepared =
+            transfer.filter(target).and_then(|t| Some((t.to, stands(&state, t, message.crossing.as_ref())?)));
+        if let Some((to, _)) = &prepared {
+            state.commits.insert(run, *to);
+        }
+        prepared
     };
     let is_location = prepared.as_ref().is_some_and(|(to, _)| place_map(core, *to).is_some());
     let (target, record) = (prepared.clone(), record_of(id, message.record.clone()));
@@ -409,6 +414,9 @@ pub async fn commit(core: &Arc<Core>, from: AreaId, message: &Commit) {
     let at = |epoch| CharacterAt { character: id.to_vec(), epoch, transfer: run.to_vec() };
     {
         let mut state = core.state();
+        if !matches!(result, Ok(Outcome::Committed(..))) {
+            state.commits.remove(&run);
+        }
         match &result {
             Ok(Outcome::Committed(..)) => drop(state.transfers.remove(&run)),
             Err(refusal) if !matches!(refusal.code, Code::StaleEpoch | Code::NotFound) => {}
@@ -428,6 +436,7 @@ pub async fn commit(core: &Arc<Core>, from: AreaId, message: &Commit) {
                 take_over(core, to, id, Grant { character, epoch, transfer, record, crossing, again });
             }
             free_seat(core, from, id, None);
+            core.state().commits.remove(&run);
             Body::Committed(at(epoch))
         }
         Ok(Outcome::Aborted(epoch)) => {

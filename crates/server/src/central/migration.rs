@@ -372,7 +372,8 @@ async fn all_in(core: &Core, plan: &Plan) {
                     && !state.transfers.contains_key(&seat.run)
             };
             let seats = plan.before.iter().filter_map(|area| state.areas.get(area));
-            seats.flat_map(|entry| entry.seats.values()).any(|seat| coming(&seat))
+            let over_border = state.commits.values().any(|to| plan.before.contains(to));
+            over_border || seats.flat_map(|entry| entry.seats.values()).any(|seat| coming(&seat))
         };
         if !coming {
             return;

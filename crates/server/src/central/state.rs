@@ -41,6 +41,8 @@ pub struct State {
     /// Who waits for room on a ground, oldest wish first.
     pub lines: HashMap<(String, Ground), Vec<Waiting>>,
     pub transfers: HashMap<EnterId, Transfer>,
+    /// Handoffs that are being written, with the area that has the character afterwards, until that is told.
+    pub commits: HashMap<EnterId, AreaId>,
     /// Whose leave is on its way to the disk: gone when it is there.
     pub leaves: HashMap<CharacterId, watch::Receiver<()>>,
     pub admits: HashMap<EnterId, (AreaId, oneshot::Sender<Result<(), RefusalMessage>>)>,
