@@ -684,7 +684,9 @@ pub async fn admit(
     core.state().admits.remove(&want.run);
     match answer {
         Ok(Ok(answer)) => answer.map_err(|refused| link::to_refusal(&refused)),
-        _ => Refusal::err(Code::AreaUnavailable, "the server of this place did not answer"),
+        // Its last words came instead.
+        Ok(Err(_)) => Err(stopped()),
+        Err(_) => Refusal::err(Code::AreaUnavailable, "the server of this place did not answer"),
     }
 }
 
