@@ -36,7 +36,7 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Inputs whose way is measured at the same time.
 const MEASURED_INPUTS: usize = 64;
 /// Servers that are seen at the same time: those of a corner, and one to which the area itself goes.
-const MOST_BESIDE: usize = 4;
+const MOST_BESIDE: usize = 5;
 /// How long the next server may take to steer after the old one let go.
 const STEER_TIMEOUT: Duration = Duration::from_secs(10);
 

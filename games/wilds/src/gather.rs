@@ -14,12 +14,12 @@ use pangea_world::Code;
 use pangea_world::frames::tile;
 use pangea_world::id::CharacterId;
 use pangea_world::ledger::{Act, Bundle, Source, Who};
+use pangea_world::spot;
 
 use crate::census::{Census, One, square};
 use crate::deeds::{Asking, Deed, Deeds};
 use crate::gear::Gear;
 use crate::health::IsCharacter;
-use crate::heaps::{number_of, tile_of};
 use crate::items::goods;
 use crate::loot::number;
 use crate::path::{Tile, middle};
@@ -196,7 +196,7 @@ fn hear(
 type Striker<'a> = (&'a Gid, &'a Net, &'a Position, Option<&'a Gear>);
 
 fn stroke(
-    (clock, extent): (Res<Clock>, Res<Extent>),
+    clock: Res<Clock>,
     mut asking: Asking<'_, '_>,
     (mut strokes, mut struck): (ResMut<Strokes>, ResMut<Struck>),
     mut terrain: ResMut<Terrain>,
@@ -222,7 +222,7 @@ fn stroke(
         if left > 0 {
             continue;
         }
-        let source = Source { number: number::TILE | number_of(&extent, at), life: clock.tick };
+        let source = Source { number: number::TILE | spot::source(at), life: clock.tick };
         let gets = gives(what, gear.is_some_and(Gear::has_axe), &mut dice);
         let character = who.character;
         if asking.ask(by, character, Act::Pick { who, source, gets }, Deed::Fell(at)) {
@@ -286,7 +286,7 @@ fn is_felled(
         let grows = GROWS_BACK_S * u64::from(clock.hz);
         for (source, life) in ledger.all_spent() {
             if source >> 56 == number::TILE >> 56 && clock.tick < life + grows {
-                fell(&mut terrain, tile_of(&extent, source - number::TILE));
+                fell(&mut terrain, spot::tile_of_source(&extent.0, source));
             }
         }
     }

@@ -32,11 +32,11 @@ const MOST_CORPSES: u64 = 4_096;
 
 /// Numbers of sources by what they are; what is added is below 2^56.
 pub mod number {
-    /// A tree or a rock; and its tile's number.
+    /// A tree or a rock; and its tile, as `pangea_world::spot` numbers it.
     pub const TILE: u64 = 1 << 56;
-    /// A herb; and its cell's number.
+    /// A herb; and its tile.
     pub const HERB: u64 = 2 << 56;
-    /// A chest; and its cell's number.
+    /// A chest; and its tile.
     pub const CHEST: u64 = 3 << 56;
     /// A corpse; and its place among those that lie.
     pub const CORPSE: u64 = 4 << 56;

@@ -16,11 +16,11 @@ use crate::support::{Cluster, PATIENCE, event, request, signal};
 #[derive(Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(default)]
 pub struct Bag {
-    slots: Vec<u16>,
-    items: Vec<u16>,
-    counts: Vec<u32>,
+    pub slots: Vec<u16>,
+    pub items: Vec<u16>,
+    pub counts: Vec<u32>,
     pub coins: u64,
-    pending: u16,
+    pub pending: u16,
 }
 
 #[derive(Debug, Deserialize)]
@@ -151,7 +151,7 @@ async fn kill_area(cluster: &Cluster, area: &str) {
     signal(server["pid"].as_u64().expect("a pid") as u32, "KILL");
 }
 
-async fn back(game: &mut Game) {
+pub async fn back(game: &mut Game) {
     event(game, "back", |event, _| matches!(event, Event::Back { .. }).then_some(())).await;
     see(game, "itself", |game| game.me().map(|_| ())).await;
 }

@@ -36,6 +36,8 @@ mod races;
 mod resume;
 mod roles;
 mod seats;
+mod split;
+mod split_kills;
 mod start_errors;
 mod stop;
 mod storage;

@@ -243,6 +243,35 @@ impl Area {
         }
     }
 
+    /// The land beyond is cut otherwise now: what was prepared on grounds that are no more is called off.
+    pub fn on_beyond(&mut self, grounds: Vec<Rect>) {
+        let mut shut = Vec::new();
+        for (character, here) in &mut self.here {
+            let before = here.borders.near.len();
+            here.borders.near.retain(|border| {
+                let stays = grounds.contains(&border.ground);
+                if !stays && let Some(transfer) = border.transfer() {
+                    shut.push((*character, Some(transfer)));
+                }
+                stays
+            });
+            if here.borders.near.len() < before {
+                shut.push((*character, None));
+            }
+        }
+        self.settings.beyond = grounds;
+        for (character, transfer) in shut {
+            let Some(here) = self.here.get(&character) else { continue };
+            match transfer {
+                Some(transfer) => self.call_off(character, here.epoch, transfer),
+                None => {
+                    let (entity, reach) = (here.entity, here.reach());
+                    self.sim.set_reach(entity, &reach);
+                }
+            }
+        }
+    }
+
     /// Central was started anew, and knows of nothing that was prepared.
     pub fn forget_borders(&mut self) {
         let mut shut = Vec::new();

@@ -139,7 +139,7 @@ impl Hasher for IdHasher {
 
 /// The area.
 pub struct Area {
-    /// What does not change.
+    /// What does not change, but for the grounds beyond.
     pub settings: Settings,
     /// The entities.
     pub sim: Sim,

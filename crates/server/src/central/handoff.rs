@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use pangea_world::handoff::Answer;
 use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, SessionId, TransferId};
-use pangea_world::layout::ground_at;
 use pangea_world::ledger::{Holder, Sheet};
 use pangea_world::messages::{
     Arrived, Body, CharacterAt, Commit, Crossing, Grant, Kick, Left, MAX_RECORD_BYTES, MOST_TOGETHER, Seal,
@@ -392,7 +391,14 @@ impl Goes {
 pub async fn commit(core: &Arc<Core>, from: AreaId, message: &Commit) {
     let all = std::iter::once(message).chain(&message.with);
     let Some(all) = all.map(Goes::read).collect::<Option<Vec<Goes>>>() else { return };
-    let target = prepared(&core.state(), from, &all);
+    let target = {
+        let mut state = core.state();
+        let target = prepared(&state, from, &all);
+        if let Some((to, _)) = &target {
+            state.commits.extend(all.iter().map(|goes| (goes.run, *to)));
+        }
+        target
+    };
     let is_location = target.as_ref().is_some_and(|(to, _)| place_map(core, *to).is_some());
     let going = all.clone();
     let result = core
@@ -408,7 +414,11 @@ pub async fn commit(core: &Arc<Core>, from: AreaId, message: &Commit) {
     {
         let mut state = core.state();
         for (place, Goes { id, run, .. }) in all.iter().enumerate() {
-            match result.as_ref().map(|outcomes| outcomes[place].answer) {
+            let answer = result.as_ref().map(|outcomes| outcomes[place].answer);
+            if !matches!(answer, Ok(Answer::Committed { .. })) {
+                state.commits.remove(run);
+            }
+            match answer {
                 Ok(Answer::Committed { .. }) => drop(state.transfers.remove(run)),
                 // What was prepared for it is not wanted any more: its seat is free.
                 Ok(Answer::Aborted { .. } | Answer::Stale) => state.call_off(*run),
@@ -489,6 +499,7 @@ async fn tell_outcome(core: &Core, from: AreaId, goes: Goes, outcome: Outcome) {
                 take_over(core, to, id, Grant { character, epoch, transfer, record, crossing, again });
             }
             free_seat(core, from, id, None);
+            core.state().commits.remove(&run);
             Body::Committed(at(epoch))
         }
         Answer::Aborted { epoch } => {
@@ -535,7 +546,7 @@ fn stands(state: &State, transfer: &Transfer, crossing: Option<&Crossing>) -> Op
     };
     let place = Place { x, y, ..transfer.place.clone() };
     let to = state.areas.get(&transfer.to)?;
-    let there = ground_at(&to.world, &place).is_ok_and(|ground| ground == to.name.ground);
+    let there = state.ground_at(&to.world, &place).is_ok_and(|ground| ground == to.name.ground);
     (there && transfer.border).then_some(place)
 }
 

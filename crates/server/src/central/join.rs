@@ -238,8 +238,8 @@ async fn take_seat(
     progress: &watch::Sender<Progress>,
 ) -> Result<AreaId, Refusal> {
     let world = core.world(&doc.place.world)?.clone();
-    let ground = ground_at(&world, &doc.place)?;
-    let friends_layer = friends_layer(core, want, &world, &ground).await?;
+    let ground_now = || core.state().ground_at(&world, &doc.place);
+    let friends_layer = friends_layer(core, want, &world, &ground_now()?).await?;
     let wish = Wish {
         rule: want.wish.rule.clone(),
         layer: want.wish.layer,
@@ -251,6 +251,8 @@ async fn take_seat(
     let party = party.filter(|_| want.wish.friend.is_none() && !want.border);
     let turn = Arc::new(Notify::new());
     loop {
+        // It may be cut otherwise since the last look.
+        let ground = ground_now()?;
         match look_for_seat(core, want, (&world, &ground), &wish, party, (&turn, progress))? {
             Look::Seat(area) => return Ok(area),
             Look::Open(layer) => running::know_area(core, &world, &ground, layer).await?,
@@ -435,6 +437,16 @@ async fn prepare(
     progress: &watch::Sender<Progress>,
 ) -> Result<Prepared, Refusal> {
     let server = running::ensure_running(core, area, Some(progress)).await?;
+    let still_there = {
+        let state = core.state();
+        let entry = state.areas.get(&area);
+        entry.is_some_and(|entry| {
+            state.ground_at(&entry.world, &doc.place).is_ok_and(|ground| ground == entry.name.ground)
+        })
+    };
+    if !still_there {
+        return Refusal::err(Code::AreaUnavailable, "another area has that place now");
+    }
     progress.send_replace(Progress::Syncing);
     let own = server.sender.is_some();
     let (epoch, record) = match want.from {

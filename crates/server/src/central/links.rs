@@ -344,6 +344,7 @@ async fn area_message(core: &Arc<Core>, sender: &link::Sender, server: ServerId,
         Body::Admitted(admitted) => on_admitted(core, &admitted),
         Body::Arrived(message) => handoff::arrived(core, area, &message),
         Body::NoShow(at) => handoff::no_show(core, area, &at).await,
+        Body::Standing(said) => migration::stands(core, area, &said),
         Body::Places(places) => on_places(core, area, places),
         Body::Damaged(at) => handoff::damaged(core, area, &at).await,
         Body::CallOff(at) => handoff::call_off(core, area, &at),
@@ -480,6 +481,10 @@ async fn register_area(
         entry.always_on
     };
     core.changed.notify_waiters();
+    let beyond = {
+        let state = core.state();
+        peers::beyond(&world, state.cuts.get(&world.name).map_or(&[], Vec::as_slice), &row.name.ground)
+    };
     let inside = register.characters.iter().filter_map(|here| CharacterId::from_bytes(&here.character).ok());
     let inside: Vec<CharacterId> = inside.collect();
     tracing::info!(area = %row.name, %server, epoch, incarnation, resumed, "a game server has registered");
@@ -489,6 +494,7 @@ async fn register_area(
         epoch,
         world: world.name.clone(),
         world_toml: core.world_texts.get(&world.name).cloned().unwrap_or_default(),
+        beyond,
         ground: row.name.ground.to_string(),
         layer: u32::from(row.name.layer),
         state: state.unwrap_or_default(),

@@ -3,9 +3,11 @@
 
 use pangea_world::chat::place;
 use pangea_world::id::{AreaId, ServerId};
-use pangea_world::layout::are_neighbours;
-use pangea_world::messages::{Body, Peer, Peers};
+use pangea_world::layout::{are_neighbours, grounds_beside};
+use pangea_world::messages::{Beyond, Body, Peer, Peers};
+use pangea_world::space::{Ground, Rect};
 use pangea_world::ticket::Credential;
+use pangea_world::world::World;
 
 use super::core::{CREDENTIAL_LIFE_S, Core};
 use super::state::{Area, Chat, Phase, State};
@@ -20,6 +22,24 @@ pub fn arrived(core: &Core, id: AreaId) {
         if let Some(peer) = area_peer(core, new, other) {
             tracing::trace!(of = %other_id, "told of a new peer");
             send(other, Peers { whole: false, present: vec![peer], gone: Vec::new() });
+        }
+    }
+}
+
+/// The grounds beyond an area's borders, as text.
+pub fn beyond(world: &World, cuts: &[Rect], ground: &Ground) -> Vec<String> {
+    grounds_beside(world, cuts, ground).iter().map(Ground::to_string).collect()
+}
+
+/// A world is cut otherwise: each server is told anew what lies beyond its borders.
+pub fn tell_beyond(core: &Core, world: &str) {
+    let state = core.state();
+    let cuts = state.cuts.get(world).map_or(&[][..], Vec::as_slice);
+    for area in state.areas.values().filter(|area| area.name.world == world && area.own) {
+        if let Some(sender) = area.server.as_ref().and_then(|server| server.sender.as_ref()) {
+            let grounds = beyond(&area.world, cuts, &area.name.ground);
+            // A link that is full is reset, and then everything is told anew.
+            let _ = sender.send(Body::Beyond(Beyond { grounds }));
         }
     }
 }

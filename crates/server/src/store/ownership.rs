@@ -259,6 +259,11 @@ impl Swap {
         Self { record, ..self }
     }
 
+    /// The row's owner when it is done.
+    pub fn owner(&self) -> Option<AreaId> {
+        self.next.owner
+    }
+
     /// The row's epoch when it is done.
     pub fn epoch(&self) -> u64 {
         self.next.epoch

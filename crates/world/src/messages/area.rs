@@ -335,6 +335,9 @@ pub struct Granted {
     /// big-endian.
     #[prost(bytes = "vec", tag = "21")]
     pub spent: Vec<u8>,
+    /// The grounds beyond its borders, as [`super::Beyond`] says anew when they change.
+    #[prost(string, repeated, tag = "22")]
+    pub beyond: Vec<String>,
 }
 
 /// The owner may go on.
