@@ -2,6 +2,7 @@
 
 mod codegen;
 mod model;
+mod simulate;
 mod test;
 
 use std::process::ExitCode;
@@ -13,11 +14,13 @@ fn main() -> ExitCode {
         ["test"] => test::run(test::Reach::All),
         ["test", "--fast"] => test::run(test::Reach::Fast),
         ["model", flags @ ..] => model::run(flags),
+        ["simulate", flags @ ..] => simulate::run(flags),
         ["codegen"] => codegen::run(false),
         ["codegen", "--check"] => codegen::run(true),
         _ => {
             eprintln!(
-                "usage: cargo xtask test [--fast] | codegen [--check] | model [--deep] [--trace] [NAME]"
+                "usage: cargo xtask test [--fast] | codegen [--check] | model [--deep] [--trace] [NAME]\n\
+                 \x20      | simulate [--seeds N [--from S]] [--seed S [--log]] [--without CHECK]"
             );
             return ExitCode::from(2);
         }

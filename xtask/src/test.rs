@@ -40,7 +40,7 @@ const FAST: [Step; 4] = [
     ("models", crate::model::test),
 ];
 
-const ALL: [Step; 10] = [
+const ALL: [Step; 11] = [
     ("tools", tools),
     ("format", || cargo(&["fmt", "--all", "--check"])),
     ("node modules", node_modules),
@@ -50,6 +50,7 @@ const ALL: [Step; 10] = [
     ("page and library", || in_folder("web", "npm", &["test", "--silent"])),
     ("benchmarks' own tests", || in_folder("bench/colyseus", "node", &["--test"])),
     ("models", crate::model::test),
+    ("simulation", crate::simulate::test),
     ("tests", || cargo(&["test", "--workspace", "--no-fail-fast"])),
 ];
 

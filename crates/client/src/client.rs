@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::dial::Dialer;
+use crate::dial::{Connect, Dialer};
 use crate::{Error, Trust};
 
 /// Longer than central makes anybody wait.
@@ -125,6 +125,18 @@ impl Client {
     /// # Errors
     /// `Protocol` if that is no such address.
     pub fn with_trust(base_url: &str, trust: Trust) -> Result<Self, Error> {
+        Self::dialling(base_url, Dialer::new(trust))
+    }
+
+    /// As [`Client::new`], over connections of one's own making instead of TCP: of a simulation, say. Without TLS.
+    ///
+    /// # Errors
+    /// `Protocol` if that is no such address.
+    pub fn over(base_url: &str, connect: Connect) -> Result<Self, Error> {
+        Self::dialling(base_url, Dialer::new(Trust::default()).connecting_by(connect))
+    }
+
+    fn dialling(base_url: &str, dialer: Dialer) -> Result<Self, Error> {
         let base = base_url.trim_end_matches('/');
         let uri: Uri = base.parse().map_err(|error| Error::Protocol(format!("«{base_url}»: {error}")))?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() {
@@ -132,7 +144,6 @@ impl Client {
                 "«{base_url}»: write http://host:port or https://host:port"
             )));
         }
-        let dialer = Dialer::new(trust);
         let http = Http::builder(TokioExecutor::new())
             .pool_timer(hyper_util::rt::TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(10))

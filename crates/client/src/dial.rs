@@ -24,25 +24,39 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most bytes of what a proxy says before it carries.
 const MOST_PROXY_HEAD: usize = 4 << 10;
 
+/// What a connection may be carried by instead of TCP.
+pub trait Carrier: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Carrier for T {}
+
+/// Opens a connection to this host and port in one's own way.
+pub type Connect = Arc<dyn Fn(String, u16) -> BoxFuture<'static, io::Result<Box<dyn Carrier>>> + Send + Sync>;
+
 /// One connection, encrypted or not.
 pub(crate) enum Stream {
     Plain(TcpStream),
+    Own(Box<dyn Carrier>),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// Opens connections for one client; cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Dialer {
     trust: Arc<RwLock<Trust>>,
     /// The one schema that this client can play.
     schema: Option<u64>,
     /// Game sockets go through this proxy.
     through: Option<SocketAddr>,
+    /// Instead of TCP.
+    own: Option<Connect>,
 }
 
 impl Dialer {
     pub(crate) fn new(trust: Trust) -> Self {
-        Self { trust: Arc::new(RwLock::new(trust)), schema: None, through: None }
+        Self { trust: Arc::new(RwLock::new(trust)), schema: None, through: None, own: None }
+    }
+
+    pub(crate) fn connecting_by(self, connect: Connect) -> Self {
+        Self { own: Some(connect), ..self }
     }
 
     pub(crate) fn playing_only(self, schema: u64) -> Self {
@@ -74,6 +88,10 @@ impl Dialer {
         let host = uri.host().ok_or_else(|| Error::Protocol(format!("«{what}» names no host")))?;
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        if let Some(connect) = self.own.as_ref().filter(|_| !secure) {
+            let opened = connect(host.to_owned(), port).await;
+            return Ok(Stream::Own(opened.map_err(|error| Error::transport(&what, error))?));
+        }
         let through = self.through.filter(|_| matches!(uri.scheme_str(), Some("ws" | "wss")));
         let tcp = match through {
             Some(proxy) => connect_through(proxy, host, port).await,
@@ -139,6 +157,7 @@ impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Stream::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Stream::Own(own) => Pin::new(own).poll_read(cx, buf),
             Stream::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
         }
     }
@@ -148,6 +167,7 @@ impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Stream::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Stream::Own(own) => Pin::new(own).poll_write(cx, buf),
             Stream::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
         }
     }
@@ -155,6 +175,7 @@ impl AsyncWrite for Stream {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Stream::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Stream::Own(own) => Pin::new(own).poll_flush(cx),
             Stream::Tls(tls) => Pin::new(tls).poll_flush(cx),
         }
     }
@@ -162,6 +183,7 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Stream::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Stream::Own(own) => Pin::new(own).poll_shutdown(cx),
             Stream::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
         }
     }

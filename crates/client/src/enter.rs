@@ -1,5 +1,6 @@
 //! Asks central to prepare a server for a character; plain, or with progress.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -7,7 +8,6 @@ use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
 use pangea_world::id::{CharacterId, EnterId, unhex};
 use pangea_world::{Code, Refusal};
-use ring::rand::SecureRandom as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -100,7 +100,7 @@ impl Client {
     /// # Errors
     /// As central refuses.
     pub async fn prepare(&self, character: CharacterId, options: &EnterOptions) -> Result<Prepared, Error> {
-        let key = new_key()?;
+        let key = new_key();
         let body = wish(character, options);
         let tries = async {
             let mut lost = 0;
@@ -134,7 +134,7 @@ impl Client {
         options: &EnterOptions,
         mut tell: impl FnMut(Progress),
     ) -> Result<Prepared, Error> {
-        let key = new_key()?;
+        let key = new_key();
         let body = wish(character, options);
         let headers = [("idempotency-key", key.as_str()), ("accept", "text/event-stream")];
         let answer = self.call_raw(Method::POST, "/api/enter", Some(&body), &headers).await?;
@@ -195,13 +195,10 @@ fn wish(character: CharacterId, options: &EnterOptions) -> Value {
     body
 }
 
-fn new_key() -> Result<String, Error> {
-    let mut key = [0; 16];
-    let random = ring::rand::SystemRandom::new();
-    random
-        .fill(&mut key)
-        .map_err(|_| Error::Transport("the operating system has no randomness".to_owned()))?;
-    Ok(pangea_world::id::hex(&key))
+/// A name for one wish. No secret: it must only be another than those of this account before.
+fn new_key() -> String {
+    let word = || RandomState::new().hash_one(0);
+    format!("{:016x}{:016x}", word(), word())
 }
 
 fn from_json<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Error> {

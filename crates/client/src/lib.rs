@@ -31,6 +31,7 @@ pub mod view;
 
 pub use chat::Line;
 pub use client::{Account, Character, Client};
+pub use dial::{Carrier, Connect};
 pub use enter::{EnterOptions, Prepared, Progress, WebTransportOffer};
 pub use error::Error;
 pub use event::Event;

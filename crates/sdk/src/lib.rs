@@ -71,6 +71,11 @@ impl Sdk {
         Ok(Self { client: SdkClient::new(endpoint.connect_lazy()) })
     }
 
+    /// A client over a connection of one's own making.
+    pub fn over(channel: Channel) -> Self {
+        Self { client: SdkClient::new(channel) }
+    }
+
     /// This server can take an area.
     ///
     /// # Errors

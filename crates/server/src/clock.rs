@@ -4,6 +4,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970; 0 before that.
 pub fn unix_ms() -> u64 {
+    #[cfg(feature = "simulation")]
+    if let Some(now_ms) = crate::simulation::unix_ms() {
+        return now_ms;
+    }
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 

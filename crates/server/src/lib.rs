@@ -13,6 +13,7 @@
 //! | [`link`] | the resumable, mutually authenticated stream between two roles |
 //! | [`store`] | the only place that knows SQL |
 //! | [`worlds`] | the world files of a cluster |
+//! | `task`, `net` | whose a task is; TCP: where a simulation puts its own
 //! | [`tls`] | certificates from files or made at start |
 //! | [`address`] | who is at the other end, and how many connections he may have |
 //!
@@ -28,9 +29,13 @@ pub mod clock;
 pub mod config;
 pub mod config_layers;
 pub mod link;
+mod net;
 pub mod node;
 pub mod random;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod spawner;
 pub mod store;
+mod task;
 pub mod tls;
 pub mod worlds;

@@ -8,6 +8,10 @@ use ring::rand::{SecureRandom, SystemRandom};
 /// If the operating system has no randomness: nothing safe can be done without it.
 pub fn bytes<const N: usize>() -> [u8; N] {
     let mut out = [0; N];
+    #[cfg(feature = "simulation")]
+    if crate::simulation::fill(&mut out) {
+        return out;
+    }
     #[allow(clippy::expect_used)]
     SystemRandom::new().fill(&mut out).expect("the operating system has randomness");
     out

@@ -105,7 +105,7 @@ impl ChatLinks {
         let opener = Opener { address: to.1.clone(), key, credential, pin, ..self.opener.clone() };
         let (connected, name) = (Arc::new(AtomicBool::new(false)), Arc::<str>::from(name));
         let (shown, to_loop) = (connected.clone(), to_loop.clone());
-        let task = tokio::spawn(async move {
+        let task = crate::task::spawn(async move {
             loop {
                 let (sender, mut events) = link::open(opener.clone());
                 let mut heard = Some(FromChat::Link(sender));

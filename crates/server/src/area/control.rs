@@ -519,7 +519,7 @@ impl Control {
         };
         if let Err(refusal) = answer {
             tracing::debug!(area = hello.area, %refusal, "a peer is refused");
-            tokio::spawn(line.refuse(refusal));
+            crate::task::spawn(line.refuse(refusal));
             return;
         }
         match line.into_parts() {
@@ -563,7 +563,7 @@ impl Control {
             Ok(character) => character,
             Err(refusal) => {
                 tracing::debug!(%refusal, "a client is refused");
-                tokio::spawn(guest.refuse(refusal, close::REFUSED));
+                crate::task::spawn(guest.refuse(refusal, close::REFUSED));
                 return;
             }
         };

@@ -7,13 +7,13 @@ use pangea_world::id::ServerId;
 use pangea_world::messages::{Peer, PeerHello};
 use pangea_world::{Code, Refusal};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::peer_frame::{Frame, MOST_OF_A_STRANGER, Reader};
 use super::socket::Socket;
 use crate::address::Held;
 use crate::link::connect_pinned;
+use crate::net::TcpStream;
 
 /// From the first packet to the other side's hello.
 const PATIENCE: Duration = Duration::from_secs(5);

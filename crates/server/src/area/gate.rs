@@ -15,7 +15,6 @@ use pangea_world::frames::{ClientMessage, Entry, ServerMessage, close, read_clie
 use pangea_world::messages::PeerHello;
 use pangea_world::{Code, GAME_PROTOCOL_VERSION, Refusal};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -31,6 +30,7 @@ use super::socket::Socket;
 use super::websocket::{self, Frame, Reader};
 use crate::address::{Connections, Held};
 use crate::config::Limits;
+use crate::net::{TcpListener, TcpStream};
 
 /// Time from the connection to the end of its request, and from the upgrade to its first message.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -143,7 +143,7 @@ impl Gate {
             let place = if held.is_ok() { self.pending.take() } else { self.refused.take() };
             let _ = stream.set_nodelay(true);
             let gate = self.clone();
-            tokio::spawn(async move {
+            crate::task::spawn(async move {
                 let lost = place.lost();
                 tokio::select! {
                     () = gate.serve(stream, Arrival { place, held }) => {}
@@ -157,7 +157,7 @@ impl Gate {
     /// away without a word: it comes again as a WebSocket and is told so there.
     pub async fn run_quic(self, mut quic: Quic) {
         let pump = quic.pump.clone();
-        tokio::spawn(async move { pump.run().await });
+        crate::task::spawn(async move { pump.run().await });
         while let Some(incoming) = quic.next().await {
             if !incoming.remote_address_validated() && self.pending.count() >= UNPROVEN_MAX {
                 let _ = incoming.retry();
@@ -168,7 +168,7 @@ impl Gate {
                 continue;
             };
             let (place, knocks, pump) = (self.pending.take(), self.knocks.clone(), quic.pump.clone());
-            tokio::spawn(async move {
+            crate::task::spawn(async move {
                 let lost = place.lost();
                 let opened = tokio::select! {
                     opened = tokio::time::timeout(PATIENCE, quic::shake_hands(incoming, pump)) => opened,
@@ -240,7 +240,7 @@ impl Gate {
         };
         let upgrade = hyper::upgrade::on(&mut request);
         let (knocks, peer_knocks) = (self.knocks.clone(), self.peer_knocks.clone());
-        tokio::spawn(async move {
+        crate::task::spawn(async move {
             let Ok(upgraded) = upgrade.await else { return };
             let (io, reader) = (TokioIo::new(upgraded), Reader::default());
             match held {

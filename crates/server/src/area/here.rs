@@ -66,6 +66,7 @@ pub struct Settings {
     /// Its world.
     pub world: String,
     /// How it talks to the kernel.
+    #[cfg_attr(feature = "simulation", allow(dead_code, reason = "epoll alone"))]
     pub io: GameIo,
     /// Where portals stand and lead.
     pub portals: Vec<pangea_world::world::Portal>,

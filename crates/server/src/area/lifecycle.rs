@@ -33,7 +33,7 @@ impl Lifecycle {
     /// Begins to watch and to say that the server is alive.
     pub fn new(sdk: Sdk, clock: Clock, gauges: Arc<Gauges>) -> Self {
         let states = sdk.watch();
-        tokio::spawn(say_alive(sdk.clone(), clock, gauges));
+        crate::task::spawn(say_alive(sdk.clone(), clock, gauges));
         Self { sdk, states }
     }
 

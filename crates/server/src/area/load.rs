@@ -131,6 +131,9 @@ pub fn grounds_m(world: &World, grounds: &[String]) -> Vec<Rect> {
 /// If the system gives no thread or no epoll.
 pub fn start((area, mail): (Area, mpsc::Receiver<ToLoop>), clock: Clock, lease: Lease) -> anyhow::Result<()> {
     let area = Loop::new(area, clock, lease, mail).context("the loop's epoll")?;
+    #[cfg(feature = "simulation")]
+    crate::task::spawn(area.run_as_task());
+    #[cfg(not(feature = "simulation"))]
     std::thread::Builder::new().name("tick".into()).spawn(move || area.run()).context("the loop's thread")?;
     Ok(())
 }

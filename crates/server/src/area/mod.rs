@@ -75,7 +75,6 @@ use anyhow::Context as _;
 use pangea_engine::Game;
 use pangea_world::id::AreaId;
 use pangea_world::role_key::RoleKey;
-use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
 
 use self::chat_link::ChatLinks;
@@ -89,6 +88,7 @@ use self::mailbox::{Gauges, Tell};
 use self::quic::Quic;
 use crate::area_start::AreaStart;
 use crate::link::{self, Opener};
+use crate::net::{TcpListener, TcpSocket};
 use crate::tls::{self, Tls};
 
 /// Most clients that wait for the control task with their first message read.
@@ -145,6 +145,23 @@ fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
 /// If the spawner does not answer, the port cannot be had, or the area cannot be loaded.
 pub async fn run(game: Game, start: AreaStart, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
     run_under(pangea_sdk::Sdk::from_env()?, game, start, shutdown).await
+}
+
+/// [`run`] as a process of a simulation, under the SDK endpoint on this port.
+#[cfg(feature = "simulation")]
+pub(crate) async fn run_simulated(
+    game: Game,
+    start: AreaStart,
+    port: u16,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let node = crate::simulation::here();
+    let connect = tower::service_fn(move |_| async move {
+        crate::simulation::net::TcpStream::connect_as(node, port).await.map(hyper_util::rt::TokioIo::new)
+    });
+    let endpoint = tonic::transport::Endpoint::from_static("http://sdk");
+    run_under(pangea_sdk::Sdk::over(endpoint.connect_with_connector_lazy(connect)), game, start, shutdown)
+        .await
 }
 
 /// [`run`] under this SDK endpoint.
@@ -258,8 +275,8 @@ async fn serve(
     let (peer_knock, peer_knocks) = mpsc::channel(MOST_PEER_KNOCKS);
     let (ask, questions) = mpsc::channel(MOST_QUESTIONS);
     let gate = Gate::new(tls.map(|tls| tls.config.into()), knock, peer_knock, Asker(ask), &start.limits);
-    let quic = quic.map(|quic| tokio::spawn(gate.clone().run_quic(quic)));
-    let gate = tokio::spawn(gate.run(listener));
+    let quic = quic.map(|quic| crate::task::spawn(gate.clone().run_quic(quic)));
+    let gate = crate::task::spawn(gate.run(listener));
     let inputs = Inputs { link: events, knocks, peer_knocks, questions };
     let ended = control::run(game, identity, (gauges, clock), tell, chat, inputs, stop).await;
     gate.abort();

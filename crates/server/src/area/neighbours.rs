@@ -269,8 +269,13 @@ impl Neighbours {
         let (Some(hello), Some(known)) = (hello, self.known.get_mut(&server)) else { return };
         known.stop_dialling();
         if known.line.is_none() {
-            let task =
-                tokio::spawn(dial(server, known.at.clone(), hello, known.failures, self.answers.clone()));
+            let task = crate::task::spawn(dial(
+                server,
+                known.at.clone(),
+                hello,
+                known.failures,
+                self.answers.clone(),
+            ));
             known.dialling = Some(task.abort_handle());
         }
     }

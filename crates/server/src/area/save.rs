@@ -65,7 +65,13 @@ impl Area {
             (saved.as_ref() != Some(&sum)).then(|| file(&name, &checkpoint)).flatten().map(|file| (sum, file))
         };
         match std::thread::Builder::new().name("checkpoint".into()).spawn(work) {
-            Ok(work) => (self.saving.work, self.saving.tick) = (Some(work), tick),
+            Ok(work) => {
+                // Virtual time does not know how long a thread works.
+                while cfg!(feature = "simulation") && !work.is_finished() {
+                    std::thread::yield_now();
+                }
+                (self.saving.work, self.saving.tick) = (Some(work), tick);
+            }
             Err(error) => tracing::error!(area = self.settings.name, %error, "no thread for a checkpoint"),
         }
     }

@@ -107,7 +107,7 @@ impl Session {
             work: Notify::default(),
             gone: Notify::default(),
         });
-        tokio::spawn(carry(send, receive, shared.clone()));
+        crate::task::spawn(carry(send, receive, shared.clone()));
         Self { shared, pump, _held: held }
     }
 

@@ -86,23 +86,44 @@ impl Loop {
     }
 
     /// Ticks until a stop, or until the control task is gone.
+    #[cfg_attr(feature = "simulation", allow(dead_code, reason = "a task instead"))]
     pub fn run(mut self) {
-        let period_us = 1_000_000 / u64::from(self.area.settings.tick_hz.max(1));
-        let mut due_us = self.clock.now_us();
-        let mut refill = 1.0;
         self.traffic.take_ring(self.area.settings.io);
+        let (mut due_us, mut refill) = (self.clock.now_us(), 1.0);
         while self.tick(refill) {
-            due_us += period_us * 100 / u64::from(self.pace.percent());
-            let now_us = self.clock.now_us();
-            refill = 1.0 + 1.0 / 64.0; // clients' clocks are not ours
-            if let Some(late_us) = now_us.checked_sub(due_us) {
-                // Late: the ticks that were missed are not made up, but what clients sent meanwhile counts.
-                refill += late_us as f32 / period_us as f32;
-                due_us = now_us;
-            } else {
-                std::thread::sleep(Duration::from_micros(due_us - now_us));
-            }
+            let pause;
+            (pause, refill) = self.until_next(&mut due_us);
+            std::thread::sleep(pause);
         }
+    }
+
+    /// The same as a task, in virtual time.
+    #[cfg(feature = "simulation")]
+    pub async fn run_as_task(mut self) {
+        let (mut due_us, mut refill) = (self.clock.now_us(), 1.0);
+        while self.tick(refill) {
+            crate::simulation::acted(&self.area.acts_for());
+            crate::simulation::net::ticked();
+            let pause;
+            (pause, refill) = self.until_next(&mut due_us);
+            tokio::time::sleep(pause).await;
+        }
+        drop(self);
+        crate::simulation::net::ticked();
+    }
+
+    /// How long the next tick, due a period after `due_us`, is waited for; and what inputs are given for it.
+    fn until_next(&mut self, due_us: &mut u64) -> (Duration, f32) {
+        let period_us = 1_000_000 / u64::from(self.area.settings.tick_hz.max(1));
+        *due_us += period_us * 100 / u64::from(self.pace.percent());
+        let now_us = self.clock.now_us();
+        let refill = 1.0 + 1.0 / 64.0; // clients' clocks are not ours
+        let Some(late_us) = now_us.checked_sub(*due_us) else {
+            return (Duration::from_micros(*due_us - now_us), refill);
+        };
+        // Late: the ticks that were missed are not made up, but what clients sent meanwhile counts.
+        *due_us = now_us;
+        (Duration::ZERO, refill + late_us as f32 / period_us as f32)
     }
 
     /// One tick; false when it was the last one.
@@ -376,6 +397,14 @@ impl Loop {
 }
 
 impl Area {
+    /// Those for whom it acts now.
+    #[cfg(feature = "simulation")]
+    fn acts_for(&self) -> Vec<crate::simulation::Acts> {
+        let here = self.here.iter().filter(|(_, here)| self.acts && here.in_world && here.frozen.is_none());
+        here.map(|(character, here)| crate::simulation::Acts { character: *character, epoch: here.epoch })
+            .collect()
+    }
+
     /// The heartbeat is worth nothing later: it is not kept when the link is full.
     fn tell_load(&mut self, heartbeat: Heartbeat) {
         if self.nothing_waits() {
@@ -386,6 +415,9 @@ impl Area {
 
 /// Resident memory of this process, KiB; 0 if the system does not say.
 pub fn resident_kib() -> u32 {
+    if cfg!(feature = "simulation") {
+        return 0; // it would be the same for all
+    }
     let Ok(text) = std::fs::read_to_string("/proc/self/statm") else { return 0 };
     let pages: u64 = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
     (pages * rustix::param::page_size() as u64 / 1_024) as u32

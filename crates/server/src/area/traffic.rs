@@ -49,6 +49,7 @@ impl Traffic {
     }
 
     /// Takes io_uring from here on, if it shall and can; in the loop's thread.
+    #[cfg_attr(feature = "simulation", allow(dead_code, reason = "epoll alone"))]
     pub fn take_ring(&mut self, wanted: GameIo) {
         if wanted == GameIo::Epoll {
             return;

@@ -42,7 +42,7 @@ pub async fn follow(core: Arc<Core>, mut link: Accepted) {
             }
             Event::Message(Body::WhoIs(who)) => {
                 let (core, sender) = (core.clone(), link.sender.clone());
-                tokio::spawn(async move {
+                crate::task::spawn(async move {
                     if let Some(known) = who_is(&core, who).await {
                         // A chat that is not told asks again.
                         let _ = sender.send(Body::Known(known));

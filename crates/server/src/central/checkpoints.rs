@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use futures_util::TryStreamExt as _;
@@ -15,6 +15,7 @@ use pangea_world::id::{AreaId, ServerId};
 use pangea_world::messages::{AreaSaved, Body, SaveArea};
 use pangea_world::{Code, Refusal};
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 use super::core::Core;
 use crate::checkpoint::{Checkpoint, MOST_BYTES};
@@ -22,6 +23,7 @@ use crate::config::Config;
 use crate::link;
 use crate::store::audit::{self, Note};
 use crate::store::{area as row, ownership};
+use crate::task::on_the_spot;
 
 /// How many of an area stay: the one that counts, and those before it.
 const KEPT: usize = 3;
@@ -84,33 +86,33 @@ impl Checkpoints {
 
     async fn put(&self, area: AreaId, name: &str, bytes: Vec<u8>) -> anyhow::Result<()> {
         let (opened, path) = self.path(area, name).await?;
-        opened.store.put(&path, bytes.into()).await?;
+        on_the_spot(opened.store.put(&path, bytes.into())).await?;
         Ok(())
     }
 
     /// `None`: there is none of this name.
     async fn get(&self, area: AreaId, name: &str) -> anyhow::Result<Option<Vec<u8>>> {
         let (opened, path) = self.path(area, name).await?;
-        let found = match opened.store.get(&path).await {
+        let found = match on_the_spot(opened.store.get(&path)).await {
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             found => found?,
         };
         if found.meta.size > MOST_BYTES as u64 {
             return Ok(Some(Vec::new()));
         }
-        Ok(Some(found.bytes().await?.to_vec()))
+        Ok(Some(on_the_spot(found.bytes()).await?.to_vec()))
     }
 
     async fn delete(&self, area: AreaId, name: &str) -> anyhow::Result<()> {
         let (opened, path) = self.path(area, name).await?;
-        Ok(opened.store.delete(&path).await?)
+        Ok(on_the_spot(opened.store.delete(&path)).await?)
     }
 
     /// The names before this one, newest first.
     async fn before(&self, area: AreaId, name: &str) -> anyhow::Result<Vec<String>> {
         let opened = self.opened().await?;
         let folder = opened.prefix.clone().join(area.to_string());
-        let all: Vec<_> = opened.store.list(Some(&folder)).try_collect().await?;
+        let all: Vec<_> = on_the_spot(opened.store.list(Some(&folder)).try_collect()).await?;
         let names = all.iter().filter_map(|meta| meta.location.filename().map(str::to_owned));
         let mut names: Vec<String> = names.filter(|other| other.as_str() < name).collect();
         names.sort_unstable_by(|a, b| b.cmp(a));

@@ -2,10 +2,11 @@
 //! before, then everything saves and ends as at a signal. Until it is due it can be called off.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pangea_world::messages::{Body, Drain};
 use pangea_world::{Code, Refusal};
+use tokio::time::Instant;
 
 use super::core::Core;
 use super::state::{Area, State};
@@ -36,7 +37,7 @@ impl Core {
             state.closing.insert(closing).clone()
         };
         tracing::warn!(in_s = wait.as_secs(), text, "everything will stop");
-        tokio::spawn(count_down(self.clone(), closing));
+        crate::task::spawn(count_down(self.clone(), closing));
     }
 
     /// Calls it off.

@@ -1,7 +1,6 @@
 //! Commands that characters give in their chat: who may, what it does, and the answer (docs/moderation.md).
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use pangea_world::command::{self, Command};
 use pangea_world::id::{AreaId, CharacterId};
@@ -9,6 +8,7 @@ use pangea_world::messages::{self, Body, GoOn, SendOn};
 use pangea_world::space::Place;
 use pangea_world::{Code, Refusal, name};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::core::Core;
 use super::moderation::{self as peace, By};

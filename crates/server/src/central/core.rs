@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pangea_world::id::{AreaId, CharacterId, ServerId};
 use pangea_world::ledger::Sheet;
@@ -11,6 +11,7 @@ use pangea_world::ticket::{Credential, PublicKey};
 use pangea_world::world::{Kind, OWN_SERVER, World};
 use pangea_world::{Code, Refusal};
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use super::api::limit::Buckets;
 use super::api::login;
@@ -102,7 +103,7 @@ impl Core {
             state: Mutex::default(),
         });
         let (weak, store) = (Arc::downgrade(&core), core.store.clone());
-        tokio::spawn(ledger::run(wishes, store, move |told| {
+        crate::task::spawn(ledger::run(wishes, store, move |told| {
             if let Some(core) = weak.upgrade() {
                 core.tell_belongings(told.area, told.character, told.epoch, &told.sheet);
             }

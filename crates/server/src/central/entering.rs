@@ -1,13 +1,14 @@
 //! Enters by their idempotency keys: begun once, found again, given up.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pangea_world::id::{AccountId, CharacterId, EnterId, SessionId};
 use pangea_world::messages::{CharacterAt, Kick};
 use pangea_world::{Code, Refusal};
 use ring::digest::{SHA256, digest};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::core::Core;
 use super::join::{self, Want};
@@ -90,7 +91,7 @@ impl Core {
             at: None,
             created,
         };
-        tokio::spawn(join::run(self.clone(), id, want));
+        crate::task::spawn(join::run(self.clone(), id, want));
         Ok((id, watching))
     }
 

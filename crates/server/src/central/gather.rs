@@ -1,6 +1,6 @@
 //! A party goes together: its members are asked to come to where its leader stands.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use pangea_world::id::CharacterId;
 use pangea_world::messages::{Body, GoOn, SendOn};

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pangea_world::handoff::Answer;
 use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, SessionId, TransferId};
@@ -17,6 +17,7 @@ use pangea_world::ownership::{Change, Owned};
 use pangea_world::space::Place;
 use pangea_world::{Code, Refusal};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::core::Core;
 use super::state::{Phase, Seat, State, Taken, Transfer};

@@ -6,7 +6,7 @@
 //! its ownership moves later, by the handoff's commit.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pangea_world::character::CharacterDoc;
 use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, SessionId, TransferId};
@@ -21,6 +21,7 @@ use pangea_world::ticket::{self, Claims, LIFE_S, audience};
 use pangea_world::world::{Kind, World};
 use pangea_world::{Code, Refusal};
 use tokio::sync::{Notify, oneshot, watch};
+use tokio::time::Instant;
 
 use super::core::Core;
 use super::social::{self, Known};

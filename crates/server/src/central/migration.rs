@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use pangea_engine::{Malformed, pack};
@@ -24,6 +24,7 @@ use pangea_world::space::{AreaName, Ground, Place, Rect};
 use pangea_world::world::World;
 use pangea_world::{Code, Refusal};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::core::{Core, template_of};
 use super::join::{self, Want};
@@ -185,7 +186,7 @@ pub async fn carry_out(core: &Arc<Core>, plan: Plan, to: Option<&str>) -> Result
     tracing::info!(areas = names.join(" "), %from, "areas are to move to other servers");
     let (core, to) = (core.clone(), to.map(str::to_owned));
     // Whoever asked may hang up: what was begun is ended all the same.
-    let moving = tokio::spawn(async move {
+    let moving = crate::task::spawn(async move {
         let result = go(&core, &plan, (from, to.as_deref()), transfer).await;
         if let Err(refusal) = &result {
             tracing::warn!(areas = names.join(" "), %refusal, "a move was given up; the areas play on where they are");
@@ -1032,7 +1033,7 @@ async fn take_over(core: &Arc<Core>, all: All, transfer: TransferId) {
     }
     // What changed after it was packed.
     let core = core.clone();
-    tokio::spawn(async move {
+    crate::task::spawn(async move {
         for (area, id, epoch) in &movers {
             handoff::show(&core, *area, *id, *epoch).await;
         }

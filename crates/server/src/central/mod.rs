@@ -59,12 +59,12 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use pangea_world::role_key::RoleKey;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use self::core::Core;
 use self::keys::Keys;
 use crate::config::Config;
+use crate::net::TcpListener;
 use crate::store::Store;
 use crate::tls::{self, Tls};
 use crate::{link, worlds};
@@ -149,12 +149,12 @@ impl Central {
         let master = self.master.clone();
         let key_of: link::KeyOf = Arc::new(move |hello| links::key_of(&master, hello));
         let link_tls = self.link_tls.map(|tls| tls.config);
-        let links = tokio::spawn(link::serve(self.link, link_tls, key_of, accepted_tx));
-        let roles = tokio::spawn(links::run(self.core.clone(), accepted));
-        let watchdog = tokio::spawn(watchdog::run(self.core.clone()));
-        let balancing = tokio::spawn(recut::run(self.core.clone()));
-        let presence = tokio::spawn(presence::run(self.core.clone()));
-        let pruning = tokio::spawn(prune(self.api.clone()));
+        let links = crate::task::spawn(link::serve(self.link, link_tls, key_of, accepted_tx));
+        let roles = crate::task::spawn(links::run(self.core.clone(), accepted));
+        let watchdog = crate::task::spawn(watchdog::run(self.core.clone()));
+        let balancing = crate::task::spawn(recut::run(self.core.clone()));
+        let presence = crate::task::spawn(presence::run(self.core.clone()));
+        let pruning = crate::task::spawn(prune(self.api.clone()));
         let mut http_stops = shutdown.clone();
         let stopped = async move {
             let _ = http_stops.wait_for(|stop| *stop).await;

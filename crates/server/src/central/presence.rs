@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pangea_world::Refusal;
 use pangea_world::id::CharacterId;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::core::Core;
 use super::state::{State, Taken};

@@ -222,7 +222,7 @@ fn carry(core: &Arc<Core>, world: &Arc<World>, act: Act) {
         Act::Stays { area, why } => {
             tracing::warn!(area = %core.name_of(area), why, "an area has too much to do, and stays as it is");
         }
-        Act::Split { area, grounds, why } => drop(tokio::spawn(async move {
+        Act::Split { area, grounds, why } => drop(crate::task::spawn(async move {
             let Ok((_, name)) = world_of(&core, area) else { return };
             tracing::info!(area = %name, why, "an area is split");
             if let Err(refusal) = cut_into(&core, area, &name, grounds).await {
@@ -230,7 +230,7 @@ fn carry(core: &Arc<Core>, world: &Arc<World>, act: Act) {
                 rest(&core, &world, &[area]);
             }
         })),
-        Act::Merge { areas, why } => drop(tokio::spawn(async move {
+        Act::Merge { areas, why } => drop(crate::task::spawn(async move {
             let names = areas.map(|area| core.name_of(area));
             tracing::info!(areas = names.join(" "), why, "areas become one");
             if let Err(refusal) = merge(&core, areas).await {

@@ -4,7 +4,7 @@
 //! one server is found or spawned.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pangea_world::id::{AreaId, ServerId, TransferId};
 use pangea_world::messages::{Allocate, Allocated, Body, ServerInfo, StopServer};
@@ -13,6 +13,7 @@ use pangea_world::space::{AreaName, Ground};
 use pangea_world::world::{Kind, OWN_SERVER, World};
 use pangea_world::{Code, Refusal};
 use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 
 use super::core::{Core, template_of};
 use super::state::{Area, PeerAddress, Phase, Server, State, Taken};
@@ -145,7 +146,7 @@ pub async fn ensure_running(
             idle
         });
         if first {
-            tokio::spawn(start(core.clone(), area));
+            crate::task::spawn(start(core.clone(), area));
         }
         entry.phase.subscribe()
     };
@@ -499,7 +500,7 @@ pub async fn server_died(core: &Arc<Core>, server: ServerId, how: &str) {
     handoff::left_behind(core, area).await;
     peers::gone(core, server);
     if again && !core.state().stopping {
-        tokio::spawn(start_again(core.clone(), area));
+        crate::task::spawn(start_again(core.clone(), area));
     }
 }
 
@@ -526,7 +527,7 @@ pub async fn start_wanted(core: Arc<Core>) {
             let name = AreaName { world: world.name.clone(), ground, layer };
             let Some(area) = core.state().names.get(&name).copied() else { continue };
             let core = core.clone();
-            tokio::spawn(async move {
+            crate::task::spawn(async move {
                 if let Err(refusal) = ensure_running(&core, area, None).await {
                     tracing::error!(area = %name, %refusal, "an area that should always run does not");
                 }

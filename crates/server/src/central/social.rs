@@ -94,7 +94,7 @@ pub async fn admitted(core: &Core, character: CharacterId, known: &Known) {
 /// An area server registered anew, with these inside: it may have missed something.
 pub fn tell_all(core: &Arc<Core>, characters: Vec<CharacterId>) {
     let core = core.clone();
-    tokio::spawn(async move {
+    crate::task::spawn(async move {
         for character in characters {
             tell(&core, character).await;
         }

@@ -1,11 +1,12 @@
 //! What operators order of spawners: no new areas, another program for new servers.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pangea_world::messages::{Body, Cordon, Upgrade};
 use pangea_world::{Code, Refusal};
 use serde::Serialize;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::core::Core;

@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use pangea_world::balance::Balance;
 use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, FactionId, ServerId, SessionId};
@@ -18,6 +17,7 @@ use pangea_world::space::{AreaName, Ground, Place, Rect};
 use pangea_world::world::World;
 use pangea_world::{Code, Refusal, role_key::RoleKey};
 use tokio::sync::{Notify, oneshot, watch};
+use tokio::time::Instant;
 
 use super::closing::Closing;
 use super::migration::Move;

@@ -2,10 +2,11 @@
 //! waits for any more.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId};
 use pangea_world::{Code, Refusal};
+use tokio::time::Instant;
 
 use super::core::{CREDENTIAL_LIFE_S, Core};
 use super::state::{State, Taken};

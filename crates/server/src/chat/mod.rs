@@ -29,7 +29,6 @@ use pangea_world::Refusal;
 use pangea_world::messages::{Body, Hello, Passed, Register};
 use pangea_world::role_key::RoleKey;
 use pangea_world::ticket::{PublicKey, check_credential};
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use self::bus::Bus;
@@ -40,6 +39,7 @@ use self::router::{Others, Router, Rules, Saying};
 use crate::clock;
 use crate::config::{self, OfflineWhispers};
 use crate::link::{self, Accepted, Event, Opener};
+use crate::net::TcpListener;
 use crate::store::chat::ChatStore;
 use crate::tls::{self, Tls};
 
@@ -108,7 +108,7 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
     let (to_keeper, orders) = mpsc::channel(KEEPER_QUEUE);
     let (answers, mut kept) = mpsc::unbounded_channel();
     let days = Days { lines: start.config.keep_days, notes: start.config.log_days };
-    let keeper = tokio::spawn(keeper::run(store, days, orders, answers));
+    let keeper = crate::task::spawn(keeper::run(store, days, orders, answers));
     let (hook, mut filtered) = begin_filter(&start.config)?;
     let keys: Arc<Mutex<Vec<PublicKey>>> = Arc::default();
     let (accepted_tx, mut accepted) = mpsc::channel(ACCEPTED_QUEUE);
@@ -117,7 +117,7 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
         Arc::new(move |hello| vouched(hello, &keys.lock().unwrap_or_else(PoisonError::into_inner), &audience))
     };
     let serving = link::serve(listener, tls.as_ref().map(|tls| tls.config.clone()), key_of, accepted_tx);
-    let serving = tokio::spawn(serving);
+    let serving = crate::task::spawn(serving);
     let (to_central, mut from_central) = link::open(Opener {
         address: start.config.central.clone(),
         role: "chat".to_owned(),
@@ -187,7 +187,7 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
                     tracing::debug!(server = area.hello.name, "an area server is connected to chat");
                     let (server, sender) = (area.hello.name.clone(), area.sender.clone());
                     let heard = heard_tx.clone();
-                    relay.area_up(&server, &sender, |link| tokio::spawn(listen_to(area, link, heard)));
+                    relay.area_up(&server, &sender, |link| crate::task::spawn(listen_to(area, link, heard)));
                 }
                 Happening::Heard(Heard { server, link, body }) => relay.hear(&server, link, body),
                 Happening::Passed(passed) => relay.on_passed(passed),
@@ -224,7 +224,7 @@ fn begin_filter(config: &config::Chat) -> anyhow::Result<(Option<Hooked>, Filter
     let (done, filtered) = mpsc::unbounded_channel();
     let Some(hook) = Hook::new(&config.filter_url, config.filter_fail)? else { return Ok((None, filtered)) };
     let (to_hook, sayings) = mpsc::channel::<Saying>(HEARD_QUEUE);
-    tokio::spawn(async move {
+    crate::task::spawn(async move {
         let asked = tokio_stream::wrappers::ReceiverStream::new(sayings).map(|saying| async {
             let text = hook.ask(&saying.channel, &saying.line.sender, saying.line.text.clone()).await;
             (saying, text)

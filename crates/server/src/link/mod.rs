@@ -17,9 +17,10 @@ use std::time::Duration;
 use pangea_world::messages::{Body, Envelope, Hello, MAX_UNACKED, RefusalMessage};
 use pangea_world::role_key::RoleKey;
 use pangea_world::{Code, Refusal};
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tonic::Streaming;
+
+use crate::net::TcpListener;
 
 /// Time for a whole handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -104,7 +105,7 @@ pub fn open(opener: Opener) -> (Sender, mpsc::Receiver<Event>) {
     let (queue_tx, queue) = mpsc::channel(SEND_QUEUE);
     let (events_tx, events) = mpsc::channel(EVENT_QUEUE);
     let waiting = watch::Sender::new(0);
-    tokio::spawn(opener::run(opener, queue, waiting.clone(), events_tx));
+    crate::task::spawn(opener::run(opener, queue, waiting.clone(), events_tx));
     (Sender { queue: queue_tx, waiting }, events)
 }
 
@@ -134,8 +135,9 @@ pub async fn serve(
     accepted: mpsc::Sender<Accepted>,
 ) -> anyhow::Result<()> {
     let answerer = answerer::Answerer::new(key_of, accepted);
+    let here = crate::task::Here::now();
     let on_stream: grpc::OnStream = Arc::new(move |out, incoming| {
-        tokio::spawn(answerer.clone().greet(out, incoming));
+        here.spawn(answerer.clone().greet(out, incoming));
     });
     let server = tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(KEEP_ALIVE))
@@ -143,14 +145,7 @@ pub async fn serve(
         .add_service(grpc::LinkService { on_stream });
     match tls {
         None => {
-            let incoming = futures_util::stream::unfold(listener, |listener| async move {
-                let tcp = listener.accept().await.map(|(tcp, _)| {
-                    let _ = tcp.set_nodelay(true);
-                    tcp
-                });
-                Some((tcp, listener))
-            });
-            server.serve_with_incoming(incoming).await?;
+            server.serve_with_incoming(crate::net::incoming(listener)).await?;
         }
         Some(tls) => server.serve_with_incoming(secure::accept(listener, tls)).await?,
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use pangea_world::messages::{Body, Envelope, Hello, Proof, Welcome};
 use pangea_world::role_key::Side;
 use pangea_world::{LINK_VERSION, Refusal};
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tonic::Streaming;
 use tonic::transport::{Channel, Endpoint};
@@ -13,6 +12,7 @@ use tonic::transport::{Channel, Endpoint};
 use super::grpc::{self, Out};
 use super::session::{End, Session};
 use super::{Event, HANDSHAKE_TIMEOUT, KEEP_ALIVE, KEEP_ALIVE_TIMEOUT, Opener, next_body, say};
+use crate::net::TcpStream;
 use crate::{clock, random};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);

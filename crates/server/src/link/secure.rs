@@ -10,10 +10,11 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, ServerConfig, SignatureScheme};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 use tokio_stream::wrappers::ReceiverStream;
+
+use crate::net::{TcpListener, TcpStream};
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -51,7 +52,7 @@ pub fn accept(
     config.alpn_protocols = vec![b"h2".to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let (ready, stream) = mpsc::channel(AT_ONCE);
-    tokio::spawn(async move {
+    crate::task::spawn(async move {
         let places = Arc::new(tokio::sync::Semaphore::new(AT_ONCE));
         while let Ok(place) = places.clone().acquire_owned().await {
             let tcp = match listener.accept().await {
@@ -62,7 +63,7 @@ pub fn accept(
                 }
             };
             let (acceptor, ready) = (acceptor.clone(), ready.clone());
-            tokio::spawn(async move {
+            crate::task::spawn(async move {
                 let _place = place;
                 match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(tcp)).await {
                     Ok(Ok(stream)) => drop(ready.send(Ok(stream)).await),

@@ -42,6 +42,8 @@ use crate::clock::{unix_ms, unix_s};
 use crate::{config, link};
 use allocate::Waiting;
 use kind::Kind;
+#[cfg(feature = "simulation")]
+pub(crate) use process::{Notify, Order};
 use server::Server;
 use settings::Settings;
 
@@ -282,7 +284,9 @@ impl Spawner {
         let of = |server: &Server| self.settings.log(&server.record.template, server.record.server);
         let living = self.servers.values().map(of).collect();
         let (folder, bounds) = (self.settings.logs.clone(), self.settings.log_bounds);
-        self.tidying = Some(tokio::task::spawn_blocking(move || logs::tidy(&folder, &living, bounds)));
+        self.tidying = Some(crate::task::spawn(async move {
+            let _ = crate::task::blocking(move || logs::tidy(&folder, &living, bounds)).await;
+        }));
     }
 
     fn deadline(&self) -> Instant {

@@ -7,7 +7,6 @@ use anyhow::Context as _;
 use pangea_world::id::ServerId;
 use pangea_world::messages::{Body, ServerExited};
 use pangea_world::{Code, Refusal};
-use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use super::ports::{Ports, Taken};
@@ -18,6 +17,7 @@ use super::sdk::state::{Counter, List, MAX_LIST_CAPACITY, Phase, State};
 use super::server::{Ending, PLAYERS, Server};
 use super::{Event, Spawner};
 use crate::clock::{unix_ms, unix_s};
+use crate::net::{Reserved, TcpListener};
 use crate::random;
 
 /// Most servers that start at the same time; more only slow each other down.
@@ -278,7 +278,7 @@ impl Spawner {
     }
 }
 
-fn listener(listener: std::net::TcpListener) -> anyhow::Result<TcpListener> {
+fn listener(listener: Reserved) -> anyhow::Result<TcpListener> {
     listener.set_nonblocking(true)?;
     Ok(TcpListener::from_std(listener)?)
 }
@@ -295,7 +295,7 @@ async fn listen_again(ports: Ports) -> anyhow::Result<(TcpListener, TcpListener)
 async fn listen_on(port: u16) -> anyhow::Result<TcpListener> {
     let mut tries = 0;
     loop {
-        match std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+        match Reserved::bind((Ipv4Addr::LOCALHOST, port)) {
             Ok(open) => return listener(open),
             Err(error) if tries == LISTEN_TRIES => {
                 return Err(error).with_context(|| format!("its SDK port {port} is taken"));

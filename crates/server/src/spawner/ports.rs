@@ -1,10 +1,12 @@
 //! Ports for game servers: three each, from a range, free when given out, given again only after the exit.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
+
+use crate::net::Reserved;
 
 /// The ports of one server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,9 +41,9 @@ pub struct Taken {
     /// Their numbers.
     pub ports: Ports,
     /// Listens on `ports.grpc`.
-    pub grpc: TcpListener,
+    pub grpc: Reserved,
     /// Listens on `ports.rest`.
-    pub rest: TcpListener,
+    pub rest: Reserved,
 }
 
 impl Range {
@@ -84,14 +86,14 @@ impl Range {
         }
     }
 
-    fn find(&mut self, address: IpAddr) -> Option<(u16, TcpListener)> {
+    fn find(&mut self, address: IpAddr) -> Option<(u16, Reserved)> {
         for _ in self.first..=self.last {
             let port = self.next;
             self.next = if port == self.last { self.first } else { port + 1 };
             if self.used.contains(&port) {
                 continue;
             }
-            if let Ok(listener) = TcpListener::bind(SocketAddr::new(address, port)) {
+            if let Ok(listener) = Reserved::bind(SocketAddr::new(address, port)) {
                 return Some((port, listener));
             }
         }
@@ -101,6 +103,8 @@ impl Range {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

@@ -4,6 +4,11 @@
 //! spawner finds it again by process id and start time, and holds it by a pidfd, which never means another
 //! process.
 
+#![cfg_attr(
+    feature = "simulation",
+    allow(dead_code, unused_imports, reason = "a simulation starts no process")
+)]
+
 use std::fs::OpenOptions;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -37,7 +42,11 @@ pub struct Order {
     pub log: PathBuf,
 }
 
+#[cfg(feature = "simulation")]
+pub use crate::simulation::process::Process;
+
 /// A living process; dropped, it lives on.
+#[cfg(not(feature = "simulation"))]
 #[derive(Debug)]
 pub struct Process {
     /// Its id, and that of its group.
@@ -48,12 +57,14 @@ pub struct Process {
     watcher: tokio::task::JoinHandle<()>,
 }
 
+#[cfg(not(feature = "simulation"))]
 impl Drop for Process {
     fn drop(&mut self) {
         self.watcher.abort();
     }
 }
 
+#[cfg(not(feature = "simulation"))]
 impl Process {
     /// Starts it; `ended` is called with how it ended, once.
     ///
@@ -84,7 +95,7 @@ impl Process {
         let handle = Arc::new(open_handle(pid)?);
         let (start_ticks, _) = stat(pid).context("it ended at once")?;
         let stdin = child.stdin.take();
-        let watcher = tokio::spawn(async move {
+        let watcher = crate::task::spawn(async move {
             if let (Some(mut stdin), Some(line)) = (stdin, order.line) {
                 // A process that ends before it reads is seen by its end.
                 let _ = stdin.write_all(line.as_bytes()).await;
@@ -109,7 +120,7 @@ impl Process {
         // The other constructor is unsafe for what could close under it; an `OwnedFd` cannot.
         #[allow(deprecated)]
         let end = AsyncFd::new(handle.clone()).ok()?;
-        let watcher = tokio::spawn(async move {
+        let watcher = crate::task::spawn(async move {
             let how = match end.readable().await {
                 Ok(_) => "ended (it was adopted, so its exit code is unknown)".to_owned(),
                 Err(error) => format!("lost: {error}"),

@@ -14,7 +14,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::character::{self, Character};
 use super::social::WITH_OTHERS;
-use super::{Error, PIECE_MAX, Store, gone, id, pieces, quest};
+use super::{Error, PIECE_MAX, Store, gone, id, pieces, quest, reader};
+use crate::task::on_the_spot;
 
 /// Most joins that wait for their character; a further one is refused with `storage_busy`.
 pub(super) const QUEUE_MAX: usize = 4_096;
@@ -63,7 +64,8 @@ pub(super) async fn serve(readers: AnyPool, mut queue: mpsc::Receiver<Wish>) {
     let mut wishes = Vec::new();
     while queue.recv_many(&mut wishes, PIECE_MAX).await > 0 {
         let ids: Vec<CharacterId> = wishes.iter().map(|wish| wish.character).collect();
-        let found = async { all(&mut *readers.acquire().await?, &ids).await }.await;
+        let reading = async { all(&mut reader(on_the_spot(readers.acquire()).await?, &readers), &ids).await };
+        let found = reading.await;
         match found {
             Ok(found) => wishes.drain(..).for_each(|wish| {
                 let joining = found.get(&wish.character);

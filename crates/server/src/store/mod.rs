@@ -24,14 +24,15 @@
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use futures_util::future::BoxFuture;
 use pangea_world::{Code, Refusal};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
-use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions, Executor, Row};
+#[cfg(not(feature = "simulation"))]
+use sqlx::{Any, pool::PoolConnection};
+use sqlx::{AnyConnection, AnyPool, ConnectOptions, Executor, Row};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub mod account;
@@ -49,16 +50,26 @@ pub mod moderation;
 pub mod ownership;
 pub mod quest;
 pub mod session;
+#[cfg(feature = "simulation")]
+mod simulated;
 pub mod social;
 pub mod writer;
 
 pub use writer::Quick;
+
+use crate::task::on_the_spot;
 
 /// What a job of the writer works on: the transaction's connection.
 pub type Connection = AnyConnection;
 
 /// Most writes that wait for the writer; a further one is refused with `storage_busy`.
 pub const QUEUE_MAX: usize = 4_096;
+
+/// A connection that can only read.
+#[cfg(not(feature = "simulation"))]
+pub type Reader = PoolConnection<Any>;
+#[cfg(feature = "simulation")]
+pub use simulated::Reader;
 
 /// How often the log is looked at, and from which size on it is copied.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
@@ -139,6 +150,10 @@ impl Store {
     /// If the folder cannot be written, if another central has it open, if the schema is newer than this
     /// program. The text says which, and what to do.
     pub async fn open(folder: &Path) -> anyhow::Result<Store> {
+        on_the_spot(Self::open_now(folder)).await
+    }
+
+    async fn open_now(folder: &Path) -> anyhow::Result<Store> {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("the data folder «{}» cannot be made", folder.display()))?;
         let lock = lock(folder)?;
@@ -169,11 +184,11 @@ impl Store {
         let (fail, failed) = watch::channel(None);
         let (full, is_full) = watch::channel(false);
         let copying = options.connect().await.with_context(what)?;
-        tokio::spawn(checkpoint(copying, path.with_extension("db-wal"), fail.clone()));
+        crate::task::spawn(checkpoint(copying, path.with_extension("db-wal"), fail.clone()));
         let (joins, joining) = mpsc::channel(joining::QUEUE_MAX);
-        tokio::spawn(joining::serve(readers.clone(), joining));
+        crate::task::spawn(joining::serve(readers.clone(), joining));
         let connection = Some(connection);
-        tokio::spawn(writer::Writer { connection, options, queue, epoch, fail, full, lock }.run());
+        crate::task::spawn(writer::Writer { connection, options, queue, epoch, fail, full, lock }.run());
         Ok(Store { jobs, readers, joins, failed, full: is_full, era: found.era, epoch })
     }
 
@@ -217,8 +232,9 @@ impl Store {
     ///
     /// # Errors
     /// `storage_busy` if none is free within five seconds.
-    pub async fn reader(&self) -> Result<PoolConnection<Any>, Refusal> {
-        self.readers.acquire().await.map_err(|error| match error {
+    pub async fn reader(&self) -> Result<Reader, Refusal> {
+        let acquired = on_the_spot(self.readers.acquire()).await;
+        acquired.map(|connection| reader(connection, &self.readers)).map_err(|error| match error {
             sqlx::Error::PoolTimedOut => Refusal::new(Code::StorageBusy, "the database is busy; try again"),
             error => Error::Database(error).into(),
         })
@@ -255,7 +271,7 @@ impl Store {
 
     /// Writes what waits, closes the files and gives the lock free. Later calls are refused.
     pub async fn close(&self) {
-        self.readers.close().await;
+        on_the_spot(self.readers.close()).await;
         let (done, wait) = oneshot::channel();
         if self.jobs.send(writer::Order::Close(done)).await.is_ok() {
             let _ = wait.await;
@@ -289,7 +305,7 @@ fn piece_rows(columns: usize) -> impl Iterator<Item = String> {
 
 /// Milliseconds since 1970 by the wall clock, for rows.
 pub fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+    crate::clock::unix_ms() as i64
 }
 
 /// The 16 bytes of an id in a row.
@@ -355,7 +371,7 @@ async fn checkpoint(
         tokio::time::sleep(CHECKPOINT_EVERY).await;
         match std::fs::metadata(&log) {
             Ok(data) if data.len() > CHECKPOINT_BYTES => {
-                if let Err(error) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").await {
+                if let Err(error) = on_the_spot(connection.execute("PRAGMA wal_checkpoint(PASSIVE)")).await {
                     if writer::fault(&error) == writer::Fault::Disk {
                         let reason = format!("the database's log could not be copied: {error}");
                         tracing::error!(%reason, "the store stops");
@@ -370,6 +386,13 @@ async fn checkpoint(
         }
     }
 }
+
+#[cfg(not(feature = "simulation"))]
+fn reader(connection: PoolConnection<Any>, _: &AnyPool) -> Reader {
+    connection
+}
+#[cfg(feature = "simulation")]
+use simulated::reader;
 
 /// A connection that may write.
 async fn connect(options: &AnyConnectOptions) -> sqlx::Result<AnyConnection> {

@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::enter::{self, Enter};
 use super::ownership::{self, Swap};
 use super::{Error, now_ms};
+use crate::task::on_the_spot;
 
 /// Most jobs of one transaction.
 const GROUP_MAX: usize = 256;
@@ -145,7 +146,7 @@ impl Writer {
                 match tokio::time::timeout(FULL_TRY, self.queue.recv()).await {
                     Ok(first) => first,
                     Err(_) => {
-                        if let Outcome::Over(reason) = self.transaction(&mut [], false).await {
+                        if let Outcome::Over(reason) = on_the_spot(self.transaction(&mut [], false)).await {
                             self.stop(reason);
                             break;
                         }
@@ -171,7 +172,7 @@ impl Writer {
                     next = self.queue.try_recv().ok();
                 }
             }
-            if let Err(reason) = self.group(&mut group).await {
+            if let Err(reason) = on_the_spot(self.group(&mut group)).await {
                 self.stop(reason);
                 break;
             }
@@ -180,7 +181,7 @@ impl Writer {
         self.queue.close();
         while self.queue.try_recv().is_ok() {}
         if let Some(connection) = self.connection.take()
-            && let Err(error) = connection.close().await
+            && let Err(error) = on_the_spot(connection.close()).await
         {
             tracing::warn!(%error, "the database was not closed cleanly");
         }

@@ -1,13 +1,12 @@
 //! Register, login, refresh, logout (K2).
 
-use std::time::Instant;
-
 use axum::Json;
 use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use pangea_world::id::{AccountId, SessionId};
 use pangea_world::{Code, Refusal, name};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::answer::{Answer, Failure, Read, deny};

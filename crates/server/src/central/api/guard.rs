@@ -1,13 +1,13 @@
 //! What every request passes: limits by address, the same origin, headers that keep browsers careful.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use pangea_world::{Code, Refusal};
+use tokio::time::Instant;
 
 use super::answer::{self, Denied};
 use crate::address::Block;

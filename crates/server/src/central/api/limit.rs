@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Most keys that are remembered; beyond it, those that are full again are forgotten, then all.
 const KEYS_MAX: usize = 65_536;

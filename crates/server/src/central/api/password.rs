@@ -126,7 +126,7 @@ impl Passwords {
             || Refusal::new(Code::TooManyRequests, "too many people log in just now; try again in a moment");
         let place = self.line.clone().try_acquire_owned().map_err(|_| busy())?;
         let worker = self.workers.clone().acquire_owned().await.map_err(|_| busy())?;
-        let done = tokio::task::spawn_blocking(move || {
+        let done = crate::task::blocking(move || {
             // Held until the thread is done, also if the caller went away.
             let _held = (place, worker);
             work()

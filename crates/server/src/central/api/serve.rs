@@ -15,7 +15,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use pangea_world::Refusal;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -24,6 +23,7 @@ use tower::ServiceExt;
 use super::answer::Denied;
 use super::guard::Peer;
 use crate::address::Connections;
+use crate::net::TcpListener;
 
 /// Most connections at once; further ones wait in the kernel's backlog.
 pub const CONNECTIONS_MAX: usize = 8_192;
@@ -74,7 +74,7 @@ pub async fn serve(
             },
         };
         let (acceptor, stopping) = (acceptor.clone(), stopping.clone());
-        connections.spawn(async move {
+        connections.spawn(crate::task::mine(async move {
             let _place = place;
             let _ = socket.set_nodelay(true);
             match acceptor {
@@ -85,7 +85,7 @@ pub async fn serve(
                     Err(_) => tracing::debug!("a TLS handshake took too long"),
                 },
             }
-        });
+        }));
     }
     drop(listener);
     stop.send_replace(true);
@@ -100,7 +100,7 @@ pub async fn serve(
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> anyhow::Result<(tokio::sync::OwnedSemaphorePermit, tokio::net::TcpStream, Peer)> {
+) -> anyhow::Result<(tokio::sync::OwnedSemaphorePermit, crate::net::TcpStream, Peer)> {
     let place = places.clone().acquire_owned().await?;
     loop {
         match listener.accept().await {

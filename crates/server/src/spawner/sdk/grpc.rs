@@ -6,22 +6,20 @@ use pangea_sdk::GameServer;
 use pangea_sdk::agones::beta::sdk_server::{Sdk as Beta, SdkServer as BetaServer};
 use pangea_sdk::agones::sdk::sdk_server::{Sdk, SdkServer};
 use pangea_sdk::agones::{beta, sdk};
-use tokio::net::TcpListener;
-use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::Endpoint;
 use super::state::{Reply, Verb};
+use crate::net::TcpListener;
 
 /// Serves until the listener fails.
 pub async fn serve(endpoint: Endpoint, listener: TcpListener) -> Result<(), tonic::transport::Error> {
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     tonic::transport::Server::builder()
         .initial_stream_window_size(65_536)
         .initial_connection_window_size(65_536)
         .add_service(SdkServer::new(endpoint.clone()).max_decoding_message_size(super::MAX_BODY_BYTES))
         .add_service(BetaServer::new(endpoint).max_decoding_message_size(super::MAX_BODY_BYTES))
-        .serve_with_incoming(incoming)
+        .serve_with_incoming(crate::net::incoming(listener))
         .await
 }
 

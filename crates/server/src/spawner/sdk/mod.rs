@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 use pangea_sdk::GameServer;
 use pangea_world::id::ServerId;
-use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tonic::Status;
 
 use super::Event;
+use crate::net::TcpListener;
 use state::{Reply, Verb};
 
 /// How many changes a slow watcher may be behind before it skips to the newest.
@@ -74,12 +74,12 @@ impl Endpoint {
     pub fn serve(self, grpc: TcpListener, rest: TcpListener) -> Serving {
         let server = self.server;
         let one = self.clone();
-        let grpc = tokio::spawn(async move {
+        let grpc = crate::task::spawn(async move {
             if let Err(error) = grpc::serve(one, grpc).await {
                 tracing::error!(%server, %error, "the SDK's gRPC side has ended");
             }
         });
-        let rest = tokio::spawn(async move {
+        let rest = crate::task::spawn(async move {
             if let Err(error) = rest::serve(self, rest).await {
                 tracing::error!(%server, %error, "the SDK's REST side has ended");
             }

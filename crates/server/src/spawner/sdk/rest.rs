@@ -14,11 +14,11 @@ use http::{StatusCode, header};
 use pangea_sdk::GameServer;
 use pangea_sdk::agones::beta;
 use serde_json::{Map, Value, json};
-use tokio::net::TcpListener;
 use tonic::{Code, Status};
 
 use super::state::Verb;
 use super::{Endpoint, MAX_BODY_BYTES, json as shape};
+use crate::net::TcpListener;
 
 /// An answer, or a refusal that becomes `{code, message, details}`.
 type Answer = Result<Response, Refused>;

@@ -187,6 +187,27 @@ impl Ledger {
     }
 }
 
+#[cfg(feature = "simulation")]
+impl Ledger {
+    /// What a commit of these would answer; writes nothing.
+    pub async fn foretell(&mut self, orders: Arc<[Order]>) -> Option<Committed> {
+        let (shared, found) = (self.memory.clone(), Arc::new(Mutex::new(None)));
+        let (stash, gifts) = (found.clone(), self.gifts.clone());
+        let undone = self.store.write(move |tx| {
+            let (orders, shared, gifts) = (orders.clone(), shared.clone(), gifts.clone());
+            let stash = stash.clone();
+            Box::pin(async move {
+                let committed = commit(tx, &shared, &gifts, &orders).await?;
+                *stash.lock().unwrap_or_else(PoisonError::into_inner) = Some(committed);
+                Err::<(), _>(Refusal::new(pangea_world::Code::Internal, "not yet").into())
+            })
+        });
+        let _ = undone.await;
+        *lock(&self.memory) = Memory::default();
+        found.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 /// Ends the counting when the writer lays the job down, which it does before it begins another transaction.
 struct Round(Arc<Gifts>);
 

@@ -145,7 +145,7 @@ async fn a_guesser_waits_and_the_owner_still_gets_in() {
     let server = start_with(|config| config.limits.wrong_passwords = 3).await;
     server.register("Ada").await;
     let key = pangea_world::name::check("Ada").expect("a name").key;
-    let delay = || server.api.guesses.delay(&key, std::time::Instant::now());
+    let delay = || server.api.guesses.delay(&key, tokio::time::Instant::now());
     for _ in 0..3 {
         assert!(delay().is_zero());
         let reply = server.post("/api/login", json!({"name": "Ada", "password": "wrong wrong"})).await;

@@ -1,0 +1,167 @@
+//! The roles of one cluster, each a process of the simulation; killed, they are started again.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use pangea_server::config::{self, Config, GameIo};
+use pangea_server::simulation::{self, NodeId, note, process};
+use pangea_server::spawner::{self, SpawnerStart};
+use pangea_server::{central, node};
+use pangea_world::role_key::RoleKey;
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+use crate::game;
+
+/// Central's address.
+pub const BASE: &str = "http://127.0.0.1:8080";
+/// The world's name.
+pub const WORLD: &str = "plain";
+
+/// Spawners by name, and the ports of their servers.
+pub const MACHINES: [(&str, &str); 2] = [("near", "7000-7499"), ("far", "7500-7999")];
+
+/// A cluster.
+pub struct Cluster {
+    folder: TempDir,
+    config: Config,
+    /// The process that is central, if it runs.
+    pub central: Option<NodeId>,
+    /// Those that are spawners, each on a machine of its own.
+    pub spawners: [Option<NodeId>; MACHINES.len()],
+    /// Never asked to stop.
+    running: watch::Sender<bool>,
+}
+
+impl Cluster {
+    /// A cluster that does not run yet.
+    ///
+    /// # Errors
+    /// If there is no folder to be had.
+    pub fn new(seed: u64) -> anyhow::Result<Self> {
+        let memory = PathBuf::from("/dev/shm");
+        let name = format!("pangea-{}-", std::process::id());
+        let memory = if memory.is_dir() { memory } else { std::env::temp_dir() };
+        let folder = tempfile::Builder::new().prefix(&name).tempdir_in(memory);
+        let folder = folder.context("a folder for the cluster")?;
+        // So that no path in the log says where it is.
+        std::env::set_current_dir(folder.path())?;
+        let worlds = PathBuf::from("worlds");
+        std::fs::create_dir(&worlds)?;
+        std::fs::write(worlds.join(format!("{WORLD}.toml")), game::world(seed))?;
+        let mut config = Config { data: PathBuf::from("data"), worlds, ..Config::default() };
+        config.accounts.argon2_memory_kib = 64;
+        config.accounts.argon2_passes = 1;
+        config.accounts.access_minutes = 600;
+        config.central.owner_lease_s = 8;
+        config.central.crash_limit = 1_000;
+        config.spawner.crash_limit = 1_000;
+        config.spawner.webtransport = false;
+        config.spawner.io = GameIo::Epoll;
+        config.spawner.capacity = 16;
+        if let Some(area) = config.spawner.templates.get_mut("area") {
+            area.pool = 1;
+        }
+        Ok(Self {
+            folder,
+            config,
+            central: None,
+            spawners: [None; MACHINES.len()],
+            running: watch::Sender::new(false),
+        })
+    }
+
+    /// Starts central, if it does not run.
+    pub fn start_central(&mut self) {
+        if self.central.is_some() {
+            return;
+        }
+        let node = simulation::new("central");
+        self.central = Some(node);
+        let (config, stops) = (self.config.clone(), self.running.subscribe());
+        tokio::spawn(simulation::of(node, async move {
+            let ended = async { central::open(&config).await?.run(stops).await }.await;
+            note(&format!("central ends: {ended:?}"));
+        }));
+    }
+
+    /// Starts the spawners that do not run; central has made their keys.
+    ///
+    /// # Errors
+    /// If there are no keys.
+    pub fn start_spawners(&mut self) -> anyhow::Result<()> {
+        (0..MACHINES.len()).try_for_each(|machine| self.start_spawner(machine))
+    }
+
+    fn start_spawner(&mut self, machine: usize) -> anyhow::Result<()> {
+        if self.spawners[machine].is_some() {
+            return Ok(());
+        }
+        let (name, ports) = MACHINES[machine];
+        let node = simulation::new(name);
+        self.spawners[machine] = Some(node);
+        let key = node::key(&self.config, "spawner", name)?;
+        let config =
+            config::Spawner { name: name.into(), ports: ports.into(), ..self.config.spawner.clone() };
+        let key = key.split_whitespace().next().and_then(RoleKey::parse).context("the spawner's key")?;
+        let start = SpawnerStart {
+            config,
+            data: self.config.data.join(name),
+            key,
+            pin: None,
+            log: String::new(),
+            limits: self.config.limits.clone(),
+            program: PathBuf::from("pangea"),
+        };
+        let stops = self.running.subscribe();
+        tokio::spawn(simulation::of(node, async move {
+            let ended = spawner::run(start, stops).await;
+            note(&format!("the spawner ends: {ended:?}"));
+        }));
+        Ok(())
+    }
+
+    /// Kills central.
+    pub fn kill_central(&mut self) {
+        if let Some(node) = self.central.take() {
+            simulation::kill(node);
+        }
+    }
+
+    /// Kills a spawner; its servers live on.
+    pub fn kill_spawner(&mut self, machine: usize) {
+        if let Some(node) = self.spawners[machine].take() {
+            simulation::kill(node);
+        }
+    }
+
+    /// Everything on a machine: the spawner and its servers.
+    pub fn on(&self, machine: usize) -> Vec<NodeId> {
+        self.spawners[machine].into_iter().chain(process::of(MACHINES[machine].0)).collect()
+    }
+
+    /// Both roles, as far as they run, and the area servers.
+    pub fn nodes(&self) -> Vec<NodeId> {
+        let areas = process::all().into_iter().map(|(_, node)| node);
+        self.central.into_iter().chain(self.spawners.into_iter().flatten()).chain(areas).collect()
+    }
+
+    /// Waits until central has made its keys and answers.
+    pub async fn until_ready(&self) {
+        let key = self.config.data.join("keys/operator.key");
+        while !key.exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+
+    /// The operator's key.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub fn operator_key(&self) -> anyhow::Result<String> {
+        let path = self.folder.path().join("data/keys/operator.key");
+        Ok(std::fs::read_to_string(path).context("the operator's key")?.trim().to_owned())
+    }
+}

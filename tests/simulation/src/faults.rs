@@ -1,0 +1,142 @@
+//! What goes wrong: drawn by the seed, one thing after the other, each for a while.
+
+use std::time::Duration;
+
+use pangea_server::simulation::net::{cut, heal, part, slow_down};
+use pangea_server::simulation::{self, Dice, NodeId, note, process};
+
+use crate::cluster::{Cluster, MACHINES};
+
+/// Usual way of a byte.
+const USUAL: Duration = Duration::from_millis(2);
+
+/// Does harm for this long, then ends it all.
+///
+/// # Errors
+/// If a role cannot be started again.
+pub async fn harm(
+    cluster: &mut Cluster,
+    players: &[NodeId],
+    dice: &mut Dice,
+    most: Duration,
+) -> anyhow::Result<()> {
+    let until = tokio::time::Instant::now() + most;
+    while tokio::time::Instant::now() < until {
+        pause(dice, 100, 1_500).await;
+        let areas = process::all();
+        let area = pick(&areas, dice);
+        let nodes = cluster.nodes();
+        match dice.below(20) {
+            0..=3 => {
+                if let Some((pid, _)) = area {
+                    note(&format!("kill -9 of area server {pid}"));
+                    process::kill(pid);
+                }
+            }
+            4..=6 => {
+                note("kill -9 of central");
+                cluster.kill_central();
+                pause(dice, 0, 2_500).await;
+                cluster.start_central();
+            }
+            7 => {
+                let machine = dice.below(2) as usize;
+                note(&format!("kill -9 of spawner {machine}"));
+                cluster.kill_spawner(machine);
+                pause(dice, 0, 2_500).await;
+                cluster.start_spawners()?;
+            }
+            8 => {
+                note("kill -9 of everything");
+                cluster.kill_central();
+                (0..MACHINES.len()).for_each(|machine| cluster.kill_spawner(machine));
+                areas.iter().for_each(|(pid, _)| process::kill(*pid));
+                pause(dice, 0, 1_000).await;
+                cluster.start_central();
+                cluster.start_spawners()?;
+            }
+            9..=11 => {
+                if let Some(node) = pick(&nodes, dice) {
+                    note(&format!("{node:?} stands still"));
+                    simulation::pause(node);
+                    pause(dice, 50, 4_000).await;
+                    simulation::resume(node);
+                    note(&format!("{node:?} goes on"));
+                }
+            }
+            12..=14 => {
+                if let (Some(one), Some(other)) = (pick(&nodes, dice), pick(&nodes, dice)) {
+                    let both = dice.percent(60);
+                    note(&format!("{one:?} does not reach {other:?}, both ways: {both}"));
+                    part(one, other);
+                    if both {
+                        part(other, one);
+                    }
+                    pause(dice, 50, 9_000).await;
+                    heal();
+                    note("all are reached");
+                }
+            }
+            15 => away(cluster, dice).await,
+            16 => {
+                if let (Some(one), Some(other)) = (pick(&nodes, dice), pick(&nodes, dice)) {
+                    note(&format!("what connects {one:?} and {other:?} is cut"));
+                    cut(one, other);
+                }
+            }
+            17 => {
+                if let (Some(one), Some(player)) = (pick(&nodes, dice), pick(players, dice)) {
+                    note(&format!("what connects {one:?} and player {player:?} is cut"));
+                    cut(one, player);
+                }
+            }
+            _ => {
+                let slowest = Duration::from_millis(20 + dice.below(300));
+                note(&format!("the network takes up to {} ms", slowest.as_millis()));
+                slow_down(slowest);
+                pause(dice, 100, 2_000).await;
+                slow_down(USUAL);
+            }
+        }
+    }
+    heal();
+    slow_down(USUAL);
+    cluster.nodes().into_iter().for_each(simulation::resume);
+    cluster.start_central();
+    cluster.start_spawners()?;
+    note("no faults any more");
+    Ok(())
+}
+
+/// A machine is out of central's reach, perhaps for longer than the lease, while central perhaps starts again.
+async fn away(cluster: &mut Cluster, dice: &mut Dice) {
+    let machine = dice.below(MACHINES.len() as u64) as usize;
+    let restarts = dice.percent(50);
+    note(&format!("machine {machine} is away; central starts again: {restarts}"));
+    let there = cluster.on(machine);
+    let keep_apart = |central: Option<NodeId>| {
+        for (node, central) in there.iter().zip(central.iter().cycle()) {
+            part(*node, *central);
+            part(*central, *node);
+        }
+    };
+    keep_apart(cluster.central);
+    pause(dice, 100, 2_000).await;
+    if restarts {
+        cluster.kill_central();
+        cluster.start_central();
+        keep_apart(cluster.central);
+    }
+    pause(dice, 1_000, 16_000).await;
+    heal();
+    note("it is back");
+}
+
+async fn pause(dice: &mut Dice, least_ms: u64, most_ms: u64) {
+    tokio::time::sleep(Duration::from_millis(least_ms + dice.below(most_ms - least_ms))).await;
+}
+
+fn pick<T: Copy>(all: &[T], dice: &mut Dice) -> Option<T> {
+    let at = dice.below(all.len() as u64) as usize;
+    all.get(at).copied()
+}

@@ -1,0 +1,15 @@
+//! A whole cluster in one process, in virtual time, under faults that a seed decides (docs/simulation.md).
+
+mod audit;
+mod chance;
+mod cluster;
+mod faults;
+mod game;
+mod player;
+mod run;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    run::main()
+}

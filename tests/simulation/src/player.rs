@@ -1,0 +1,262 @@
+//! One player, with the client that everybody has: walks round the corner, has one wish under way, comes back when
+//! he is lost. What he was told is kept in [`Common`], outside of everything that fails.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use pangea_client::{Carrier, Client, Connect, EnterOptions, Event, Game, Values};
+use pangea_server::simulation::net::TcpStream;
+use pangea_server::simulation::{Dice, NodeId, note};
+use pangea_world::id::CharacterId;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::cluster::{BASE, WORLD};
+use crate::game::{SIDE_M, Wish};
+
+/// How long the answer to a wish is waited for; then nobody knows what became of it.
+const ANSWERED: Duration = Duration::from_secs(3);
+/// Between two tries to come back.
+const AGAIN: Duration = Duration::from_millis(200);
+/// A full step, centimetres.
+const STEP_CM: f64 = 25.0;
+
+/// What became of a wish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Asked for; nobody has said more.
+    Unknown,
+    /// It was said to be done and durable.
+    Done,
+    /// It was refused.
+    Refused,
+}
+
+/// What all players have in common.
+#[derive(Default)]
+pub struct Common {
+    /// Nobody begins anything more.
+    pub over: AtomicBool,
+    notes: Mutex<Notes>,
+}
+
+/// What is kept of all players.
+#[derive(Default)]
+pub struct Notes {
+    /// Everybody, in the order of their numbers.
+    pub everybody: Vec<CharacterId>,
+    /// Gathers by who asked and their numbers.
+    pub gathers: BTreeMap<(CharacterId, u32), Fate>,
+    /// Coins that were said to be paid, and that perhaps were, by payer and payee.
+    pub paid: BTreeMap<(CharacterId, CharacterId), (u64, u64)>,
+    /// By number: when the newest of his answered wishes was asked for.
+    pub answered: BTreeMap<usize, Instant>,
+    /// What a client saw that must not be.
+    pub wrong: Vec<String>,
+    /// Longest time between two updates while the network was sound, by number.
+    pub crossings: u64,
+    /// Lost connections.
+    pub losses: u64,
+}
+
+impl Common {
+    /// What is kept.
+    pub fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A client that connects as this process.
+pub fn client(node: NodeId) -> anyhow::Result<Client> {
+    let connect: Connect = Arc::new(move |_, port| {
+        Box::pin(async move {
+            let stream = TcpStream::connect_as(node, port).await?;
+            Ok(Box::new(stream) as Box<dyn Carrier>)
+        })
+    });
+    Ok(Client::over(BASE, connect)?)
+}
+
+/// Makes account and character; asked again until it is there.
+pub async fn register(client: &Client, number: usize) -> CharacterId {
+    let name = format!("Runner {}", (b'A' + number as u8) as char);
+    let account = format!("runner{number}");
+    loop {
+        let made = async {
+            if client.register(&account, "three blue herons").await.is_err() {
+                client.login(&account, "three blue herons").await?;
+            }
+            match client.create_character(WORLD, &name, None).await {
+                Ok(character) => Ok(character.id),
+                Err(error) => {
+                    let found = client.characters().await?;
+                    found.first().map(|character| character.id).ok_or(error)
+                }
+            }
+        };
+        match made.await {
+            Ok(id) => return id,
+            Err(error) => note(&format!("{account} is not made yet: {error}")),
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// One player.
+pub struct Player {
+    /// Shared.
+    pub common: Arc<Common>,
+    /// Which.
+    pub number: usize,
+    /// His character.
+    pub me: CharacterId,
+    /// His client.
+    pub client: Client,
+    /// His own.
+    pub dice: Dice,
+    wishes: u32,
+    /// The wish that is under way, whom it pays, and since when.
+    open: Option<(u32, Option<CharacterId>, Instant)>,
+    aim: usize,
+    epoch: u64,
+}
+
+impl Player {
+    /// A player who is not in the world yet.
+    pub fn new(common: Arc<Common>, number: usize, me: CharacterId, client: Client, dice: Dice) -> Self {
+        Self { common, number, me, client, dice, wishes: 0, open: None, aim: number, epoch: 0 }
+    }
+
+    /// Plays until it is over.
+    pub async fn play(mut self) {
+        let aims = self.aims();
+        let mut game = self.come_in().await;
+        let mut step = tokio::time::interval(Duration::from_millis(50));
+        step.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !self.common.over.load(Ordering::Relaxed) {
+            tokio::select! {
+                biased;
+                event = game.next_event() => match event {
+                    Some(Event::Game { name, values }) if name == "Told" => self.told(&values),
+                    Some(Event::Lost) => {
+                        self.note("lost");
+                        self.common.notes().losses += 1;
+                        self.open = None;
+                    }
+                    Some(Event::Back { resumed }) => self.note(&format!("back, resumed: {resumed}")),
+                    Some(Event::Crossed { from, to, gap }) => {
+                        self.note(&format!("crossed from {from} to {to}, {} ms", gap.as_millis()));
+                        self.common.notes().crossings += 1;
+                        self.open = None;
+                    }
+                    Some(Event::Refused(refusal)) => self.note(&format!("refused: {refusal}")),
+                    Some(Event::Ended(_)) | None => {
+                        self.note("ended");
+                        self.open = None;
+                        game = self.come_in().await;
+                    }
+                    Some(_) => {}
+                },
+                _ = step.tick() => self.step(&mut game, &aims).await,
+            }
+        }
+        game.leave().await;
+    }
+
+    fn note(&self, text: &str) {
+        note(&format!("player {} {text}", self.number));
+    }
+
+    /// Round the corner, near it: over all four borders.
+    fn aims(&mut self) -> Vec<(f64, f64)> {
+        let corner = f64::from(SIDE_M);
+        let radius = 4.0 + self.dice.below(800) as f64 / 100.0;
+        let on = |n: u32| {
+            let (sin, cos) = (f64::from(n) * std::f64::consts::FRAC_PI_4).sin_cos();
+            ((corner + radius * cos) * 100.0, (corner + radius * sin) * 100.0)
+        };
+        (0..8).map(on).collect()
+    }
+
+    async fn step(&mut self, game: &mut Game, aims: &[(f64, f64)]) {
+        if !game.is_steering() {
+            return;
+        }
+        if game.epoch() < self.epoch {
+            let text =
+                format!("player {} is steered under {} after {}", self.number, game.epoch(), self.epoch);
+            self.common.notes().wrong.push(text);
+        }
+        self.epoch = game.epoch();
+        if self.open.is_some_and(|(.., since)| since.elapsed() > ANSWERED) {
+            self.open = None;
+        }
+        self.wish(game).await;
+        let Some(me) = game.me() else { return };
+        let aim = aims[self.aim % aims.len()];
+        let (dx, dy) = (aim.0 - f64::from(me.x_cm), aim.1 - f64::from(me.y_cm));
+        let length = dx.hypot(dy);
+        if length < STEP_CM * 4.0 {
+            self.aim += 1;
+        }
+        let by = 1.0 / length.max(STEP_CM);
+        game.move_towards((dx * by) as f32, (dy * by) as f32).await;
+    }
+
+    async fn wish(&mut self, game: &mut Game) {
+        if self.open.is_some() || game.view().schema().is_none() {
+            return;
+        }
+        self.wishes += 1;
+        let number = self.wishes;
+        let whom = {
+            let mut notes = self.common.notes();
+            let others = notes.everybody.len() as u64;
+            if self.dice.percent(40) && others > 1 {
+                let other = (self.number as u64 + 1 + self.dice.below(others - 1)) % others;
+                let whom = notes.everybody[other as usize];
+                notes.paid.entry((self.me, whom)).or_default().1 += 1;
+                Some(whom)
+            } else {
+                notes.gathers.insert((self.me, number), Fate::Unknown);
+                None
+            }
+        };
+        self.open = Some((number, whom, Instant::now()));
+        let wish = Wish { number, whom: whom.map(|whom| whom.to_string()).unwrap_or_default() };
+        // What he cannot say he cannot be told of: he wishes again.
+        let _ = game.act("Wish", &wish).await;
+    }
+
+    fn told(&mut self, values: &Values) {
+        let number = values.get("number").and_then(serde_json::Value::as_u64).unwrap_or(0) as u32;
+        let code = values.get("code").and_then(serde_json::Value::as_str).unwrap_or("unreadable").to_owned();
+        self.note(&format!("is told of {number}: «{code}»"));
+        let open = self.open.take_if(|(open, ..)| *open == number);
+        let mut notes = self.common.notes();
+        if let Some(fate) = notes.gathers.get_mut(&(self.me, number)) {
+            *fate = if code.is_empty() { Fate::Done } else { Fate::Refused };
+        }
+        let Some((_, whom, since)) = open else { return };
+        if let (Some(whom), true) = (whom, code.is_empty()) {
+            notes.paid.entry((self.me, whom)).or_default().0 += 1;
+        }
+        notes.answered.insert(self.number, since);
+    }
+
+    /// Comes in, however long it takes.
+    async fn come_in(&mut self) -> Game {
+        loop {
+            let options = EnterOptions { world: Some(WORLD.to_owned()), ..EnterOptions::default() };
+            match self.client.enter(self.me, options).await {
+                Ok(game) => {
+                    self.note("comes in");
+                    return game;
+                }
+                Err(error) => self.note(&format!("cannot come in: {error}")),
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+}

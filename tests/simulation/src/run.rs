@@ -1,0 +1,220 @@
+//! One seed, or many: each in a process of its own.
+
+use std::io::{self, Write};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use pangea_server::simulation::{self, Check, Dice, note};
+use tokio::time::Instant;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::audit::audit;
+use crate::cluster::Cluster;
+use crate::faults::harm;
+use crate::game::game;
+use crate::player::{Common, Player, client, register};
+
+/// Players of one simulation.
+const PLAYERS: usize = 4;
+/// How long there are faults.
+const HARM: Duration = Duration::from_secs(20);
+/// How long everybody has to play again.
+const CONVERGES: Duration = Duration::from_secs(60);
+
+const USAGE: &str =
+    "usage: pangea-simulation [--seeds N [--from S]] | [--seed S [--log [--wires]]] [--without CHECK]";
+
+/// The command line.
+pub fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let (mut seeds, mut from, mut seed, mut log, mut without) = (20, 1, None, false, None);
+    while let Some(argument) = arguments.next() {
+        let mut number = || arguments.next().and_then(|text| text.parse::<u64>().ok());
+        let known = match argument.as_str() {
+            "--seeds" => number().map(|n| seeds = n),
+            "--from" => number().map(|n| from = n),
+            "--seed" => number().map(|n| seed = Some(n)),
+            "--log" => Some(log = true),
+            "--wires" => Some(simulation::net::show()),
+            "--without" => {
+                let name = arguments.next().unwrap_or_default();
+                let check = Check::ALL.iter().find(|(known, _)| *known == name);
+                check.map(|check| without = Some(*check))
+            }
+            _ => None,
+        };
+        if known.is_none() {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    }
+    match seed {
+        Some(seed) => one(seed, without.map(|(_, check)| check), log),
+        None => many(from, seeds, without.map(|(name, _)| name)),
+    }
+}
+
+/// Runs these seeds, as many at once as there are processors.
+fn many(from: u64, seeds: u64, without: Option<&str>) -> ExitCode {
+    let Ok(program) = std::env::current_exe() else { return ExitCode::FAILURE };
+    let next = std::sync::atomic::AtomicU64::new(from);
+    let failed = std::sync::Mutex::new(Vec::new());
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= from + seeds {
+                        return;
+                    }
+                    let mut command = Command::new(&program);
+                    command.arg("--seed").arg(seed.to_string());
+                    if let Some(check) = without {
+                        command.arg("--without").arg(check);
+                    }
+                    let ended = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+                    let sound = ended.as_ref().is_ok_and(|output| output.status.success());
+                    let text = ended.map(|output| output.stdout).unwrap_or_default();
+                    print!("{}", String::from_utf8_lossy(&text));
+                    let _ = io::stdout().flush();
+                    if !sound {
+                        failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(seed);
+                    }
+                }
+            });
+        }
+    });
+    let mut failed = failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    failed.sort_unstable();
+    if failed.is_empty() {
+        println!("{seeds} seeds: all sound");
+        return ExitCode::SUCCESS;
+    }
+    println!("{} of {seeds} seeds failed: {failed:?}; replay with --seed S --log", failed.len());
+    ExitCode::FAILURE
+}
+
+/// Runs one seed in this process.
+fn one(seed: u64, without: Option<Check>, log: bool) -> ExitCode {
+    let begun = std::time::Instant::now();
+    crate::chance::begin(seed);
+    let layer = tracing_subscriber::fmt::layer().with_ansi(false).without_time().with_writer(Lines::default);
+    let targets = tracing_subscriber::filter::Targets::new()
+        .with_target("pangea_server", tracing::Level::DEBUG)
+        .with_target("pangea_client", tracing::Level::DEBUG);
+    tracing_subscriber::registry().with(layer).with(targets).init();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    let Ok(runtime) = runtime else { return ExitCode::FAILURE };
+    let (outcome, took_virtually) = runtime.block_on(async {
+        simulation::begin(seed, game(), without, log);
+        (simulation::mine(simulate(seed)).await, simulation::elapsed())
+    });
+    let (digest, lines) = simulation::digest();
+    let virtual_s = took_virtually.as_secs_f64();
+    let took = begun.elapsed();
+    let (told, wrong) = match outcome {
+        Ok(outcome) => outcome,
+        Err(error) => (String::new(), vec![format!("{error:#}")]),
+    };
+    wrong.iter().for_each(|wrong| println!("  seed {seed}: {wrong}"));
+    println!(
+        "seed {seed}: {} {told}, {virtual_s:.1} s in {:.1} s, {lines} lines {}",
+        if wrong.is_empty() { "sound" } else { "FAILED" },
+        took.as_secs_f64(),
+        &digest[..16]
+    );
+    let _ = io::stdout().flush();
+    // What is left of the cluster is not worth the time to end it.
+    std::process::exit(i32::from(!wrong.is_empty()));
+}
+
+async fn simulate(seed: u64) -> anyhow::Result<(String, Vec<String>)> {
+    let dice = Dice::new(seed);
+    let mut cluster = Cluster::new(seed)?;
+    cluster.start_central();
+    cluster.until_ready().await;
+    cluster.start_spawners()?;
+    let common = Arc::new(Common::default());
+    let (mut nodes, mut players) = (Vec::new(), Vec::new());
+    for number in 0..PLAYERS {
+        let node = simulation::new(&format!("player {number}"));
+        let client = client(node)?;
+        let me = register(&client, number).await;
+        common.notes().everybody.push(me);
+        nodes.push(node);
+        players.push(Player::new(common.clone(), number, me, client, dice.another(100 + number as u64)));
+    }
+    let mut playing = tokio::task::JoinSet::new();
+    for (player, node) in players.into_iter().zip(&nodes) {
+        playing.spawn(simulation::of(*node, player.play()));
+    }
+    let mut wrong = Vec::new();
+    if !all_answered(&common).await {
+        wrong.push("nobody plays, before any fault".to_owned());
+    }
+    note("faults begin");
+    harm(&mut cluster, &nodes, &mut dice.another(7), HARM).await?;
+    if !all_answered(&common).await {
+        wrong.push(format!("does not converge within {} s", CONVERGES.as_secs()));
+    }
+    common.over.store(true, Ordering::Relaxed);
+    let leaving = async { while playing.join_next().await.is_some() {} };
+    if tokio::time::timeout(CONVERGES, leaving).await.is_err() {
+        wrong.push("somebody cannot leave".to_owned());
+    }
+    // What is on its way is written.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let operator = client(simulation::new("operator"))?.with_token(&cluster.operator_key()?);
+    wrong.extend(simulation::witnessed());
+    let found = audit(&operator, &common.notes()).await;
+    match found {
+        Ok(found) => wrong.extend(found),
+        Err(error) => wrong.push(format!("central cannot be asked: {error:#}")),
+    }
+    let notes = common.notes();
+    let done = notes.gathers.values().filter(|fate| **fate == crate::player::Fate::Done).count();
+    let told = format!("{done} gathers, {} crossings, {} losses", notes.crossings, notes.losses);
+    Ok((told, wrong))
+}
+
+/// Waits until everybody was answered something that he asked for from now on.
+async fn all_answered(common: &Common) -> bool {
+    let since = Instant::now();
+    while since.elapsed() < CONVERGES {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let notes = common.notes();
+        let answered = notes.answered.values().filter(|asked| **asked >= since).count();
+        if answered == PLAYERS {
+            note(&format!("everybody plays after {} ms", since.elapsed().as_millis()));
+            return true;
+        }
+    }
+    false
+}
+
+/// What the roles log is part of the log.
+#[derive(Default)]
+struct Lines(Vec<u8>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        if !self.0.is_empty() {
+            note(String::from_utf8_lossy(&self.0).trim_end());
+        }
+    }
+}
