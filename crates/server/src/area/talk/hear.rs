@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use pangea_world::chat::{KEPT_LINES, Log};
 use pangea_world::frames::MAX_CHAT_LINES;
 use pangea_world::id::CharacterId;
-use pangea_world::messages::{Audience, Body, Line, Lines, Listener, Listening, Unlisten};
+use pangea_world::messages::{Body, Line, Lines, Listener, Listening, Unlisten};
 use pangea_world::{Code, Refusal};
 
 use super::super::chat_link::FromChat;
@@ -146,7 +146,7 @@ impl Area {
         for name in std::mem::take(&mut self.talk.fresh) {
             self.tell_channel(&name);
         }
-        self.tell_audience();
+        self.talk.tell_audience();
         if self.now_ms < self.talk.look_at_ms {
             return;
         }
@@ -159,19 +159,6 @@ impl Area {
             self.talk.pending.remove(&(character, id));
             let text = "chat does not answer: it may be said, or not; saying it again says it once";
             self.answer_say(character, id, Some(Refusal::new(Code::ChatUnavailable, text)));
-        }
-    }
-
-    pub(super) fn tell_audience(&mut self) {
-        let talk = &mut self.talk;
-        if talk.came.is_empty() && talk.left.is_empty() {
-            return;
-        }
-        let (came, left) = (std::mem::take(&mut talk.came), std::mem::take(&mut talk.left));
-        let audience = Audience { all: false, came, left };
-        for name in talk.chats.keys() {
-            // One that is not there is told all when it is.
-            talk.tell(Some(name), Body::Audience(audience.clone()));
         }
     }
 

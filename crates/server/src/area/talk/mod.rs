@@ -197,6 +197,19 @@ impl Talk {
         }
     }
 
+    /// Tells the chats who has come and left.
+    fn tell_audience(&mut self) {
+        if self.came.is_empty() && self.left.is_empty() {
+            return;
+        }
+        let (came, left) = (std::mem::take(&mut self.came), std::mem::take(&mut self.left));
+        let audience = Audience { all: false, came, left };
+        for name in self.chats.keys() {
+            // One that is not there is told all when it is.
+            self.tell(Some(name), Body::Audience(audience.clone()));
+        }
+    }
+
     /// Asks again for what the chat could not read.
     fn read_again(&mut self) {
         for (name, reader) in std::mem::take(&mut self.unread) {
