@@ -3,6 +3,10 @@
 use pangea_client::{Client, EnterOptions, Error, Event, Game, Trust};
 use pangea_server::tls;
 use pangea_world::id::hex;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use web_transport_quinn::ClientBuilder;
+use web_transport_quinn::proto::ConnectRequest;
 
 use crate::support::{Cluster, event};
 
@@ -61,4 +65,28 @@ async fn a_certificate_from_files() {
     let prepared = client.prepare(character, &EnterOptions::default()).await.unwrap();
     let root = Client::with_trust(&cluster.url, Trust::roots(&certificate).unwrap()).unwrap();
     Game::connect(root, character, prepared).await.expect("its root is believed");
+}
+
+/// WebTransport with the files of the game ports: nothing is pinned, who has signed it is believed, and no other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn webtransport_with_a_certificate_from_files() {
+    let folder = tempfile::tempdir().unwrap();
+    tls::load_or_make(folder.path(), &["127.0.0.1".to_owned()]).unwrap();
+    let (certificate, key) = (folder.path().join("tls.pem"), folder.path().join("tls.key"));
+    let settings = [
+        format!("spawner.tls_certificate={}", certificate.display()),
+        format!("spawner.tls_key={}", key.display()),
+    ];
+    let cluster = Cluster::with_worlds(&[("field", FIELD)], &settings.each_ref().map(String::as_str)).await;
+    let (client, character) = cluster.player("Ada", "field", None).await;
+    let prepared = client.prepare(character, &EnterOptions::default()).await.unwrap();
+    let offer = prepared.webtransport.expect("it is offered");
+    assert!(offer.certificate_hashes.is_empty(), "browsers take a pin only of a certificate that lives for days");
+    let request = || ConnectRequest::new(url::Url::parse(&offer.url).unwrap());
+    let root = CertificateDer::from_pem_file(&certificate).unwrap();
+    let believes = ClientBuilder::new().with_server_certificates(vec![root]).unwrap();
+    let session = believes.connect(request()).await.expect("its root is believed");
+    session.open_bi().await.expect("a stream");
+    let doubts = ClientBuilder::new().with_server_certificate_hashes(vec![vec![7; 32]]).unwrap();
+    assert!(doubts.connect(request()).await.is_err(), "another certificate's hash");
 }
