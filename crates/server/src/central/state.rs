@@ -86,6 +86,9 @@ pub struct PeerAddress {
     pub webtransport: Option<WebTransport>,
 }
 
+/// Where each character stands, metres.
+pub type Stand = HashMap<CharacterId, (f64, f64)>;
+
 /// One layer of one area that is, or was, wanted.
 pub struct Area {
     pub name: AreaName,
@@ -106,7 +109,7 @@ pub struct Area {
     /// Its way to another server, while it is under way.
     pub moves: Option<Move>,
     /// Where everybody stood when its server was asked last, metres.
-    pub stand: Option<(Instant, HashMap<CharacterId, (f64, f64)>)>,
+    pub stand: Option<(Instant, Stand)>,
 }
 
 impl Area {

@@ -411,7 +411,7 @@ mod tests {
                 // The faction that has it is of no account here.
                 sqlx::query("PRAGMA defer_foreign_keys = ON").execute(&mut *tx).await?;
                 sqlx::query("INSERT INTO claim VALUES ('wilds', '0,0..8,8', $1, $2, $3, $3, $3)")
-                    .bind(vec![1; 16])
+                    .bind(vec![1_u8; 16])
                     .bind(i64::MAX)
                     .bind("{\"gather\":true,\"build\":true}")
                     .execute(&mut *tx)

@@ -1,6 +1,7 @@
 //! What lies on the ground of areas that are cut anew goes to the area that has its place from then on; so does what
 //! their sources gave. Slots and numbers say the place (`pangea_world::spot`), so they stay as they are.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use pangea_world::id::AreaId;
@@ -50,11 +51,10 @@ async fn goods(tx: &mut AnyConnection, area: AreaId, goes_to: impl Fn(u32) -> Ar
         if to == area {
             continue;
         }
-        if !taken.contains_key(&to) {
-            let there = slots(tx, to).await?.into_iter().collect();
-            taken.insert(to, there);
-        }
-        let Some(there) = taken.get_mut(&to) else { continue };
+        let there = match taken.entry(to) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(slots(tx, to).await?.into_iter().collect()),
+        };
         // What was pushed aside there may lie where this one did.
         let free = (slot..=u32::MAX).chain(0..slot).find(|free| !there.contains(free)).unwrap_or(slot);
         there.insert(free);
