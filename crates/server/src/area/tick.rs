@@ -102,7 +102,10 @@ impl Loop {
     pub async fn run_as_task(mut self) {
         let (mut due_us, mut refill) = (self.clock.now_us(), 1.0);
         while self.tick(refill) {
-            crate::simulation::acted(&self.area.acts_for());
+            if self.area.acts {
+                let area = &self.area;
+                crate::simulation::acted(&area.settings.name, area.settings.epoch, &area.acts_for());
+            }
             crate::simulation::net::ticked();
             let pause;
             (pause, refill) = self.until_next(&mut due_us);
@@ -132,6 +135,10 @@ impl Loop {
         self.area.now_ms = began_us / 1_000;
         // Checked again before anything is told: the process may have been stopped in between.
         self.area.acts = self.lease.holds(self.area.now_ms);
+        #[cfg(feature = "simulation")]
+        {
+            self.area.acts |= crate::simulation::without(crate::simulation::Check::Lease);
+        }
         if !self.take_mail() {
             return false;
         }

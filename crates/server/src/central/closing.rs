@@ -121,7 +121,7 @@ async fn count_down(core: Arc<Core>, closing: Closing) {
         }
         first = false;
         let next = Duration::from_secs(next_mark_s(left));
-        tokio::time::sleep_until((closing.at - next).into()).await;
+        tokio::time::sleep_until(closing.at - next).await;
     }
 }
 

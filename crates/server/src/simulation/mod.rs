@@ -33,19 +33,22 @@ const BEGINS_MS: u64 = 1_800_000_000_000;
 pub enum Check {
     /// A write under an old epoch is refused.
     Epoch,
-    /// A server that comes back to central has its area still, under its epoch and in its life.
+    /// Only the server that has the area now has its lease renewed.
     Owner,
+    /// An area acts only as long as its lease holds.
+    Lease,
     /// What is done to goods is acknowledged once it is durable.
     Durable,
-    /// A link of a process that is new does not go on with that of an earlier one of its name.
+    /// A role is told that the one at the other end has begun a new life, and knows nothing of it.
     Incarnation,
 }
 
 impl Check {
     /// All, with their names on the command line.
-    pub const ALL: [(&'static str, Check); 4] = [
+    pub const ALL: [(&'static str, Check); 5] = [
         ("epoch", Check::Epoch),
         ("owner", Check::Owner),
+        ("lease", Check::Lease),
         ("durable", Check::Durable),
         ("incarnation", Check::Incarnation),
     ];

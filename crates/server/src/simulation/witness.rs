@@ -16,9 +16,16 @@ pub struct Acts {
     pub epoch: u64,
 }
 
+/// Of whom the epoch is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Whose {
+    Area(String),
+    Character(CharacterId),
+}
+
 #[derive(Default)]
 pub(super) struct Witness {
-    last: BTreeMap<CharacterId, (u64, NodeId)>,
+    last: BTreeMap<Whose, (u64, NodeId)>,
     /// What was seen that must not be, at most [`MOST`].
     wrong: Vec<String>,
 }
@@ -26,18 +33,20 @@ pub(super) struct Witness {
 /// More say nothing new.
 const MOST: usize = 16;
 
-/// An area's loop has acted for these.
-pub fn acted(all: &[Acts]) {
+/// The loop of an area under this epoch has acted, and for these.
+pub fn acted(area: &str, epoch: u64, all: &[Acts]) {
     let node = here();
     let mut news = Vec::new();
+    let characters = all.iter().map(|acts| (Whose::Character(acts.character), acts.epoch));
+    let all: Vec<_> = std::iter::once((Whose::Area(area.to_owned()), epoch)).chain(characters).collect();
     with(|world| {
-        for Acts { character, epoch } in all {
-            let before = world.witness.last.get(character).copied();
+        for (whose, epoch) in &all {
+            let before = world.witness.last.get(whose).copied();
             match before {
                 Some((newest, owner)) if *epoch < newest || (*epoch == newest && node != owner) => {
                     if world.witness.wrong.len() < MOST {
                         let text = format!(
-                            "{character} acts at {node:?} under {epoch}, but acted at {owner:?} under {newest}"
+                            "{whose:?} acts at {node:?} under {epoch}, but acted at {owner:?} under {newest}"
                         );
                         world.witness.wrong.push(text.clone());
                         news.push(text);
@@ -45,8 +54,8 @@ pub fn acted(all: &[Acts]) {
                 }
                 Some((newest, _)) if *epoch == newest => {}
                 _ => {
-                    world.witness.last.insert(*character, (*epoch, node));
-                    news.push(format!("{character} acts under {epoch}"));
+                    world.witness.last.insert(whose.clone(), (*epoch, node));
+                    news.push(format!("{whose:?} acts under {epoch}"));
                 }
             }
         }
