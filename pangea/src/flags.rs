@@ -75,6 +75,24 @@ pub enum AreaCommand {
         #[command(flatten)]
         order: Order,
     },
+    /// Splits it in two while it is played, so that its players halve.
+    Split {
+        /// `world/ground/layer`; `pangea node areas` lists them.
+        area: String,
+        /// Why, for the audit log.
+        #[arg(long, default_value = REASON)]
+        reason: String,
+    },
+    /// Makes it one with another area that has a whole side in common, while both are played.
+    Merge {
+        /// `world/ground/layer`; `pangea node areas` lists them.
+        area: String,
+        /// The other one; its ground becomes the first one's.
+        other: String,
+        /// Why, for the audit log.
+        #[arg(long, default_value = REASON)]
+        reason: String,
+    },
 }
 
 /// What is to be done with a machine.
@@ -181,6 +199,8 @@ pub enum TrialCommand {
     Chat(TrialChat),
     /// Players in an area that goes from process to process: does anybody notice?
     Migrate(TrialMigrate),
+    /// Players in an area that is split by itself, and becomes one again: does anybody notice?
+    Split(TrialSplit),
     /// Central, spawner, chat and area servers are killed at random: is anything lost, doubled or stranded?
     Crash(TrialCrash),
     /// The bare server to which `--floor` compares.
@@ -455,6 +475,19 @@ pub struct TrialMigrate {
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=2_000))]
     pub players: u32,
     /// How many entities go along.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(0..=60_000))]
+    pub entities: u32,
+    #[command(flatten)]
+    pub(crate) common: TrialCommon,
+}
+
+/// Players in an area that is split by itself, and becomes one again.
+#[derive(Debug, Clone, Args)]
+pub struct TrialSplit {
+    /// How many players; one in five stands and looks.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(16..=2_000))]
+    pub players: u32,
+    /// How many entities there are beside them.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(0..=60_000))]
     pub entities: u32,
     #[command(flatten)]

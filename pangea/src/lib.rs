@@ -8,9 +8,9 @@
 //! | [`stop`] | Ctrl-C: gracefully; a second one: at once |
 //! | [`show_config`] | `pangea config` |
 //! | [`doctor`] | `pangea doctor` |
-//! | [`operate`] | `pangea area migrate`, `pangea node …`, `pangea upgrade`, `pangea stop` |
+//! | [`operate`] | `pangea area …`, `pangea node …`, `pangea upgrade`, `pangea stop` |
 //! | [`bots`] | `pangea bots` |
-//! | [`trial`] | `pangea trial join`, `field`, `crowd`, `economy`, `crossing`, `migrate`, `crash` |
+//! | [`trial`] | `pangea trial join`, `field`, `crowd`, `economy`, `crossing`, `migrate`, `split`, `crash` |
 //! | [`screen`] | tables and colours |
 
 pub mod bots;
@@ -52,6 +52,12 @@ fn dispatch(cli: &Cli, game: Game) -> anyhow::Result<ExitCode> {
         Some(Command::Area { command: Some(AreaCommand::Migrate { area, order }) }) => {
             operate::migrate(cli, area, order)
         }
+        Some(Command::Area { command: Some(AreaCommand::Split { area, reason }) }) => {
+            operate::split(cli, area, reason)
+        }
+        Some(Command::Area { command: Some(AreaCommand::Merge { area, other, reason }) }) => {
+            operate::merge(cli, [area, other], reason)
+        }
         Some(Command::Node { command: NodeCommand::Areas }) => operate::areas(cli),
         Some(Command::Node { command: NodeCommand::Drain { spawner, order } }) => {
             operate::drain(cli, spawner, order)
@@ -76,6 +82,7 @@ fn dispatch(cli: &Cli, game: Game) -> anyhow::Result<ExitCode> {
             TrialCommand::Chat(options) => trial::chat::run(options),
             TrialCommand::Crossing(options) => trial::crossing::run(options),
             TrialCommand::Migrate(options) => trial::migrate::run(options),
+            TrialCommand::Split(options) => trial::split::run(options),
             TrialCommand::Crash(options) => trial::crash::run(options),
             TrialCommand::Floor(options) => trial::field::run_floor(options),
         },

@@ -1,4 +1,4 @@
-//! What an operator does with a running cluster, on central's machine: `pangea area migrate`, `pangea node …`,
+//! What an operator does with a running cluster, on central's machine: `pangea area migrate`, `split`, `merge`, `pangea node …`,
 //! `pangea upgrade`, `pangea stop`. The operator's key is read from the data folder.
 
 use std::io::Write as _;
@@ -72,6 +72,51 @@ pub fn migrate(cli: &Cli, area: &str, order: &Order) -> anyhow::Result<ExitCode>
         let one = [area.to_owned()];
         Ok(if move_all(&operator, &one, order).await? == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
+}
+
+/// Areas that were cut anew.
+#[derive(Debug, Deserialize)]
+struct CutAnew {
+    areas: Vec<CutArea>,
+    left: usize,
+    still_ms: f64,
+    took_ms: f64,
+}
+
+#[derive(Debug, Deserialize)]
+struct CutArea {
+    area: String,
+    spawner: String,
+    players: usize,
+}
+
+/// Splits one area.
+///
+/// # Errors
+/// If central cannot be reached, or refuses.
+pub fn split(cli: &Cli, area: &str, reason: &str) -> anyhow::Result<ExitCode> {
+    with(cli, async |operator| cut(&operator, "split", &json!({ "reason": reason, "area": area })).await)
+}
+
+/// Makes one area of two.
+///
+/// # Errors
+/// If central cannot be reached, or refuses.
+pub fn merge(cli: &Cli, areas: [&str; 2], reason: &str) -> anyhow::Result<ExitCode> {
+    with(cli, async |operator| cut(&operator, "merge", &json!({ "reason": reason, "areas": areas })).await)
+}
+
+async fn cut(operator: &Client, what: &str, wish: &serde_json::Value) -> anyhow::Result<ExitCode> {
+    let path = format!("/api/data/areas/{what}");
+    let done: CutAnew = operator.call(Method::POST, &path, Some(wish)).await?;
+    for CutArea { area, spawner, players } in &done.areas {
+        println!("{} on «{spawner}»: {players} players", bold(area));
+    }
+    if done.left > 0 {
+        println!("{}", yellow(&format!("{} must enter anew", done.left)));
+    }
+    println!("{:.1} ms with central, {:.1} s in all", done.still_ms, done.took_ms / 1e3);
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Lists what runs.

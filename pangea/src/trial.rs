@@ -18,6 +18,7 @@ mod players;
 mod processes;
 mod report;
 mod shown;
+pub mod split;
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -283,7 +283,7 @@ fn trial_chat_loses_nothing() {
         assert!(number("messages") > 50.0 && number("whispers") > 10.0, "{report}");
         assert!(number("deliveries") > number("messages"), "{report}");
         assert!(number("latency_ms_p99") >= number("latency_ms_p50"), "{report}");
-        assert!(number("deliveries_per_cpu_s") > 0.0, "{report}");
+        assert!(number("deliveries_per_cpu_s") > 0.0 && number("ban_ms") > 0.0, "{report}");
     }
 }
 

@@ -13,8 +13,8 @@ import { CLOSE } from "./frames.js";
 /** @import { Beside } from "./frames.js" */
 /** @import { World } from "./world.js" */
 
-/** Most servers beside: those of a corner, and one to which the area itself goes. */
-const MOST_BESIDE = 4;
+/** Most servers beside: those of a corner, and two to which the area itself goes. */
+const MOST_BESIDE = 5;
 
 /** There is land beside that is another server's. @param {World} world @param {Beside} beside */
 export function see(world, beside) {

@@ -12,11 +12,16 @@ import { Refusal } from "./refusal.js";
 /** How often a deed is sent again whose answer was lost. */
 const MOST_REPEATS = 4;
 
+/** Most wishes without an answer whose keys are kept. */
+const MOST_OPEN = 64;
+
 export class CharacterApi {
   /** @param {Api} api @param {string} id of a character of the account that is logged in */
   constructor(api, id) {
     this.api = api;
     this.path = `/api/characters/${encodeURIComponent(id)}`;
+    /** The keys of wishes that got no answer. @type {Map<string, string>} */
+    this.open = new Map();
   }
 
   /** @param {string} path @param {unknown} [body] @returns {Promise<any>} */
@@ -25,16 +30,24 @@ export class CharacterApi {
   }
 
   /**
-   * Goods or money move: done once, however often it has to be sent.
+   * Goods or money move: done once, however often it has to be sent. One that got no answer keeps its key, so that
+   * the same wish again is the same deed.
    * @param {string} path @param {unknown} [body] @returns {Promise<any>}
    */
   async once(path, body = {}) {
-    const headers = { "Idempotency-Key": randomKey() };
+    const wish = `${path} ${JSON.stringify(body)}`;
+    const key = this.open.get(wish) ?? randomKey();
+    if (this.open.size >= MOST_OPEN) this.open.clear();
+    this.open.set(wish, key);
+    const headers = { "Idempotency-Key": key };
     for (let repeat = 0; ; repeat++) {
       try {
-        return await this.api.json("POST", `${this.path}/${path}`, body, { headers });
+        const done = await this.api.json("POST", `${this.path}/${path}`, body, { headers });
+        this.open.delete(wish);
+        return done;
       } catch (thrown) {
         const no = thrown instanceof Refusal && !BUSY_CODES.includes(thrown.code);
+        if (no) this.open.delete(wish);
         if (no || repeat >= MOST_REPEATS) throw thrown;
         await wait(250 * 2 ** repeat);
       }

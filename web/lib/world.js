@@ -265,7 +265,10 @@ export class World extends Emitter {
       case "refused": return this.emit("refused", new Refusal(message.code, message.text));
       case "progress": return this.emit("progress", { state: message.state, position: message.position });
       case "notice": return this.emit("notice", { type: "server", code: message.code, text: message.text });
-      case "steer": return this.chat.begin(connection);
+      case "steer":
+        // A crossing that came to nothing: what was said meanwhile was not taken.
+        if (message.acked !== null) this.steering.goOn(connection, message.acked);
+        return this.chat.begin(connection);
       case "follow": return offer(this, message);
       case "beside": return see(this, message);
       case "pace": return this.emit("pace", message.percent);

@@ -1,6 +1,6 @@
 /** The window «Mail»: what has come, what is in it, and writing one. @module */
 
-import { confirm, make } from "./dom.js";
+import { make } from "./dom.js";
 import { chooseSome, coins, stacks, words } from "./parcels.js";
 import { button, form, labelled, list, makeWindow, row, tabs } from "./parts.js";
 import { isOpen, openWindow, toggleWindow } from "./windows.js";
@@ -90,8 +90,11 @@ export class MailWindow {
   one(mail) {
     const { company } = this;
     const gifts = [...mail.items.map(({ template, count }) => words(this.tables(), template, count)), ...mail.money > 0 ? [coins(mail.money)] : []];
-    const doings = make("div", { class: "row end" }, button("Back", () => this.back()), button("Delete", () => void this.remove(mail)), button("Answer", () => this.write(mail.from)));
-    if (hasGifts(mail) && !mail.claimed) {
+    const doings = make("div", { class: "row end" }, button("Back", () => this.back()), button("Answer", () => this.write(mail.from)));
+    const full = hasGifts(mail) && !mail.claimed;
+    // What is in it must be taken first.
+    if (!full) doings.append(button("Delete", () => void this.remove(mail)));
+    if (full) {
       doings.append(button("Take it", () => void company.do((api) => api.claimMail(mail.id), "It is in your bag.").then(() => this.read()), "primary"));
     }
     return [
@@ -109,8 +112,6 @@ export class MailWindow {
 
   /** @param {Mail} mail */
   async remove(mail) {
-    const full = hasGifts(mail) && !mail.claimed;
-    if (full && !(await confirm("Delete this mail?", "What is in it goes with it.", "Delete"))) return;
     if (await this.company.do((api) => api.deleteMail(mail.id))) this.opened = "";
     await this.read();
   }

@@ -36,6 +36,22 @@ async function near() {
   return { ...all, two, crossed };
 }
 
+test("a crossing that came to nothing: what was said while the server took nothing is given again", async () => {
+  const { world, one, two } = await near();
+  world.steer(1, 0);
+  await until(() => one.types.filter((type) => type === "input").length >= 4);
+  world.steer(0, 0);
+  const given = one.sent.filter((m) => m.type === "input");
+  one.tell({ type: "steer", epoch: 2, acked: 2 }, seen(8, 7, 1_000, 2));
+  const all = one.sent.filter((m) => m.type === "input");
+  assert.deepEqual(all.slice(given.length), given.slice(2), "once, and in order");
+  assert.deepEqual(two.sent.filter((m) => m.type === "input"), [], "not to the neighbour");
+  assert.equal(world.state, "in");
+  // Of a handoff that nobody walked into, nothing is counted on.
+  one.tell({ type: "steer", epoch: 3, acked: null });
+  assert.equal(one.sent.filter((m) => m.type === "input").length, all.length);
+});
+
 test("over a border: the next server plays, inputs go on where the last one stopped, nobody is asked", async () => {
   const { world, one, two, events, crossed } = await near();
   assert.deepEqual(two.sent[0], { type: "hello", version: 2, schema: 0n, ticket: "t2" });

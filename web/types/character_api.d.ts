@@ -3,10 +3,13 @@ export class CharacterApi {
     constructor(api: Api, id: string);
     api: Api;
     path: string;
+    /** The keys of wishes that got no answer. @type {Map<string, string>} */
+    open: Map<string, string>;
     /** @param {string} path @param {unknown} [body] @returns {Promise<any>} */
     post(path: string, body?: unknown): Promise<any>;
     /**
-     * Goods or money move: done once, however often it has to be sent.
+     * Goods or money move: done once, however often it has to be sent. One that got no answer keeps its key, so that
+     * the same wish again is the same deed.
      * @param {string} path @param {unknown} [body] @returns {Promise<any>}
      */
     once(path: string, body?: unknown): Promise<any>;

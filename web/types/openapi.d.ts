@@ -737,6 +737,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/data/areas/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes one area of two of a grid that have a whole side in common, while they are played. */
+        post: operations["merge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/data/areas/migrate": {
         parameters: {
             query?: never;
@@ -748,6 +765,23 @@ export interface paths {
         put?: never;
         /** Moves a running area to another server while it is played. */
         post: operations["migrate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data/areas/split": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Splits a running area of a grid in two, so that its players halve, while it is played. */
+        post: operations["split"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1693,6 +1727,34 @@ export interface components {
              */
             password: string;
         };
+        /** @description Areas that were cut anew. */
+        CutAnswer: {
+            /** @description What there is now. */
+            areas: components["schemas"]["CutArea"][];
+            /** @description Characters that were inside and whose clients did not come along in time: they enter anew. */
+            left: number;
+            /**
+             * Format: double
+             * @description How long it was with central, standing still, ms; packing and unpacking are not in it.
+             */
+            still_ms: number;
+            /**
+             * Format: double
+             * @description How long all of it took, ms.
+             */
+            took_ms: number;
+        };
+        /** @description An area as it is now. */
+        CutArea: {
+            /** @description `world/ground/layer`. */
+            area: string;
+            /** @description Characters that are there now. */
+            players: number;
+            /** @description Its server, 32 hex digits. */
+            server: string;
+            /** @description That one's spawner. */
+            spawner: string;
+        };
         /** @description A record that could not be read. */
         DamagedData: {
             /**
@@ -2119,6 +2181,13 @@ export interface components {
             name: string;
             /** @description The role there. */
             role: string;
+        };
+        /** @description Which areas become one. */
+        MergeWish: {
+            /** @description Two, `world/ground/layer` each, with a whole side in common. */
+            areas: string[];
+            /** @description Why, for the audit log. */
+            reason: string;
         };
         /** @description A move that was made. */
         MigrateAnswer: {
@@ -2627,6 +2696,13 @@ export interface components {
         SpawnersData: {
             /** @description By name. */
             spawners: components["schemas"]["SpawnerStatus"][];
+        };
+        /** @description Which area is split. */
+        SplitWish: {
+            /** @description `world/ground/layer`, e.g. `wilds/0,0..8,8/0`. */
+            area: string;
+            /** @description Why, for the audit log. */
+            reason: string;
         };
         /** @description One stack. */
         StackData: {
@@ -4245,6 +4321,37 @@ export interface operations {
             };
         };
     };
+    merge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MergeWish"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CutAnswer"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     migrate: {
         parameters: {
             query?: never;
@@ -4264,6 +4371,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MigrateAnswer"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    split: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SplitWish"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CutAnswer"];
                 };
             };
             default: {

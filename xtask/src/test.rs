@@ -23,9 +23,12 @@ const PACKAGES: [(&str, &str); 3] =
 /// Folders with a package-lock.json whose tests or servers need their modules.
 const NODE_FOLDERS: [&str; 4] = ["web", "tests/browser", "tests/agones/node", "examples/lodge-node"];
 
-/// The packages of the Python client, pinned, and the environment that they are installed into.
-const PYTHON_REQUIREMENTS: &str = "tests/agones/python/requirements.txt";
-const PYTHON_FOLDER: &str = "target/agones-python";
+/// Packages of PyPI, pinned, and the environment that they are installed into: the official Python client, and a
+/// NATS server.
+const PYTHON_FOLDERS: [(&str, &str); 2] = [
+    ("tests/agones/python/requirements.txt", "target/agones-python"),
+    ("tests/nats/requirements.txt", "target/nats"),
+];
 
 /// A step's name, and what it runs.
 type Step = (&'static str, fn() -> anyhow::Result<()>);
@@ -132,15 +135,18 @@ fn node_modules() -> anyhow::Result<()> {
 }
 
 fn python_packages() -> anyhow::Result<()> {
-    let wanted = std::fs::read(PYTHON_REQUIREMENTS)?;
-    let installed = Path::new(PYTHON_FOLDER).join("requirements.txt");
-    if std::fs::read(&installed).is_ok_and(|installed| installed == wanted) {
-        return Ok(());
+    for (requirements, folder) in PYTHON_FOLDERS {
+        let wanted = std::fs::read(requirements)?;
+        let installed = Path::new(folder).join("requirements.txt");
+        if std::fs::read(&installed).is_ok_and(|installed| installed == wanted) {
+            continue;
+        }
+        finish(Command::new("python3").args(["-m", "venv", "--clear", folder]))?;
+        let mut pip = Command::new(Path::new(folder).join("bin/pip"));
+        finish(pip.args(["install", "--quiet", "--require-hashes", "-r", requirements]))?;
+        std::fs::write(installed, wanted)?;
     }
-    finish(Command::new("python3").args(["-m", "venv", "--clear", PYTHON_FOLDER]))?;
-    let mut pip = Command::new(Path::new(PYTHON_FOLDER).join("bin/pip"));
-    finish(pip.args(["install", "--quiet", "--require-hashes", "-r", PYTHON_REQUIREMENTS]))?;
-    Ok(std::fs::write(installed, wanted)?)
+    Ok(())
 }
 
 fn cargo(arguments: &[&str]) -> anyhow::Result<()> {

@@ -84,7 +84,14 @@ impl Client {
     /// As central or the game server refuses.
     pub async fn enter(&self, character: CharacterId, options: EnterOptions) -> Result<Game, Error> {
         let prepared = self.prepare(character, &options).await?;
-        Game::connect(self.clone(), character, prepared).await
+        match Game::connect(self.clone(), character, prepared).await {
+            // The server died with its list of announced players, and another one has its place: once more.
+            Err(Error::Refused(refusal)) if refusal.code == Code::NotAnnounced => {
+                let prepared = self.prepare(character, &options).await?;
+                Game::connect(self.clone(), character, prepared).await
+            }
+            game => game,
+        }
     }
 
     /// Only prepares a server. Asks again under the same key until it is ready; so a lost answer takes no

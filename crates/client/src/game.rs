@@ -6,6 +6,9 @@
 //! that the old one did not take are given again. A lost connection is resumed with its token; if that fails,
 //! central is asked anew.
 
+mod borders;
+mod healing;
+
 use std::collections::{HashMap, VecDeque};
 use std::future::pending;
 use std::time::Duration;
@@ -16,135 +19,26 @@ use pangea_world::frames::{ClientMessage, Entry, ServerMessage, close};
 use pangea_world::id::CharacterId;
 use pangea_world::{Code, Refusal};
 use serde::Serialize;
-use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::chat::{Line, Talk};
+use self::borders::beside_said;
+use self::healing::heal;
+use crate::chat::Talk;
 use crate::connection::{Connection, First, Said, Traffic};
-use crate::enter::{EnterOptions, Prepared};
+use crate::enter::Prepared;
 use crate::view::Entity;
-use crate::{Client, Error, Values, View};
+use crate::{Client, Error, Event, View};
 
 /// How long a server may take to close after a leave.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Inputs whose way is measured at the same time.
 const MEASURED_INPUTS: usize = 64;
 /// Servers that are seen at the same time: those of a corner, and one to which the area itself goes.
-const MOST_BESIDE: usize = 4;
+const MOST_BESIDE: usize = 5;
 /// How long the next server may take to steer after the old one let go.
 const STEER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What happens to a player.
-#[derive(Debug)]
-pub enum Event {
-    /// An update was applied; look at [`Game::view`]. If it answers an input: how long that took.
-    Updated {
-        /// From sending the newest answered input to this update.
-        seen: Option<Duration>,
-    },
-    /// The tiles of a chunk that was asked for.
-    Tiles {
-        /// Chunk column.
-        cx: i32,
-        /// Chunk row.
-        cy: i32,
-        /// 1,024 kinds, row by row.
-        tiles: Vec<u8>,
-    },
-    /// A «no» to the last wish.
-    Refused(Refusal),
-    /// How far the wish to go on is.
-    Progress {
-        /// As in [`crate::Progress`].
-        state: String,
-        /// Place in line from 1; 0 if not queued.
-        position: u32,
-    },
-    /// Another server is ready, and the player is to be asked: call [`Game::follow`].
-    Offered,
-    /// The character is steered at another server now; `area` as `world/ground/layer`.
-    Moved {
-        /// The new area.
-        area: String,
-    },
-    /// The character walked over a border: the server beyond it has it now. Nothing is to be done.
-    Crossed {
-        /// The area before, as `world/ground/layer`.
-        from: String,
-        /// The area now.
-        to: String,
-        /// From the last update of the server before to the first of this one, less the time between two updates.
-        gap: Duration,
-    },
-    /// The move failed; the character stays where it is.
-    Stayed(Error),
-    /// Something to tell the player.
-    Notice {
-        /// E.g. `stopping`.
-        code: String,
-        /// A sentence.
-        text: String,
-    },
-    /// Somebody said something in a channel; each line once.
-    Chat(Line),
-    /// The answer to [`Game::read_chat`], oldest first.
-    History {
-        /// In which channel.
-        kind: Kind,
-        /// Perhaps none.
-        lines: Vec<Line>,
-    },
-    /// The answer to something that was said.
-    Said {
-        /// The number that [`Game::say`] gave.
-        id: u64,
-        /// The «no»; none: it is said.
-        refused: Option<Refusal>,
-    },
-    /// The character is in a channel now, or not any more.
-    Channel {
-        /// Which.
-        kind: Kind,
-        /// Whether it is in it.
-        joined: bool,
-    },
-    /// Something of parties, friends, factions, mail …: a JSON object with `type` (docs/social.md).
-    Social(String),
-    /// Answer to [`Game::ping`].
-    Pong(u32),
-    /// What the game's components, inputs and events are, as JSON (docs/protocol.md).
-    Schema(String),
-    /// Something happened in the game.
-    Game {
-        /// What, as the game calls it.
-        name: String,
-        /// By the names of its fields; `serde_json::from_value` makes a type of it.
-        values: Values,
-    },
-    /// A tile is another one now.
-    Tile {
-        /// East, metres.
-        x: i32,
-        /// South, metres.
-        y: i32,
-        /// Its kind.
-        kind: u8,
-    },
-    /// How fast the area's time runs, percent of real time.
-    Pace(u8),
-    /// What a third-party server says.
-    Raw(Bytes),
-    /// The connection was lost; a new one is on its way.
-    Lost,
-    /// And it stands.
-    Back {
-        /// At the same server; else it was entered anew.
-        resumed: bool,
-    },
-    /// It is over: left, taken over, or not to be mended. No event follows.
-    Ended(Result<(), Error>),
-}
 
 /// Opened in the background; the flag says whether it is a resume.
 type Opening = JoinHandle<Result<(Connection, bool), Error>>;
@@ -172,6 +66,8 @@ pub struct Game {
     inputs: VecDeque<(u32, Instant)>,
     /// Those that no server has taken yet.
     untaken: VecDeque<ClientMessage>,
+    /// The server that steers has said up to which input it, or the one before, took them: the others are given again.
+    thawed: Option<u32>,
     talk: Talk,
     seq: u32,
     nonce: u32,
@@ -213,6 +109,7 @@ impl Game {
             events: VecDeque::new(),
             inputs: VecDeque::new(),
             untaken: VecDeque::new(),
+            thawed: None,
             talk: Talk::default(),
             seq: 0,
             nonce: 0,
@@ -465,7 +362,8 @@ impl Game {
                 said = said(&mut self.live) => self.live_said(said),
             }
             self.promote();
-            self.cross().await;
+            self.cross();
+            self.give_again().await;
         }
     }
 
@@ -516,92 +414,6 @@ impl Game {
         self.inputs.clear();
         self.untaken.clear();
         self.events.push_back(Event::Moved { area: self.area().to_owned() });
-    }
-
-    /// A neighbour's connection stands.
-    fn sees(&mut self, opened: Result<Result<Connection, Error>, JoinError>) {
-        // What cannot be reached is offered again by the server, for as long as it is near.
-        let Ok(Ok(connection)) = opened else { return self.not_taken_if_alone() };
-        if let Some(older) = self.beside.iter().position(|beside| beside.url == connection.url) {
-            self.forget_beside(older);
-        }
-        if self.beside.len() == MOST_BESIDE {
-            self.forget_beside(0);
-        }
-        self.beside.push(connection);
-    }
-
-    fn forget_beside(&mut self, at: usize) {
-        let old = self.beside.remove(at);
-        self.past = plus(self.past, old.traffic);
-    }
-
-    fn beside_said(&mut self, at: usize, said: &Said) {
-        if let Said::Closed(_) = said {
-            self.forget_beside(at);
-            self.not_taken_if_alone();
-        }
-    }
-
-    fn not_taken_if_alone(&mut self) {
-        if self.let_go.is_some() && !self.has_beside() {
-            self.not_taken();
-        }
-    }
-
-    /// Whether another server is seen, or about to be.
-    fn has_beside(&self) -> bool {
-        !self.beside.is_empty() || !self.opening_beside.is_empty()
-    }
-
-    /// The old server let go, and no other one has taken over.
-    fn not_taken(&mut self) {
-        self.let_go = None;
-        self.heal_if_alone();
-    }
-
-    /// The server beyond the border steers the character from now on; it is given what the old one did not take.
-    async fn cross(&mut self) {
-        let epoch = self.live.as_ref().map_or(0, |live| live.epoch);
-        let steers = |beside: &Connection| beside.steering && beside.epoch > epoch;
-        let Some(at) = self.beside.iter().position(steers) else { return };
-        let mut next = self.beside.remove(at);
-        self.forget_leaving();
-        if let Some(healing) = self.healing.take() {
-            healing.abort();
-        }
-        self.let_go = None;
-        if let Some(acked) = next.goes_on_after {
-            self.forget_taken(acked);
-            for input in &self.untaken {
-                // A lost connection shows itself in next_event.
-                let _ = next.send(input).await;
-            }
-        } else {
-            self.untaken.clear();
-        }
-        let old = self.live.replace(next);
-        if self.crossing.is_none() {
-            let before = old.as_ref().map(|old| (old.view.area.clone(), old.updated));
-            self.crossing = before.or_else(|| Some((String::new(), None)));
-        }
-        self.leaving = old.map(|old| (old, Instant::now() + LEAVE_TIMEOUT));
-    }
-
-    fn forget_taken(&mut self, acked: u32) {
-        let taken =
-            |input: &ClientMessage| matches!(input, ClientMessage::Input { seq, .. } if *seq <= acked);
-        while self.untaken.front().is_some_and(taken) {
-            self.untaken.pop_front();
-        }
-    }
-
-    /// The first update behind a border.
-    fn crossed(&mut self) {
-        let Some((from, before)) = self.crossing.take() else { return };
-        let tick = Duration::from_secs_f64(1.0 / f64::from(self.view().tick_hz.max(1)));
-        let gap = before.map_or(Duration::ZERO, |before| before.elapsed().saturating_sub(tick));
-        self.events.push_back(Event::Crossed { from, to: self.area().to_owned(), gap });
     }
 
     fn forget_leaving(&mut self) {
@@ -670,11 +482,13 @@ impl Game {
                 Event::Channel { kind, joined: self.talk.stands(kind, log, seq) }
             }
             ServerMessage::Social(json) => Event::Social(json),
+            // A crossing that came to nothing: what was said meanwhile was not taken.
+            ServerMessage::Steer { acked, .. } => {
+                self.thawed = acked;
+                return;
+            }
             // The connection has noted these.
-            ServerMessage::Welcome(_)
-            | ServerMessage::Update(_)
-            | ServerMessage::Steer { .. }
-            | ServerMessage::Switch { .. } => return,
+            ServerMessage::Welcome(_) | ServerMessage::Update(_) | ServerMessage::Switch { .. } => return,
         };
         self.events.push_back(event);
     }
@@ -767,76 +581,11 @@ async fn leave(connection: &mut Connection) {
     }
 }
 
-/// Resumes at the same server while it may be only the network; then enters anew.
-async fn heal(
-    client: Client,
-    character: CharacterId,
-    url: String,
-    token: Option<[u8; 16]>,
-) -> Result<(Connection, bool), Error> {
-    if let Some(token) = token {
-        for wait_ms in [0, 200, 800] {
-            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
-            match Connection::open(&client.dialer, &url, First::Hello(Entry::Resume(token))).await {
-                Ok(connection) => return Ok((connection, true)),
-                Err(Error::Transport(_)) => {}
-                Err(_) => break,
-            }
-        }
-    }
-    let mut wait_ms = 100;
-    loop {
-        match enter_anew(&client, character).await {
-            Ok(connection) => return Ok((connection, false)),
-            Err(error) if wait_ms > 10_000 || !may_pass(&error) => return Err(error),
-            Err(_) => tokio::time::sleep(Duration::from_millis(wait_ms)).await,
-        }
-        wait_ms *= 2;
-    }
-}
-
-async fn enter_anew(client: &Client, character: CharacterId) -> Result<Connection, Error> {
-    let prepared = client.prepare(character, &EnterOptions::default()).await?;
-    Connection::open(&client.dialer, &prepared.url, first(prepared.ticket, prepared.plain)).await
-}
-
-/// Whether a later try can end otherwise.
-fn may_pass(error: &Error) -> bool {
-    match error {
-        Error::Transport(_) => true,
-        Error::Protocol(_) => false,
-        Error::Refused(refusal) => matches!(
-            refusal.code,
-            Code::AreaUnavailable
-                | Code::NoSpawner
-                | Code::SpawnerFull
-                | Code::Stopping
-                | Code::ServerFull
-                | Code::StorageBusy
-                | Code::NotAnnounced
-                | Code::TicketExpired
-                | Code::TicketForeign
-                | Code::EnterExpired
-                | Code::TooManyRequests
-        ),
-    }
-}
-
 async fn said(connection: &mut Option<Connection>) -> Said {
     match connection {
         Some(connection) => connection.next().await,
         None => pending().await,
     }
-}
-
-/// Whichever of the neighbours says something, and its place.
-async fn beside_said(beside: &mut [Connection]) -> (usize, Said) {
-    if beside.is_empty() {
-        return pending().await;
-    }
-    let all = beside.iter_mut().map(|connection| Box::pin(connection.next()));
-    let (said, at, _) = futures_util::future::select_all(all).await;
-    (at, said)
 }
 
 async fn until(moment: Option<Instant>) {

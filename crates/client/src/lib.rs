@@ -5,6 +5,7 @@
 //! | [`client`] | accounts, characters, worlds: central's HTTP API |
 //! | [`enter`] | asks central to prepare a server, with progress |
 //! | [`game`] | plays: input, what is in view, moves between servers, lost connections |
+//! | [`event`] | what it tells its player |
 //! | [`chat`] | what is said and heard, over all servers |
 //! | [`connection`] | one game socket |
 //! | [`view`] | what one connection sees |
@@ -22,6 +23,7 @@ pub mod connection;
 mod dial;
 pub mod enter;
 pub mod error;
+pub mod event;
 pub mod game;
 pub mod schema;
 pub mod trust;
@@ -32,7 +34,8 @@ pub use client::{Account, Character, Client};
 pub use dial::{Carrier, Connect};
 pub use enter::{EnterOptions, Prepared, Progress, WebTransportOffer};
 pub use error::Error;
-pub use game::{Event, Game};
+pub use event::Event;
+pub use game::Game;
 pub use pangea_world::chat::Kind as ChannelKind;
 pub use schema::{Schema, Values};
 pub use trust::Trust;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use pangea_client::{Client, Error, Event, Game, Prepared};
+use pangea_client::{Client, EnterOptions, Error, Event, Game, Prepared};
 use pangea_world::frames::{
     ClientMessage, Component, Entered, Entry, ServerMessage, Update, Welcome, close, component,
     read_client_frame,
@@ -292,6 +292,68 @@ async fn where_a_resume_is_refused_central_is_asked_anew() {
     let ((lost, back), _socket) = tokio::join!(events, servers);
     assert!(matches!((&lost, &back), (Event::Lost, Event::Back { resumed: false })), "{lost:?} {back:?}");
     assert_eq!(game.url(), new.url());
+}
+
+/// What was said while the character was frozen for a crossing that came to nothing was not taken.
+#[tokio::test]
+async fn after_a_crossing_that_came_to_nothing_inputs_are_given_again() {
+    let server = Server::new().await;
+    let (mut game, mut socket) = entered(&server).await;
+    for _ in 0..4 {
+        game.move_towards(1.0, 0.0).await;
+    }
+    for seq in 1..=4 {
+        assert_eq!(socket.hear().await, ClientMessage::walk(seq, 1.0, 0.0));
+    }
+    socket.say(&ServerMessage::Steer { epoch: 5, acked: Some(2) }).await;
+    socket.say(&update(2)).await;
+    assert!(matches!(event(&mut game).await, Event::Updated { .. }));
+    for seq in 3..=4 {
+        assert_eq!(socket.hear().await, ClientMessage::walk(seq, 1.0, 0.0), "once, in order");
+    }
+    game.move_towards(0.0, 1.0).await;
+    assert_eq!(socket.hear().await, ClientMessage::walk(5, 0.0, 1.0), "and the numbers go on");
+    assert_eq!(game.epoch(), 5);
+}
+
+/// The server that was prepared has died, and another one listens at its port: central is asked once more, and no
+/// more than once.
+#[tokio::test]
+async fn where_nobody_announced_it_central_is_asked_once_more() {
+    for refusals in [1, 2] {
+        let server = Server::new().await;
+        let central = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let client =
+            Client::new(&format!("http://{}", central.local_addr().expect("bound"))).expect("an address");
+        let (id, url) = ("01".repeat(16), server.url());
+        let servers = async {
+            let mut keys = Vec::new();
+            for turn in 0..2 {
+                let (mut tcp, _) = central.accept().await.expect("the client");
+                let ready = format!(
+                    "{{\"enter_id\":\"{id}\",\"state\":\"ready\",\"url\":\"{url}\",\"ticket\":\"t{turn}\"}}"
+                );
+                keys.push(answer(&mut tcp, "200 OK", &ready).await);
+                drop(tcp);
+                if turn == refusals {
+                    return (keys, Some(server.welcome("t1", true).await));
+                }
+                let mut socket = server.accept().await;
+                assert_eq!(socket.entry().await, Entry::Ticket(format!("t{turn}")));
+                socket.say(&ServerMessage::Refused(Refusal::new(Code::NotAnnounced, "who?"))).await;
+                socket.close(close::REFUSED).await;
+            }
+            (keys, None)
+        };
+        let enter = client.enter(CharacterId([2; 16]), EnterOptions::default());
+        let (game, (keys, _socket)) = tokio::join!(enter, servers);
+        assert_ne!(keys[0], keys[1], "a wish of its own");
+        match (refusals, game) {
+            (1, Ok(game)) => assert!(game.is_steering()),
+            (2, Err(Error::Refused(refusal))) => assert_eq!(refusal.code, Code::NotAnnounced),
+            (_, other) => panic!("{:?}", other.map(|_| "entered")),
+        }
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use pangea_world::id::{ItemId, OpId};
+
 /// Longest string, bytes.
 pub const MOST_STRING: usize = 65_535;
 
@@ -193,6 +195,23 @@ impl Field for bool {
         }
     }
 }
+
+macro_rules! id {
+    ($($type:ty)*) => {$(
+        impl Field for $type {
+            fn kind() -> String {
+                "id".to_owned()
+            }
+            fn put(&self, out: &mut Vec<u8>) {
+                out.extend_from_slice(&self.0);
+            }
+            fn take(from: &mut &[u8]) -> Result<Self, Malformed> {
+                Ok(Self(take_bytes(from, 16)?.try_into().map_err(|_| Malformed)?))
+            }
+        }
+    )*};
+}
+id!(ItemId OpId);
 
 impl Field for String {
     fn kind() -> String {

@@ -7,6 +7,7 @@
 //! ([`crate::Sim::own_ledger`]).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bevy_ecs::prelude::*;
 use pangea_world::id::{AreaId, CharacterId, OpId, ServerId};
@@ -41,7 +42,9 @@ pub struct Ledger {
     last: u64,
     undecided: usize,
     /// In order, until the area server takes them.
-    asked: Vec<(Ask, Act)>,
+    asked: Vec<Asked>,
+    /// The next id that the game may give away.
+    id: Option<OpId>,
     /// Of this step.
     answers: Vec<Answer>,
     /// Of the next one.
@@ -51,7 +54,18 @@ pub struct Ledger {
     coming_changed: News,
     ground: Sheet,
     spent: BTreeMap<u64, u64>,
-    own: Option<Box<Own>>,
+    own: Option<Arc<Mutex<Own>>>,
+}
+
+/// An ask that nobody has taken.
+#[derive(Debug)]
+pub struct Asked {
+    /// Which.
+    pub ask: Ask,
+    /// The operation's id, if the game has chosen it.
+    pub id: Option<OpId>,
+    /// What for.
+    pub act: Act,
 }
 
 /// What is new.
@@ -72,6 +86,21 @@ impl Ledger {
     /// Asks for this; it is done, or refused, when the answer is here. What is asked as a character leaves
     /// ([`crate::Builder::on_leave`]) comes too late.
     pub fn ask(&mut self, act: Act) -> Ask {
+        self.ask_under(None, act)
+    }
+
+    /// The same under an id of [`Ledger::take_id`], which another area may know.
+    pub fn ask_as(&mut self, id: OpId, act: Act) -> Ask {
+        self.ask_under(Some(id), act)
+    }
+
+    /// An id for an operation that is asked later, or that another area may call off ([`Act::Void`]) and so learn
+    /// what became of it. One a step; it is good for half a day.
+    pub fn take_id(&mut self) -> Option<OpId> {
+        self.id.take()
+    }
+
+    fn ask_under(&mut self, id: Option<OpId>, act: Act) -> Ask {
         self.last += 1;
         let ask = Ask(self.last);
         if self.undecided >= MOST_UNDECIDED {
@@ -79,7 +108,7 @@ impl Ledger {
             self.coming.push(Answer { ask, outcome: Refusal::err(Code::StorageBusy, text) });
         } else {
             self.undecided += 1;
-            self.asked.push((ask, act));
+            self.asked.push(Asked { ask, id, act });
         }
         ask
     }
@@ -123,8 +152,13 @@ impl Ledger {
     // ---- the area server ----
 
     /// What was asked and nobody has taken, in order.
-    pub fn take_asked(&mut self) -> Vec<(Ask, Act)> {
+    pub fn take_asked(&mut self) -> Vec<Asked> {
         std::mem::take(&mut self.asked)
+    }
+
+    /// The next id for [`Ledger::take_id`].
+    pub fn give_id(&mut self, id: OpId) {
+        self.id = Some(id);
     }
 
     /// An ask is decided for good; with the next step the game knows.
@@ -134,7 +168,10 @@ impl Ledger {
             if let Act::Pick { source, .. } = act {
                 self.spend([(source.number, source.life)]);
             }
-            self.apply(changes);
+            // What was decided long ago is in what characters have.
+            if !matches!(act, Act::Void {}) {
+                self.apply(changes);
+            }
         }
         self.coming.push(Answer { ask, outcome: outcome.map(drop) });
     }
@@ -201,12 +238,21 @@ impl Ledger {
 
     /// Before a step: what came since the last one is this one's.
     pub(crate) fn turn(&mut self) {
-        if let Some(mut own) = self.own.take() {
-            for (ask, act) in self.take_asked() {
-                let outcome = own.decide(act.clone());
+        if let Some(own) = self.own.clone() {
+            for Asked { ask, id, act } in self.take_asked() {
+                let outcome = lock(&own).decide(id, act.clone());
                 self.decided(ask, &act, outcome);
             }
-            self.own = Some(own);
+            let mut own = lock(&own);
+            self.id = Some(own.next_id());
+            // Another area may have changed what these have.
+            for (character, sheet) in &mut self.sheets {
+                let now = own.book.sheet(Holder::Character(*character)).cloned().unwrap_or_default();
+                if *sheet != now {
+                    *sheet = now;
+                    self.coming_changed.characters.insert(*character);
+                }
+            }
         }
         self.answers = std::mem::take(&mut self.coming);
         self.changed = std::mem::take(&mut self.coming_changed);
@@ -215,10 +261,12 @@ impl Ledger {
     /// A character came in: with the next step the game hears of what it has, which is known already or will be.
     pub(crate) fn came(&mut self, character: CharacterId) {
         self.coming_changed.characters.insert(character);
-        if let Some(own) = &mut self.own {
+        if let Some(own) = self.own.clone() {
+            let mut own = lock(&own);
             let fence = CharacterFence { owner: Some(AreaId::default()), epoch: 0 };
             own.fences.characters.insert(character, fence);
             let sheet = own.book.sheet(Holder::Character(character)).cloned().unwrap_or_default();
+            drop(own);
             self.show(character, sheet);
         }
     }
@@ -226,13 +274,17 @@ impl Ledger {
     // ---- tests ----
 
     pub(crate) fn decide_alone(&mut self) {
-        self.own = Some(Box::default());
+        self.own = Some(Arc::default());
+    }
+
+    pub(crate) fn share(&mut self, with: &Self) {
+        self.own.clone_from(&with.own);
     }
 
     /// As an operator would: at once.
     pub(crate) fn operate(&mut self, act: Act) -> Result<(), Refusal> {
-        let own = self.own.as_mut().expect("an own ledger");
-        let changes = own.decide(act)?;
+        let own = self.own.clone().expect("an own ledger");
+        let changes = lock(&own).decide(None, act)?;
         self.apply(&changes);
         Ok(())
     }
@@ -244,6 +296,12 @@ struct Own {
     book: Book,
     fences: Fences,
     operations: u64,
+    /// Those with an id of the game's own.
+    decided: HashMap<OpId, (Act, Result<Changes, Refusal>)>,
+}
+
+fn lock(own: &Mutex<Own>) -> MutexGuard<'_, Own> {
+    own.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Default for Own {
@@ -251,14 +309,33 @@ impl Default for Own {
         let mut fences = Fences::default();
         let owner = AreaFence { owner: Some(ServerId::default()), epoch: 0, incarnation: 0 };
         fences.areas.insert(AreaId::default(), owner);
-        Self { book: Book::default(), fences, operations: 0 }
+        Self { book: Book::default(), fences, operations: 0, decided: HashMap::new() }
     }
 }
 
 impl Own {
-    fn decide(&mut self, act: Act) -> Result<Changes, Refusal> {
+    fn next_id(&mut self) -> OpId {
         self.operations += 1;
-        let id = OpId::new(0, self.operations.to_be_bytes());
+        OpId::new(0, self.operations.to_be_bytes())
+    }
+
+    fn decide(&mut self, id: Option<OpId>, act: Act) -> Result<Changes, Refusal> {
+        let Some(id) = id else {
+            let id = self.next_id();
+            return self.apply(id, act);
+        };
+        match self.decided.get(&id) {
+            Some((known, outcome)) if *known == act || matches!(act, Act::Void {}) => outcome.clone(),
+            Some(_) => Refusal::err(Code::OpMismatch, "this id was another operation's"),
+            None => {
+                let outcome = self.apply(id, act.clone());
+                self.decided.insert(id, (act, outcome.clone()));
+                outcome
+            }
+        }
+    }
+
+    fn apply(&mut self, id: OpId, act: Act) -> Result<Changes, Refusal> {
         let (asker, by) = match act {
             Act::Grant { .. } | Act::Seize { .. } | Act::QuestSet { .. } => {
                 (Asker::Operator, Writer::Operator { reason: "a test".into() })

@@ -85,7 +85,7 @@ pub mod update;
 pub mod walk;
 
 pub use bevy_ecs;
-pub use border::{Ghost, Gid, Gids, Letter, Letters, OpenGround, Pass, Peer, Post, Reach};
+pub use border::{Ghost, Gid, Gids, Letter, Letters, OpenGround, Pass, Peer, Post, Reach, Together};
 pub use claim::{Claim, Right, Rights};
 pub use field::{Field, Malformed};
 pub use input::{Allowance, Input, Inputs};
@@ -97,7 +97,7 @@ pub use registry::{Builder, CHARACTER, Enter, Kind, Leave};
 pub use replicate::{Audience, FieldInfo, Replicate};
 pub use rng::Dice;
 pub use save::Kept;
-pub use sim::{Arrival, Character, CharacterIs, Clock, Extent, Net, Party, Position, Setup, Sim};
+pub use sim::{Arrival, Character, CharacterIs, Clock, Epoch, Extent, Net, Party, Position, Setup, Sim};
 pub use terrain::Terrain;
 pub use update::View;
 pub use walk::Walk;

@@ -8,7 +8,7 @@ pub use pangea_world::{Code, Refusal};
 
 pub use crate::walk::{Point, Walk, is_free, nearest_free, walk, walk_beyond};
 pub use crate::{
-    Allowance, Builder, CHARACTER, Carried, Character, CharacterIs, Clock, Dice, Enter, Extent, Game, Ghost,
-    Gid, Gids, Input, Inputs, Kept, Kind, Land, Leave, Ledger, Letters, Net, OpenGround, Outbox, Pass,
-    Position, Post, Replicate, Right, Rights, Setup, Sim, Terrain, To,
+    Allowance, Builder, CHARACTER, Carried, Character, CharacterIs, Clock, Dice, Enter, Epoch, Extent, Game,
+    Ghost, Gid, Gids, Input, Inputs, Kept, Kind, Land, Leave, Ledger, Letters, Net, OpenGround, Outbox, Pass,
+    Position, Post, Replicate, Right, Rights, Setup, Sim, Terrain, To, Together,
 };

@@ -9,6 +9,8 @@
 //! ```
 //!
 //! What this version of the program does not know is kept as it came, and written again.
+//!
+//! An area that was split begins with the save of the whole: whoever reads one takes what lies on its own ground.
 
 use std::marker::PhantomData;
 
@@ -18,11 +20,14 @@ use crate::codec::{Record, put_record};
 use crate::field::{Malformed, put_varint, take_bytes, take_varint};
 use crate::registry::{Builder, Kind};
 use crate::replicate::{Replicate, id};
-use crate::sim::{CharacterIs, Sim};
+use crate::sim::{CharacterIs, Position, Sim};
 use crate::terrain::Altered;
 
 /// Format of a save.
 const FORMAT: u8 = 1;
+
+/// Bytes of a tile.
+const TILE_BYTES: usize = 17;
 
 /// Most altered tiles that are kept; beyond it the oldest are as the land made them.
 pub const MOST_TILES: usize = 40_000;
@@ -103,11 +108,22 @@ impl Sim {
         Save { bytes: out, left_out }
     }
 
-    /// Brings it back into an area that was just made; the number of entities that could not be read.
+    /// Brings back what lies on the area's ground, into an area that was just made; the number of entities that
+    /// could not be read.
     ///
     /// # Errors
     /// If it is malformed, or of another format; what came before the fault is there then.
-    pub fn restore(&mut self, mut from: &[u8]) -> Result<usize, Malformed> {
+    pub fn restore(&mut self, from: &[u8]) -> Result<usize, Malformed> {
+        let ground = self.extent();
+        self.restore_where(from, |at| at.is_none_or(|(x, y)| ground.contains(x, y)))
+    }
+
+    /// The same with another say in what is ours, by its place in metres; of some it is not known.
+    pub(crate) fn restore_where(
+        &mut self,
+        mut from: &[u8],
+        is_ours: impl Fn(Option<(f64, f64)>) -> bool,
+    ) -> Result<usize, Malformed> {
         let from = &mut from;
         if take_bytes(from, 1)? != [FORMAT] {
             return Err(Malformed);
@@ -115,7 +131,10 @@ impl Sim {
         let mut foreign = Foreign::default();
         for _ in 0..take_varint(from)? {
             let tile = take_tile(from)?;
-            self.terrain().restore([tile]);
+            let (x, y) = tile.0;
+            if is_ours(Some((f64::from(x), f64::from(y)))) {
+                self.terrain().restore([tile]);
+            }
         }
         for _ in 0..take_varint(from)? {
             let record = Record::take(from)?;
@@ -133,10 +152,11 @@ impl Sim {
             let record = take_bytes(from, length)?;
             let mut entity = self.ecs.spawn(Kept);
             match self.registry.take_entity(&mut entity, &mut &*record) {
+                Ok(Some(_)) if !is_ours(entity.get::<Position>().map(|at| at.point())) => entity.despawn(),
                 Ok(Some(kind)) => drop(entity.insert(kind)),
                 Ok(None) => {
                     entity.despawn();
-                    foreign.entities.push(record.to_vec());
+                    foreign.entities.extend(is_ours(None).then(|| record.to_vec()));
                 }
                 Err(Malformed) => {
                     entity.despawn();
@@ -212,6 +232,55 @@ impl Sim {
         put_varint(count, out);
         out.extend_from_slice(&body);
     }
+}
+
+/// The saves of two areas as one: of what both have once, the first one's counts.
+///
+/// # Errors
+/// If one is malformed, or of another format.
+pub(crate) fn join(mut a: &[u8], mut b: &[u8]) -> Result<Vec<u8>, Malformed> {
+    let (a, b) = (Parts::take(&mut a)?, Parts::take(&mut b)?);
+    let mut out = vec![FORMAT];
+    put_varint((a.tiles.len() + b.tiles.len()) as u64, &mut out);
+    a.tiles.iter().chain(&b.tiles).for_each(|tile| out.extend_from_slice(tile));
+    let others = b.resources.iter().filter(|other| a.resources.iter().all(|known| known.id != other.id));
+    let resources: Vec<&Record> = a.resources.iter().chain(others).collect();
+    put_varint(resources.len() as u64, &mut out);
+    for record in resources {
+        put_record(record.id, record.version, &record.bytes, &mut out);
+    }
+    put_varint((a.entities.len() + b.entities.len()) as u64, &mut out);
+    for record in a.entities.iter().chain(&b.entities) {
+        put_varint(record.len() as u64, &mut out);
+        out.extend_from_slice(record);
+    }
+    Ok(out)
+}
+
+/// A save, not understood any further.
+struct Parts<'a> {
+    tiles: Vec<&'a [u8]>,
+    resources: Vec<Record>,
+    entities: Vec<&'a [u8]>,
+}
+
+impl<'a> Parts<'a> {
+    fn take(from: &mut &'a [u8]) -> Result<Self, Malformed> {
+        if take_bytes(from, 1)? != [FORMAT] {
+            return Err(Malformed);
+        }
+        let tiles =
+            (0..take_varint(from)?).map(|_| take_bytes(from, TILE_BYTES)).collect::<Result<_, _>>()?;
+        let resources = (0..take_varint(from)?).map(|_| Record::take(from)).collect::<Result<_, _>>()?;
+        let entities = (0..take_varint(from)?).map(|_| take_record(from)).collect::<Result<_, _>>()?;
+        if from.is_empty() { Ok(Self { tiles, resources, entities }) } else { Err(Malformed) }
+    }
+}
+
+/// A record with its length before it.
+pub(crate) fn take_record<'a>(from: &mut &'a [u8]) -> Result<&'a [u8], Malformed> {
+    let length = usize::try_from(take_varint(from)?).map_err(|_| Malformed)?;
+    take_bytes(from, length)
 }
 
 fn take_tile(from: &mut &[u8]) -> Result<((i32, i32), Altered), Malformed> {

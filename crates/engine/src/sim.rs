@@ -62,6 +62,11 @@ pub struct CharacterIs(pub CharacterId);
 #[derive(Component, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Party(pub PartyId);
 
+/// Under which epoch a character is owned here, as its server says: what an area must name that does something to
+/// it in the ledger from beyond the border.
+#[derive(Component, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Epoch(pub u64);
+
 /// An entity's number on the wire, valid while it is in this area: for inputs and events that name an entity,
 /// not for components, which travel on to areas where the number means another one.
 #[derive(Component, Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -372,6 +377,13 @@ impl Sim {
     pub fn record(&self, id: u16) -> Option<Vec<u8>> {
         let mut record = Vec::new();
         self.registry.put_entity(&self.ecs, self.entity(id)?, &mut record).then_some(record)
+    }
+
+    /// A character is owned here under this epoch from now on.
+    pub fn set_epoch(&mut self, id: u16, epoch: u64) {
+        if let Some(entity) = self.entity(id) {
+            self.ecs.entity_mut(entity).insert(Epoch(epoch));
+        }
     }
 
     /// The party of a character from now on.

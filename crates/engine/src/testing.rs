@@ -33,6 +33,12 @@ impl Sim {
         self.ledger().decide_alone();
     }
 
+    /// The same ledger as another area's: what one of them asks changes what characters of the other have.
+    pub fn share_ledger(&mut self, with: &mut Self) {
+        let (ours, theirs) = (self.ledger(), with.ledger());
+        ours.share(theirs);
+    }
+
     /// What an operator would do to what somebody has: [`Act::Grant`] or [`Act::Seize`], at once.
     ///
     /// # Errors

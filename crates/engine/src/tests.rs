@@ -782,6 +782,54 @@ mod keeping {
         assert_eq!(ghosts, 1, "an unknown kind too");
     }
 
+    /// A pack of the whole in two parts, and those as one: everything once, on its side.
+    #[test]
+    fn parts_take_what_lies_on_their_ground() {
+        let whole = Rect { x0: 0, y0: 0, x1: 40, y1: 40 };
+        let (west, east) = (Rect { x1: 20, ..whole }, Rect { x0: 20, ..whole });
+        let on = |ground: Rect| {
+            let mut sim = sim_of(&NEW, 20, 40);
+            sim.ecs().insert_resource(crate::Extent(ground));
+            sim.ecs().insert_resource(NewWeather::default());
+            sim
+        };
+        let coins = |sim: &mut Sim| {
+            let mut all: Vec<u64> =
+                sim.ecs().query::<&Chest>().iter(sim.ecs()).map(|chest| chest.coins).collect();
+            all.sort_unstable();
+            all
+        };
+        let mut sim = on(whole);
+        for (x, coins) in [(1.0, 7), (20.0, 8)] {
+            sim.ecs().spawn((crate::Kept, Kind(2), Position { x, y: 1.0 }, Chest { coins }));
+        }
+        // The last one has just walked over the border.
+        for (x, coins) in [(19.9, 9), (25.0, 10), (41.0, 11)] {
+            sim.ecs().spawn((crate::Carried, Kind(2), Position { x, y: 1.0 }, Chest { coins }));
+        }
+        sim.terrain().set_tile(3, 4, 9);
+        sim.terrain().set_tile(20, 4, 9);
+        let pack = sim.pack();
+        let mut parts = [west, east].map(on);
+        for part in &mut parts {
+            part.unpack(&pack, Some(whole)).expect("a pack");
+        }
+        let [mut first, mut second] = parts;
+        assert_eq!((coins(&mut first), coins(&mut second)), (vec![7, 9], vec![8, 10, 11]));
+        let altered = |sim: &mut Sim| sim.terrain().altered().keys().copied().collect::<Vec<_>>();
+        assert_eq!((altered(&mut first), altered(&mut second)), (vec![(3, 4)], vec![(20, 4)]));
+        let (tick, save) = crate::pack::saved(&pack).expect("a pack");
+        let mut again = on(east);
+        assert_eq!((again.restore(&save), tick, coins(&mut again)), (Ok(0), sim.tick(), vec![8]));
+        let both = crate::pack::join(&first.pack(), &second.pack()).expect("two packs");
+        let mut one = on(whole);
+        one.unpack(&both, None).expect("a pack");
+        assert_eq!((coins(&mut one), altered(&mut one)), (vec![7, 8, 9, 10, 11], vec![(3, 4), (20, 4)]));
+        for cut in 0..both.len() {
+            assert_eq!(crate::pack::join(&both[..cut], &both), Err(Malformed), "cut at {cut}");
+        }
+    }
+
     #[test]
     fn a_cut_save_is_refused() {
         let mut sim = sim_of(&NEW, 20, 40);

@@ -357,6 +357,10 @@ pub struct Chat {
     pub filter_url: String,
     /// What becomes of a line if it does not answer: `pass` or `block`.
     pub filter_fail: ChatFilter,
+    /// A NATS server, `nats://HOST:PORT`, over which several chats pass lines to each other; empty: none.
+    pub nats: String,
+    /// What its subjects begin with: another one for each cluster.
+    pub nats_prefix: String,
 }
 
 /// What becomes of a whisper to a character that is not in the world.
@@ -395,6 +399,8 @@ impl Default for Chat {
             blocked_words: Vec::new(),
             filter_url: String::new(),
             filter_fail: ChatFilter::Pass,
+            nats: String::new(),
+            nats_prefix: "pangea".into(),
         }
     }
 }

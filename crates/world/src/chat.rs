@@ -2,17 +2,12 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use unicode_normalization::UnicodeNormalization as _;
-use unicode_normalization::char::is_combining_mark;
-
-use crate::messages::{Line, MAX_LINE_BYTES, MAX_LINE_CHARS};
+use crate::messages::{Line, MAX_LINE_CHARS};
 use crate::refusal::{Code, Refusal};
+use crate::text;
 
 /// How far one is heard who talks locally, metres.
 pub const LOCAL_M: f64 = 30.0;
-
-/// Most combining marks in a row.
-const MOST_MARKS: usize = 3;
 
 /// Most lines of a channel that are kept at hand.
 pub const KEPT_LINES: usize = 200;
@@ -67,41 +62,16 @@ impl Kind {
     }
 }
 
-/// A line's text as it is said: NFC, trimmed.
+/// A line's text as it is said: NFC, trimmed, not empty.
 ///
 /// # Errors
 /// `too_long`, or `text_invalid` with the rule that it breaks.
 pub fn text(said: &str) -> Result<String, Refusal> {
-    let too_long =
-        || Refusal::err(Code::TooLong, format!("one says at most {MAX_LINE_CHARS} characters at once"));
-    // Bounds the work below, whatever was sent.
-    if said.len() > 2 * MAX_LINE_BYTES {
-        return too_long();
-    }
-    let text: String = said.trim().nfc().collect();
+    let text = text::line(said, MAX_LINE_CHARS)?;
     if text.is_empty() {
         return Refusal::err(Code::TextInvalid, "nothing was said");
     }
-    if text.len() > MAX_LINE_BYTES || text.chars().count() > MAX_LINE_CHARS {
-        return too_long();
-    }
-    if text.chars().any(steers_the_text) {
-        return Refusal::err(Code::TextInvalid, "control characters cannot be said");
-    }
-    let mut marks = 0;
-    for c in text.chars() {
-        marks = if is_combining_mark(c) { marks + 1 } else { 0 };
-        if marks > MOST_MARKS {
-            return Refusal::err(Code::TextInvalid, "too many marks on one letter");
-        }
-    }
     Ok(text)
-}
-
-/// Control characters, line and paragraph breaks, and what turns the direction of text.
-fn steers_the_text(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// How often one may speak: so many at once, refilled evenly.
@@ -235,33 +205,14 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_plain() {
+    fn what_is_said_is_a_line() {
         assert_eq!(text("  hail\n"), Ok("hail".into()));
-        assert_eq!(
-            text("<b>&amp;</b> ${jndi:x} '; --"),
-            Ok("<b>&amp;</b> ${jndi:x} '; --".into()),
-            "as it is"
-        );
-        assert_eq!(text("e\u{301}"), Ok("\u{e9}".into()), "NFC");
-        assert_eq!(text("👩‍👩‍👧"), Ok("👩‍👩‍👧".into()), "joiners belong to emoji");
         assert_eq!(text(&"ä".repeat(255)).map(|text| text.chars().count()), Ok(255));
-        assert!(text("x\u{301}\u{302}\u{303}").is_ok());
         let code = |said: &str| text(said).map_err(|refusal| refusal.code);
-        for said in [
-            "",
-            " ",
-            "a\u{0}b",
-            "a\nb",
-            "a\u{1b}[31mb",
-            "a\u{202e}b",
-            "a\u{2028}b",
-            "x\u{301}\u{302}\u{303}\u{304}",
-        ] {
+        for said in ["", " ", "a\nb"] {
             assert_eq!(code(said), Err(Code::TextInvalid), "{said:?}");
         }
-        for said in ["x".repeat(256), "😀".repeat(255) + "12345", "x".repeat(1 << 20)] {
-            assert_eq!(code(&said), Err(Code::TooLong));
-        }
+        assert_eq!(code(&"x".repeat(256)), Err(Code::TooLong));
     }
 
     #[test]

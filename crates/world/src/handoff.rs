@@ -1,7 +1,8 @@
 //! A handoff as data: what central answers to an owner that hands on, and what the owner makes of it.
 //!
 //! docs/handoff.md tells the whole; `tests/model` goes through every interleaving of it with these very
-//! functions. The servers have the same rules beside what they do and do not call these yet. Several things that must stay together are one handoff: they go all, or they stay all.
+//! functions, which the servers call. Several things that must stay together are one handoff: they go all, or
+//! they stay all.
 
 use crate::id::TransferId;
 use crate::ownership::{Change, Decision, Owned, decide};
@@ -32,26 +33,31 @@ pub struct Settled<O> {
     pub row: Option<Owned<O>>,
 }
 
-/// Settles the handoff `id` of things that `from` hands on: `(row in the store, epoch that `from` named)`,
-/// in this order. `to` is `None` if the owner takes it back, or central does not know the handoff (any
-/// more). One that cannot go keeps all of them. A repeat gets the answer of the first time, and has nothing
-/// to write.
-pub fn settle<O: Copy + PartialEq>(
-    things: &[(Owned<O>, u64)],
-    id: TransferId,
-    from: O,
-    to: Option<O>,
-) -> Vec<Settled<O>> {
+/// One thing that is handed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked<O> {
+    /// Its row in the store; what is not there is owned by nobody.
+    pub row: Owned<O>,
+    /// Its handoff: it was prepared under this id.
+    pub id: TransferId,
+    /// Under which its owner says that it owns it.
+    pub epoch: u64,
+}
+
+/// Settles the handoff of things that `from` hands on together, in this order. `to` is `None` if the owner takes
+/// it back, or central does not know one of the handoffs (any more). One that cannot go keeps all of them. A
+/// repeat gets the answer of the first time, and has nothing to write.
+pub fn settle<O: Copy + PartialEq>(things: &[Asked<O>], from: O, to: Option<O>) -> Vec<Settled<O>> {
     let decided = |to: Option<O>| {
-        things.iter().map(move |(row, epoch)| {
+        things.iter().map(move |Asked { row, id, epoch }| {
             let epoch = *epoch;
             let change = to.map_or(Change::Abort { from, epoch }, |to| Change::Commit { from, epoch, to });
-            decide(row, id, &change)
+            decide(row, *id, &change)
         })
     };
     let all_go = decided(to).all(|decision| matches!(decision, Ok(Decision::Apply(_))));
     let decided = decided(to.filter(|_| all_go));
-    things.iter().zip(decided).map(|((row, _), decision)| settled(row, from, decision.ok())).collect()
+    things.iter().zip(decided).map(|(asked, decision)| settled(&asked.row, from, decision.ok())).collect()
 }
 
 fn settled<O: Copy + PartialEq>(row: &Owned<O>, from: O, decision: Option<Decision<O>>) -> Settled<O> {
@@ -130,8 +136,8 @@ mod tests {
         TransferId([n; 16])
     }
 
-    fn owned(owner: u8, epoch: u64) -> (Owned<u8>, u64) {
-        (Owned { owner: Some(owner), epoch, last: None }, epoch)
+    fn owned(owner: u8, epoch: u64, n: u8) -> Asked<u8> {
+        Asked { row: Owned { owner: Some(owner), epoch, last: None }, id: id(n), epoch }
     }
 
     fn answers(settled: &[Settled<u8>]) -> Vec<Answer> {
@@ -140,16 +146,16 @@ mod tests {
 
     #[test]
     fn a_group_goes_together_and_a_repeat_is_answered_as_the_first() {
-        let mut things = vec![owned(A, 3), owned(A, 7)];
-        let first = settle(&things, id(1), A, Some(B));
+        let mut things = vec![owned(A, 3, 1), owned(A, 7, 2)];
+        let first = settle(&things, A, Some(B));
         let committed = [Answer::Committed { epoch: 4 }, Answer::Committed { epoch: 8 }];
         assert_eq!(answers(&first), committed);
         for (thing, settled) in things.iter_mut().zip(first) {
-            thing.0 = settled.row.expect("written");
+            thing.row = settled.row.expect("written");
         }
         // The repeat, and the wish to take it back, come too late: it has happened.
         for to in [Some(B), None] {
-            let again = settle(&things, id(1), A, to);
+            let again = settle(&things, A, to);
             assert_eq!(answers(&again), committed);
             assert!(again.iter().all(|settled| settled.row.is_none()));
         }
@@ -157,8 +163,8 @@ mod tests {
 
     #[test]
     fn one_that_cannot_go_keeps_the_others() {
-        let things = [owned(A, 3), (owned(A, 8).0, 7), owned(A, 2)];
-        let settled = settle(&things, id(1), A, Some(B));
+        let things = [owned(A, 3, 1), Asked { epoch: 7, ..owned(A, 8, 2) }, owned(A, 2, 3)];
+        let settled = settle(&things, A, Some(B));
         let stays = |epoch| Answer::Aborted { epoch };
         assert_eq!(answers(&settled), [stays(4), Answer::Stale, stays(3)]);
         assert_eq!(settled[0].row.as_ref().map(|row| row.owner), Some(Some(A)));

@@ -26,6 +26,7 @@
 //! | [`frames`] | what a client and a game server say to each other (docs/protocol.md) |
 //! | [`toml_file`], [`nearest`] | a mistake in a file, named with its line and the nearest known word |
 
+pub mod balance;
 pub mod character;
 pub mod chat;
 pub mod command;
@@ -46,6 +47,8 @@ pub mod refusal;
 pub mod role_key;
 pub mod social;
 pub mod space;
+pub mod spot;
+pub mod text;
 pub mod ticket;
 pub mod toml_file;
 pub mod world;

@@ -121,6 +121,8 @@ codes! {
     OpMismatch = "op_mismatch", 422;
     /// The operation is too old to be told from a repeat.
     OpExpired = "op_expired", 410;
+    /// The operation was called off before it was decided, and never will be done.
+    OpVoid = "op_void", 410;
     /// No such stack, or it lies elsewhere.
     UnknownItem = "unknown_item", 404;
     /// It is somebody else's.

@@ -52,6 +52,47 @@ impl Rect {
         grown.overlaps(other) && !self.overlaps(other)
     }
 
+    /// How many squares of side 1 are inside.
+    pub fn cells(&self) -> u64 {
+        let side = |from: i32, to: i32| (i64::from(to) - i64::from(from)).max(0) as u64;
+        side(self.x0, self.x1) * side(self.y0, self.y1)
+    }
+
+    /// Whether all of the other one lies inside.
+    pub fn includes(&self, other: &Rect) -> bool {
+        self.x0 <= other.x0 && self.y0 <= other.y0 && other.x1 <= self.x1 && other.y1 <= self.y1
+    }
+
+    /// What lies in both; empty if they share nothing.
+    pub fn common(&self, other: &Rect) -> Rect {
+        Rect {
+            x0: self.x0.max(other.x0),
+            y0: self.y0.max(other.y0),
+            x1: self.x1.min(other.x1),
+            y1: self.y1.min(other.y1),
+        }
+    }
+
+    /// The two as one, if they have a whole side in common.
+    pub fn union(&self, other: &Rect) -> Option<Rect> {
+        let beside = self.y0 == other.y0 && self.y1 == other.y1;
+        let above = self.x0 == other.x0 && self.x1 == other.x1;
+        let meet = (beside && (self.x1 == other.x0 || other.x1 == self.x0))
+            || (above && (self.y1 == other.y0 || other.y1 == self.y0));
+        meet.then(|| Rect {
+            x0: self.x0.min(other.x0),
+            y0: self.y0.min(other.y0),
+            x1: self.x1.max(other.x1),
+            y1: self.y1.max(other.y1),
+        })
+    }
+
+    /// The point inside that is nearest to this one.
+    pub fn nearest(&self, (x, y): (f64, f64)) -> (f64, f64) {
+        let inside = |v: f64, from: i32, to: i32| v.min(f64::from(to).next_down()).max(f64::from(from));
+        (inside(x, self.x0, self.x1), inside(y, self.y0, self.y1))
+    }
+
     /// Whether there is nothing inside.
     pub fn is_empty(&self) -> bool {
         self.x0 >= self.x1 || self.y0 >= self.y1

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::balance::Budget;
 use crate::faction::Faction;
 use crate::refusal::{Code, Refusal};
 use crate::space::{Place, Rect};
@@ -37,6 +38,8 @@ pub struct World {
     pub view_m: u32,
     /// Whether creatures live there.
     pub creatures: bool,
+    /// When areas are split and become one again; `None`: never by themselves.
+    pub balance: Option<Budget>,
     /// Grid or maps.
     pub kind: Kind,
     /// Sorted as written; ids unique.

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::balance::Budget;
 use crate::faction::Faction;
 use crate::layout::ground_at;
 use crate::nearest::nearest;
@@ -32,6 +33,9 @@ struct File {
     tick_hz: Option<Spanned<i64>>,
     view_m: Option<Spanned<i64>>,
     creatures: Option<bool>,
+    split_above: Option<Spanned<i64>>,
+    split_tick_ms: Option<Spanned<i64>>,
+    merge_below: Option<Spanned<i64>>,
     grid: Option<Spanned<FileGrid>>,
     maps: Option<Spanned<FileMaps>>,
     #[serde(default)]
@@ -184,6 +188,7 @@ impl Reader<'_> {
         };
         let idle_stop_s = self.or_number("idle_stop_s", &file.idle_stop_s, 1_800, 0, 31_536_000)?;
         let claimed = self.or_number("claimed_idle_s", &file.claimed_idle_s, 172_800, 0, 31_536_000)?;
+        let balance = self.balance(&file, &kind)?;
         let mut world = World {
             title: file.title.unwrap_or_else(|| name.clone()),
             name,
@@ -203,6 +208,7 @@ impl Reader<'_> {
             tick_hz: self.or_number("tick_hz", &file.tick_hz, 20, 1, 60)?,
             view_m: self.or_number("view_m", &file.view_m, 60, 8, 1_000)?,
             creatures: file.creatures.unwrap_or(true),
+            balance,
             kind,
             factions: Vec::new(),
         };
@@ -211,6 +217,29 @@ impl Reader<'_> {
             world.factions.push(faction);
         }
         Ok(world)
+    }
+
+    fn balance(&self, file: &File, kind: &Kind) -> Result<Option<Budget>, FileError> {
+        let keys = [
+            ("split_above", &file.split_above),
+            ("split_tick_ms", &file.split_tick_ms),
+            ("merge_below", &file.merge_below),
+        ];
+        let Some((key, given)) = keys.iter().find_map(|(key, value)| Some((key, value.as_ref()?))) else {
+            return Ok(None);
+        };
+        let at = given.span().start;
+        if matches!(kind, Kind::Maps(_)) {
+            return self.error(at, format!("{key}: a map is always one area"));
+        }
+        if file.split_above.is_none() && file.split_tick_ms.is_none() {
+            return self.error(at, "merge_below needs split_above or split_tick_ms");
+        }
+        let players = self.or_number("split_above", &file.split_above, 10_000, 1, 10_000)?;
+        let tick_ms = self.or_number("split_tick_ms", &file.split_tick_ms, 1_000, 1, 1_000)?;
+        let most = if file.split_above.is_some() { players / 2 } else { 10_000 };
+        let merge_below = self.or_number("merge_below", &file.merge_below, players / 4, 0, most.into())?;
+        Ok(Some(Budget { players, tick_us: tick_ms * 1_000, merge_below }))
     }
 
     fn grid(&self, grid: &FileGrid) -> Result<Grid, FileError> {

@@ -143,7 +143,7 @@ impl Bag {
 type Carrier<'a, T> = (Entity, &'a CharacterIs, &'a mut Inputs<T>, Has<Stunned>);
 
 fn drop_some(
-    mut asking: Asking<'_>,
+    mut asking: Asking<'_, '_>,
     extent: Res<Extent>,
     rights: Rights<'_, '_>,
     mut characters: Query<(Carrier<'_, Drop>, &Position), IsCharacter>,
@@ -172,7 +172,7 @@ fn drop_some(
     }
 }
 
-fn arrange(mut asking: Asking<'_>, mut characters: Query<Carrier<'_, Arrange>, IsCharacter>) {
+fn arrange(mut asking: Asking<'_, '_>, mut characters: Query<Carrier<'_, Arrange>, IsCharacter>) {
     for (by, CharacterIs(character), mut inputs, stunned) in &mut characters {
         for Arrange { slot, to, count } in inputs.drain() {
             if stunned {
@@ -194,7 +194,7 @@ fn arrange(mut asking: Asking<'_>, mut characters: Query<Carrier<'_, Arrange>, I
     }
 }
 
-fn put_to_use(mut asking: Asking<'_>, mut characters: Query<Carrier<'_, Use>, IsCharacter>) {
+fn put_to_use(mut asking: Asking<'_, '_>, mut characters: Query<Carrier<'_, Use>, IsCharacter>) {
     for (by, CharacterIs(character), mut inputs, stunned) in &mut characters {
         for Use { slot } in inputs.drain() {
             if stunned {
@@ -227,7 +227,7 @@ fn put_to_use(mut asking: Asking<'_>, mut characters: Query<Carrier<'_, Use>, Is
     }
 }
 
-fn take_off(mut asking: Asking<'_>, mut characters: Query<Carrier<'_, TakeOff>, IsCharacter>) {
+fn take_off(mut asking: Asking<'_, '_>, mut characters: Query<Carrier<'_, TakeOff>, IsCharacter>) {
     for (by, CharacterIs(character), mut inputs, stunned) in &mut characters {
         for TakeOff { place } in inputs.drain() {
             if stunned {

@@ -56,7 +56,7 @@ fn table() -> Value {
 /// A character that may make something.
 type Maker<'a> = (Entity, &'a CharacterIs, &'a mut Inputs<Craft>, Has<Stunned>);
 
-fn craft(mut asking: Asking<'_>, mut characters: Query<Maker<'_>, IsCharacter>) {
+fn craft(mut asking: Asking<'_, '_>, mut characters: Query<Maker<'_>, IsCharacter>) {
     for (by, CharacterIs(character), mut inputs, stunned) in &mut characters {
         for Craft { recipe } in inputs.drain() {
             let Some(Recipe { gets, gives }) = RECIPES.get(usize::from(recipe)) else {

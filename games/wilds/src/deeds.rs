@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use bevy_ecs::prelude::*;
 use bevy_ecs::system::SystemParam;
 use pangea_engine::ledger::Ask;
-use pangea_engine::{Builder, Ledger, Outbox, Replicate, To};
-use pangea_world::id::CharacterId;
+use pangea_engine::{Builder, Ghost, Ledger, Letter, Letters, Outbox, Post, Replicate, To};
+use pangea_world::id::{CharacterId, OpId};
 use pangea_world::ledger::{Act, Bundle};
 use pangea_world::{Code, Refusal};
 
@@ -32,8 +32,8 @@ pub enum Deed {
     Deal(Entity),
     /// A quest's step is done by itself.
     Advance,
-    /// Trades with another character.
-    Trade(Entity),
+    /// Trades with another character, or asks whether it did.
+    Trade(OpId),
 }
 
 /// A deed, and whose.
@@ -77,25 +77,54 @@ pub struct Got {
 
 /// Declares them; the first that happens in a step.
 pub fn build(area: &mut Builder) {
-    area.event::<Told>().event::<Got>();
+    area.event::<Told>().event::<Got>().letter::<Told>().letter::<Got>();
     area.ecs.insert_resource(Deeds::default());
-    area.system(settle);
+    area.system(hear).system(settle);
+}
+
+/// What was decided beyond the border for a character that is here.
+fn hear(mut told: ResMut<Letters<Told>>, mut got: ResMut<Letters<Got>>, mut outbox: ResMut<Outbox>) {
+    for Letter { to, says } in told.drain() {
+        to.into_iter().for_each(|to| outbox.send(To::Owner(to), &says));
+    }
+    for Letter { to, says } in got.drain() {
+        to.into_iter().for_each(|to| outbox.send(To::Owner(to), &says));
+    }
 }
 
 /// What a system needs to ask for something.
 #[derive(SystemParam)]
-pub struct Asking<'w> {
+pub struct Asking<'w, 's> {
     /// What everybody has.
     pub ledger: ResMut<'w, Ledger>,
     /// What is under way.
     pub deeds: ResMut<'w, Deeds>,
     /// Events.
     pub outbox: ResMut<'w, Outbox>,
+    /// Letters over the border.
+    pub post: ResMut<'w, Post>,
+    ghosts: Query<'w, 's, (), With<Ghost>>,
 }
 
-impl Asking<'_> {
+impl Asking<'_, '_> {
     /// Asks; false if this character has too much under way, and is told so.
     pub fn ask(&mut self, by: Entity, character: CharacterId, act: Act, deed: Deed) -> bool {
+        self.ask_under(by, character, None, act, deed)
+    }
+
+    /// The same under an id that another area may know.
+    pub fn ask_as(&mut self, by: Entity, character: CharacterId, id: OpId, act: Act, deed: Deed) -> bool {
+        self.ask_under(by, character, Some(id), act, deed)
+    }
+
+    fn ask_under(
+        &mut self,
+        by: Entity,
+        character: CharacterId,
+        id: Option<OpId>,
+        act: Act,
+        deed: Deed,
+    ) -> bool {
         let pending = self.deeds.pending.entry(character).or_default();
         if *pending >= MOST_EACH {
             self.refuse(by, "busy", "wait until what you have begun is done");
@@ -104,15 +133,26 @@ impl Asking<'_> {
         *pending += 1;
         let gets = given(&act).into_iter().flat_map(|bundle| &bundle.goods);
         let gets = gets.map(|goods| (items::number(&goods.template), goods.quantity as u32)).collect();
-        let ask = self.ledger.ask(act);
+        let ask = match id {
+            Some(id) => self.ledger.ask_as(id, act),
+            None => self.ledger.ask(act),
+        };
         self.deeds.open.insert(ask, Open { by, character, deed, gets });
         true
     }
 
     /// Tells why not.
     pub fn refuse(&mut self, by: Entity, code: &str, text: &str) {
-        let told = Told { code: code.to_owned(), text: text.to_owned() };
-        self.outbox.send(To::Owner(by), &told);
+        self.say(by, &Told { code: code.to_owned(), text: text.to_owned() });
+    }
+
+    /// Tells a character's player, also of one that stands beyond the border.
+    fn say<T: Replicate>(&mut self, to: Entity, what: &T) {
+        if self.ghosts.contains(to) {
+            self.post.to(to, what);
+        } else {
+            self.outbox.send(To::Owner(to), what);
+        }
     }
 
     /// Tells why not.
@@ -150,14 +190,13 @@ fn given(act: &Act) -> Option<&Bundle> {
     }
 }
 
-fn settle(mut asking: Asking<'_>) {
-    let Asking { ledger, deeds, outbox } = &mut asking;
-    if ledger.answers().is_empty() && deeds.settled.is_empty() {
+fn settle(mut asking: Asking<'_, '_>) {
+    if asking.ledger.answers().is_empty() && asking.deeds.settled.is_empty() {
         return;
     }
-    let deeds = &mut **deeds;
-    deeds.settled.clear();
-    for answer in ledger.answers() {
+    asking.deeds.settled.clear();
+    for answer in asking.ledger.answers().to_vec() {
+        let deeds = &mut *asking.deeds;
         let Some(open) = deeds.open.remove(&answer.ask) else { continue };
         if let Some(pending) = deeds.pending.get_mut(&open.character) {
             *pending -= 1;
@@ -168,15 +207,14 @@ fn settle(mut asking: Asking<'_>) {
         match &answer.outcome {
             Ok(()) => {
                 for (item, count) in &open.gets {
-                    outbox.send(To::Owner(open.by), &Got { item: *item, count: *count });
+                    asking.say(open.by, &Got { item: *item, count: *count });
                 }
             }
             Err(refusal) if !matches!(open.deed, Deed::Trade(_)) => {
-                let told = Told { code: refusal.code.to_string(), text: refusal.text.clone() };
-                outbox.send(To::Owner(open.by), &told);
+                asking.refuse_with(open.by, refusal.code, &refusal.text);
             }
             Err(_) => {}
         }
-        deeds.settled.push((open, answer.outcome.clone()));
+        asking.deeds.settled.push((open, answer.outcome));
     }
 }

@@ -8,12 +8,14 @@ use pangea_engine::walk::{Point, is_free};
 use pangea_engine::{Builder, Clock, Dice, Extent, Ghost, Kind, Ledger, Position, Setup, Terrain};
 use pangea_world::frames::tile;
 use pangea_world::ledger::Bundle;
+use pangea_world::spot;
 
 use crate::census::{inside, square};
 use crate::health::IsCharacter;
 use crate::items::goods;
 use crate::land::{mix, salt_of};
 use crate::loot::{Source, number, purse};
+use crate::path::tile_at;
 use crate::population::is_wild;
 
 /// Within this distance of a character they show, metres.
@@ -109,13 +111,6 @@ impl Finds {
     }
 }
 
-/// A cell's number in its area.
-fn number_of(extent: &Extent, cell_m: i32, cell: Cell) -> u64 {
-    let (x0, y0) = (extent.0.x0.div_euclid(cell_m), extent.0.y0.div_euclid(cell_m));
-    let (x, y) = (cell.0.wrapping_sub(x0) as u32, cell.1.wrapping_sub(y0) as u32);
-    u64::from(y & 0x0FFF_FFFF) << 28 | u64::from(x & 0x0FFF_FFFF)
-}
-
 /// Each second: what is near a character and has something to give shows.
 #[expect(clippy::too_many_arguments, reason = "a system's parameters are what it touches")]
 fn show(
@@ -150,12 +145,12 @@ fn show(
             if finds.shown.len() >= MOST || finds.shown.contains_key(&(what, cell)) {
                 continue;
             }
-            let source = tag | number_of(&extent, cell_m, cell);
+            let Some((x, y)) = finds.place(what, cell, &extent, &mut terrain) else { continue };
+            let source = tag | spot::source(tile_at((x, y)));
             let spent = ledger.spent(source);
             if spent > 0 && clock.tick < spent + comes_again_s * u64::from(clock.hz) {
                 continue;
             }
-            let Some((x, y)) = finds.place(what, cell, &extent, &mut terrain) else { continue };
             let source = Source::new(source, what.gives(&mut dice));
             let entity = commands.spawn((finds.kinds[what as usize], Position { x, y }, source)).id();
             finds.shown.insert((what, cell), (entity, (x, y)));

@@ -7,18 +7,19 @@ use bevy_ecs::prelude::*;
 use pangea_engine::ledger::who;
 use pangea_engine::walk::Stunned;
 use pangea_engine::{
-    Allowance, Builder, CharacterIs, Clock, Dice, Extent, Input, Inputs, Ledger, Net, Position, Replicate,
-    Right, Rights, Setup, Terrain, To,
+    Allowance, Builder, Clock, Dice, Epoch, Extent, Ghost, Gid, Gids, Input, Inputs, Ledger, Letter, Letters,
+    Net, Outbox, Position, Post, Replicate, Right, Rights, Setup, Terrain, To,
 };
 use pangea_world::Code;
 use pangea_world::frames::tile;
-use pangea_world::ledger::{Act, Bundle, Source};
+use pangea_world::id::CharacterId;
+use pangea_world::ledger::{Act, Bundle, Source, Who};
+use pangea_world::spot;
 
 use crate::census::{Census, One, square};
 use crate::deeds::{Asking, Deed, Deeds};
 use crate::gear::Gear;
 use crate::health::IsCharacter;
-use crate::heaps::{number_of, tile_of};
 use crate::items::goods;
 use crate::loot::number;
 use crate::path::{Tile, middle};
@@ -37,6 +38,28 @@ const HEALS_S: u64 = 30;
 const MOST: usize = 16_384;
 /// How far it is seen, metres.
 const SEEN_FROM_M: f64 = 60.0;
+
+/// How much farther a stroke over the border may reach, metres: who strikes is seen where he was.
+const AIM_M: f64 = 0.5;
+
+/// To the areas around: somebody strikes at what stands there.
+#[derive(Replicate, Debug, Clone, PartialEq, Eq)]
+struct Strike {
+    by: Gid,
+    epoch: u64,
+    x: i32,
+    y: i32,
+}
+
+/// To the areas around: somebody struck there.
+#[derive(Replicate, Debug, Clone, PartialEq, Eq)]
+struct StrikeSeen {
+    by: Gid,
+    what: u8,
+    x: i32,
+    y: i32,
+    left: u8,
+}
 
 /// Strike at a tree or a rock.
 #[derive(Replicate, Debug, Clone, PartialEq, Eq)]
@@ -82,34 +105,33 @@ struct Struck {
 /// Declares it.
 pub fn build(area: &mut Builder, _: &Setup<'_>) {
     area.ecs.insert_resource(Struck::default());
+    area.ecs.insert_resource(Strokes::default());
     area.input::<Gather>(Allowance::in_ten_ticks(4)).event::<Gathered>();
+    area.letter::<Strike>().letter::<StrikeSeen>();
     area.on_enter(|ecs, entity, _| {
         ecs.entity_mut(entity).insert(Tool::default());
     });
-    area.system(is_felled).system(stroke).system(grow_back);
+    area.system(is_felled).system(strike).system(hear).system(stroke).system(watch).system(grow_back);
 }
 
 /// A character that may strike.
-type Gatherer<'a> = (
-    Entity,
-    &'a CharacterIs,
-    (&'a Net, &'a Position, Option<&'a Gear>),
-    &'a mut Inputs<Gather>,
-    &'a mut Tool,
-    Has<Stunned>,
-);
+type Gatherer<'a> =
+    (Entity, (&'a Gid, Option<&'a Epoch>, &'a Position), &'a mut Inputs<Gather>, &'a mut Tool, Has<Stunned>);
 
-fn stroke(
+/// Strokes of this step at what stands here.
+#[derive(Resource, Debug, Default)]
+struct Strokes(Vec<(Entity, Who, Tile)>);
+
+/// Who strikes, and from how far: what stands beyond the border is its owner's to judge.
+fn strike(
     (clock, extent): (Res<Clock>, Res<Extent>),
-    mut asking: Asking<'_>,
-    mut struck: ResMut<Struck>,
+    struck: Res<Struck>,
+    mut post: ResMut<Post>,
+    mut strokes: ResMut<Strokes>,
     mut terrain: ResMut<Terrain>,
-    mut dice: ResMut<Dice>,
-    rights: Rights<'_, '_>,
     mut characters: Query<Gatherer<'_>, IsCharacter>,
 ) {
-    for (by, CharacterIs(character), (net, position, gear), mut inputs, mut tool, stunned) in &mut characters
-    {
+    for (one, (gid, epoch, position), mut inputs, mut tool, stunned) in &mut characters {
         if inputs.is_empty() {
             continue;
         }
@@ -118,34 +140,110 @@ fn stroke(
             if stunned || !near || clock.tick < tool.ready || struck.asked.contains(&(x, y)) {
                 continue;
             }
-            if !extent.0.contains(f64::from(x), f64::from(y)) {
-                asking.refuse(by, "too_far", "that stands beyond the border: go there first");
-                continue;
-            }
-            let what = terrain.tile(x, y);
-            let (tile::TREE | tile::ROCK) = what else { continue };
-            if let Err(whose) = rights.may(by, Right::Gather) {
-                asking.refuse_with(by, Code::Forbidden, &format!("this ground belongs to {whose}"));
-                continue;
-            }
-            if terrain.altered().len() >= MOST {
-                continue;
-            }
-            let Some(left) = struck.stroke((x, y), &clock) else { continue };
-            tool.ready = clock.tick + (COOLDOWN_S * f64::from(clock.hz)).ceil() as u64;
-            let seen = To::Near(position.point(), SEEN_FROM_M);
-            asking.outbox.send(seen, &Gathered { what, by: net.0, x, y, left });
-            if left > 0 {
-                continue;
-            }
-            let source = Source { number: number::TILE | number_of(&extent, (x, y)), life: clock.tick };
-            let gets = gives(what, gear.is_some_and(Gear::has_axe), &mut dice);
-            let act = Act::Pick { who: who(*character), source, gets };
-            if asking.ask(by, *character, act, Deed::Fell((x, y))) {
-                struck.asked.insert((x, y));
+            let (tile::TREE | tile::ROCK) = terrain.tile(x, y) else { continue };
+            tool.ready = clock.tick + rest(&clock);
+            if extent.0.contains(f64::from(x), f64::from(y)) {
+                strokes.0.push((one, who(CharacterId(gid.0)), (x, y)));
             } else {
-                struck.stands((x, y), &clock);
+                let epoch = epoch.map_or(0, |epoch| epoch.0);
+                post.around(middle((x, y)), &Strike { by: *gid, epoch, x, y });
             }
+        }
+    }
+}
+
+/// Ticks between two strokes.
+fn rest(clock: &Clock) -> u64 {
+    (COOLDOWN_S * f64::from(clock.hz)).ceil() as u64
+}
+
+/// Who stands beyond the border, as it is seen here.
+type Stranger<'a> = (&'a Position, Option<&'a mut Tool>);
+
+/// What those beyond the border strike at here.
+fn hear(
+    (clock, extent, gids): (Res<Clock>, Res<Extent>, Res<Gids>),
+    mut commands: Commands,
+    struck: Res<Struck>,
+    mut letters: ResMut<Letters<Strike>>,
+    mut strokes: ResMut<Strokes>,
+    mut strangers: Query<Stranger<'_>, (IsCharacter, With<Ghost>)>,
+) {
+    for Letter { says: Strike { by, epoch, x, y }, .. } in letters.drain() {
+        let is_here = extent.0.contains(f64::from(x), f64::from(y)) && !struck.asked.contains(&(x, y));
+        let Some(one) = gids.find(by).filter(|_| is_here) else { continue };
+        let Ok((position, tool)) = strangers.get_mut(one) else { continue };
+        let far_m = REACH_M + AIM_M;
+        // Letters come unevenly.
+        let early = u64::from(clock.hz) / 4;
+        let is_early = tool.as_ref().is_some_and(|tool| clock.tick + early < tool.ready);
+        if is_early || square(middle((x, y)), position.point()) > far_m * far_m {
+            continue;
+        }
+        let ready = tool.as_ref().map_or(0, |tool| tool.ready).max(clock.tick) + rest(&clock);
+        match tool {
+            Some(mut tool) => tool.ready = ready,
+            None => {
+                commands.entity(one).insert(Tool { ready });
+            }
+        }
+        let who = Who { character: CharacterId(by.0), epoch };
+        strokes.0.push((one, who, (x, y)));
+    }
+}
+
+/// Who strikes here, from either side of the border.
+type Striker<'a> = (&'a Gid, &'a Net, &'a Position, Option<&'a Gear>);
+
+fn stroke(
+    clock: Res<Clock>,
+    mut asking: Asking<'_, '_>,
+    (mut strokes, mut struck): (ResMut<Strokes>, ResMut<Struck>),
+    mut terrain: ResMut<Terrain>,
+    mut dice: ResMut<Dice>,
+    rights: Rights<'_, '_>,
+    strikers: Query<Striker<'_>, (IsCharacter, Allow<Ghost>)>,
+) {
+    for (by, who, at) in strokes.0.drain(..) {
+        let Ok((gid, net, position, gear)) = strikers.get(by) else { continue };
+        let what = terrain.tile(at.0, at.1);
+        let (tile::TREE | tile::ROCK) = what else { continue };
+        if let Err(whose) = rights.may(by, Right::Gather) {
+            asking.refuse_with(by, Code::Forbidden, &format!("this ground belongs to {whose}"));
+            continue;
+        }
+        if terrain.altered().len() >= MOST || struck.asked.contains(&at) {
+            continue;
+        }
+        let Some(left) = struck.stroke(at, &clock) else { continue };
+        let seen = To::Near(position.point(), SEEN_FROM_M);
+        asking.outbox.send(seen, &Gathered { what, by: net.0, x: at.0, y: at.1, left });
+        asking.post.around(middle(at), &StrikeSeen { by: *gid, what, x: at.0, y: at.1, left });
+        if left > 0 {
+            continue;
+        }
+        let source = Source { number: number::TILE | spot::source(at), life: clock.tick };
+        let gets = gives(what, gear.is_some_and(Gear::has_axe), &mut dice);
+        let character = who.character;
+        if asking.ask(by, character, Act::Pick { who, source, gets }, Deed::Fell(at)) {
+            struck.asked.insert(at);
+        } else {
+            struck.stands(at, &clock);
+        }
+    }
+}
+
+/// Strokes beyond the border are seen here too.
+fn watch(
+    gids: Res<Gids>,
+    mut letters: ResMut<Letters<StrikeSeen>>,
+    mut outbox: ResMut<Outbox>,
+    nets: Query<&Net, Allow<Ghost>>,
+) {
+    for Letter { says: StrikeSeen { by, what, x, y, left }, .. } in letters.drain() {
+        if let Some(net) = gids.find(by).and_then(|by| nets.get(by).ok()) {
+            let seen = To::Near(middle((x, y)), SEEN_FROM_M);
+            outbox.send(seen, &Gathered { what, by: net.0, x, y, left });
         }
     }
 }
@@ -188,7 +286,7 @@ fn is_felled(
         let grows = GROWS_BACK_S * u64::from(clock.hz);
         for (source, life) in ledger.all_spent() {
             if source >> 56 == number::TILE >> 56 && clock.tick < life + grows {
-                fell(&mut terrain, tile_of(&extent, source - number::TILE));
+                fell(&mut terrain, spot::tile_of_source(&extent.0, source));
             }
         }
     }

@@ -9,12 +9,12 @@ use pangea_engine::{
     Builder, Character, CharacterIs, Clock, Extent, Ghost, Gid, Net, Outbox, Position, Post, Replicate,
     Setup, Terrain, To,
 };
-use pangea_world::layout::ground_at;
 
 use crate::across;
 use crate::attack::Arm;
 use crate::census::square;
 use crate::gear::Gear;
+use crate::land::is_on;
 use crate::mind::{Mind, Way};
 use crate::population::Member;
 use crate::species::Species;
@@ -170,8 +170,7 @@ impl Homes {
     fn new(setup: &Setup<'_>) -> Self {
         let home = |faction| {
             let place = setup.world.spawn(faction).ok()?;
-            let is_here = setup.extent.contains(place.x, place.y)
-                && ground_at(setup.world, &place).is_ok_and(|ground| ground == *setup.ground);
+            let is_here = is_on(setup, &place);
             is_here.then_some((place.x, place.y))
         };
         let factions = setup.world.factions.iter();

@@ -1,4 +1,4 @@
-//! What lies on the ground. The ledger knows it, and the slot says where: four to a tile.
+//! What lies on the ground. The ledger knows it, and the slot says where (`pangea_world::spot`): four to a tile.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,10 @@ use pangea_engine::walk::Point;
 use pangea_engine::{Builder, Extent, Kind, Ledger, Position, Replicate, Setup};
 use pangea_world::id::ItemId;
 use pangea_world::space::Rect;
+use pangea_world::spot;
 
 use crate::items;
-use crate::path::{Tile, middle, tile_at};
-
-/// Heaps side by side on a tile.
-const TO_A_TILE: u32 = 4;
+use crate::path::{middle, tile_at};
 
 /// Goods on the ground.
 #[derive(Component, Replicate, Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,31 +39,17 @@ pub fn build(area: &mut Builder, _: &Setup<'_>) {
     area.system(lie);
 }
 
-/// The number of a tile of the area, from its north-west corner row by row.
-pub fn number_of(extent: &Extent, (x, y): Tile) -> u64 {
-    let rect = extent.0;
-    let along = |v: i32, from: i32| (i64::from(v) - i64::from(from)).max(0) as u64;
-    along(y, rect.y0) * along(rect.x1, rect.x0) + along(x, rect.x0)
-}
-
-/// The tile with this number.
-pub fn tile_of(extent: &Extent, number: u64) -> Tile {
-    let rect = extent.0;
-    let width = (i64::from(rect.x1) - i64::from(rect.x0)).max(1) as u64;
-    (rect.x0.wrapping_add((number % width) as i32), rect.y0.wrapping_add((number / width) as i32))
-}
-
 /// The spot of the ground under a point.
 pub fn spot_at(extent: &Extent, at: Point) -> u32 {
     // Who is about to go over the border drops things on this side of it.
     let (Rect { x0, y0, x1, y1 }, (x, y)) = (extent.0, tile_at(at));
     let inside = (x.clamp(x0, (x1 - 1).max(x0)), y.clamp(y0, (y1 - 1).max(y0)));
-    (number_of(extent, inside) % u64::from(u32::MAX / TO_A_TILE)) as u32 * TO_A_TILE
+    spot::slot(inside)
 }
 
 /// Where it lies, metres.
 fn place_of(extent: &Extent, slot: u32) -> Point {
-    let (x, y) = middle(tile_of(extent, u64::from(slot / TO_A_TILE)));
+    let (x, y) = middle(spot::tile_of_slot(&extent.0, slot));
     let (right, down) = (slot % 2, slot / 2 % 2);
     (x - 0.25 + f64::from(right) * 0.5, y - 0.25 + f64::from(down) * 0.5)
 }

@@ -4,9 +4,9 @@
 //! world's seed and the place alone, so neighbouring areas fit together without asking each other.
 
 use fastnoise_lite::{FastNoiseLite, FractalType, NoiseType};
-use pangea_engine::Land;
+use pangea_engine::{Land, Setup};
 use pangea_world::frames::tile;
-use pangea_world::space::{Ground, Rect};
+use pangea_world::space::{Ground, Place, Rect};
 use pangea_world::world::{Kind, World};
 
 /// Radius around a spawn or a portal's end in which nothing stops a walker, metres.
@@ -44,6 +44,11 @@ fn map_of(ground: &Ground) -> &str {
 /// A number for all that follows from the seed on this ground.
 pub fn salt_of(world: &World, ground: &Ground) -> u64 {
     map_of(ground).bytes().fold(mix(world.seed), |h, byte| mix(h ^ u64::from(byte)))
+}
+
+/// Whether a place lies on the ground of this area, however its world is cut.
+pub fn is_on(setup: &Setup<'_>, place: &Place) -> bool {
+    setup.extent.contains(place.x, place.y) && place.map.as_deref().unwrap_or("") == map_of(setup.ground)
 }
 
 /// Where characters appear on this ground: spawns, and the ends of portals.

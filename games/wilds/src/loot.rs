@@ -8,11 +8,12 @@ use bevy_ecs::prelude::*;
 use pangea_engine::ledger::who;
 use pangea_engine::walk::Stunned;
 use pangea_engine::{
-    Allowance, Builder, CharacterIs, Clock, Dice, Ghost, Input, Inputs, Kind, Net, Position, Replicate,
-    Right, Rights, Setup,
+    Allowance, Builder, CharacterIs, Clock, Dice, Epoch, Ghost, Gid, Gids, Input, Inputs, Kind, Letter,
+    Letters, Net, Position, Replicate, Right, Rights, Setup,
 };
 use pangea_world::Code;
-use pangea_world::ledger::{self, Act, Bundle, Coins, Goods, Part};
+use pangea_world::id::CharacterId;
+use pangea_world::ledger::{self, Act, Bundle, Coins, Goods, Part, Who};
 
 use crate::bag::COIN;
 use crate::census::square;
@@ -31,11 +32,11 @@ const MOST_CORPSES: u64 = 4_096;
 
 /// Numbers of sources by what they are; what is added is below 2^56.
 pub mod number {
-    /// A tree or a rock; and its tile's number.
+    /// A tree or a rock; and its tile, as `pangea_world::spot` numbers it.
     pub const TILE: u64 = 1 << 56;
-    /// A herb; and its cell's number.
+    /// A herb; and its tile.
     pub const HERB: u64 = 2 << 56;
-    /// A chest; and its cell's number.
+    /// A chest; and its tile.
     pub const CHEST: u64 = 3 << 56;
     /// A corpse; and its place among those that lie.
     pub const CORPSE: u64 = 4 << 56;
@@ -95,72 +96,114 @@ impl Input for Take {}
 pub fn build(area: &mut Builder, _: &Setup<'_>) {
     let kind = area.component::<Loot>().kind("corpse");
     area.ecs.insert_resource(Corpses { kind, next: 0 });
-    area.input::<Take>(Allowance::in_ten_ticks(5));
-    area.system(take).system(is_taken).system(lie_dead).system(rot);
+    area.ecs.insert_resource(Reached::default());
+    area.input::<Take>(Allowance::in_ten_ticks(5)).letter::<Wanted>();
+    area.system(reach).system(hear).system(take).system(is_taken).system(lie_dead).system(rot);
+}
+
+/// To the owner of what lies beyond the border: somebody wants it.
+#[derive(Replicate, Debug, Clone, PartialEq, Eq)]
+struct Wanted {
+    by: Gid,
+    epoch: u64,
 }
 
 /// A character that takes.
-type Taker<'a> = (Entity, &'a CharacterIs, &'a Position, &'a mut Inputs<Take>, Has<Stunned>);
+type Taker<'a> = (Entity, &'a Gid, Option<&'a Epoch>, &'a mut Inputs<Take>, Has<Stunned>);
+
+/// A thing as who wants it sees it: on this side of the border, or beyond.
+type Seen<'a> = (Entity, &'a Net, Has<Ghost>);
+
+/// What is reached for in this step: by whom, and what.
+#[derive(Resource, Debug, Default)]
+struct Reached(Vec<(Entity, Who, Entity)>);
+
+/// Who reaches for what: what lies beyond the border is its owner's to give.
+fn reach(
+    mut asking: Asking<'_, '_>,
+    mut reached: ResMut<Reached>,
+    mut characters: Query<Taker<'_>, IsCharacter>,
+    things: Query<Seen<'_>, (Without<CharacterIs>, Allow<Ghost>)>,
+) {
+    for (by, gid, epoch, mut inputs, stunned) in &mut characters {
+        for Take { target } in inputs.drain() {
+            match things.iter().find(|(_, net, _)| net.0 == target) {
+                _ if stunned => asking.refuse(by, "stunned", "not now"),
+                None => asking.refuse(by, "gone", "there is nothing to take"),
+                Some((thing, _, true)) => {
+                    let epoch = epoch.map_or(0, |epoch| epoch.0);
+                    asking.post.to(thing, &Wanted { by: *gid, epoch });
+                }
+                Some((thing, ..)) => reached.0.push((by, who(CharacterId(gid.0)), thing)),
+            }
+        }
+    }
+}
+
+/// What those beyond the border reach for here.
+fn hear(
+    gids: Res<Gids>,
+    mut letters: ResMut<Letters<Wanted>>,
+    mut reached: ResMut<Reached>,
+    strangers: Query<(), (IsCharacter, With<Ghost>)>,
+) {
+    for Letter { to, says: Wanted { by, epoch } } in letters.drain() {
+        let who = Who { character: CharacterId(by.0), epoch };
+        if let (Some(thing), Some(by)) = (to, gids.find(by).filter(|by| strangers.contains(*by))) {
+            reached.0.push((by, who, thing));
+        }
+    }
+}
+
 /// Something that can be taken.
-type Thing<'a> = (Entity, &'a Net, &'a Position, Option<&'a mut Source>, Option<&'a HeapIs>);
+type Thing<'a> = (&'a Position, Option<&'a mut Source>, Option<&'a HeapIs>);
 
 /// Whether something can be taken.
 type CanBeTaken = Or<(With<Source>, With<HeapIs>)>;
 
 fn take(
     clock: Res<Clock>,
-    mut asking: Asking<'_>,
-    mut characters: Query<Taker<'_>, IsCharacter>,
+    mut asking: Asking<'_, '_>,
+    mut reached: ResMut<Reached>,
+    takers: Query<&Position, (IsCharacter, Allow<Ghost>)>,
     mut things: Query<Thing<'_>, CanBeTaken>,
-    beyond: Query<&Net, With<Ghost>>,
     rights: Rights<'_, '_>,
 ) {
-    for (by, CharacterIs(character), at, mut inputs, stunned) in &mut characters {
-        for Take { target } in inputs.drain() {
-            if stunned {
-                asking.refuse(by, "stunned", "not now");
+    for (by, who, thing) in reached.0.drain(..) {
+        let character = who.character;
+        let (Ok(at), Ok((there, source, heap))) = (takers.get(by), things.get_mut(thing)) else {
+            asking.refuse(by, "gone", "there is nothing to take");
+            continue;
+        };
+        if square(at.point(), there.point()) > REACH_M * REACH_M {
+            asking.refuse(by, "too_far", "that is out of reach");
+            continue;
+        }
+        if let Some(HeapIs(item)) = heap {
+            let lies = asking.ledger.ground().stacks.values().find(|stack| stack.id == *item);
+            let built = lies.is_some_and(|stack| items::of(items::number(&stack.template)).is_built());
+            let quantity = lies.map(|stack| stack.quantity);
+            if built && let Err(whose) = rights.may(by, Right::Build) {
+                let text = format!("this ground belongs to {whose}: only they take that down");
+                asking.refuse_with(by, Code::Forbidden, &text);
+            } else if let Some(quantity) = quantity {
+                let act = Act::Take { who, part: Part { item: *item, quantity } };
+                asking.ask(by, character, act, Deed::Carry);
+            }
+        } else if let Some(mut source) = source {
+            if source.grows()
+                && let Err(whose) = rights.may(by, Right::Gather)
+            {
+                asking.refuse_with(by, Code::Forbidden, &format!("this ground belongs to {whose}"));
                 continue;
             }
-            let found = things.iter_mut().find(|(_, net, ..)| net.0 == target);
-            let Some((thing, _, there, source, heap)) = found else {
-                if beyond.iter().any(|net| net.0 == target) {
-                    asking.refuse(by, "too_far", "that lies beyond the border: go there first");
-                } else {
-                    asking.refuse(by, "gone", "there is nothing to take");
-                }
-                continue;
-            };
-            if square(at.point(), there.point()) > REACH_M * REACH_M {
-                asking.refuse(by, "too_far", "that is out of reach");
+            if source.asked {
+                asking.refuse_with(by, Code::SourceSpent, "somebody else was faster");
                 continue;
             }
-            let who = who(*character);
-            if let Some(HeapIs(item)) = heap {
-                let lies = asking.ledger.ground().stacks.values().find(|stack| stack.id == *item);
-                let built = lies.is_some_and(|stack| items::of(items::number(&stack.template)).is_built());
-                let quantity = lies.map(|stack| stack.quantity);
-                if built && let Err(whose) = rights.may(by, Right::Build) {
-                    let text = format!("this ground belongs to {whose}: only they take that down");
-                    asking.refuse_with(by, Code::Forbidden, &text);
-                } else if let Some(quantity) = quantity {
-                    let act = Act::Take { who, part: Part { item: *item, quantity } };
-                    asking.ask(by, *character, act, Deed::Carry);
-                }
-            } else if let Some(mut source) = source {
-                if source.grows()
-                    && let Err(whose) = rights.may(by, Right::Gather)
-                {
-                    asking.refuse_with(by, Code::Forbidden, &format!("this ground belongs to {whose}"));
-                    continue;
-                }
-                if source.asked {
-                    asking.refuse_with(by, Code::SourceSpent, "somebody else was faster");
-                    continue;
-                }
-                let spends = ledger::Source { number: source.number, life: clock.tick };
-                let act = Act::Pick { who, source: spends, gets: source.gets.clone() };
-                source.asked = asking.ask(by, *character, act, Deed::Loot(thing));
-            }
+            let spends = ledger::Source { number: source.number, life: clock.tick };
+            let act = Act::Pick { who, source: spends, gets: source.gets.clone() };
+            source.asked = asking.ask(by, character, act, Deed::Loot(thing));
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::census::square;
 use crate::deeds::{Asking, Deed, Deeds};
 use crate::health::IsCharacter;
 use crate::items::{self, goods};
+use crate::land::is_on;
 use crate::population::is_wild;
 use crate::quests::{QUESTS, bundle, coins};
 
@@ -168,8 +169,7 @@ fn posts(setup: &Setup<'_>) -> Vec<(Person, Point)> {
     let far = far_post(setup.world, &near);
     for (n, one) in PEOPLE.iter().enumerate() {
         let post = if one.far { &far } else { &near };
-        let is_here = ground_at(setup.world, post).is_ok_and(|ground| ground == *setup.ground);
-        if !is_here || !setup.extent.contains(post.x, post.y) {
+        if !is_on(setup, post) {
             continue;
         }
         let turn = n as f64 * std::f64::consts::TAU / 6.0;
@@ -208,7 +208,7 @@ type Found<'a> = (Entity, &'a Net, &'a Position, &'a Person);
 
 fn talk(
     mut commands: Commands,
-    mut asking: Asking<'_>,
+    mut asking: Asking<'_, '_>,
     mut characters: Query<Speaker<'_, Talk>, IsCharacter>,
     people: Query<Found<'_>>,
 ) {
@@ -300,7 +300,7 @@ fn proceeds(item: &items::Item, count: i64) -> i64 {
 
 fn choose(
     mut commands: Commands,
-    mut asking: Asking<'_>,
+    mut asking: Asking<'_, '_>,
     mut characters: Query<(Speaker<'_, Choose>, Option<&Talking>), IsCharacter>,
     people: Query<Found<'_>>,
 ) {

@@ -349,7 +349,7 @@ impl QuestLog {
 /// Each second: steps that end by themselves.
 fn advance(
     clock: Res<Clock>,
-    mut asking: Asking<'_>,
+    mut asking: Asking<'_, '_>,
     characters: Query<(Entity, &CharacterIs, &Kills), IsCharacter>,
 ) {
     if !clock.tick.is_multiple_of(u64::from(clock.hz)) {

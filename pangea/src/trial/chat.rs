@@ -3,7 +3,8 @@
 //! Four areas of a private cluster share a corner; central, spawner and chat are processes of their own. First all
 //! are silent, and what the servers need is measured; then they talk, to the whole world and in whispers, while some
 //! walk over the borders. With `--kills` chat and area servers are killed in turn meanwhile: what was said in the
-//! world's channel just then may be missed, for it is kept in memory; of whispers nothing may.
+//! world's channel just then may be missed, for it is kept in memory; of whispers nothing may. At last somebody in each
+//! area is banned.
 
 mod report;
 mod talker;
@@ -14,21 +15,20 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use pangea_client::{Client, EnterOptions, Error};
-use pangea_world::id::CharacterId;
-use tokio::sync::Semaphore;
+use http::Method;
+use pangea_client::{EnterOptions, Event};
+use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::cluster::{Cluster, WORLD};
 use super::crossing::{SIDE_M, plain};
+use super::players::{PASSWORD, make, name_of};
 use super::{PATIENCE, WORKERS, processes, say, shown};
 use crate::flags::TrialChat;
 use report::{Figures, Report};
 use talker::{Book, LISTEN, OVER, TALK, Talker};
 
-/// Players who come in at the same time.
-const AT_ONCE: usize = 16;
 /// How long the last lines may be on their way.
 const LAST_LINES: Duration = Duration::from_secs(20);
 
@@ -67,7 +67,7 @@ async fn measure(options: &TrialChat) -> anyhow::Result<Report> {
 async fn talk(options: &TrialChat, cluster: &mut Cluster) -> anyhow::Result<Report> {
     cluster.until_idle(4, PATIENCE).await?;
     say(&format!("{} players come in", options.players));
-    let players = come_in(options.players, cluster).await?;
+    let players = make(0..options.players, cluster, faction_of).await?;
     let names = players.iter().map(|(number, ..)| name_of(*number)).collect();
     let book = Arc::new(Book::new(names));
     let phase = Arc::new(AtomicU8::new(LISTEN));
@@ -97,7 +97,9 @@ async fn talk(options: &TrialChat, cluster: &mut Cluster) -> anyhow::Result<Repo
     while let Some(ended) = talking.join_next().await {
         lost_players.extend(ended?);
     }
-    Ok(Report::new(options, &book, Figures { silent_ms: silent, loud_ms: loud, took, lost_players }))
+    say("somebody in each area is banned");
+    let ban_ms = bans(options.players, cluster).await?;
+    Ok(Report::new(options, &book, Figures { silent_ms: silent, loud_ms: loud, took, lost_players, ban_ms }))
 }
 
 /// What all servers need over this time, ms of CPU; meanwhile chat and area servers are killed so often.
@@ -123,30 +125,27 @@ async fn cpu(cluster: &mut Cluster, time: Duration, kills: Option<u32>) -> anyho
     Ok(pids.iter().map(|pid| processes::cpu_ms(*pid)).sum::<f64>() - before)
 }
 
-fn name_of(number: u32) -> String {
-    format!("trial-{number:06}")
+/// Somebody in each area is banned; how long it takes at most until he is out, and cannot log in, ms.
+async fn bans(players: u32, cluster: &Cluster) -> anyhow::Result<f64> {
+    let operator = cluster.operator()?;
+    let mut longest = Duration::ZERO;
+    for (number, client, character) in make(players..players + 4, cluster, faction_of).await? {
+        let enter = EnterOptions { world: Some(WORLD.to_owned()), ..EnterOptions::default() };
+        let mut game = client.enter(character, enter).await?;
+        talker::tuned_in(&mut game).await?;
+        let began = Instant::now();
+        let body = json!({ "name": name_of(number), "minutes": 60, "reason": "a trial" });
+        let done = operator.call_raw(Method::POST, "/api/data/ban", Some(&body), &[]).await?;
+        anyhow::ensure!(done.status().is_success(), "the ban is answered {}", done.status());
+        let out = async { while !matches!(game.next_event().await, None | Some(Event::Ended(_))) {} };
+        tokio::time::timeout(PATIENCE, out).await.context("who is banned plays on")?;
+        let again = client.another().login(&name_of(number), PASSWORD).await;
+        anyhow::ensure!(again.is_err(), "who is banned logs in");
+        longest = longest.max(began.elapsed());
+    }
+    Ok(longest.as_secs_f64() * 1e3)
 }
 
-/// Accounts and characters, in the order of their numbers; a quarter of them begins in each area.
-async fn come_in(players: u32, cluster: &Cluster) -> anyhow::Result<Vec<(u32, Client, CharacterId)>> {
-    let doors = Arc::new(Semaphore::new(AT_ONCE));
-    let mut tasks = JoinSet::new();
-    for number in 0..players {
-        let (client, doors) = (cluster.client.another(), doors.clone());
-        tasks.spawn(async move {
-            // Never closed.
-            let _door = doors.acquire().await.ok();
-            let name = name_of(number);
-            client.register(&name, "what was that").await?;
-            let faction = format!("f{}", number % 4);
-            let character = client.create_character(WORLD, &name, Some(&faction)).await?.id;
-            Ok::<_, Error>((number, client, character))
-        });
-    }
-    let mut all = Vec::new();
-    while let Some(made) = tasks.join_next().await {
-        all.push(made?.context("making accounts")?);
-    }
-    all.sort_by_key(|(number, ..)| *number);
-    Ok(all)
+fn faction_of(number: u32) -> Option<String> {
+    Some(format!("f{}", number % 4))
 }

@@ -1,6 +1,7 @@
 //! Who plays in trials: accounts and characters with coins, made before anything is measured.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -15,31 +16,28 @@ use super::economy::{BEGIN_COINS, audit};
 /// Players who are made at the same time.
 const AT_ONCE: usize = 16;
 
+/// The password of each.
+pub(super) const PASSWORD: &str = "all that glitters";
+
 /// One of them: his number, his login, his character.
 pub(super) type Somebody = (u32, Client, CharacterId);
 
-/// So many, in the order of their numbers: a seed gives the same pairs. `line`: through it they play.
-pub(super) async fn come_in(
-    players: u32,
+/// These, in their order: a seed gives the same pairs. Each is of the faction that `faction` says.
+pub(super) async fn make(
+    numbers: Range<u32>,
     cluster: &Cluster,
-    line: Option<SocketAddr>,
+    faction: impl Fn(u32) -> Option<String>,
 ) -> anyhow::Result<Vec<Somebody>> {
     let doors = Arc::new(Semaphore::new(AT_ONCE));
-    let operator = cluster.operator()?;
     let mut tasks = JoinSet::new();
-    for number in 0..players {
-        let (client, operator, doors) = (cluster.client.another(), operator.clone(), doors.clone());
+    for number in numbers {
+        let (client, doors, faction) = (cluster.client.another(), doors.clone(), faction(number));
         tasks.spawn(async move {
             // Never closed.
             let _door = doors.acquire().await.ok();
-            let name = format!("trial-{number:06}");
-            client.register(&name, "all that glitters").await?;
-            let character = client.create_character(WORLD, &name, None).await?.id;
-            audit::give(&operator, character, BEGIN_COINS).await?;
-            let client = match line {
-                Some(line) => client.playing_through(line),
-                None => client,
-            };
+            let name = name_of(number);
+            client.register(&name, PASSWORD).await?;
+            let character = client.create_character(WORLD, &name, faction.as_deref()).await?.id;
             Ok::<_, Error>((number, client, character))
         });
     }
@@ -49,4 +47,28 @@ pub(super) async fn come_in(
     }
     all.sort_by_key(|(number, ..)| *number);
     Ok(all)
+}
+
+/// So many with coins. `line`: through it they play.
+pub(super) async fn come_in(
+    players: u32,
+    cluster: &Cluster,
+    line: Option<SocketAddr>,
+) -> anyhow::Result<Vec<Somebody>> {
+    let operator = cluster.operator()?;
+    let mut all = Vec::new();
+    for (number, client, character) in make(0..players, cluster, |_| None).await? {
+        audit::give(&operator, character, BEGIN_COINS).await.context("giving coins")?;
+        let client = match line {
+            Some(line) => client.playing_through(line),
+            None => client,
+        };
+        all.push((number, client, character));
+    }
+    Ok(all)
+}
+
+/// What player, account and character of this number are called.
+pub(super) fn name_of(number: u32) -> String {
+    format!("trial-{number:06}")
 }

@@ -8,10 +8,10 @@ use pangea_world::Code;
 use crate::support::{Cluster, event, signal};
 
 /// Enough lines for a test that says many.
-const FREELY: &str = "limits.chat_lines_per_10s=100000";
+pub const FREELY: &str = "limits.chat_lines_per_10s=100000";
 
 /// A character of its own account, in this map of the isles.
-async fn in_isles(cluster: &Cluster, name: &str, map: &str) -> Game {
+pub async fn in_isles(cluster: &Cluster, name: &str, map: &str) -> Game {
     let (client, character) = cluster.player(name, "isles", Some("sailors")).await;
     let there = EnterOptions { map: Some(map.to_owned()), ..EnterOptions::default() };
     let mut game = client.enter(character, there).await.unwrap();
@@ -20,7 +20,7 @@ async fn in_isles(cluster: &Cluster, name: &str, map: &str) -> Game {
 }
 
 /// Waits until the character is in its world's channel.
-async fn tuned_in(game: &mut Game) {
+pub async fn tuned_in(game: &mut Game) {
     event(game, "it is in the world's channel", |event, _| {
         matches!(event, Event::Channel { kind: Kind::World, joined: true }).then_some(())
     })
@@ -28,7 +28,7 @@ async fn tuned_in(game: &mut Game) {
 }
 
 /// The answer to what was said: `None`, or the code of the refusal.
-async fn answer(game: &mut Game, said: u64) -> Option<Code> {
+pub async fn answer(game: &mut Game, said: u64) -> Option<Code> {
     event(game, "an answer", |event, _| match event {
         Event::Said { id, refused } if *id == said => Some(refused.as_ref().map(|refused| refused.code)),
         _ => None,
@@ -37,7 +37,7 @@ async fn answer(game: &mut Game, said: u64) -> Option<Code> {
 }
 
 /// The next line of this kind.
-async fn line(game: &mut Game, wanted: Kind) -> Line {
+pub async fn line(game: &mut Game, wanted: Kind) -> Line {
     event(game, "a line", |event, _| match event {
         Event::Chat(line) if line.kind == wanted => Some(line.clone()),
         _ => None,
@@ -46,7 +46,7 @@ async fn line(game: &mut Game, wanted: Kind) -> Line {
 }
 
 /// Texts of the lines up to and with this one.
-async fn lines_to(game: &mut Game, kind: Kind, last: &str) -> Vec<String> {
+pub async fn lines_to(game: &mut Game, kind: Kind, last: &str) -> Vec<String> {
     let mut texts = Vec::new();
     loop {
         let line = line(game, kind).await;
@@ -350,7 +350,7 @@ async fn two_chats_share_the_channels() {
 }
 
 /// Whispers this until it is said.
-async fn said_at_last(game: &mut Game, to: &str, text: &str) {
+pub async fn said_at_last(game: &mut Game, to: &str, text: &str) {
     loop {
         let said = game.whisper(to, text).await;
         match answer(game, said).await {

@@ -17,7 +17,7 @@ const SIDE: i32 = CHUNK_TILES as i32;
 const WOODS: &str = "kind = \"grid\"\nseed = 7\nrules = [\"pve\"]\ncapacity = 10\nlayers = 1\ncreatures = false\n\
     [grid]\ncell_m = 64\narea_cells = 8\nspawn = { x = 256.0, y = 256.0 }\n";
 
-type Tile = (i32, i32);
+pub type Tile = (i32, i32);
 
 async fn chunk(game: &mut Game, (cx, cy): Tile) -> Vec<u8> {
     game.ask_tiles(cx, cy).await;
@@ -28,7 +28,7 @@ async fn chunk(game: &mut Game, (cx, cy): Tile) -> Vec<u8> {
     .await
 }
 
-async fn kind_of(game: &mut Game, (x, y): Tile) -> u8 {
+pub async fn kind_of(game: &mut Game, (x, y): Tile) -> u8 {
     let tiles = chunk(game, (x.div_euclid(SIDE), y.div_euclid(SIDE))).await;
     tiles[(y.rem_euclid(SIDE) * SIDE + x.rem_euclid(SIDE)) as usize]
 }
@@ -40,7 +40,7 @@ async fn walk(game: &mut Game, dx: f64, dy: f64) {
 }
 
 /// Fells the nearest tree or breaks the nearest rock, and says which, and the tick after which it was so.
-async fn fell(game: &mut Game) -> (Tile, u32) {
+pub async fn fell(game: &mut Game) -> (Tile, u32) {
     event(game, "the first view", |_, game| game.me().map(|_| ())).await;
     let at =
         |game: &Game| game.me().map(|me| (f64::from(me.x_cm) / 100.0, f64::from(me.y_cm) / 100.0)).unwrap();

@@ -18,7 +18,7 @@ const WILDS: &str = "kind = \"grid\"\nseed = 7\nlayers = 2\nidle_stop_s = 1\ncla
 const HOME: &str = "wilds/0,0..8,8";
 
 /// A deed of a character's, with its status and its answer.
-async fn deed(client: &Client, who: CharacterId, deed: &str, body: Value) -> (u16, Value) {
+pub async fn deed(client: &Client, who: CharacterId, deed: &str, body: Value) -> (u16, Value) {
     use http_body_util::BodyExt as _;
     let path = format!("/api/characters/{who}/faction{deed}");
     let answer = client
@@ -30,7 +30,7 @@ async fn deed(client: &Client, who: CharacterId, deed: &str, body: Value) -> (u1
     (status, serde_json::from_slice(&body).unwrap_or_default())
 }
 
-async fn done(client: &Client, who: CharacterId, what: &str, body: Value) -> Value {
+pub async fn done(client: &Client, who: CharacterId, what: &str, body: Value) -> Value {
     let (status, answer) = deed(client, who, what, body).await;
     assert!((200..300).contains(&status), "{what}: {status} {answer}");
     answer
@@ -47,7 +47,7 @@ async fn stroke(game: &mut Game, (x, y): (i32, i32)) -> String {
     .await
 }
 
-/// Ground is claimed and paid for, others may not gather there until they are let, and an empty server stays up as
+/// Scenario 13: ground is claimed and paid for, others may not gather there until they are let, and an empty server stays up as
 /// long as it is claimed: one beside it that is not, and was left later, stops before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn claimed_ground_is_guarded_and_stays_up() {

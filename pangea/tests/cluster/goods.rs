@@ -15,12 +15,12 @@ use crate::support::{Cluster, PATIENCE, event, request, signal};
 /// As the page sees it.
 #[derive(Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(default)]
-struct Bag {
-    slots: Vec<u16>,
-    items: Vec<u16>,
-    counts: Vec<u32>,
-    coins: u64,
-    pending: u16,
+pub struct Bag {
+    pub slots: Vec<u16>,
+    pub items: Vec<u16>,
+    pub counts: Vec<u32>,
+    pub coins: u64,
+    pub pending: u16,
 }
 
 #[derive(Debug, Deserialize)]
@@ -39,7 +39,7 @@ pub async fn see<T>(game: &mut Game, what: &str, mut look: impl FnMut(&Game) -> 
 }
 
 /// Waits for an event of the game of this name.
-async fn told(game: &mut Game, what: &str) -> Value {
+pub async fn told(game: &mut Game, what: &str) -> Value {
     event(game, what, |event, _| match event {
         Event::Game { name, values } if name == what => Some(Value::Object(values.clone())),
         Event::Game { name, values } if name == "Told" => panic!("{what}: refused with {values:?}"),
@@ -48,16 +48,16 @@ async fn told(game: &mut Game, what: &str) -> Value {
     .await
 }
 
-fn bag(game: &Game) -> Option<Bag> {
+pub fn bag(game: &Game) -> Option<Bag> {
     game.view().component(game.view().me, "Bag")
 }
 
-fn has(bag: &Bag, item: u16) -> u32 {
+pub fn has(bag: &Bag, item: u16) -> u32 {
     bag.items.iter().zip(&bag.counts).filter(|(n, _)| **n == item).map(|(_, count)| *count).sum()
 }
 
 /// The things of a kind in view: number and place, metres.
-fn things(game: &Game, kind: &str) -> Vec<(u16, (f64, f64))> {
+pub fn things(game: &Game, kind: &str) -> Vec<(u16, (f64, f64))> {
     let of_kind = game.entities().iter().filter(|(id, _)| game.view().kind_of(**id) == Some(kind));
     of_kind.map(|(id, one)| (*id, (f64::from(one.x_cm) / 100.0, f64::from(one.y_cm) / 100.0))).collect()
 }
@@ -151,7 +151,7 @@ async fn kill_area(cluster: &Cluster, area: &str) {
     signal(server["pid"].as_u64().expect("a pid") as u32, "KILL");
 }
 
-async fn back(game: &mut Game) {
+pub async fn back(game: &mut Game) {
     event(game, "back", |event, _| matches!(event, Event::Back { .. }).then_some(())).await;
     see(game, "itself", |game| game.me().map(|_| ())).await;
 }

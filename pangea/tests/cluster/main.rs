@@ -3,17 +3,24 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod across;
 mod admission;
 mod bad_frames;
+mod bad_parties;
 mod borders;
 mod broken_servers;
 mod browser;
 mod chat;
+mod chat_bus;
+mod chat_filter;
+mod chat_groups;
+mod chat_travel;
 mod checkpoints;
 mod crash;
 mod crossing;
 mod crossing_kills;
 mod enter;
+mod exchange;
 mod factions;
 mod goods;
 mod handoff_kills;
@@ -25,13 +32,17 @@ mod moderation;
 mod operations;
 mod party;
 mod portal;
+mod races;
 mod resume;
 mod roles;
 mod seats;
+mod split;
+mod split_kills;
 mod start_errors;
 mod stop;
 mod storage;
 mod support;
 mod third_party;
 mod tls;
+mod together;
 mod wire;

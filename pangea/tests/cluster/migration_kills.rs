@@ -19,7 +19,7 @@ use crate::support::{Cluster, request, signal};
 use crate::wire::Wire;
 
 /// A stopped process is not taken for dead.
-const PATIENT: [&str; 4] =
+pub const PATIENT: [&str; 4] =
     [PLAIN, "central.silence_s=600", "spawner.health_timeout_s=600", "central.seat_hold_s=2"];
 
 /// One who plays all the time, and so follows.
@@ -58,7 +58,7 @@ impl Playing {
 }
 
 /// `None`: it ended.
-async fn play(
+pub async fn play(
     mut game: Game,
     over: Arc<AtomicBool>,
     lost: Arc<AtomicU32>,
@@ -110,13 +110,13 @@ async fn target(cluster: &Cluster) -> u32 {
 }
 
 /// One who hears of the other server and does not go there: so the area stands still only 5 s later.
-async fn lingers(cluster: &Cluster) -> Wire {
+pub async fn lingers(cluster: &Cluster) -> Wire {
     let (client, character) = cluster.player("Lingers", "one", None).await;
     let prepared = client.prepare(character, &EnterOptions::default()).await.unwrap();
     Wire::enter(&prepared.url, &prepared.ticket).await.0
 }
 
-async fn hears_of_it(wire: &mut Wire) {
+pub async fn hears_of_it(wire: &mut Wire) {
     wire.until("the other server", |message| matches!(message, ServerMessage::Beside { .. }).then_some(()))
         .await;
 }
@@ -134,7 +134,7 @@ async fn settled(cluster: &Cluster, players: u64) {
 }
 
 /// Central has told the area to stand still: nobody can enter it.
-async fn told_to_stand_still(cluster: &Cluster) {
+pub async fn told_to_stand_still(cluster: &Cluster) {
     cluster
         .until("the area stands still", || async {
             let status: Result<Value, _> = cluster.client().call(Method::GET, "/api/status", None).await;

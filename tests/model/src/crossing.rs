@@ -5,7 +5,7 @@
 //! arrives where the character does not move is dropped, and said again by the client to whoever steers it.
 //! What an owner's end costs is the handoff's model to say: here it ends the story.
 
-use pangea_world::handoff::{Answer, Heard, Held, settle};
+use pangea_world::handoff::{Answer, Asked, Heard, Held, settle};
 use pangea_world::id::TransferId;
 use pangea_world::ownership::Owned;
 use stateright::{Model, Property};
@@ -149,8 +149,8 @@ impl Crossing {
             epoch: u64::from(state.epoch),
             last: (state.last != 0).then(|| id(state.last)),
         };
-        let settled =
-            settle(&[(row, u64::from(epoch))], id(transfer), from, known.then_some(target)).remove(0);
+        let asked = Asked { row, id: id(transfer), epoch: u64::from(epoch) };
+        let settled = settle(&[asked], from, known.then_some(target)).remove(0);
         if let Some(row) = settled.row {
             state.owner = row.owner.unwrap_or(state.owner);
             (state.epoch, state.last, state.record) = (row.epoch as u8, transfer, made);

@@ -1,5 +1,5 @@
-//! The protocols of ownership (docs/handoff.md) as models, gone through completely within budgets of
-//! faults; what is simpler and wrong is here too, and must be seen to fail.
+//! The protocols of ownership (docs/handoff.md), and that of what is said (docs/chat.md), as models, gone through
+//! completely within budgets of faults; what is simpler and wrong is here too, and must be seen to fail.
 
 pub mod check;
 pub mod crossing;
@@ -8,6 +8,7 @@ pub mod migration;
 pub mod net;
 pub mod passes;
 pub mod split;
+pub mod talk;
 pub mod trade;
 
 use check::Run;
@@ -21,6 +22,7 @@ pub fn runs(deep: bool) -> Vec<Run> {
         migration::runs(deep),
         split::runs(deep),
         trade::runs(),
+        talk::runs(deep),
     ]
     .into_iter()
     .flatten()

@@ -4,7 +4,7 @@
 //! The area is the list of the inputs that it took. A process is one life: it never comes back, a fresh one
 //! is started instead. A client numbers its inputs and says those that are not acknowledged again.
 
-use pangea_world::handoff::{Answer, Heard, Held, settle};
+use pangea_world::handoff::{Answer, Asked, Heard, Held, settle};
 use pangea_world::id::TransferId;
 use pangea_world::ownership::{Change, Decision, Owned, decide};
 use stateright::{Model, Property};
@@ -247,8 +247,8 @@ impl Migration {
         match message {
             Message::Commit { from, id: transfer, epoch, base, tail, target, back } => {
                 let known = state.known == Some((transfer, from, target, epoch)) && !back;
-                let things = [(state.owned(), u64::from(epoch))];
-                let settled = settle(&things, id(transfer), from, known.then_some(target)).remove(0);
+                let things = [Asked { row: state.owned(), id: id(transfer), epoch: u64::from(epoch) }];
+                let settled = settle(&things, from, known.then_some(target)).remove(0);
                 if let Some(row) = &settled.row {
                     state.apply(base, tail);
                     state.set(row);

@@ -35,7 +35,7 @@ pub(crate) use line::Line;
 
 use crate::field::{Field, Malformed, take_bytes};
 use crate::registry::{Builder, Leave};
-use crate::sim::{Clock, Net, Sim};
+use crate::sim::{CharacterIs, Clock, Net, Sim};
 use crate::walk::Point;
 
 /// How far beyond the own ground a thing has to be to be passed, metres: it does not come back at once.
@@ -92,6 +92,11 @@ struct Lingers(u64);
 /// border is shut.
 #[derive(Component, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reach(pub SmallVec<[Rect; 3]>);
+
+/// Characters with the same number belong together for now, at most 16: over a border they go together or not at
+/// all. The game puts it on them and takes it away; it travels nowhere, and a portal takes one out of it.
+#[derive(Component, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Together(pub u64);
 
 /// The grounds of the neighbours to which things can be passed, metres: what is no character may walk there.
 #[derive(Resource, Debug, Default, Clone, PartialEq, Eq)]
@@ -237,6 +242,17 @@ impl Sim {
         } else {
             entity.insert(Reach(reach.into()));
         }
+    }
+
+    /// Characters that belong together, each group with at least two of this area.
+    pub fn groups(&mut self) -> Vec<Vec<CharacterId>> {
+        let mut groups: BTreeMap<u64, Vec<CharacterId>> = BTreeMap::new();
+        for (Together(group), CharacterIs(who)) in
+            self.ecs.query::<(&Together, &CharacterIs)>().iter(&self.ecs)
+        {
+            groups.entry(*group).or_default().push(*who);
+        }
+        groups.into_values().filter(|group| group.len() > 1).collect()
     }
 
     /// The id of a character that a neighbour shows here.

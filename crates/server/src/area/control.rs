@@ -222,6 +222,7 @@ impl Control {
             ready: self.owned.is_some(),
             webtransport: self.webtransport(),
             factions: self.founded.values().map(known).collect(),
+            bus: false,
         }));
     }
 
@@ -270,6 +271,13 @@ impl Control {
             }
             Body::Seal(seal) => self.to_loop(ToLoop::Seal(seal)).await,
             Body::Invite(invite) => self.to_loop(ToLoop::Invite(invite)).await,
+            Body::Where(_) => self.to_loop(ToLoop::Where).await,
+            Body::Beyond(beyond) => {
+                if let Some(owned) = &self.owned {
+                    let grounds = load::grounds_m(&owned.world, &beyond.grounds);
+                    self.to_loop(ToLoop::Beyond(grounds)).await;
+                }
+            }
             Body::Freeze(freeze) => self.to_loop(ToLoop::Freeze(freeze)).await,
             Body::AreaMoved(_) if self.owned.as_ref().is_some_and(|owned| owned.waits) => {
                 let text = "the move of this area was called off: enter again";
@@ -412,6 +420,7 @@ impl Control {
     async fn on_take_over(&mut self, over: TakeOver) {
         let Some(owned) = self.owned.as_mut().filter(|owned| owned.waits) else { return };
         (owned.waits, owned.epoch) = (false, over.epoch);
+        let packed = load::grounds_m(&owned.world, std::slice::from_ref(&over.packed)).pop();
         tracing::info!(area = owned.name, epoch = over.epoch, "the area is taken over");
         for mover in &over.characters {
             let Ok(character) = CharacterId::from_bytes(&mover.character) else { continue };
@@ -420,7 +429,7 @@ impl Control {
                 self.admissions.grant(character, mover.epoch);
             }
         }
-        self.to_loop(ToLoop::TakeOver(Box::new(over))).await;
+        self.to_loop(ToLoop::TakeOver(Box::new(over), packed)).await;
     }
 
     async fn on_admit(&mut self, admit: &Admit) {

@@ -8,9 +8,10 @@ use pangea_world::space::Rect;
 use pangea_world::{Code, Refusal};
 
 use super::here::{Area, Here};
+use super::together::Common;
 
 /// So far beyond the line one stands who goes over, metres: who turns back on it stays where he is.
-const OVER_M: f64 = 1.0;
+pub const OVER_M: f64 = 1.0;
 
 /// Who is so much farther from a border than where it was prepared for him does not need it any more.
 const FARTHER: f64 = 1.5;
@@ -27,13 +28,15 @@ const SHUT_MS: u64 = 500;
 const LONGEST_SHUT_MS: u64 = 8_000;
 
 /// Who is so near to a shut border is told why, metres, and so far from it he may be told again.
-const TOLD_M: f64 = 0.5;
+pub const TOLD_M: f64 = 0.5;
 const NOT_TOLD_M: f64 = 5.0;
 
 /// The borders to which a character is near.
 #[derive(Debug, Default)]
 pub struct Borders {
     near: Vec<Border>,
+    /// Of one who goes with others: where they all can go.
+    pub common: Option<Common>,
     /// Why it cannot be had was told since he came to it.
     told: bool,
 }
@@ -60,7 +63,8 @@ enum Stage {
 }
 
 impl Borders {
-    fn open(&self) -> impl Iterator<Item = (Rect, TransferId)> {
+    /// The grounds that are open to it, each with the handoff that was prepared for it.
+    pub fn open(&self) -> impl Iterator<Item = (Rect, TransferId)> {
         self.near.iter().filter_map(|border| match border.stage {
             Stage::Open { transfer } => Some((border.ground, transfer)),
             _ => None,
@@ -98,6 +102,7 @@ impl Border {
     fn why(&self) -> Refusal {
         let text = match &self.stage {
             Stage::Shut { why, .. } => format!("the land beyond cannot be entered now: {}", why.text),
+            Stage::Open { .. } => "the land beyond is not ready for those who go with you".to_owned(),
             _ => "the land beyond is being made ready".to_owned(),
         };
         Refusal::new(Code::BorderShut, text)
@@ -110,7 +115,7 @@ enum Step {
     CallsOff { character: CharacterId, epoch: u64, transfer: TransferId },
     Reaches { entity: u16, reach: Vec<Rect> },
     Hears { client: Option<usize>, why: Refusal },
-    Crosses { character: CharacterId, transfer: TransferId },
+    Crosses { character: CharacterId, transfer: TransferId, epoch: u64 },
 }
 
 impl Area {
@@ -120,6 +125,7 @@ impl Area {
         if self.settings.beyond.is_empty() {
             return;
         }
+        self.watch_groups();
         let (extent, near_m) = (self.sim.extent(), f64::from(self.settings.view_m));
         let (now_ms, mut requests) = (self.now_ms, self.requests);
         let mut steps = Vec::new();
@@ -135,6 +141,7 @@ impl Area {
         for step in steps {
             self.border_step(step);
         }
+        self.cross_together();
     }
 
     fn border_step(&mut self, step: Step) {
@@ -156,7 +163,9 @@ impl Area {
             Step::CallsOff { character, epoch, transfer } => self.call_off(character, epoch, transfer),
             Step::Reaches { entity, reach } => self.sim.set_reach(entity, &reach),
             Step::Hears { client, why } => self.say(client, &ServerMessage::Refused(why)),
-            Step::Crosses { character, transfer } => self.freeze(character, transfer, true),
+            Step::Crosses { character, transfer, epoch } => {
+                self.freeze(&[(character, transfer, epoch)], true)
+            }
         }
     }
 
@@ -234,6 +243,35 @@ impl Area {
         }
     }
 
+    /// The land beyond is cut otherwise now: what was prepared on grounds that are no more is called off.
+    pub fn on_beyond(&mut self, grounds: Vec<Rect>) {
+        let mut shut = Vec::new();
+        for (character, here) in &mut self.here {
+            let before = here.borders.near.len();
+            here.borders.near.retain(|border| {
+                let stays = grounds.contains(&border.ground);
+                if !stays && let Some(transfer) = border.transfer() {
+                    shut.push((*character, Some(transfer)));
+                }
+                stays
+            });
+            if here.borders.near.len() < before {
+                shut.push((*character, None));
+            }
+        }
+        self.settings.beyond = grounds;
+        for (character, transfer) in shut {
+            let Some(here) = self.here.get(&character) else { continue };
+            match transfer {
+                Some(transfer) => self.call_off(character, here.epoch, transfer),
+                None => {
+                    let (entity, reach) = (here.entity, here.reach());
+                    self.sim.set_reach(entity, &reach);
+                }
+            }
+        }
+    }
+
     /// Central was started anew, and knows of nothing that was prepared.
     pub fn forget_borders(&mut self) {
         let mut shut = Vec::new();
@@ -252,8 +290,13 @@ impl Area {
 }
 
 impl Here {
-    fn reach(&self) -> Vec<Rect> {
-        self.borders.open().map(|(ground, _)| ground).collect()
+    /// Where it may walk beyond the area.
+    pub fn reach(&self) -> Vec<Rect> {
+        let open = self.borders.open().map(|(ground, _)| ground);
+        match &self.borders.common {
+            None => open.collect(),
+            Some(common) => open.filter_map(|ground| common.strip(ground)).collect(),
+        }
     }
 
     /// `extent` and the grounds beyond it, metres, and how near to one of them it is prepared.
@@ -268,8 +311,9 @@ impl Here {
     ) {
         let (epoch, entity, client) = (self.epoch, self.entity, self.client);
         let over = self.borders.open().find(|(ground, _)| ground.contains(at.0, at.1));
-        if let Some((_, transfer)) = over.filter(|_| -within(extent, at) >= OVER_M) {
-            return steps.push(Step::Crosses { character, transfer });
+        let alone = self.borders.common.is_none();
+        if let Some((_, transfer)) = over.filter(|_| alone && -within(extent, at) >= OVER_M) {
+            return steps.push(Step::Crosses { character, transfer, epoch });
         }
         let borders = &mut self.borders;
         let open = borders.open().count();
@@ -322,11 +366,15 @@ impl Here {
             let (request, ground) = (*requests, *ground);
             steps.push(Step::Asks { character, epoch, request, ground, at });
         }
-        let nearest = borders.near.iter().filter(|border| !matches!(border.stage, Stage::Open { .. }));
-        let nearest = nearest.map(|border| (distance(border.ground, at), border));
-        match nearest.min_by(|a, b| a.0.total_cmp(&b.0)) {
+        let goes = |ground| borders.common.as_ref().is_none_or(|common| common.strip(ground).is_some());
+        let is_open = |border: &&Border| matches!(border.stage, Stage::Open { .. }) && goes(border.ground);
+        let shut = borders.near.iter().filter(|border| !is_open(border));
+        let shut = shut.map(|border| (distance(border.ground, at), Some(border)));
+        let end = borders.common.as_ref().and_then(|common| common.end_m(-within(extent, at)));
+        match shut.chain(end.map(|away| (away, None))).min_by(|a, b| a.0.total_cmp(&b.0)) {
             Some((away, border)) if away <= TOLD_M && !borders.told => {
-                steps.push(Step::Hears { client, why: border.why() });
+                let wait = || Refusal::new(Code::BorderShut, "wait for those who go with you");
+                steps.push(Step::Hears { client, why: border.map_or_else(wait, Border::why) });
                 borders.told = true;
             }
             Some((away, _)) if away < NOT_TOLD_M => {}
@@ -339,7 +387,7 @@ impl Here {
 }
 
 /// How far inside a rectangle a point lies, metres; negative: how far outside.
-fn within(rect: Rect, (x, y): (f64, f64)) -> f64 {
+pub fn within(rect: Rect, (x, y): (f64, f64)) -> f64 {
     let across = (x - f64::from(rect.x0)).min(f64::from(rect.x1) - x);
     across.min(y - f64::from(rect.y0)).min(f64::from(rect.y1) - y)
 }

@@ -3,6 +3,7 @@
 
 use pangea_engine::Enter;
 use pangea_world::frames::{ServerMessage, close};
+use pangea_world::handoff::{Answer, Heard, Held};
 use pangea_world::id::{CharacterId, TransferId};
 use pangea_world::messages::{
     Arrived, Body, CharacterAt, Commit, Crossing, GoOn, GoOnReply, Grant, Kick, Seal,
@@ -69,39 +70,60 @@ impl Area {
     pub fn on_seal(&mut self, seal: &Seal) {
         let Ok(transfer) = TransferId::from_bytes(&seal.transfer) else { return };
         let Some((id, here)) = self.find(&seal.character) else { return };
-        if here.epoch != seal.epoch || !here.in_world || here.frozen.is_some_and(|frozen| frozen != transfer)
-        {
-            return;
+        if here.in_world {
+            let epoch = seal.epoch;
+            self.freeze(&[(id, transfer, epoch)], false);
         }
-        self.freeze(id, transfer, false);
     }
 
-    /// Nothing moves the character from here on, and central is asked for the change of owner.
-    pub fn freeze(&mut self, id: CharacterId, transfer: TransferId, crosses: bool) {
-        let now_ms = self.now_ms;
-        let Some(here) = self.here.get_mut(&id) else { return };
-        (here.frozen, here.crosses) = (Some(transfer), crosses);
-        here.commit_again_ms = now_ms + COMMIT_AGAIN_MS;
+    /// Nothing moves these characters from here on, and central is asked for the change of owner: of all of them
+    /// or of none. Each with the handoff that was prepared for it, and under which epoch.
+    pub fn freeze(&mut self, going: &[(CharacterId, TransferId, u64)], crosses: bool) {
+        let again_ms = self.now_ms + COMMIT_AGAIN_MS;
+        for (id, transfer, epoch) in going {
+            let Some(here) = self.here.get_mut(id) else { return };
+            let mut held = here.held();
+            if !held.freeze(*transfer, *epoch) {
+                return;
+            }
+            (here.frozen, here.crosses, here.commit_again_ms) = (held.frozen, crosses, again_ms);
+            here.together = going.iter().map(|(other, ..)| *other).filter(|other| other != id).collect();
+        }
         self.ask_ledger();
-        self.tell_commit(id, transfer);
+        if let Some((first, ..)) = going.first() {
+            self.tell_commit(*first);
+        }
     }
 
-    fn tell_commit(&mut self, id: CharacterId, transfer: TransferId) {
-        let record = self.record_of(id);
-        let Some(here) = self.here.get(&id) else { return };
+    fn tell_commit(&mut self, id: CharacterId) {
+        let Some(mut commit) = self.commit_of(id) else { return };
+        let together = self.here.get(&id).map(|here| here.together.clone()).unwrap_or_default();
+        // Of whom central has decided, it has decided of all.
+        let waits =
+            |other: &CharacterId| self.here.get(other).is_some_and(|other| other.together.contains(&id));
+        commit.with =
+            together.iter().filter(|other| waits(other)).filter_map(|other| self.commit_of(*other)).collect();
+        self.tell(Body::Commit(commit));
+    }
+
+    fn commit_of(&self, id: CharacterId) -> Option<Commit> {
+        let here = self.here.get(&id)?;
+        let transfer = here.frozen?.to_vec();
         let (x, y) = self.sim.place(here.entity).unwrap_or(here.eyes);
         let crossing = here.crosses.then(|| Crossing { x, y, acked: self.sim.acked(here.entity) });
-        let (transfer, character, epoch) = (transfer.to_vec(), id.to_vec(), here.epoch);
-        self.tell(Body::Commit(Commit { transfer, character, epoch, record, crossing }));
+        let (character, epoch, record) = (id.to_vec(), here.epoch, self.record_of(id));
+        Some(Commit { transfer, character, epoch, record, crossing, with: Vec::new() })
     }
 
     /// It plays at the target now.
     pub fn on_committed(&mut self, at: &CharacterAt) {
         let Some((id, here)) = self.find(&at.character) else { return };
-        if here.frozen.is_none_or(|frozen| frozen.0.as_slice() != at.transfer) {
+        let Heard::Gone { epoch } =
+            here.hear(at, at.epoch.saturating_sub(1), Answer::Committed { epoch: at.epoch })
+        else {
             return;
-        }
-        let (client, epoch) = (here.client, here.epoch + 1);
+        };
+        let client = here.client;
         let at = here.crosses.then_some(here.entity);
         self.say(client, &ServerMessage::Switch { epoch });
         let at = at.and_then(|entity| self.sim.place(entity));
@@ -112,13 +134,13 @@ impl Area {
     /// It stays, under the next epoch.
     pub fn on_aborted(&mut self, at: &CharacterAt) {
         let Some((id, here)) = self.find(&at.character) else { return };
-        // Of this very handoff: a repeated answer to an earlier one must not thaw what central decides about now.
-        if at.epoch < here.epoch || here.frozen.is_none_or(|frozen| frozen.0.as_slice() != at.transfer) {
+        if here.hear(at, at.epoch.saturating_sub(1), Answer::Aborted { epoch: at.epoch }) != Heard::Stays {
             return;
         }
-        (here.epoch, here.frozen) = (at.epoch, None);
-        let (client, entity) = (here.client, here.entity);
+        here.together.clear();
+        let (client, entity, epoch) = (here.client, here.entity, here.epoch);
         let acked = here.crosses.then(|| self.sim.acked(entity));
+        self.sim.set_epoch(entity, epoch);
         // What was prepared was for the epoch before.
         self.shut_borders(id);
         self.say(client, &ServerMessage::Steer { epoch: at.epoch, acked });
@@ -127,8 +149,7 @@ impl Area {
     /// It is another's.
     pub fn on_stale(&mut self, at: &CharacterAt) {
         let Some((id, here)) = self.find(&at.character) else { return };
-        // Of this very handoff, as an abort.
-        if here.epoch <= at.epoch && here.frozen.is_some_and(|frozen| frozen.0.as_slice() == at.transfer) {
+        if here.hear(at, at.epoch, Answer::Stale) == Heard::Lost {
             let refusal =
                 Refusal::new(Code::StaleEpoch, "your character is on another server now: enter again");
             self.drop_character(id, close::STOPPING, Some(refusal));
@@ -149,16 +170,17 @@ impl Area {
     /// Says those commits again that central has not answered.
     pub fn commit_again(&mut self) {
         let now_ms = self.now_ms;
-        let mut commits = Vec::new();
-        for (id, here) in self.here.iter_mut().filter(|(_, here)| here.commit_again_ms <= now_ms) {
-            if let Some(transfer) = here.frozen {
+        let mut commits: Vec<CharacterId> = Vec::new();
+        for (id, here) in self.here.iter_mut() {
+            if here.frozen.is_some() && here.commit_again_ms <= now_ms {
                 here.commit_again_ms = now_ms + COMMIT_AGAIN_MS;
-                commits.push((*id, transfer));
+                // One of them speaks for all.
+                if !here.together.iter().any(|other| commits.contains(other)) {
+                    commits.push(*id);
+                }
             }
         }
-        for (id, transfer) in commits {
-            self.tell_commit(id, transfer);
-        }
+        commits.into_iter().for_each(|id| self.tell_commit(id));
     }
 
     /// A player wishes to go on; `to` is the wish without who asks.
@@ -253,5 +275,20 @@ impl Area {
     pub(super) fn find(&mut self, character: &[u8]) -> Option<(CharacterId, &mut Here)> {
         let id = CharacterId::from_bytes(character).ok()?;
         Some((id, self.here.get_mut(&id)?))
+    }
+}
+
+impl Here {
+    fn held(&self) -> Held {
+        Held { epoch: self.epoch, frozen: self.frozen }
+    }
+
+    /// What central's answer means for it. `asked` is the epoch of the question: each change raises it by one.
+    fn hear(&mut self, at: &CharacterAt, asked: u64, answer: Answer) -> Heard {
+        let Ok(transfer) = TransferId::from_bytes(&at.transfer) else { return Heard::Nothing };
+        let mut held = self.held();
+        let heard = held.hear(transfer, asked, answer);
+        (self.epoch, self.frozen) = (held.epoch, held.frozen);
+        heard
     }
 }

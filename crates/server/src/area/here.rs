@@ -18,7 +18,6 @@ use pangea_world::social::SocialDoc;
 use pangea_world::space::Rect;
 use pangea_world::{Code, GAME_PROTOCOL_VERSION, Refusal};
 
-use super::chat::Talk;
 use super::client::Client;
 use super::crossing::Borders;
 use super::ledger::Ledger;
@@ -26,6 +25,7 @@ use super::mailbox::{Entrance, FromLoop, Gauges, Guest, Tell};
 use super::migration::Moving;
 use super::peers::PeerSlot;
 use super::save::Saving;
+use super::talk::Talk;
 use crate::config::GameIo;
 
 /// How long one that only sees is kept without its client: where it is steered, it is not lost.
@@ -99,6 +99,8 @@ pub struct Here {
     pub frozen: Option<TransferId>,
     /// Whether that is a crossing, which the area itself began.
     pub crosses: bool,
+    /// The others about whom central decides with it.
+    pub together: Vec<CharacterId>,
     /// When central is told of that again, ms of the clock.
     pub commit_again_ms: u64,
     /// Leaves with this reason as soon as it is not frozen any more.
@@ -138,7 +140,7 @@ impl Hasher for IdHasher {
 
 /// The area.
 pub struct Area {
-    /// What does not change.
+    /// What does not change, but for the grounds beyond.
     pub settings: Settings,
     /// The entities.
     pub sim: Sim,
@@ -166,6 +168,8 @@ pub struct Area {
     pub moving: Moving,
     /// Who hears and says what.
     pub talk: Talk,
+    /// Who belongs together, as of the last step.
+    pub groups: Vec<Vec<CharacterId>>,
     tell: Tell,
     untold: VecDeque<Body>,
     control: tokio::sync::mpsc::Sender<FromLoop>,
@@ -202,6 +206,7 @@ impl Area {
             saving: Saving::default(),
             moving: Moving::default(),
             talk: Talk::default(),
+            groups: Vec::new(),
             tell,
             untold: VecDeque::new(),
             control,
@@ -253,6 +258,7 @@ impl Area {
                 here.record = guest.record.clone();
             }
             let entity = here.entity;
+            self.sim.set_epoch(entity, guest.epoch);
             if !guest.resumed {
                 here.wish = None;
                 self.sim.restart_inputs(entity);
@@ -277,6 +283,7 @@ impl Area {
                 leaves_at_ms: (!guest.beside).then(|| self.now_ms + guest.wait_ms.max(1_000)),
                 frozen: None,
                 crosses: false,
+                together: Vec::new(),
                 commit_again_ms: 0,
                 kicked: None,
                 told: None,
@@ -321,6 +328,7 @@ impl Area {
         let arrival =
             Arrival { who: character, look, at, exactly: crossing.is_some(), why, record: brought, acked };
         let read = self.sim.arrive(entity, arrival);
+        self.sim.set_epoch(entity, epoch);
         self.sim.set_party(entity, party);
         self.sim.set_faction(entity, member);
         let begins_as = self.sim.record(entity).as_deref().map_or(0, hash);
@@ -631,6 +639,7 @@ impl Here {
             leaves_at_ms: None,
             frozen: None,
             crosses: false,
+            together: Vec::new(),
             commit_again_ms: 0,
             kicked: None,
             told: None,

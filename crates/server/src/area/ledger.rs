@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Context as _;
 use pangea_engine::Ledger as Goods;
-use pangea_engine::ledger::Ask;
+use pangea_engine::ledger::{Ask, Asked};
 use pangea_world::id::{AreaId, CharacterId, OpId};
-use pangea_world::ledger::{Act, Changes, Operation, Sheet, Writer};
+use pangea_world::ledger::{Changes, Operation, Sheet, Writer};
 use pangea_world::messages::{Belongings, Body, Granted, LedgerOp, LedgerOps, LedgerResults, MAX_LEDGER_OPS};
 use pangea_world::{Code, Refusal};
 
@@ -103,9 +103,11 @@ impl Area {
     /// Takes what the game asked and sends what is to be asked, once a tick; nothing while the link takes no
     /// more.
     pub fn ask_ledger(&mut self) {
-        for (ask, act) in self.sim.ledger().take_asked() {
-            self.submit(ask, act);
+        for asked in self.sim.ledger().take_asked() {
+            self.submit(asked);
         }
+        // A new one each step: it names the time.
+        self.sim.ledger().give_id(OpId::new(clock::unix_ms(), random::bytes()));
         let now_ms = self.now_ms;
         if self.ledger.next_ask_ms > now_ms || !self.nothing_waits() {
             return;
@@ -123,13 +125,14 @@ impl Area {
     }
 
     /// Keeps an ask for central under the epochs of today; what can never be done is answered at once.
-    fn submit(&mut self, ask: Ask, mut act: Act) {
+    fn submit(&mut self, Asked { ask, id, mut act }: Asked) {
         let mut gone = false;
         act.each_who(|who| match self.here.get(&who.character) {
             Some(here) if here.in_world => who.epoch = here.epoch,
-            _ => gone = true,
+            // Another area's, which has said its epoch.
+            _ => gone |= who.epoch == 0,
         });
-        let id = OpId::new(clock::unix_ms(), random::bytes());
+        let id = id.unwrap_or_else(|| OpId::new(clock::unix_ms(), random::bytes()));
         let (area, incarnation) = (self.ledger.area, self.ledger.incarnation);
         let by = Writer::Area { area, epoch: self.settings.epoch, incarnation };
         let operation = Operation { id, by, act };
@@ -215,7 +218,7 @@ mod tests {
     use pangea_engine::{Setup, Sim};
     use pangea_world::id::ItemId;
     use pangea_world::ledger::book::Money;
-    use pangea_world::ledger::{Coins, Holder, Stack};
+    use pangea_world::ledger::{Act, Coins, Holder, Stack};
     use pangea_world::messages::LedgerResult;
     use pangea_world::space::Rect;
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use pangea_engine::{Game, Setup, Sim};
 use pangea_world::id::{EnterId, SessionId};
-use pangea_world::layout::{extent_m, ground_at};
+use pangea_world::layout::extent_m;
 use pangea_world::messages::{Admit, Granted, TicketKey};
 use pangea_world::social::SocialDoc;
-use pangea_world::space::{AreaName, Ground, Place, Rect};
+use pangea_world::space::{AreaName, Ground, Rect};
 use pangea_world::ticket::PublicKey;
 use pangea_world::world::{Kind, World};
 use pangea_world::world_file;
@@ -87,7 +87,7 @@ pub fn load(
     }
     sim.ledger().begin(lies, spent);
     sim.set_origin(identity.area, granted.epoch);
-    let beyond = beyond(&world, extent);
+    let beyond = grounds_m(&world, &granted.beyond);
     let portals = match (&world.kind, &ground) {
         (Kind::Maps(maps), Ground::Map(map)) => maps.map(map)?.portals.clone(),
         _ => Vec::new(),
@@ -119,22 +119,10 @@ pub fn load(
     Ok(Loaded { world, name, restored, area: (area, mail), to_loop, always_on: granted.always_on })
 }
 
-/// The grounds beyond the borders of an area of a grid, metres: at most eight.
-fn beyond(world: &World, extent: Rect) -> Vec<Rect> {
-    if !matches!(world.kind, Kind::Grid(_)) {
-        return Vec::new();
-    }
-    let Rect { x0, y0, x1, y1 } = extent;
-    let mut found = Vec::new();
-    for x in [x0 - 1, x0, x1] {
-        for y in [y0 - 1, y0, y1] {
-            let place = Place { world: world.name.clone(), map: None, x: x.into(), y: y.into() };
-            // Outside of the world nothing is.
-            let ground = ground_at(world, &place).and_then(|ground| extent_m(world, &ground));
-            found.extend(ground.ok().filter(|ground| *ground != extent && !found.contains(ground)));
-        }
-    }
-    found
+/// Grounds of this world in metres; what is none is left out.
+pub fn grounds_m(world: &World, grounds: &[String]) -> Vec<Rect> {
+    let rect = |text: &String| text.parse::<Ground>().and_then(|ground| extent_m(world, &ground)).ok();
+    grounds.iter().filter_map(rect).collect()
 }
 
 /// Starts the loop's thread.

@@ -12,6 +12,7 @@ use pangea_world::messages::{
     LedgerResults, Notice, PeerLoad, Seal, SendOn, TakeOver,
 };
 use pangea_world::social::{ClaimDoc, SocialDoc};
+use pangea_world::space::Rect;
 
 use super::chat_link::FromChat;
 use super::line::Line;
@@ -48,7 +49,7 @@ pub enum ToLoop {
     /// What became of that.
     AreaMoved(AreaMoved),
     /// The area is ours, as another server had it.
-    TakeOver(Box<TakeOver>),
+    TakeOver(Box<TakeOver>, Option<Rect>),
     /// It went over.
     Committed(CharacterAt),
     /// It stays, under this epoch.
@@ -57,6 +58,10 @@ pub enum ToLoop {
     Stale(CharacterAt),
     /// How far a wish to go on is.
     GoOnReply(GoOnReply),
+    /// Say where everybody stands.
+    Where,
+    /// These grounds lie beyond the borders now, metres.
+    Beyond(Vec<Rect>),
     /// What became of operations.
     LedgerResults(LedgerResults),
     /// What a character has.

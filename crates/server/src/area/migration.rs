@@ -8,12 +8,14 @@ use pangea_engine::Enter;
 use pangea_world::frames::{ServerMessage, close};
 use pangea_world::id::{CharacterId, TransferId};
 use pangea_world::messages::{
-    AreaMoved, Body, Crossing, Freeze, Granted, Invite, Left, MAX_ENVELOPE_BYTES, MoveArea, Mover, TakeOver,
+    AreaMoved, Body, Crossing, Freeze, Granted, Invite, Left, MAX_ENVELOPE_BYTES, MoveArea, Mover, Standing,
+    Stands, TakeOver,
 };
+use pangea_world::space::Rect;
 use pangea_world::{Code, Refusal};
 use prost::Message as _;
 
-use super::here::Area;
+use super::here::{Area, Here};
 use super::ledger;
 
 /// How long what is under way with central is waited for before the area stands still, ms.
@@ -62,7 +64,6 @@ impl Area {
 
     /// Its client may see at the server to which the area goes.
     pub fn on_invite(&mut self, invite: Invite) {
-        let area = self.settings.name.clone();
         let Some((_, here)) = self.find(&invite.character) else { return };
         let client = here.client;
         if !invite.webtransport_url.is_empty() {
@@ -70,8 +71,18 @@ impl Area {
             let (url, hashes) = (invite.webtransport_url, hashes.collect());
             self.say(client, &ServerMessage::WebTransport { url, hashes });
         }
-        let Invite { url, ticket, .. } = invite;
+        let Invite { url, ticket, area, .. } = invite;
         self.say(client, &ServerMessage::Beside { url, ticket, area });
+    }
+
+    /// Where everybody stands who is owned here.
+    pub fn say_where(&mut self) {
+        let stands = |(id, here): (&CharacterId, &Here)| {
+            let (x, y) = self.sim.place(here.entity).filter(|_| here.in_world)?;
+            Some(Stands { character: id.to_vec(), x, y })
+        };
+        let characters = self.here.iter().filter_map(stands).collect();
+        self.tell(Body::Standing(Standing { characters }));
     }
 
     /// Central wants the area to stand still.
@@ -171,13 +182,14 @@ impl Area {
     // ---- to here ----
 
     /// The area is ours, as it stood when the server before stood still.
-    pub fn on_take_over(&mut self, over: TakeOver) {
+    /// `packed`: the ground of which all of it was, metres, if that is more than ours.
+    pub fn on_take_over(&mut self, over: TakeOver, packed: Option<Rect>) {
         if !matches!(self.moving, Moving::Waits) {
             return;
         }
         self.moving = Moving::Not;
         self.settings.epoch = over.epoch;
-        if self.sim.unpack(&over.pack).is_err() {
+        if self.sim.unpack(&over.pack, packed).is_err() {
             tracing::error!(area = self.settings.name, "what was moved here can be read in part only");
         }
         let goods = Granted { lies: over.lies, spent: over.spent, ..Granted::default() };

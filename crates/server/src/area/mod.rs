@@ -10,7 +10,7 @@
 //! | `mailbox`, `clock` | what the control task and the loop share |
 //! | `tick` | the loop |
 //! | `here`, `inbox`, `handoff` | the characters: come and go, what clients say, change of owner |
-//! | `crossing` | … who is near a border, and who goes over it |
+//! | `crossing`, `together` | … who is near a border, and who goes over it; those who go together |
 //! | `migration` | … a whole area to another server |
 //! | `ledger` | what is asked of the ledger, what characters have |
 //! | `client`, `line` | one connection |
@@ -24,7 +24,6 @@
 //! | `chat_link` | the links to chats; `chat`: who hears and says what |
 
 mod admission;
-mod chat;
 mod chat_link;
 mod claim;
 mod client;
@@ -58,10 +57,12 @@ mod social;
 mod socket;
 mod status;
 mod stream;
+mod talk;
 mod telling;
 #[cfg(test)]
 mod tests;
 mod tick;
+mod together;
 mod traffic;
 mod websocket;
 

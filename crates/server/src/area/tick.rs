@@ -192,13 +192,15 @@ impl Loop {
                 ToLoop::Seal(seal) => area.on_seal(&seal),
                 ToLoop::Beside(at) => area.on_beside(&at),
                 ToLoop::Invite(invite) => area.on_invite(invite),
+                ToLoop::Where => area.say_where(),
+                ToLoop::Beyond(grounds) => area.on_beyond(grounds),
                 ToLoop::Freeze(freeze) => area.on_freeze(&freeze),
                 ToLoop::AreaMoved(moved) => {
                     if area.on_area_moved(&moved) {
                         self.begin_stop("", "moved", false);
                     }
                 }
-                ToLoop::TakeOver(over) => area.on_take_over(*over),
+                ToLoop::TakeOver(over, packed) => area.on_take_over(*over, packed),
                 ToLoop::Committed(at) => area.on_committed(&at),
                 ToLoop::Aborted(at) => area.on_aborted(&at),
                 ToLoop::Stale(at) => area.on_stale(&at),

@@ -35,10 +35,10 @@ pub async fn follow(core: Arc<Core>, mut link: Accepted) {
                     certificate: register.certificate,
                     webtransport: None,
                 };
-                let chat = Chat { peer, sender: link.sender.clone() };
+                let chat = Chat { peer, bus: register.bus, sender: link.sender.clone() };
                 let older = core.state().chats.insert(name.clone(), chat);
                 let gone = older.map(|older| older.peer.server).filter(|older| *older != session);
-                peers::chat_changed(&core, &name, gone);
+                peers::chats_changed(&core, gone);
             }
             Event::Message(Body::WhoIs(who)) => {
                 let (core, sender) = (core.clone(), link.sender.clone());
@@ -62,7 +62,7 @@ pub async fn follow(core: Arc<Core>, mut link: Accepted) {
     };
     if ours {
         tracing::warn!(chat = name, "a chat is gone");
-        peers::chat_changed(&core, &name, Some(session));
+        peers::chats_changed(&core, Some(session));
     }
 }
 

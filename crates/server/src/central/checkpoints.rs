@@ -227,6 +227,23 @@ pub async fn save(core: Arc<Core>, sender: link::Sender, area: AreaId, server: S
     let _ = sender.send(Body::AreaSaved(AreaSaved { tick, refused }));
 }
 
+/// Writes a checkpoint that a row will name; its name.
+///
+/// # Errors
+/// `area_unavailable` if it is too long, or cannot be written.
+pub async fn put(core: &Core, checkpoint: &Checkpoint) -> Result<Vec<u8>, Refusal> {
+    let (area, name, bytes) = (checkpoint.area, checkpoint.name(), checkpoint.write());
+    let refused = |text| Refusal::new(Code::AreaUnavailable, text);
+    if bytes.len() > MOST_BYTES {
+        return Err(refused("what is kept of these areas is too much for one"));
+    }
+    core.checkpoints.put(area, &name, bytes).await.map_err(|error| {
+        tracing::error!(%area, name, error = format!("{error:#}"), "a checkpoint could not be written");
+        refused("checkpoints cannot be written now")
+    })?;
+    Ok(name.into_bytes())
+}
+
 /// First the file, then the row that names it; then those that are not needed any more go.
 async fn keep(
     core: &Core,

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use pangea_world::command::{self, Command};
 use pangea_world::id::{AreaId, CharacterId};
-use pangea_world::layout::ground_at;
 use pangea_world::messages::{self, Body, GoOn, SendOn};
 use pangea_world::space::Place;
 use pangea_world::{Code, Refusal, name};
@@ -241,9 +240,9 @@ async fn recall(core: &Core, who: CharacterId) -> Result<(), Refusal> {
         Some(home) => home,
         None => world.spawn(faction)?,
     };
-    let ground = ground_at(world, &to)?;
     let layer_plus_one = {
         let state = core.state();
+        let ground = state.ground_at(world, &to)?;
         let area = social::inside(&state, who).and_then(|area| state.areas.get(&area));
         let there = area.filter(|area| area.name.world == to.world && area.name.ground == ground);
         there.map_or(0, |area| u32::from(area.name.layer) + 1)

@@ -32,6 +32,10 @@ pub const CREDENTIAL_LIFE_S: u64 = 24 * 3_600;
 const COMMANDS_PER_SECOND: f64 = 1.0;
 const COMMANDS_BURST: f64 = 20.0;
 
+/// How often a leader calls the party: so many times a second, and so many at once.
+const GATHERS_PER_SECOND: f64 = 1.0 / 15.0;
+const GATHERS_BURST: f64 = 3.0;
+
 /// What the handlers and the links talk to.
 pub struct Core {
     pub(super) config: Config,
@@ -58,6 +62,8 @@ pub struct Core {
     pub(super) kept_out: KeptOut,
     /// How many commands each character gives.
     pub(super) commands: Buckets<CharacterId>,
+    /// How often each leader calls.
+    pub(super) gathers: Buckets<CharacterId>,
     state: Mutex<State>,
 }
 
@@ -93,6 +99,7 @@ impl Core {
             logins: Arc::default(),
             kept_out: KeptOut::default(),
             commands: Buckets::new(COMMANDS_PER_SECOND, COMMANDS_BURST),
+            gathers: Buckets::new(GATHERS_PER_SECOND, GATHERS_BURST),
             state: Mutex::default(),
         });
         let (weak, store) = (Arc::downgrade(&core), core.store.clone());

@@ -21,6 +21,7 @@ use crate::store::faction::deed::{self, Changed, Deed};
 use crate::store::faction::{self, Invite, Member};
 use crate::store::ledger::{Order, journal};
 use crate::store::social::deed::Deed as Beside;
+use crate::store::social::friends::{self, Visible};
 use crate::store::{Connection, Error, character};
 use crate::{clock, link, random};
 
@@ -71,10 +72,20 @@ pub fn invite_json(invite: &Invite) -> Value {
     })
 }
 
-/// Who of them is in a world now, in their order.
-pub fn online(core: &Core, members: &[Member]) -> Vec<bool> {
-    let state = core.state();
-    members.iter().map(|member| social::inside(&state, member.id).is_some()).collect()
+/// Who of them is in a world now and shows that to everybody, in their order.
+///
+/// # Errors
+/// If the store cannot be read.
+pub async fn online(core: &Core, reader: &mut Connection, members: &[Member]) -> Result<Vec<bool>, Error> {
+    let inside: Vec<bool> = {
+        let state = core.state();
+        members.iter().map(|member| social::inside(&state, member.id).is_some()).collect()
+    };
+    let mut online = Vec::with_capacity(members.len());
+    for (member, inside) in members.iter().zip(inside) {
+        online.push(inside && friends::status(reader, member.id).await?.visible == Visible::Everybody);
+    }
+    Ok(online)
 }
 
 // ---- telling -----------------------------------------------------------------------------------------

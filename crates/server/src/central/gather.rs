@@ -1,5 +1,7 @@
 //! A party goes together: its members are asked to come to where its leader stands.
 
+use tokio::time::Instant;
+
 use pangea_world::id::CharacterId;
 use pangea_world::messages::{Body, GoOn, SendOn};
 use pangea_world::space::Ground;
@@ -14,11 +16,15 @@ use crate::store::{character, social::party};
 /// is not in the world, or with a third-party server, is not.
 ///
 /// # Errors
-/// `not_a_member`, `forbidden` for one who does not lead; `offline` if the leader is not in the world.
+/// `not_a_member`, `forbidden` for one who does not lead; `too_many_requests`; `offline` if the leader is not in the
+/// world.
 pub async fn gather(core: &Core, leader: CharacterId) -> Result<usize, Refusal> {
     let (party, stands) = {
         let mut reader = core.store.reader().await?;
         let party = party::led_by(&mut reader, leader).await?;
+        if !core.gathers.take(leader, Instant::now()) {
+            return Refusal::err(Code::TooManyRequests, "you have just called; let them come");
+        }
         (party, character::get(&mut reader, leader).await?)
     };
     let state = core.state();

@@ -7,11 +7,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pangea_world::handoff::Answer;
 use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, SessionId, TransferId};
-use pangea_world::layout::ground_at;
 use pangea_world::ledger::{Holder, Sheet};
 use pangea_world::messages::{
-    Arrived, Body, CharacterAt, Commit, Crossing, Grant, Kick, Left, MAX_RECORD_BYTES, Seal,
+    Arrived, Body, CharacterAt, Commit, Crossing, Grant, Kick, Left, MAX_RECORD_BYTES, MOST_TOGETHER, Seal,
 };
 use pangea_world::ownership::{Change, Owned};
 use pangea_world::space::Place;
@@ -22,8 +22,8 @@ use tokio::time::Instant;
 use super::core::Core;
 use super::state::{Phase, Seat, State, Taken, Transfer};
 use super::{migration, running};
-use crate::store::ownership::{self, Swap};
-use crate::store::{Error, Quick, character};
+use crate::store::ownership::{self, HandedOn, Swap};
+use crate::store::{Connection, Error, Quick, character};
 use crate::{link, random, store};
 
 /// How long a join waits for another area to let a character go.
@@ -370,78 +370,144 @@ fn free_seat(core: &Core, area: AreaId, id: CharacterId, run: Option<EnterId>) {
     core.changed.notify_waiters();
 }
 
-/// The commit point: the owner hands a character on.
+/// One that its owner hands on.
+#[derive(Clone)]
+struct Goes {
+    id: CharacterId,
+    run: EnterId,
+    epoch: u64,
+    record: Option<Vec<u8>>,
+    crossing: Option<Crossing>,
+}
+
+impl Goes {
+    fn read(commit: &Commit) -> Option<Self> {
+        let (id, run) = ids(&commit.character, &commit.transfer)?;
+        let record = record_of(id, commit.record.clone());
+        Some(Self { id, run, epoch: commit.epoch, record, crossing: commit.crossing })
+    }
+}
+
+/// The commit point: the owner hands characters on, all of them or none.
 pub async fn commit(core: &Arc<Core>, from: AreaId, message: &Commit) {
-    let Some((id, run)) = ids(&message.character, &message.transfer) else { return };
-    let (epoch, transfer_id) = (message.epoch, TransferId(run.0));
-    let prepared = {
-        let state = core.state();
-        let transfer =
-            state.transfers.get(&run).filter(|t| t.from == from && t.epoch == epoch && t.character == id);
-        let target =
-            |t: &&Transfer| state.areas.get(&t.to).is_some_and(|to| *to.phase.borrow() == Phase::Ready);
-        transfer.filter(target).and_then(|t| Some((t.to, stands(&state, t, message.crossing.as_ref())?)))
+    let all = std::iter::once(message).chain(&message.with);
+    let Some(all) = all.map(Goes::read).collect::<Option<Vec<Goes>>>() else { return };
+    let target = {
+        let mut state = core.state();
+        let target = prepared(&state, from, &all);
+        if let Some((to, _)) = &target {
+            state.commits.extend(all.iter().map(|goes| (goes.run, *to)));
+        }
+        target
     };
-    let is_location = prepared.as_ref().is_some_and(|(to, _)| place_map(core, *to).is_some());
-    let (target, record) = (prepared.clone(), record_of(id, message.record.clone()));
+    let is_location = target.as_ref().is_some_and(|(to, _)| place_map(core, *to).is_some());
+    let going = all.clone();
     let result = core
         .store
         .write(move |tx| {
-            let (target, record) = (target.clone(), record.clone());
+            let (target, going) = (target.clone(), going.clone());
             Box::pin(async move {
-                let row = ownership::owned::<AreaId>(tx, id.0).await?;
-                // This very commit was applied, and its answer was lost.
-                if row.last == Some(transfer_id) && row.owner != Some(from) {
-                    let record = character::record(tx, id).await?;
-                    return Ok(Outcome::Committed(row.owner, row.epoch, record));
-                }
-                let Some((to, place)) = &target else {
-                    let change = Change::Abort { from, epoch };
-                    let changed = ownership::change_owner(tx, id.0, transfer_id, &change).await?;
-                    return Ok(Outcome::Aborted(changed.row.epoch));
-                };
-                let change = Change::Commit { from, epoch, to: *to };
-                let changed = ownership::change_owner(tx, id.0, transfer_id, &change).await?;
-                let (owner, place) = ((*to, changed.row.epoch), is_location.then_some(place));
-                let record = character::put_with_owner(tx, id, owner, place, record).await?;
-                Ok::<_, Error>(Outcome::Committed(Some(*to), changed.row.epoch, record))
+                let places = target.as_ref().filter(|_| is_location).map(|(_, places)| places);
+                hand_on(tx, from, target.as_ref().map(|(to, _)| *to), going, places).await
             })
         })
         .await;
-    let at = |epoch| CharacterAt { character: id.to_vec(), epoch, transfer: run.to_vec() };
     {
         let mut state = core.state();
-        match &result {
-            Ok(Outcome::Committed(..)) => drop(state.transfers.remove(&run)),
-            Err(refusal) if !matches!(refusal.code, Code::StaleEpoch | Code::NotFound) => {}
-            // What was prepared for it is not wanted any more: its seat is free.
-            _ => state.call_off(run),
+        for (place, Goes { id, run, .. }) in all.iter().enumerate() {
+            let answer = result.as_ref().map(|outcomes| outcomes[place].answer);
+            if !matches!(answer, Ok(Answer::Committed { .. })) {
+                state.commits.remove(run);
+            }
+            match answer {
+                Ok(Answer::Committed { .. }) => drop(state.transfers.remove(run)),
+                // What was prepared for it is not wanted any more: its seat is free.
+                Ok(Answer::Aborted { .. } | Answer::Stale) => state.call_off(*run),
+                Err(_) => {}
+            }
+            state.call_off_others(from, *id, Some(*run));
         }
-        state.call_off_others(from, id, Some(run));
     }
-    let answer = match result {
-        Ok(Outcome::Committed(to, epoch, record)) => {
-            if let Some(to) = to {
+    match result {
+        Ok(outcomes) => {
+            for (goes, outcome) in all.into_iter().zip(outcomes) {
+                tell_outcome(core, from, goes, outcome).await;
+            }
+        }
+        // Unknown to the source, it asks again with the same transfers.
+        Err(refusal) => tracing::error!(character = %all[0].id, %refusal, "a handoff could not be written"),
+    }
+}
+
+/// Where they go and stand then, if all of them are prepared for the same area and it is there.
+fn prepared(state: &State, from: AreaId, all: &[Goes]) -> Option<(AreaId, Vec<Place>)> {
+    let of = |goes: &Goes| {
+        let transfer = state.transfers.get(&goes.run)?;
+        let fits = transfer.from == from && transfer.epoch == goes.epoch && transfer.character == goes.id;
+        Some((transfer.to, stands(state, transfer, goes.crossing.as_ref())?)).filter(|_| fits)
+    };
+    let (targets, places): (Vec<AreaId>, Vec<Place>) =
+        all.iter().map(of).collect::<Option<Vec<_>>>()?.into_iter().unzip();
+    let to = *targets.first()?;
+    let is_there = state.areas.get(&to).is_some_and(|area| *area.phase.borrow() == Phase::Ready);
+    (is_there && all.len() <= MOST_TOGETHER && targets.iter().all(|other| *other == to))
+        .then_some((to, places))
+}
+
+/// What became of one of them.
+struct Outcome {
+    answer: Answer,
+    owner: Option<AreaId>,
+    record: Option<Vec<u8>>,
+}
+
+/// In one transaction: who owns them, where they stand, and as what.
+async fn hand_on(
+    tx: &mut Connection,
+    from: AreaId,
+    to: Option<AreaId>,
+    going: Vec<Goes>,
+    places: Option<&Vec<Place>>,
+) -> Result<Vec<Outcome>, Error> {
+    let things: Vec<_> = going.iter().map(|goes| (goes.id, TransferId(goes.run.0), goes.epoch)).collect();
+    let handed = ownership::hand_on(tx, &things, from, to).await?;
+    let mut outcomes = Vec::with_capacity(going.len());
+    for (number, (goes, HandedOn { answer, owner, repeat })) in going.into_iter().zip(handed).enumerate() {
+        let record = match (answer, owner) {
+            (Answer::Committed { epoch }, Some(owner)) if !repeat => {
+                let place = places.map(|places| &places[number]);
+                character::put_with_owner(tx, goes.id, (owner, epoch), place, goes.record).await?
+            }
+            (Answer::Committed { .. }, _) => character::record(tx, goes.id).await?,
+            _ => None,
+        };
+        outcomes.push(Outcome { answer, owner, record });
+    }
+    Ok(outcomes)
+}
+
+/// The owner before and the one after hear of it.
+async fn tell_outcome(core: &Core, from: AreaId, goes: Goes, outcome: Outcome) {
+    let Goes { id, run, epoch, crossing, .. } = goes;
+    let at = |epoch| CharacterAt { character: id.to_vec(), epoch, transfer: run.to_vec() };
+    let answer = match outcome.answer {
+        Answer::Committed { epoch } => {
+            if let Some(to) = outcome.owner {
                 show(core, to, id, epoch).await;
-                let record = record.unwrap_or_default();
+                let record = outcome.record.unwrap_or_default();
                 let (character, transfer) = (id.to_vec(), run.to_vec());
-                let crossing = message.crossing;
                 let again = false;
                 take_over(core, to, id, Grant { character, epoch, transfer, record, crossing, again });
             }
             free_seat(core, from, id, None);
+            core.state().commits.remove(&run);
             Body::Committed(at(epoch))
         }
-        Ok(Outcome::Aborted(epoch)) => {
+        Answer::Aborted { epoch } => {
             set_epoch(core, from, id, epoch);
             Body::Aborted(at(epoch))
         }
-        Err(refusal) if matches!(refusal.code, Code::StaleEpoch | Code::NotFound) => Body::Stale(at(epoch)),
-        Err(refusal) => {
-            // Unknown to the source, it asks again with the same transfer.
-            tracing::error!(character = %id, %refusal, "a handoff could not be written");
-            return;
-        }
+        Answer::Stale => Body::Stale(at(epoch)),
     };
     tell(core, from, answer);
 }
@@ -457,11 +523,6 @@ pub(super) async fn show(core: &Core, area: AreaId, id: CharacterId, epoch: u64)
         Ok(sheet) => core.tell_belongings(area, id, epoch, &sheet),
         Err(error) => tracing::error!(character = %id, %error, "what a character has could not be read"),
     }
-}
-
-enum Outcome {
-    Committed(Option<AreaId>, u64, Option<Vec<u8>>),
-    Aborted(u64),
 }
 
 /// Handoffs whose client never came: the target forgets them; the source goes on as if nothing was.
@@ -486,7 +547,7 @@ fn stands(state: &State, transfer: &Transfer, crossing: Option<&Crossing>) -> Op
     };
     let place = Place { x, y, ..transfer.place.clone() };
     let to = state.areas.get(&transfer.to)?;
-    let there = ground_at(&to.world, &place).is_ok_and(|ground| ground == to.name.ground);
+    let there = state.ground_at(&to.world, &place).is_ok_and(|ground| ground == to.name.ground);
     (there && transfer.border).then_some(place)
 }
 

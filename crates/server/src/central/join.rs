@@ -239,8 +239,8 @@ async fn take_seat(
     progress: &watch::Sender<Progress>,
 ) -> Result<AreaId, Refusal> {
     let world = core.world(&doc.place.world)?.clone();
-    let ground = ground_at(&world, &doc.place)?;
-    let friends_layer = friends_layer(core, want, &world, &ground).await?;
+    let ground_now = || core.state().ground_at(&world, &doc.place);
+    let friends_layer = friends_layer(core, want, &world, &ground_now()?).await?;
     let wish = Wish {
         rule: want.wish.rule.clone(),
         layer: want.wish.layer,
@@ -252,6 +252,8 @@ async fn take_seat(
     let party = party.filter(|_| want.wish.friend.is_none() && !want.border);
     let turn = Arc::new(Notify::new());
     loop {
+        // It may be cut otherwise since the last look.
+        let ground = ground_now()?;
         match look_for_seat(core, want, (&world, &ground), &wish, party, (&turn, progress))? {
             Look::Seat(area) => return Ok(area),
             Look::Open(layer) => running::know_area(core, &world, &ground, layer).await?,
@@ -301,6 +303,13 @@ fn look_for_seat(
             placed => placed,
         },
     };
+    let placed = match (placed, want.from) {
+        (Placement::Queue, Some((from, _))) if !want.border => {
+            let exchanged = state.exchange(&line_name, (want.run, from), wish.layer);
+            exchanged.map_or(Placement::Queue, Placement::Layer)
+        }
+        (placed, _) => placed,
+    };
     let layer = match placed {
         Placement::Layer(layer) | Placement::NewLayer(layer) => layer,
         Placement::Queue if want.border => {
@@ -318,6 +327,9 @@ fn look_for_seat(
                     created: want.created,
                     turn: turn.clone(),
                     progress: progress.clone(),
+                    from: want.from.map(|(from, _)| from),
+                    layer: wish.layer,
+                    place: None,
                 };
                 line.insert(at, waiting);
                 for (position, waiting) in (1..).zip(line.iter()) {
@@ -426,6 +438,16 @@ async fn prepare(
     progress: &watch::Sender<Progress>,
 ) -> Result<Prepared, Refusal> {
     let server = running::ensure_running(core, area, Some(progress)).await?;
+    let still_there = {
+        let state = core.state();
+        let entry = state.areas.get(&area);
+        entry.is_some_and(|entry| {
+            state.ground_at(&entry.world, &doc.place).is_ok_and(|ground| ground == entry.name.ground)
+        })
+    };
+    if !still_there {
+        return Refusal::err(Code::AreaUnavailable, "another area has that place now");
+    }
     progress.send_replace(Progress::Syncing);
     let own = server.sender.is_some();
     let (epoch, record) = match want.from {

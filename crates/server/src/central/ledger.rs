@@ -2,6 +2,7 @@
 //! many in one transaction. While one transaction is being written, the next ones gather.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pangea_world::id::{CharacterId, OpId, ServerId};
 use pangea_world::ledger::{Asker, Operation};
@@ -35,6 +36,7 @@ pub struct Queue {
     wishes: mpsc::UnboundedSender<Wish>,
     room: Arc<Semaphore>,
     gifts: Arc<Gifts>,
+    forget: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Queue {
@@ -44,14 +46,16 @@ impl std::fmt::Debug for Queue {
 }
 
 /// The other end; give it to [`run`].
-pub struct Wishes(mpsc::UnboundedReceiver<Wish>, Arc<Gifts>);
+pub struct Wishes(mpsc::UnboundedReceiver<Wish>, Arc<Gifts>, Arc<AtomicBool>);
 
 /// A queue and its other end.
 pub fn queue() -> (Queue, Wishes) {
     let (wishes, other) = mpsc::unbounded_channel();
     let gifts = Arc::<Gifts>::default();
     let room = Arc::new(Semaphore::new(QUEUE_MAX));
-    (Queue { wishes, room, gifts: gifts.clone() }, Wishes(other, gifts))
+    let forget = Arc::<AtomicBool>::default();
+    let queue = Queue { wishes, room, gifts: gifts.clone(), forget: forget.clone() };
+    (queue, Wishes(other, gifts, forget))
 }
 
 impl Queue {
@@ -75,6 +79,11 @@ impl Queue {
         self.gifts.of(character)
     }
 
+    /// Rows were written that no order had asked for: what is queued from now on reads them anew.
+    pub fn forget(&self) {
+        self.forget.store(true, Ordering::Release);
+    }
+
     /// Queues one order and waits for its answer.
     ///
     /// # Errors
@@ -94,7 +103,7 @@ fn refuse(orders: &[Order], refusal: &Refusal) -> Vec<Answer> {
 
 /// Decides what comes until the queue is gone. `tell` hears of characters that somebody else than their owner
 /// has changed.
-pub async fn run(Wishes(mut wishes, gifts): Wishes, store: Store, tell: impl Fn(Told)) {
+pub async fn run(Wishes(mut wishes, gifts, forget): Wishes, store: Store, tell: impl Fn(Told)) {
     let mut ledger = Ledger::new(store, gifts);
     while let Some(first) = wishes.recv().await {
         let (mut orders, mut group) = (Vec::with_capacity(TOGETHER), Vec::new());
@@ -105,6 +114,9 @@ pub async fn run(Wishes(mut wishes, gifts): Wishes, store: Store, tell: impl Fn(
             next = if orders.len() < TOGETHER { wishes.try_recv().ok() } else { None };
         }
         let orders: Arc<[Order]> = orders.into();
+        if forget.swap(false, Ordering::AcqRel) {
+            ledger.forget();
+        }
         #[cfg(feature = "simulation")]
         if crate::simulation::without(crate::simulation::Check::Durable)
             && let Some(Committed { answers, .. }) = ledger.foretell(orders.clone()).await

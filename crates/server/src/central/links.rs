@@ -98,8 +98,12 @@ async fn spawner(core: Arc<Core>, mut link: Accepted) {
 async fn spawner_hello(core: &Arc<Core>, name: &str, sender: &link::Sender, hello: SpawnerHello) {
     tracing::info!(spawner = name, servers = hello.servers.len(), "a spawner is here");
     let id = |info: &ServerInfo| ServerId::from_bytes(&info.server).ok();
-    let servers: HashMap<ServerId, ServerInfo> =
-        hello.servers.iter().filter_map(|info| Some((id(info)?, info.clone()))).collect();
+    let servers: HashMap<ServerId, ServerInfo> = hello
+        .servers
+        .iter()
+        .filter_map(|info| Some((id(info)?, info.clone())))
+        .filter(|(id, _)| has_it(core, name, *id))
+        .collect();
     let dead: Vec<ServerId> = {
         let mut state = core.state();
         let lost = |area: &super::state::Area| {
@@ -131,8 +135,26 @@ async fn spawner_hello(core: &Arc<Core>, name: &str, sender: &link::Sender, hell
     crate::task::spawn(running::start_wanted(core.clone()));
 }
 
+/// Whether a server of which a spawner tells can be its own: another spawner's is not, whatever this one says.
+fn has_it(core: &Core, spawner: &str, server: ServerId) -> bool {
+    let state = core.state();
+    let lists = |(name, other): (&String, &Spawner)| name != spawner && other.servers.contains_key(&server);
+    let serves = |area: &super::state::Area| {
+        area.server.as_ref().is_some_and(|one| one.id == server && one.spawner != spawner)
+    };
+    let anothers = state.spawners.iter().any(lists) || state.areas.values().any(serves);
+    if anothers {
+        let refusal = Refusal::new(Code::NotOwner, "a spawner tells of a server that another one has");
+        tracing::warn!(spawner, %server, %refusal, "not heeded");
+    }
+    !anothers
+}
+
 async fn server_changed(core: &Arc<Core>, spawner: &str, info: ServerInfo) {
     let Ok(id) = ServerId::from_bytes(&info.server) else { return };
+    if !has_it(core, spawner, id) {
+        return;
+    }
     let area = {
         let mut state = core.state();
         let Some(entry) = state.spawners.get_mut(spawner) else { return };
@@ -205,6 +227,9 @@ async fn adopt_third_party(core: &Arc<Core>, spawner: &str, info: &ServerInfo) -
 
 async fn server_exited(core: &Arc<Core>, spawner: &str, exited: &ServerExited) {
     let Ok(id) = ServerId::from_bytes(&exited.server) else { return };
+    if !has_it(core, spawner, id) {
+        return;
+    }
     if let Some(entry) = core.state().spawners.get_mut(spawner) {
         entry.servers.remove(&id);
     }
@@ -321,6 +346,7 @@ async fn area_message(core: &Arc<Core>, sender: &link::Sender, server: ServerId,
         Body::Admitted(admitted) => on_admitted(core, &admitted),
         Body::Arrived(message) => handoff::arrived(core, area, &message),
         Body::NoShow(at) => handoff::no_show(core, area, &at).await,
+        Body::Standing(said) => migration::stands(core, area, &said),
         Body::Places(places) => on_places(core, area, places),
         Body::Damaged(at) => handoff::damaged(core, area, &at).await,
         Body::CallOff(at) => handoff::call_off(core, area, &at),
@@ -459,6 +485,10 @@ async fn register_area(
         entry.always_on
     };
     core.changed.notify_waiters();
+    let beyond = {
+        let state = core.state();
+        peers::beyond(&world, state.cuts.get(&world.name).map_or(&[], Vec::as_slice), &row.name.ground)
+    };
     let inside = register.characters.iter().filter_map(|here| CharacterId::from_bytes(&here.character).ok());
     let inside: Vec<CharacterId> = inside.collect();
     tracing::info!(area = %row.name, %server, epoch, incarnation, resumed, "a game server has registered");
@@ -468,6 +498,7 @@ async fn register_area(
         epoch,
         world: world.name.clone(),
         world_toml: core.world_texts.get(&world.name).cloned().unwrap_or_default(),
+        beyond,
         ground: row.name.ground.to_string(),
         layer: u32::from(row.name.layer),
         state: state.unwrap_or_default(),

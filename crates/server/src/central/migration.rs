@@ -1,23 +1,27 @@
-//! A whole area goes to another process while it is played (M8, G.1-G.4; docs/handoff.md).
+//! Areas go to other servers while they are played (M8, G.1-G.5; docs/handoff.md).
 //!
-//! Another server is found and makes the land ready. The clients of all who are inside connect to it and only
-//! see. Then the area stands still, comes here as a whole, changes its owner with everybody inside in one
-//! transaction, and goes to the other server, which plays on. Until that transaction the old one has it, and
-//! goes on with it if anything fails.
+//! One area moves to another server; or it is split, and each part goes to a server of its own; or two go to one. It
+//! is one operation: the servers are found and make the land ready. The clients of all who are inside connect to where
+//! they will be and only see. Then those areas stand still, come here as a whole, are written with everybody inside in
+//! one transaction, and go to the other servers, which play on. Until that transaction the old ones have them, and go
+//! on if anything fails.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use pangea_engine::{Malformed, pack};
 use pangea_world::character::CharacterDoc;
 use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, TransferId};
+use pangea_world::layout::{extent_m, square_of};
 use pangea_world::messages::{
     AreaMoved, Body, FactionSync, Freeze, Granted, Heartbeat, Invite, Kick, MoveArea, Mover, Register,
-    StopServer, TakeOver,
+    Standing, Stands, StopServer, TakeOver, Where,
 };
 use pangea_world::ownership::{Change, Owned};
-use pangea_world::space::{AreaName, Place};
+use pangea_world::space::{AreaName, Ground, Place, Rect};
+use pangea_world::world::World;
 use pangea_world::{Code, Refusal};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -27,8 +31,10 @@ use super::join::{self, Want};
 use super::links::goods_of;
 use super::state::{Area, PeerAddress, Phase, Seat, Server, State, Taken, Transfer};
 use super::wish::EnterWish;
-use super::{factions, handoff, peers, running};
+use super::{checkpoints, factions, handoff, peers, running, social};
+use crate::checkpoint::Checkpoint;
 use crate::link::{self, Accepted};
+use crate::store::cut::{After, Before, Cut};
 use crate::store::ownership::{self, Swap};
 use crate::store::{self, Error};
 use crate::{clock, random};
@@ -45,29 +51,76 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How long a server that is not needed any more may take to end by itself, ms.
 const GRACE_MS: u64 = 5_000;
 
-/// A move of an area, as long as it is under way.
+/// Who stands so near to another part may be there before it is decided, metres: seven seconds of walking.
+const NEAR_M: f64 = 40.0;
+
+/// How long those who are on the way in are waited for, and how often it is looked.
+const ALL_IN: Duration = Duration::from_secs(1);
+const ALL_IN_LOOK: Duration = Duration::from_millis(10);
+
+/// How long a server may take to say where everybody stands.
+const ASK: Duration = Duration::from_secs(2);
+
+/// An area as it is to be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// Which; the first of a plan is the first of those before.
+    pub area: AreaId,
+    /// Its name from then on.
+    pub name: AreaName,
+}
+
+/// Which areas come to which.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Those that run.
+    pub before: Vec<AreaId>,
+    /// Those that will. More than one only if one was before.
+    pub after: Vec<Part>,
+}
+
+impl Plan {
+    /// All areas that have to do with it, each once.
+    fn all(&self) -> impl Iterator<Item = AreaId> {
+        let new = self.after.iter().map(|part| part.area).filter(|area| !self.before.contains(area));
+        self.before.iter().copied().chain(new)
+    }
+
+    /// Whether grounds change, and not only servers.
+    fn cuts(&self) -> bool {
+        self.before.len() > 1 || self.after.len() > 1
+    }
+}
+
+/// What an area has to do with a move, as long as that is under way.
 pub struct Move {
-    /// Its change of owner.
+    /// The change of owner.
     transfer: TransferId,
-    /// The server that has it.
-    from: ServerId,
+    plan: Arc<Plan>,
+    /// The server that has it; `None`: it begins.
+    from: Option<ServerId>,
     /// The server to which it goes, once one is found.
     server: Option<ServerId>,
     /// The same when it has registered.
     there: Option<Server>,
     ready: bool,
-    /// Who is invited, by the join of his ticket, and whether his client sees there.
+    /// Who is invited there, by the join of his ticket, and whether his client sees there.
     invited: HashMap<CharacterId, (EnterId, bool)>,
     /// Whether its change of owner is being written: then nobody gives up.
     deciding: bool,
-    /// When the area, standing still, was first heard of.
-    stood_since: Option<Instant>,
-    /// Told how it ended, and how long the area stood still here.
-    ended: Option<oneshot::Sender<Result<Duration, Refusal>>>,
+    /// Whether it was told to stand still.
+    still: bool,
+    /// When it was first heard of standing still, and as it stands.
+    stood: Option<(Instant, MoveArea)>,
+    /// Told how it ended, and how long the areas stood still here. Of the first one alone.
+    ended: Option<oneshot::Sender<Result<Ended, Refusal>>>,
     /// Who is to go, said while the area stands still: its server is told that has it afterwards. At most one for
     /// each seat.
     kicks: HashMap<CharacterId, Kick>,
 }
+
+/// How long it stood still, and how many came along to each part.
+type Ended = (Duration, Vec<usize>);
 
 impl Move {
     /// The server to which the area goes, once it has registered.
@@ -79,156 +132,383 @@ impl Move {
 /// How a move went.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Moved {
-    /// World, ground, layer.
-    pub area: String,
-    /// The server that had it, and the one that has it now.
+    /// The server that had the first area.
     pub from: ServerId,
-    /// See `from`.
-    pub to: ServerId,
-    /// Under whose care that one runs.
-    pub spawner: String,
-    /// Who went along.
-    pub players: usize,
+    /// What there is now.
+    pub parts: Vec<MovedPart>,
     /// Who was inside and did not see there in time: they leave and enter anew.
     pub left: usize,
-    /// From when the area, standing still, came here until it went on to the other server.
+    /// From when the first area, standing still, came here until it went on to the other server.
     pub still: Duration,
     /// From the wish.
     pub took: Duration,
 }
 
+/// An area where it is now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MovedPart {
+    /// World, ground, layer.
+    pub area: String,
+    /// The server that has it now.
+    pub to: ServerId,
+    /// Under whose care that one runs.
+    pub spawner: String,
+    /// Who went along.
+    pub players: usize,
+}
+
 /// Moves an area to another server, on this spawner or on the one with most room.
 ///
 /// # Errors
-/// `not_found`, `area_unavailable` if it does not run, is not ours to move, or is moved already; what keeps a
-/// server from starting; whatever fails before the change of owner. The area plays on where it is then.
+/// As [`carry_out`].
 pub async fn migrate(core: &Arc<Core>, area: AreaId, to: Option<&str>) -> Result<Moved, Refusal> {
-    let (name, from, transfer) = begin(core, area)?;
-    tracing::info!(area = %name, %from, "an area is to move to another server");
+    let name = core.state().areas.get(&area).map(|entry| entry.name.clone());
+    let name = name.ok_or_else(|| Refusal::new(Code::NotFound, "no such area runs"))?;
+    carry_out(core, Plan { before: vec![area], after: vec![Part { area, name }] }, to).await
+}
+
+/// Has these areas become those, on other servers.
+///
+/// # Errors
+/// `not_found`, `area_unavailable` if one does not run, is not ours to move, or is moved already; what keeps a
+/// server from starting; whatever fails before the change of owner. The areas play on where they are then.
+pub async fn carry_out(core: &Arc<Core>, plan: Plan, to: Option<&str>) -> Result<Moved, Refusal> {
+    if plan.cuts() {
+        let mut reader = core.store.reader().await?;
+        for area in &plan.before {
+            let name = core.state().areas.get(area).map(|entry| entry.name.clone());
+            store::cut::may_be_cut(&mut reader, &name.ok_or_else(gone)?).await?;
+        }
+    }
+    let plan = Arc::new(plan);
+    let (from, transfer) = begin(core, &plan)?;
+    let names: Vec<String> = plan.after.iter().map(|part| part.name.to_string()).collect();
+    tracing::info!(areas = names.join(" "), %from, "areas are to move to other servers");
     let (core, to) = (core.clone(), to.map(str::to_owned));
     // Whoever asked may hang up: what was begun is ended all the same.
     let moving = crate::task::spawn(async move {
-        let result = carry_out(&core, area, &name, (from, to.as_deref()), transfer).await;
+        let result = go(&core, &plan, (from, to.as_deref()), transfer).await;
         if let Err(refusal) = &result {
-            tracing::warn!(area = %name, %refusal, "an area did not move; it plays on where it is");
-            give_up(&core, area, transfer);
+            tracing::warn!(areas = names.join(" "), %refusal, "a move was given up; the areas play on where they are");
+            give_up(&core, &plan, transfer);
         }
         result
     });
     moving.await.unwrap_or_else(|_| Refusal::err(Code::Internal, "the move was cut off"))
 }
 
-fn begin(core: &Core, area: AreaId) -> Result<(AreaName, ServerId, TransferId), Refusal> {
+fn begin(core: &Core, plan: &Arc<Plan>) -> Result<(ServerId, TransferId), Refusal> {
     let mut state = core.state();
     if state.stopping {
         return Refusal::err(Code::Stopping, "the server is stopping");
     }
-    let entry =
-        state.areas.get_mut(&area).ok_or_else(|| Refusal::new(Code::NotFound, "no such area runs"))?;
-    let ready = *entry.phase.borrow() == Phase::Ready;
-    let Some(server) = entry.server.as_ref().filter(|_| ready) else {
-        return Refusal::err(Code::AreaUnavailable, "this area does not run");
+    let transfer = TransferId(random::bytes());
+    let mut servers = Vec::new();
+    for area in &plan.before {
+        let entry = state.areas.get(area).ok_or_else(|| Refusal::new(Code::NotFound, "no such area runs"))?;
+        let ready = *entry.phase.borrow() == Phase::Ready;
+        let Some(server) = entry.server.as_ref().filter(|_| ready) else {
+            return Refusal::err(Code::AreaUnavailable, "this area does not run");
+        };
+        if !entry.own {
+            return Refusal::err(Code::AreaUnavailable, "a third-party server cannot hand its area over");
+        }
+        if entry.moves.is_some() {
+            return Refusal::err(Code::AreaUnavailable, "this area is on its way to another server already");
+        }
+        servers.push(server.id);
+    }
+    let Some((world, from)) =
+        plan.before.first().and_then(|area| Some((state.areas.get(area)?.world.clone(), *servers.first()?)))
+    else {
+        return Refusal::err(Code::NotFound, "no such area runs");
     };
-    if !entry.own {
-        return Refusal::err(Code::AreaUnavailable, "a third-party server cannot hand its area over");
+    for part in plan.after.iter().filter(|part| !plan.before.contains(&part.area)) {
+        if state.names.contains_key(&part.name) || state.areas.contains_key(&part.area) {
+            return Refusal::err(Code::AreaUnavailable, "another area has that ground");
+        }
+        state.areas.insert(part.area, running::new_area(&world, part.name.clone()));
     }
-    if entry.moves.is_some() {
-        return Refusal::err(Code::AreaUnavailable, "this area is on its way to another server already");
+    for (n, area) in plan.all().enumerate() {
+        let Some(entry) = state.areas.get_mut(&area) else { continue };
+        entry.moves = Some(Move {
+            transfer,
+            plan: plan.clone(),
+            from: servers.get(n).copied(),
+            server: None,
+            there: None,
+            ready: false,
+            invited: HashMap::new(),
+            deciding: false,
+            still: false,
+            stood: None,
+            ended: None,
+            kicks: HashMap::new(),
+        });
     }
-    let (from, transfer) = (server.id, TransferId(random::bytes()));
-    entry.moves = Some(Move {
-        transfer,
-        from,
-        server: None,
-        there: None,
-        ready: false,
-        invited: HashMap::new(),
-        deciding: false,
-        stood_since: None,
-        ended: None,
-        kicks: HashMap::new(),
-    });
-    Ok((entry.name.clone(), from, transfer))
+    Ok((from, transfer))
 }
 
-async fn carry_out(
+async fn go(
     core: &Arc<Core>,
-    area: AreaId,
-    name: &AreaName,
+    plan: &Arc<Plan>,
     (from, to): (ServerId, Option<&str>),
     transfer: TransferId,
 ) -> Result<Moved, Refusal> {
     let began = Instant::now();
-    let (template, capacity) = {
-        let state = core.state();
-        let entry = state.areas.get(&area).ok_or_else(gone)?;
-        (template_of(&entry.world, map_of(name)).to_owned(), entry.world.capacity)
-    };
-    let (spawner, info) = running::allocate(core, area, name, (&template, capacity, 0), Some(to)).await?;
-    let id = ServerId::from_bytes(&info.server).map_err(|_| gone())?;
-    with(core, area, transfer, |moves| moves.server = Some(id))?;
-    core.changed.notify_waiters();
+    let servers = find_servers(core, plan, to, transfer).await?;
     let start = Duration::from_secs(core.config.central.start_timeout_s);
-    let ready = |moves: &Move| moves.ready.then_some(());
-    until(core, area, transfer, start, ready).await?.ok_or_else(|| {
-        Refusal::new(Code::AreaUnavailable, "the other server did not become ready in time")
-    })?;
-    invite_all(core, area, transfer).await?;
-    let all = |moves: &Move| moves.invited.values().all(|(_, sees)| *sees).then_some(());
-    // Who does not come in time leaves, and enters anew.
-    until(core, area, transfer, COME, all).await?;
+    for part in &plan.after {
+        let ready = |moves: &Move| moves.ready.then_some(());
+        until(core, part.area, transfer, start, ready).await?.ok_or_else(|| {
+            Refusal::new(Code::AreaUnavailable, "the other server did not become ready in time")
+        })?;
+    }
+    let deadline = Instant::now() + COME;
+    invite_all(core, plan, transfer).await?;
+    come(core, plan, transfer, deadline).await?;
+    // Nobody else begins to come in from now on; who is on the way still does.
+    close(core, plan)?;
+    all_in(core, plan).await;
+    if invite_all(core, plan, transfer).await? > 0 {
+        come(core, plan, transfer, deadline).await?;
+    }
     let (ended, mut outcome) = oneshot::channel();
-    let (goes, inside) = freeze(core, area, transfer, ended)?;
+    let inside = freeze(core, plan, transfer, ended)?;
     let deadline = Instant::now() + MOVE;
-    let still = loop {
-        let why = match tokio::time::timeout(LOOK, &mut outcome).await {
-            Ok(Ok(outcome)) => break outcome?,
-            Err(_) if with(core, area, transfer, |moves| moves.deciding)? => continue,
-            Err(_) if core.state().spawner_of(id).is_none() => "the other server has ended",
-            Err(_) if Instant::now() < deadline => continue,
-            _ => "the server that has the area did not hand it over",
+    let (still, players) = loop {
+        if let Ok(Ok(outcome)) = tokio::time::timeout(LOOK, &mut outcome).await {
+            break outcome?;
+        }
+        let ended = servers.iter().any(|(id, _)| core.state().spawner_of(*id).is_none());
+        let why = match is_deciding(core, plan, transfer) {
+            Ok(true) => continue,
+            // It may have been decided in this moment.
+            Err(refusal) => match tokio::time::timeout(LOOK, &mut outcome).await {
+                Ok(Ok(outcome)) => break outcome?,
+                _ => return Err(refusal),
+            },
+            Ok(false) if ended => "the other server has ended",
+            Ok(false) if Instant::now() < deadline => continue,
+            Ok(false) => "a server that has the area did not hand it over",
         };
         return Refusal::err(Code::AreaUnavailable, why);
     };
-    let (players, left) = (goes, inside.saturating_sub(goes));
+    let left = inside.saturating_sub(players.iter().sum());
     let took = began.elapsed();
-    tracing::info!(area = %name, %from, to = %id, players, left, still_ms = still.as_millis() as u64, "an area has moved");
-    Ok(Moved { area: name.to_string(), from, to: id, spawner, players, left, still, took })
+    let parts = plan.after.iter().zip(servers).zip(players).map(|((part, (to, spawner)), players)| {
+        MovedPart { area: part.name.to_string(), to, spawner, players }
+    });
+    let moved = Moved { from, parts: parts.collect(), left, still, took };
+    for part in &moved.parts {
+        let MovedPart { area, to, players, .. } = part;
+        tracing::info!(area, %from, %to, players, left, still_ms = still.as_millis() as u64, "an area has moved");
+    }
+    Ok(moved)
 }
 
-/// Everybody inside is announced at the other server, and his client told of it.
-async fn invite_all(core: &Arc<Core>, area: AreaId, transfer: TransferId) -> Result<(), Refusal> {
-    let (there, source, seats, factions) = {
-        let state = core.state();
-        let entry = state.areas.get(&area).ok_or_else(gone)?;
-        let there = entry.moves.as_ref().and_then(|moves| moves.there.clone()).ok_or_else(gone)?;
-        let source = entry.server.as_ref().and_then(|server| server.sender.clone()).ok_or_else(gone)?;
-        let inside = entry.seats.iter().filter(|(_, seat)| seat.taken == Taken::Inside);
-        let seats: Vec<(CharacterId, Seat)> = inside.map(|(id, seat)| (*id, seat.clone())).collect();
-        let data = |id: &String| entry.world.faction(id).ok().cloned();
-        let factions: Vec<_> = entry.factions.iter().filter_map(data).collect();
-        (there, source, seats, factions)
-    };
-    let sender = there.sender.clone().ok_or_else(gone)?;
-    for faction in factions {
-        let faction = serde_json::to_vec(&faction).unwrap_or_default();
-        sender.send(Body::FactionSync(FactionSync { faction, founded: Vec::new() }))?;
-    }
-    factions::before_move(core, area, &sender).await?;
-    let invited = join_all(seats.into_iter().map(|(id, seat)| {
-        let there = &there;
-        async move { invite(core, area, (id, &seat), there).await.ok() }
+/// A server for each part, all at once.
+async fn find_servers(
+    core: &Arc<Core>,
+    plan: &Plan,
+    to: Option<&str>,
+    transfer: TransferId,
+) -> Result<Vec<(ServerId, String)>, Refusal> {
+    let found = join_all(plan.after.iter().map(|part| async move {
+        let (template, capacity) = {
+            let state = core.state();
+            let entry = state.areas.get(&part.area).ok_or_else(gone)?;
+            (template_of(&entry.world, map_of(&part.name)).to_owned(), entry.world.capacity)
+        };
+        let wish = (template.as_str(), capacity, 0);
+        let (spawner, info) = running::allocate(core, part.area, &part.name, wish, Some(to)).await?;
+        let id = ServerId::from_bytes(&info.server).map_err(|_| gone())?;
+        if let Err(refusal) = with(core, part.area, transfer, |moves| moves.server = Some(id)) {
+            core.stop_server(id, GRACE_MS);
+            return Err(refusal);
+        }
+        core.changed.notify_waiters();
+        Ok((id, spawner))
     }));
-    for (run, body, character) in invited.await.into_iter().flatten() {
-        with(core, area, transfer, |moves| moves.invited.insert(character, (run, false)))?;
-        source.send(Body::Invite(body))?;
+    found.await.into_iter().collect()
+}
+
+/// Whether the change of owner is being written.
+///
+/// # Errors
+/// If one of the areas has nothing to do with it any more.
+fn is_deciding(core: &Core, plan: &Plan, transfer: TransferId) -> Result<bool, Refusal> {
+    plan.all().try_fold(false, |any, area| Ok(with(core, area, transfer, |moves| moves.deciding)? || any))
+}
+
+/// Waits until the clients of all who are invited see there; who does not come in time leaves, and enters anew.
+async fn come(core: &Arc<Core>, plan: &Plan, transfer: TransferId, deadline: Instant) -> Result<(), Refusal> {
+    for part in &plan.after {
+        let all = |moves: &Move| moves.invited.values().all(|(_, sees)| *sees).then_some(());
+        let left = deadline.saturating_duration_since(Instant::now());
+        until(core, part.area, transfer, left, all).await?;
     }
     Ok(())
 }
 
+/// Joins wait until it is decided.
+fn close(core: &Core, plan: &Plan) -> Result<(), Refusal> {
+    let state = core.state();
+    for area in &plan.before {
+        let entry = state.areas.get(area).filter(|entry| entry.server.is_some()).ok_or_else(gone)?;
+        entry.phase.send_replace(Phase::Loading { restoring: true });
+    }
+    Ok(())
+}
+
+/// Waits for those who are owned there already and whose clients are on the way; not for long.
+async fn all_in(core: &Core, plan: &Plan) {
+    let deadline = Instant::now() + ALL_IN;
+    while Instant::now() < deadline {
+        let coming = {
+            let state = core.state();
+            let coming = |seat: &&Seat| {
+                matches!(seat.taken, Taken::Held(_))
+                    && seat.epoch > 0
+                    && !state.transfers.contains_key(&seat.run)
+            };
+            let seats = plan.before.iter().filter_map(|area| state.areas.get(area));
+            let over_border = state.commits.values().any(|to| plan.before.contains(to));
+            over_border || seats.flat_map(|entry| entry.seats.values()).any(|seat| coming(&seat))
+        };
+        if !coming {
+            return;
+        }
+        tokio::time::sleep(ALL_IN_LOOK).await;
+    }
+}
+
+/// Everybody inside who was not yet is announced where he will be, and his client told of it; how many.
+async fn invite_all(core: &Arc<Core>, plan: &Plan, transfer: TransferId) -> Result<usize, Refusal> {
+    let mut invited = 0;
+    for area in &plan.before {
+        let stand = match plan.after.len() {
+            1 => HashMap::new(),
+            _ => standing(core, *area).await?,
+        };
+        for part in &plan.after {
+            let ground = extent_of(core, plan, &part.name);
+            let near = |id: CharacterId| match (stand.get(&id), ground) {
+                (Some(at), Some(ground)) => far(ground, *at) <= NEAR_M,
+                _ => true,
+            };
+            invited += invite_to(core, (*area, part), near, transfer).await?;
+        }
+    }
+    Ok(invited)
+}
+
+async fn invite_to(
+    core: &Arc<Core>,
+    (area, part): (AreaId, &Part),
+    comes: impl Fn(CharacterId) -> bool,
+    transfer: TransferId,
+) -> Result<usize, Refusal> {
+    let (there, source, seats, factions, first) = {
+        let mut state = core.state();
+        let moves = state.areas.get(&part.area).and_then(|entry| entry.moves.as_ref());
+        let there = moves.and_then(|moves| moves.there.clone()).ok_or_else(gone)?;
+        let known: HashSet<CharacterId> =
+            moves.map(|moves| moves.invited.keys().copied().collect()).unwrap_or_default();
+        let entry = state.areas.get(&area).ok_or_else(gone)?;
+        let source = entry.server.as_ref().and_then(|server| server.sender.clone()).ok_or_else(gone)?;
+        let inside = entry.seats.iter().filter(|(_, seat)| seat.taken == Taken::Inside);
+        let new = inside.filter(|(id, _)| !known.contains(id));
+        let seats: Vec<(CharacterId, Seat)> = new.map(|(id, seat)| (*id, seat.clone())).collect();
+        let data = |id: &String| entry.world.faction(id).ok().cloned();
+        let factions: Vec<_> = entry.factions.iter().filter_map(data).collect();
+        let (names, founded) = (entry.factions.clone(), entry.founded.clone());
+        if let Some(entry) = state.areas.get_mut(&part.area).filter(|_| part.area != area) {
+            names.into_iter().for_each(|name| {
+                if !entry.factions.contains(&name) {
+                    entry.factions.push(name)
+                }
+            });
+            entry.founded.extend(founded);
+            entry.founded.sort_unstable();
+            entry.founded.dedup();
+        }
+        (there, source, seats, factions, known.is_empty())
+    };
+    let sender = there.sender.clone().ok_or_else(gone)?;
+    if first {
+        for faction in factions {
+            let faction = serde_json::to_vec(&faction).unwrap_or_default();
+            sender.send(Body::FactionSync(FactionSync { faction, founded: Vec::new() }))?;
+        }
+        factions::before_move(core, area, &sender).await?;
+    }
+    let seats = seats.into_iter().filter(|(id, _)| comes(*id));
+    let invited = join_all(seats.map(|(id, seat)| {
+        let there = &there;
+        async move { invite(core, (area, part), (id, &seat), there).await.ok() }
+    }));
+    let mut count = 0;
+    for (run, body, character) in invited.await.into_iter().flatten() {
+        with(core, part.area, transfer, |moves| moves.invited.insert(character, (run, false)))?;
+        source.send(Body::Invite(body))?;
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// Where everybody stands in a running area, by its own word.
+///
+/// # Errors
+/// `area_unavailable` if it does not say so in time.
+pub async fn standing(core: &Core, area: AreaId) -> Result<HashMap<CharacterId, (f64, f64)>, Refusal> {
+    let asked = Instant::now();
+    ask_where(core, area)?;
+    loop {
+        let changed = core.changed.notified();
+        tokio::pin!(changed);
+        changed.as_mut().enable();
+        if let Some((_, stand)) = core
+            .state()
+            .areas
+            .get(&area)
+            .and_then(|entry| entry.stand.as_ref())
+            .filter(|(at, _)| *at >= asked)
+        {
+            return Ok(stand.clone());
+        }
+        let left = ASK.saturating_sub(asked.elapsed());
+        if left.is_zero() {
+            return Refusal::err(Code::AreaUnavailable, "its server does not say where everybody stands");
+        }
+        let _ = tokio::time::timeout(left.min(LOOK), changed).await;
+    }
+}
+
+/// Has an area say where everybody stands.
+///
+/// # Errors
+/// If it has no server, or its link takes no more.
+pub fn ask_where(core: &Core, area: AreaId) -> Result<(), Refusal> {
+    let state = core.state();
+    let server = state.areas.get(&area).and_then(|entry| entry.server.as_ref());
+    let sender = server.and_then(|server| server.sender.as_ref()).ok_or_else(gone)?;
+    sender.send(Body::Where(Where {}))
+}
+
+/// It says so.
+pub fn stands(core: &Core, area: AreaId, said: &Standing) {
+    let at = |one: &Stands| Some((CharacterId::from_bytes(&one.character).ok()?, (one.x, one.y)));
+    let stand = said.characters.iter().filter_map(at).collect();
+    if let Some(entry) = core.state().areas.get_mut(&area) {
+        entry.stand = Some((Instant::now(), stand));
+    }
+    core.changed.notify_waiters();
+}
+
 async fn invite(
     core: &Arc<Core>,
-    area: AreaId,
+    (area, part): (AreaId, &Part),
     (character, seat): (CharacterId, &Seat),
     there: &Server,
 ) -> Result<(EnterId, Invite, CharacterId), Refusal> {
@@ -255,9 +535,9 @@ async fn invite(
         quests: found.quests,
     };
     let epoch = seat.epoch + 1;
-    let prepared = join::prepared(core, &want, area, (&doc.name, epoch), there);
+    let prepared = join::prepared(core, &want, part.area, (&doc.name, epoch), there);
     let seen = (None, &social);
-    join::admit(core, &want, &doc, area, (epoch, None), (seen, &prepared.ticket), there).await?;
+    join::admit(core, &want, &doc, part.area, (epoch, None), (seen, &prepared.ticket), there).await?;
     let webtransport_hashes = prepared.webtransport.as_ref().map(|offer| offer.hash_bytes());
     let invite = Invite {
         character: character.to_vec(),
@@ -265,56 +545,70 @@ async fn invite(
         ticket: prepared.ticket,
         webtransport_url: prepared.webtransport.map(|offer| offer.url).unwrap_or_default(),
         webtransport_hashes: webtransport_hashes.unwrap_or_default(),
+        area: part.name.to_string(),
     };
     Ok((want.run, invite, character))
 }
 
-/// Nobody enters any more, the area stands still; how many go along, and how many were inside.
+/// Nobody enters any more, the areas stand still; how many were inside.
 fn freeze(
     core: &Core,
-    area: AreaId,
+    plan: &Plan,
     transfer: TransferId,
-    ended: oneshot::Sender<Result<Duration, Refusal>>,
-) -> Result<(usize, usize), Refusal> {
+    ended: oneshot::Sender<Result<Ended, Refusal>>,
+) -> Result<usize, Refusal> {
     let mut state = core.state();
-    // Handoffs from and to it cannot be decided while it stands still; the other sides go on as if nothing was.
-    let of_it = |t: &Transfer| !t.plain && (t.from == area || t.to == area);
+    // Handoffs from and to them cannot be decided while they stand still; the other sides go on as if nothing was.
+    let of_it = |t: &Transfer| !t.plain && (plan.before.contains(&t.from) || plan.before.contains(&t.to));
     let runs: Vec<EnterId> =
         state.transfers.iter().filter(|(_, transfer)| of_it(transfer)).map(|(run, _)| *run).collect();
     runs.into_iter().for_each(|run| state.call_off(run));
-    let entry = state.areas.get_mut(&area).ok_or_else(gone)?;
-    let inside = entry.seats.values().filter(|seat| seat.taken == Taken::Inside).count();
-    let moves = entry.moves.as_mut().filter(|moves| moves.transfer == transfer).ok_or_else(gone)?;
-    let sees = moves.invited.iter().filter(|(_, (_, sees))| *sees);
-    let goes: Vec<Vec<u8>> = sees.map(|(id, _)| id.to_vec()).collect();
-    moves.ended = Some(ended);
-    let (players, transfer) = (goes.len(), transfer.to_vec());
-    let sender = entry.server.as_ref().and_then(|server| server.sender.as_ref()).ok_or_else(gone)?;
-    sender.send(Body::Freeze(Freeze { transfer, goes }))?;
-    entry.phase.send_replace(Phase::Loading { restoring: true });
-    Ok((players, inside))
+    let mut goes: HashSet<CharacterId> = HashSet::new();
+    for part in &plan.after {
+        let moves = state.areas.get(&part.area).and_then(|entry| entry.moves.as_ref());
+        let moves = moves.filter(|moves| moves.transfer == transfer).ok_or_else(gone)?;
+        goes.extend(moves.invited.iter().filter(|(_, (_, sees))| *sees).map(|(id, _)| *id));
+    }
+    let goes: Vec<Vec<u8>> = goes.into_iter().map(CharacterId::to_vec).collect();
+    let (mut inside, mut ended) = (0, Some(ended));
+    for area in &plan.before {
+        let entry = state.areas.get_mut(area).ok_or_else(gone)?;
+        inside += entry.seats.values().filter(|seat| seat.taken == Taken::Inside).count();
+        let moves = entry.moves.as_mut().filter(|moves| moves.transfer == transfer).ok_or_else(gone)?;
+        (moves.ended, moves.still) = (ended.take(), true);
+        let (transfer, goes) = (transfer.to_vec(), goes.clone());
+        let sender = entry.server.as_ref().and_then(|server| server.sender.as_ref()).ok_or_else(gone)?;
+        sender.send(Body::Freeze(Freeze { transfer, goes }))?;
+        entry.phase.send_replace(Phase::Loading { restoring: true });
+    }
+    Ok(inside)
 }
 
-/// The old server keeps the area; the other one is not needed.
-fn give_up(core: &Core, area: AreaId, transfer: TransferId) {
+/// The old servers keep the areas; the others are not needed.
+fn give_up(core: &Core, plan: &Plan, transfer: TransferId) {
     let mut state = core.state();
-    let Some(entry) = state.areas.get_mut(&area) else { return };
-    let Some(moves) = entry.moves.take_if(|moves| moves.transfer == transfer) else { return };
-    let source = entry.server.as_ref().filter(|server| server.id == moves.from);
-    if let Some(sender) = source.and_then(|server| server.sender.as_ref()) {
-        let _ = sender.send(Body::AreaMoved(AreaMoved { transfer: transfer.to_vec(), done: false }));
-        for kick in moves.kicks.values() {
-            let _ = sender.send(Body::Kick(kick.clone()));
-        }
-        entry.phase.send_if_modified(|phase| {
-            let frozen = matches!(phase, Phase::Loading { .. });
-            if frozen {
-                *phase = Phase::Ready;
+    for area in plan.all() {
+        let Some(entry) = state.areas.get_mut(&area) else { continue };
+        let Some(moves) = entry.moves.take_if(|moves| moves.transfer == transfer) else { continue };
+        let source = entry.server.as_ref().filter(|server| Some(server.id) == moves.from);
+        if let Some(sender) = source.and_then(|server| server.sender.as_ref()) {
+            let _ = sender.send(Body::AreaMoved(AreaMoved { transfer: transfer.to_vec(), done: false }));
+            for kick in moves.kicks.values() {
+                let _ = sender.send(Body::Kick(kick.clone()));
             }
-            frozen
-        });
+            entry.phase.send_if_modified(|phase| {
+                let frozen = matches!(phase, Phase::Loading { .. });
+                if frozen {
+                    *phase = Phase::Ready;
+                }
+                frozen
+            });
+        }
+        if moves.from.is_none() {
+            state.areas.remove(&area);
+        }
+        not_needed(&state, &moves);
     }
-    not_needed(&state, &moves);
     drop(state);
     core.changed.notify_waiters();
 }
@@ -333,7 +627,7 @@ pub fn cut_off(state: &mut State, area: AreaId) {
 /// # Errors
 /// If there is no server, or its link takes no more.
 pub fn kick(entry: &mut Area, kick: Kick) -> Result<(), Refusal> {
-    if let Some(moves) = entry.moves.as_mut().filter(|moves| moves.ended.is_some())
+    if let Some(moves) = entry.moves.as_mut().filter(|moves| moves.still)
         && let Ok(character) = CharacterId::from_bytes(&kick.character)
     {
         moves.kicks.insert(character, kick);
@@ -376,13 +670,19 @@ pub async fn register(
     (area, register): (AreaId, &Register),
     at: PeerAddress,
 ) -> Result<(), Refusal> {
-    let row = store::area::get(&mut *core.store.reader().await?, area).await?;
-    let (epoch, incarnation) = (row.epoch + 1, row.incarnation + 1);
+    // One that begins has no row yet.
+    let (epoch, incarnation) = match store::area::get(&mut *core.store.reader().await?, area).await {
+        Ok(row) => (row.epoch + 1, row.incarnation + 1),
+        Err(Error::Refused(refusal)) if refusal.code == Code::NotFound => (1, 1),
+        Err(error) => return Err(error.into()),
+    };
     let mut state = core.state();
     let entry = state.areas.get_mut(&area).ok_or_else(gone)?;
     let moves = entry.moves.as_mut().filter(|moves| moves.server == Some(server) && register.epoch == 0);
     let moves = moves.ok_or_else(|| Refusal::new(Code::StaleEpoch, "another server has this area"))?;
-    let (world, always_on) = (entry.world.clone(), entry.always_on);
+    let name = moves.plan.after.iter().find(|part| part.area == area).map(|part| part.name.clone());
+    let (name, plan) = (name.ok_or_else(gone)?, moves.plan.clone());
+    let (world, always_on) = (entry.world.clone(), running::is_always_on(&entry.world, &name.ground));
     moves.there = Some(Server {
         id: server,
         spawner: link.hello.spawner.clone(),
@@ -396,6 +696,7 @@ pub async fn register(
         heard: Instant::now(),
         load: Heartbeat::default(),
     });
+    let cuts = cuts_after(&state, &world, &plan);
     drop(state);
     link.sender.send(Body::Granted(Granted {
         area: area.to_vec(),
@@ -403,8 +704,9 @@ pub async fn register(
         epoch,
         world: world.name.clone(),
         world_toml: core.world_texts.get(&world.name).cloned().unwrap_or_default(),
-        ground: row.name.ground.to_string(),
-        layer: u32::from(row.name.layer),
+        beyond: peers::beyond(&world, &cuts, &name.ground),
+        ground: name.ground.to_string(),
+        layer: u32::from(name.layer),
         lease_ms: core.config.central.owner_lease_s * 1_000,
         keys: core.ticket_keys_message().keys,
         always_on,
@@ -437,7 +739,7 @@ pub fn heard(core: &Core, area: AreaId, server: ServerId, body: &Body) -> bool {
     true
 }
 
-/// The commit point: the area stands still, and here it is.
+/// The commit point: an area stands still, and here it is. Once all of them do, it is decided.
 pub async fn move_area(
     core: &Arc<Core>,
     area: AreaId,
@@ -445,43 +747,101 @@ pub async fn move_area(
     message: MoveArea,
 ) {
     let Ok(transfer) = TransferId::from_bytes(&message.transfer) else { return };
-    let there = with(core, area, transfer, |moves| {
-        moves.stood_since.get_or_insert_with(Instant::now);
-        moves.deciding = true;
-        moves.there.clone()
-    });
-    let there = there.ok().flatten();
-    let written = match &there {
-        Some(there) if has_ended(core, there) => {
-            Refusal::err(Code::AreaUnavailable, "the other server has ended")
+    let done = match gather(core, area, transfer, message) {
+        Gathered::Waits => return, // for the others, or for what is being written: it is said again
+        Gathered::All(all) => {
+            let written = match all.after.iter().any(|there| has_ended(core, there)) {
+                true => Refusal::err(Code::AreaUnavailable, "the other server has ended"),
+                false => write(core, &all, transfer).await,
+            };
+            match written {
+                Ok(()) => {
+                    take_over(core, all, transfer).await;
+                    return; // everybody is told
+                }
+                Err(refusal) => {
+                    for area in all.plan.all() {
+                        let _ = with(core, area, transfer, |moves| moves.deciding = false);
+                    }
+                    if refusal.code == Code::StorageBusy {
+                        return; // it is said again
+                    }
+                    tracing::warn!(area = %core.name_of(area), %refusal, "an area's move was not written");
+                    end(core, all.plan.before.first().copied(), transfer, Err(refusal));
+                    return; // all are told that it is given up
+                }
+            }
         }
-        Some(there) => write(core, area, (from, there), transfer, &message).await,
         // Called off, or central was started anew: then the store knows whether it was done.
-        None => was_done(core, area, from, transfer).await,
+        Gathered::Unknown => match was_done(core, area, from, transfer).await {
+            Ok(done) => done,
+            Err(refusal) => return tracing::warn!(%refusal, "whether an area has moved could not be read"),
+        },
     };
-    // What is written is not given up any more.
-    let given_up = || with(core, area, transfer, |moves| moves.deciding = false);
-    let done = match written {
-        Ok(done) => done,
-        Err(refusal) if refusal.code == Code::StorageBusy => {
-            let _ = given_up();
-            return; // it is said again
-        }
-        Err(refusal) => {
-            tracing::warn!(area = %core.name_of(area), %refusal, "an area's move was not written");
-            let _ = given_up();
-            end(core, area, transfer, Err(refusal));
-            false
-        }
-    };
-    if let (true, Some(there)) = (done, there) {
-        take_over(core, area, there.clone(), transfer, message).await;
-        if has_ended(core, &there) {
-            // While it was written: whoever saw it end knew of no area that it had.
-            running::server_died(core, there.id, "ended as it took over").await;
-        }
-    }
     let _ = source.send(Body::AreaMoved(AreaMoved { transfer: transfer.to_vec(), done }));
+}
+
+enum Gathered {
+    All(All),
+    Waits,
+    Unknown,
+}
+
+/// Everything that is to be decided.
+struct All {
+    plan: Arc<Plan>,
+    /// The servers that have the areas, and as they stand, in the order of the plan.
+    before: Vec<(ServerId, MoveArea)>,
+    /// The servers to which they go.
+    after: Vec<Server>,
+    /// To which part each one goes.
+    goes: HashMap<CharacterId, usize>,
+}
+
+fn gather(core: &Core, area: AreaId, transfer: TransferId, message: MoveArea) -> Gathered {
+    let mut state = core.state();
+    let moves = state.areas.get_mut(&area).and_then(|entry| entry.moves.as_mut());
+    let Some(moves) = moves.filter(|moves| moves.transfer == transfer && moves.from.is_some()) else {
+        return Gathered::Unknown;
+    };
+    moves.stood.get_or_insert_with(|| (Instant::now(), message));
+    let plan = moves.plan.clone();
+    let of = |state: &State, area: AreaId| {
+        let moves = state.areas.get(&area).and_then(|entry| entry.moves.as_ref());
+        moves
+            .filter(|moves| moves.transfer == transfer && !moves.deciding)
+            .map(|moves| (moves.from, moves.stood.clone(), moves.there.clone(), moves.invited.clone()))
+    };
+    let (mut before, mut after, mut invited) = (Vec::new(), Vec::new(), Vec::new());
+    for area in &plan.before {
+        let Some((Some(from), Some((_, stood)), ..)) = of(&state, *area) else { return Gathered::Waits };
+        before.push((from, stood));
+    }
+    for part in &plan.after {
+        let Some((_, _, Some(there), sees)) = of(&state, part.area) else { return Gathered::Waits };
+        after.push(there);
+        invited.push(sees);
+    }
+    for area in plan.all() {
+        let moves = state.areas.get_mut(&area).and_then(|entry| entry.moves.as_mut());
+        moves.into_iter().for_each(|moves| moves.deciding = true);
+    }
+    let grounds: Vec<Option<Rect>> =
+        plan.after.iter().map(|part| extent_in(&state, &plan, &part.name)).collect();
+    let mut goes = HashMap::new();
+    for mover in before.iter().flat_map(|(_, stood)| &stood.characters) {
+        let (Ok(id), Some(stands)) = (CharacterId::from_bytes(&mover.character), mover.stands) else {
+            continue;
+        };
+        // By where it stands; one whose client sees another part alone crosses over from there.
+        let away = |n: usize| grounds[n].map_or(0.0, |rect| far(rect, (stands.x, stands.y)));
+        let sees = |n: usize| invited[n].get(&id).is_some_and(|(_, sees)| *sees);
+        let best = (0..after.len()).min_by(|a, b| {
+            (sees(*b), away(*a)).partial_cmp(&(sees(*a), away(*b))).unwrap_or(std::cmp::Ordering::Equal)
+        });
+        goes.insert(id, best.unwrap_or(0));
+    }
+    Gathered::All(All { plan, before, after, goes })
 }
 
 /// By the word of its spawner.
@@ -490,124 +850,252 @@ fn has_ended(core: &Core, server: &Server) -> bool {
     state.spawners.get(&server.spawner).is_some_and(|spawner| !spawner.servers.contains_key(&server.id))
 }
 
+/// By the row of the area: its change of owner, or that it has no row any more.
 async fn was_done(core: &Core, area: AreaId, from: ServerId, transfer: TransferId) -> Result<bool, Refusal> {
     let mut reader = core.store.reader().await?;
-    let row = ownership::owned::<ServerId>(&mut reader, area.0).await?;
-    Ok(row.last == Some(transfer) && row.owner != Some(from))
+    match ownership::owned::<ServerId>(&mut reader, area.0).await {
+        Ok(row) => Ok(row.last == Some(transfer) && row.owner != Some(from)),
+        Err(Error::Refused(refusal)) if refusal.code == Code::NotFound => Ok(true),
+        Err(error) => Err(error.into()),
+    }
 }
 
-/// The area and everybody inside have another owner and a higher epoch, all in one transaction.
-async fn write(
-    core: &Arc<Core>,
-    area: AreaId,
-    (from, there): (ServerId, &Server),
-    transfer: TransferId,
-    message: &MoveArea,
-) -> Result<bool, Refusal> {
-    let world = core.state().areas.get(&area).map(|entry| entry.name.world.clone()).ok_or_else(gone)?;
-    let map = handoff::place_map(core, area);
+/// The areas and everybody inside have other owners and higher epochs, all in one transaction.
+async fn write(core: &Arc<Core>, all: &All, transfer: TransferId) -> Result<(), Refusal> {
+    let All { plan, before, after, goes } = all;
+    let first = plan.before.first().copied().ok_or_else(gone)?;
+    let (world, names) = {
+        let state = core.state();
+        let name = |area: &AreaId| Some(state.areas.get(area)?.name.clone());
+        let names: Option<Vec<AreaName>> = plan.before.iter().map(name).collect();
+        (state.areas.get(&first).map(|entry| entry.world.clone()).ok_or_else(gone)?, names.ok_or_else(gone)?)
+    };
+    let map = handoff::place_map(core, first);
     let mut swaps = Vec::new();
-    for mover in &message.characters {
-        let character = CharacterId::from_bytes(&mover.character)
-            .map_err(|_| Refusal::new(Code::BadRequest, "a character's id has 16 bytes"))?;
-        let (epoch, stands) = (mover.epoch, mover.stands.unwrap_or_default());
-        let place = map.clone().map(|map| Place { world: world.clone(), map, x: stands.x, y: stands.y });
-        let change = Change::Commit { from: area, epoch, to: area };
-        let seen = Owned { owner: Some(area), epoch, last: None };
-        let swap = Swap::new(character, TransferId(random::bytes()), &change, seen, place)?;
-        swaps.push(swap.with_record(handoff::record_of(character, mover.record.clone())));
+    for (area, (_, stood)) in plan.before.iter().zip(before) {
+        for mover in &stood.characters {
+            let character = CharacterId::from_bytes(&mover.character)
+                .map_err(|_| Refusal::new(Code::BadRequest, "a character's id has 16 bytes"))?;
+            let (epoch, stands) = (mover.epoch, mover.stands.unwrap_or_default());
+            let to = plan.after[goes.get(&character).copied().unwrap_or(0)].area;
+            let place =
+                map.clone().map(|map| Place { world: world.name.clone(), map, x: stands.x, y: stands.y });
+            let change = Change::Commit { from: *area, epoch, to };
+            let seen = Owned { owner: Some(*area), epoch, last: None };
+            let swap = Swap::new(character, TransferId(random::bytes()), &change, seen, place)?;
+            swaps.push(swap.with_record(handoff::record_of(character, mover.record.clone())));
+        }
     }
-    let (to, epoch) = (there.id, message.epoch);
-    let (expected, spawner) = (there.incarnation, there.spawner.clone());
+    let states = kept(core, all).await?;
+    let extent = |name: &AreaName| extent_m(&world, &name.ground);
+    let mut cut =
+        Cut { transfer, before: Vec::new(), after: Vec::new(), swaps, named: goes.keys().copied().collect() };
+    for ((area, name), (from, stood)) in plan.before.iter().zip(names).zip(before) {
+        let (extent, from, epoch) = (extent(&name)?, *from, stood.epoch);
+        cut.before.push(Before { area: *area, name, extent, from, epoch });
+    }
+    for ((part, there), state) in plan.after.iter().zip(after).zip(states) {
+        cut.after.push(After {
+            area: part.area,
+            name: part.name.clone(),
+            extent: extent(&part.name)?,
+            cut: is_cut(&world, &part.name.ground),
+            to: there.id,
+            spawner: there.spawner.clone(),
+            epoch: there.epoch,
+            incarnation: there.incarnation,
+            state,
+        });
+    }
     core.store
         .write(move |tx| {
-            let (swaps, spawner) = (swaps.clone(), spawner.clone());
-            Box::pin(async move {
-                let change = Change::Commit { from, epoch, to };
-                if ownership::change_owner(tx, area.0, transfer, &change).await?.repeat {
-                    return Ok(true);
-                }
-                store::area::set_spawner(tx, area, &spawner).await?;
-                let stale = |text| Error::from(Refusal::new(Code::StaleEpoch, text));
-                if store::area::next_incarnation(tx, area).await? != expected {
-                    return Err(stale("the area had another life meanwhile"));
-                }
-                if !ownership::swap_all(tx, &swaps.iter().collect::<Vec<_>>()).await? {
-                    return Err(stale("somebody inside has another owner"));
-                }
-                Ok::<_, Error>(true)
-            })
+            let cut = cut.clone();
+            Box::pin(async move { store::cut::apply(tx, &cut).await })
         })
         .await
 }
 
-/// From here on it is the other server's.
-async fn take_over(core: &Arc<Core>, area: AreaId, there: Server, transfer: TransferId, message: MoveArea) {
-    let (lies, spent) = match goods_of(core, area).await {
-        Ok(goods) => goods,
-        Err(refusal) => {
+/// The checkpoints with which areas of other grounds begin if their servers end at once: the whole as it stands; each
+/// takes what lies on its own ground.
+async fn kept(core: &Core, All { plan, before, after, .. }: &All) -> Result<Vec<Option<Vec<u8>>>, Refusal> {
+    if !plan.cuts() {
+        return Ok(vec![None; after.len()]);
+    }
+    let unread = |_| Refusal::new(Code::Internal, "an area's pack cannot be read");
+    let (tick, save) = pack::saved(&packed(before).map_err(unread)?).map_err(unread)?;
+    let mut names = Vec::new();
+    for (part, there) in plan.after.iter().zip(after) {
+        let checkpoint = Checkpoint { area: part.area, epoch: there.epoch, tick, save: save.clone() };
+        names.push(Some(checkpoints::put(core, &checkpoint).await?));
+    }
+    Ok(names)
+}
+
+/// The packs of all, as one.
+fn packed(before: &[(ServerId, MoveArea)]) -> Result<Vec<u8>, Malformed> {
+    let mut packs = before.iter().map(|(_, stood)| &stood.pack);
+    let first = packs.next().cloned().unwrap_or_default();
+    packs.try_fold(first, |one, other| pack::join(&one, other))
+}
+
+/// From here on it is the other servers'.
+async fn take_over(core: &Arc<Core>, all: All, transfer: TransferId) {
+    let All { plan, before, after, goes } = all;
+    let pack = packed(&before).unwrap_or_default();
+    if plan.cuts() {
+        core.ledger.forget();
+    }
+    let mut goods = Vec::new();
+    for part in &plan.after {
+        goods.push(goods_of(core, part.area).await.unwrap_or_else(|refusal| {
             tracing::error!(%refusal, "what lies in an area that moves could not be read");
             Default::default()
-        }
-    };
-    let MoveArea { pack, characters, .. } = message;
-    let characters: Vec<Mover> =
-        characters.into_iter().map(|mover| Mover { epoch: mover.epoch + 1, ..mover }).collect();
-    let movers: Vec<(CharacterId, u64)> = characters
-        .iter()
-        .filter_map(|mover| Some((CharacterId::from_bytes(&mover.character).ok()?, mover.epoch)))
-        .collect();
-    let (old, sender) = {
-        let mut state = core.state();
-        let Some(entry) = state.areas.get_mut(&area) else { return };
-        for mover in &characters {
-            let seat = CharacterId::from_bytes(&mover.character).ok().and_then(|id| entry.seats.get_mut(&id));
-            if let Some(seat) = seat {
-                (seat.epoch, seat.taken) = (mover.epoch, Taken::Inside);
-            }
-        }
-        let (epoch, sender) = (there.epoch, there.sender.clone());
-        // What it said while it waited was not for anybody; its silence is counted from now on.
-        let there = Server { heard: Instant::now(), ..there };
-        let old = entry.server.replace(there).map(|server| server.id);
-        if let Some(sender) = &sender {
-            let over = TakeOver { epoch, pack, lies, spent, characters };
-            let _ = sender.send(Body::TakeOver(over));
-            let kicks = entry.moves.iter_mut().flat_map(|moves| moves.kicks.drain());
-            for (_, kick) in kicks {
-                let _ = sender.send(Body::Kick(Kick { epoch: kick.epoch + 1, ..kick }));
-            }
-        }
-        entry.phase.send_replace(Phase::Ready);
-        (old, sender.is_some())
-    };
-    tracing::debug!(area = %core.name_of(area), told = sender, "another server takes over");
-    end(core, area, transfer, Ok(()));
-    core.changed.notify_waiters();
-    if let Some(old) = old {
-        peers::gone(core, old);
+        }));
     }
-    peers::arrived(core, area);
+    let mut characters: Vec<Vec<Mover>> = vec![Vec::new(); plan.after.len()];
+    for mover in before.into_iter().flat_map(|(_, stood)| stood.characters) {
+        let part = CharacterId::from_bytes(&mover.character).ok().and_then(|id| goes.get(&id).copied());
+        characters[part.unwrap_or(0)].push(Mover { epoch: mover.epoch + 1, ..mover });
+    }
+    let players: Vec<usize> = characters.iter().map(Vec::len).collect();
+    let movers: Vec<(AreaId, CharacterId, u64)> = plan
+        .after
+        .iter()
+        .zip(&characters)
+        .flat_map(|(part, movers)| movers.iter().map(|mover| (part.area, mover)))
+        .filter_map(|(area, mover)| {
+            Some((area, CharacterId::from_bytes(&mover.character).ok()?, mover.epoch))
+        })
+        .collect();
+    let (old, still) = {
+        let mut state = core.state();
+        let still = stood_still(&mut state, &plan);
+        let packed = if plan.after.len() > 1 { ground_of(&state, plan.before[0]) } else { String::new() };
+        let (mut seats, mut kicks, old) = leave_names(&mut state, &plan, transfer);
+        for ((part, there), ((lies, spent), characters)) in
+            plan.after.iter().zip(&after).zip(goods.into_iter().zip(characters))
+        {
+            state.names.insert(part.name.clone(), part.area);
+            let Some(entry) = state.areas.get_mut(&part.area) else { continue };
+            entry.name = part.name.clone();
+            entry.always_on = running::is_always_on(&entry.world, &part.name.ground);
+            (entry.moves, entry.stand) = (None, None);
+            for mover in &characters {
+                let Ok(id) = CharacterId::from_bytes(&mover.character) else { continue };
+                if let Some(seat) = seats.remove(&id) {
+                    let seat = Seat { epoch: mover.epoch, taken: Taken::Inside, ..seat };
+                    entry.seats.insert(id, seat);
+                }
+            }
+            let (epoch, sender) = (there.epoch, there.sender.clone());
+            // What it said while it waited was not for anybody; its silence is counted from now on.
+            entry.server = Some(Server { heard: Instant::now(), ..there.clone() });
+            if let Some(sender) = &sender {
+                let (pack, packed) = (pack.clone(), packed.clone());
+                let over = TakeOver { epoch, pack, lies, spent, characters, packed };
+                let _ = sender.send(Body::TakeOver(over));
+                for id in entry.seats.keys() {
+                    if let Some(kick) = kicks.remove(id) {
+                        let _ = sender.send(Body::Kick(Kick { epoch: kick.epoch + 1, ..kick }));
+                    }
+                }
+            }
+            entry.phase.send_replace(Phase::Ready);
+        }
+        // Who was on the way in: his join looks where his seat is.
+        if let Some(entry) = plan.after.first().and_then(|part| state.areas.get_mut(&part.area)) {
+            entry.seats.extend(seats);
+        }
+        (old, still)
+    };
+    for (_, sender) in &old {
+        if let Some(sender) = sender {
+            let _ = sender.send(Body::AreaMoved(AreaMoved { transfer: transfer.to_vec(), done: true }));
+        }
+    }
+    let told = still.1.map(|ended| ended.send(Ok((still.0, players))));
+    tracing::debug!(asked = told.is_some(), "other servers take over");
+    core.changed.notify_waiters();
+    if plan.cuts() {
+        peers::tell_beyond(core, &plan.after[0].name.world);
+    }
+    for (server, _) in old {
+        peers::gone(core, server);
+    }
+    for part in &plan.after {
+        peers::arrived(core, part.area);
+    }
+    for there in &after {
+        if has_ended(core, there) {
+            // While it was written: whoever saw it end knew of no area that it had.
+            running::server_died(core, there.id, "ended as it took over").await;
+        }
+    }
     // What changed after it was packed.
     let core = core.clone();
     crate::task::spawn(async move {
-        for (id, epoch) in movers {
-            handoff::show(&core, area, id, epoch).await;
+        for (area, id, epoch) in &movers {
+            handoff::show(&core, *area, *id, *epoch).await;
+        }
+        if plan.cuts() {
+            social::tell_all(&core, movers.into_iter().map(|(_, id, _)| id).collect());
         }
     });
 }
 
-fn end(core: &Core, area: AreaId, transfer: TransferId, how: Result<(), Refusal>) {
-    let mut state = core.state();
-    let Some(entry) = state.areas.get_mut(&area) else { return };
-    let done = how.is_ok();
-    let Some(moves) = entry.moves.as_mut().filter(|moves| moves.transfer == transfer) else { return };
-    if let Some(ended) = moves.ended.take() {
-        let still = moves.stood_since.map_or(Duration::ZERO, |since| since.elapsed());
-        let _ = ended.send(how.map(|()| still));
+/// The old servers with their links.
+type Old = Vec<(ServerId, Option<link::Sender>)>;
+
+/// The areas as they were are none any more: their seats, who is to be kicked, their servers.
+fn leave_names(
+    state: &mut State,
+    plan: &Plan,
+    transfer: TransferId,
+) -> (HashMap<CharacterId, Seat>, HashMap<CharacterId, Kick>, Old) {
+    let (mut seats, mut kicks, mut old) = (HashMap::new(), HashMap::new(), Vec::new());
+    for area in &plan.before {
+        let Some(entry) = state.areas.get_mut(area) else { continue };
+        seats.extend(entry.seats.drain());
+        let moves = entry.moves.take_if(|moves| moves.transfer == transfer);
+        kicks.extend(moves.into_iter().flat_map(|moves| moves.kicks));
+        old.extend(entry.server.take().map(|server| (server.id, server.sender)));
+        let name = entry.name.clone();
+        state.names.remove(&name);
+        if plan.after.iter().all(|part| part.area != *area) {
+            state.areas.remove(area);
+        }
+        if plan.cuts() {
+            // Everybody in line looks where his place is now.
+            let line = state.lines.remove(&(name.world, name.ground));
+            line.into_iter().flatten().for_each(|waiting| waiting.turn.notify_one());
+        }
     }
-    if done {
-        entry.moves = None;
+    if let Some(entry) = plan.before.first().and_then(|area| state.areas.get(area))
+        && plan.cuts()
+    {
+        let world = entry.world.clone();
+        let cuts = cuts_after(state, &world, plan);
+        state.cuts.insert(world.name.clone(), cuts);
+    }
+    (seats, kicks, old)
+}
+
+/// How long the first area has stood still, and who waits to hear of it.
+fn stood_still(
+    state: &mut State,
+    plan: &Plan,
+) -> (Duration, Option<oneshot::Sender<Result<Ended, Refusal>>>) {
+    let moves = plan.before.first().and_then(|area| state.areas.get_mut(area)?.moves.as_mut());
+    let Some(moves) = moves else { return (Duration::ZERO, None) };
+    let still = moves.stood.as_ref().map_or(Duration::ZERO, |(since, _)| since.elapsed());
+    (still, moves.ended.take())
+}
+
+fn end(core: &Core, area: Option<AreaId>, transfer: TransferId, how: Result<Ended, Refusal>) {
+    let Some(area) = area else { return };
+    let ended = with(core, area, transfer, |moves| moves.ended.take());
+    if let Ok(Some(ended)) = ended {
+        let _ = ended.send(how);
     }
 }
 
@@ -621,10 +1109,54 @@ impl Core {
 
 // ---- details ------------------------------------------------------------------------------------------
 
+fn ground_of(state: &State, area: AreaId) -> String {
+    state.areas.get(&area).map(|entry| entry.name.ground.to_string()).unwrap_or_default()
+}
+
+/// How a world is cut when this is done.
+fn cuts_after(state: &State, world: &World, plan: &Plan) -> Vec<Rect> {
+    let mut cuts = state.cuts.get(&world.name).cloned().unwrap_or_default();
+    if plan.cuts() {
+        let names = plan.after.iter().map(|part| &part.name.ground);
+        let new: Vec<Rect> = names.filter_map(cells_of).collect();
+        cuts.retain(|cut| new.iter().all(|ground| !ground.overlaps(cut)));
+        cuts.extend(new.into_iter().filter(|ground| is_cut(world, &Ground::Cells(*ground))));
+    }
+    cuts
+}
+
+/// Whether a ground is another than the world's file would make there.
+fn is_cut(world: &World, ground: &Ground) -> bool {
+    cells_of(ground).is_some_and(|cells| square_of(world, &cells) != Some(cells))
+}
+
+fn cells_of(ground: &Ground) -> Option<Rect> {
+    match ground {
+        Ground::Cells(cells) => Some(*cells),
+        Ground::Map(_) => None,
+    }
+}
+
+fn extent_of(core: &Core, plan: &Plan, name: &AreaName) -> Option<Rect> {
+    extent_in(&core.state(), plan, name)
+}
+
+/// Metres.
+fn extent_in(state: &State, plan: &Plan, name: &AreaName) -> Option<Rect> {
+    let world = &state.areas.get(plan.before.first()?)?.world;
+    extent_m(world, &name.ground).ok()
+}
+
+/// From a point to a rectangle, metres.
+fn far(rect: Rect, at: (f64, f64)) -> f64 {
+    let (x, y) = rect.nearest(at);
+    (x - at.0).hypot(y - at.1)
+}
+
 fn map_of(name: &AreaName) -> Option<&str> {
     match &name.ground {
-        pangea_world::space::Ground::Map(map) => Some(map),
-        pangea_world::space::Ground::Cells(_) => None,
+        Ground::Map(map) => Some(map),
+        Ground::Cells(_) => None,
     }
 }
 

@@ -14,6 +14,7 @@
 //! | `handoff` | characters arrive, leave, hand over |
 //! | [`ledger`] | goods, money, quest steps: the queue of their operations |
 //! | `links` | what spawners and area servers say; `chat`: what chats do |
+//! | [`migration`], [`recut`] | areas go to other servers; they are split, and become one |
 //! | `peers` | tells area servers who else is there |
 //! | [`social`], `gather` | whom characters are with; a party goes together |
 //! | [`presence`] | who is in the world |
@@ -31,6 +32,7 @@ pub mod closing;
 mod commands;
 pub mod core;
 mod entering;
+mod exchange;
 pub mod factions;
 mod gather;
 mod handoff;
@@ -44,6 +46,7 @@ pub mod offers;
 mod peers;
 pub mod population;
 pub mod presence;
+pub mod recut;
 mod running;
 pub mod social;
 pub mod spawners;
@@ -98,6 +101,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Central> {
     let link = bind("central.link", config.central.link).await?;
     let checkpoints = checkpoints::Checkpoints::new(config)?;
     let core = Core::new(config, &worlds, store.clone(), keys, checkpoints);
+    recut::read(&core).await.context("how the worlds are cut")?;
     moderation::read_addresses(&core).await.context("the addresses that are kept out")?;
     let list = Arc::new(worlds.into_iter().map(|(world, _)| world).collect());
     let api = api::Api::new(Arc::new(config.clone()), list, store.clone(), core.clone())?;
@@ -148,6 +152,7 @@ impl Central {
         let links = crate::task::spawn(link::serve(self.link, link_tls, key_of, accepted_tx));
         let roles = crate::task::spawn(links::run(self.core.clone(), accepted));
         let watchdog = crate::task::spawn(watchdog::run(self.core.clone()));
+        let balancing = crate::task::spawn(recut::run(self.core.clone()));
         let presence = crate::task::spawn(presence::run(self.core.clone()));
         let pruning = crate::task::spawn(prune(self.api.clone()));
         let mut http_stops = shutdown.clone();
@@ -165,7 +170,7 @@ impl Central {
             bail!("the HTTP listener ended");
         }
         links.abort();
-        for task in [roles, watchdog, presence, pruning] {
+        for task in [roles, watchdog, balancing, presence, pruning] {
             task.abort();
         }
         self.store.close().await;

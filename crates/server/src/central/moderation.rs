@@ -202,11 +202,11 @@ pub async fn set_level(core: &Core, by: &By, account: AccountId, level: u8) -> R
 /// # Errors
 /// `bad_request` for a text that is empty, too long, or hides something; `unknown_world`; `chat_unavailable`.
 pub async fn announce(core: &Core, by: &By, text: &str, world: Option<&str>) -> Result<(), Refusal> {
-    line("an announcement", text, 1, MAX_LINE_CHARS)?;
+    let text = line("an announcement", text, 1, MAX_LINE_CHARS)?;
     if let Some(world) = world {
         core.world(world)?;
     }
-    let (actor, detail, target) = (by.actor.clone(), text.to_owned(), world.unwrap_or("all").to_owned());
+    let (actor, detail, target) = (by.actor.clone(), text.clone(), world.unwrap_or("all").to_owned());
     let done = core.store.write(move |tx| {
         let (actor, detail, target) = (actor.clone(), detail.clone(), target.clone());
         Box::pin(async move {
@@ -215,7 +215,7 @@ pub async fn announce(core: &Core, by: &By, text: &str, world: Option<&str>) -> 
         })
     });
     done.await?;
-    chat::announce(core, world, text.to_owned())
+    chat::announce(core, world, text)
 }
 
 /// A player reports another one.
@@ -228,11 +228,10 @@ pub async fn report(
     target: CharacterId,
     text: &str,
 ) -> Result<(), Refusal> {
-    line("a report", text, 1, REPORT_CHARS)?;
+    let text = line("a report", text, 1, REPORT_CHARS)?;
     if reporter == target {
         return Refusal::err(Code::BadRequest, "nobody reports himself");
     }
-    let text = text.trim().to_owned();
     let done = core.store.write(move |tx| {
         let text = text.clone();
         Box::pin(async move { moderation::report(tx, reporter, target, &text).await })

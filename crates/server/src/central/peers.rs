@@ -1,13 +1,16 @@
 //! Who else is there: every area server knows the others and the chat, and learns of each change
 //! (K8, K9, K12, M7).
 
+use pangea_world::chat::place;
 use pangea_world::id::{AreaId, ServerId};
-use pangea_world::layout::are_neighbours;
-use pangea_world::messages::{Body, Peer, Peers};
+use pangea_world::layout::{are_neighbours, grounds_beside};
+use pangea_world::messages::{Beyond, Body, Peer, Peers};
+use pangea_world::space::{Ground, Rect};
 use pangea_world::ticket::Credential;
+use pangea_world::world::World;
 
 use super::core::{CREDENTIAL_LIFE_S, Core};
-use super::state::{Area, Phase, State};
+use super::state::{Area, Chat, Phase, State};
 use crate::clock;
 
 /// Tells a server that has just become ready about all others, and all others about it.
@@ -19,6 +22,24 @@ pub fn arrived(core: &Core, id: AreaId) {
         if let Some(peer) = area_peer(core, new, other) {
             tracing::trace!(of = %other_id, "told of a new peer");
             send(other, Peers { whole: false, present: vec![peer], gone: Vec::new() });
+        }
+    }
+}
+
+/// The grounds beyond an area's borders, as text.
+pub fn beyond(world: &World, cuts: &[Rect], ground: &Ground) -> Vec<String> {
+    grounds_beside(world, cuts, ground).iter().map(Ground::to_string).collect()
+}
+
+/// A world is cut otherwise: each server is told anew what lies beyond its borders.
+pub fn tell_beyond(core: &Core, world: &str) {
+    let state = core.state();
+    let cuts = state.cuts.get(world).map_or(&[][..], Vec::as_slice);
+    for area in state.areas.values().filter(|area| area.name.world == world && area.own) {
+        if let Some(sender) = area.server.as_ref().and_then(|server| server.sender.as_ref()) {
+            let grounds = beyond(&area.world, cuts, &area.name.ground);
+            // A link that is full is reset, and then everything is told anew.
+            let _ = sender.send(Body::Beyond(Beyond { grounds }));
         }
     }
 }
@@ -52,12 +73,26 @@ pub fn gone(core: &Core, server: ServerId) {
     }
 }
 
-/// Tells everybody of a chat that came, and of a session of it that is over.
-pub fn chat_changed(core: &Core, name: &str, gone: Option<Vec<u8>>) {
+/// Tells everybody of the chats that there are, and of a session of one that is over.
+pub fn chats_changed(core: &Core, gone: Option<Vec<u8>>) {
     let state = core.state();
+    let named = |(name, chat): (&String, &Chat)| Peer {
+        server: chat.peer.server.clone(),
+        role: "chat".to_owned(),
+        area: name.clone(),
+        ..Peer::default()
+    };
+    let all: Vec<Peer> = state.chats.iter().map(named).collect();
+    for chat in state.chats.values() {
+        // A link that is full is reset, and then it registers anew.
+        let peers = Peers { whole: true, present: all.clone(), gone: Vec::new() };
+        let _ = chat.sender.send(Body::Peers(peers));
+    }
     for area in state.areas.values() {
-        let present = chat_peer(core, &state, name, area).into_iter().collect();
-        send(area, Peers { whole: false, present, gone: gone.clone().into_iter().collect() });
+        let present = chats_for(core, &state, area);
+        let others = all.iter().filter(|chat| present.iter().all(|peer| peer.server != chat.server));
+        let gone = others.map(|chat| chat.server.clone()).chain(gone.clone()).collect();
+        send(area, Peers { whole: false, present, gone });
     }
 }
 
@@ -65,7 +100,18 @@ fn all_for(core: &Core, state: &State, id: AreaId) -> Vec<Peer> {
     let Some(receiver) = state.areas.get(&id) else { return Vec::new() };
     let others = state.areas.iter().filter(|(other, _)| **other != id);
     let areas = others.filter_map(|(_, other)| area_peer(core, other, receiver));
-    areas.chain(state.chats.keys().filter_map(|name| chat_peer(core, state, name, receiver))).collect()
+    areas.chain(chats_for(core, state, receiver)).collect()
+}
+
+/// The chats to which a server has a link: all, or one of them if they pass lines to each other.
+fn chats_for(core: &Core, state: &State, receiver: &Area) -> Vec<Peer> {
+    let names = || state.chats.keys().map(String::as_str);
+    let one = match &receiver.server {
+        Some(server) if state.chats.values().all(|chat| chat.bus) => place(&server.id.to_string(), names()),
+        _ => None,
+    };
+    let wanted = names().filter(|name| one.is_none_or(|one| one == *name));
+    wanted.filter_map(|name| chat_peer(core, state, name, receiver)).collect()
 }
 
 /// `area` as `receiver` sees it.

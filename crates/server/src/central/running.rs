@@ -16,7 +16,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::core::{Core, template_of};
-use super::state::{Area, PeerAddress, Phase, Server, Taken};
+use super::state::{Area, PeerAddress, Phase, Server, State, Taken};
 use super::wish::Progress;
 use super::{checkpoints, handoff, migration, peers};
 use crate::store::{self, Error, ownership};
@@ -56,14 +56,22 @@ pub async fn know_area(
 
 /// The entry of an area whose id is known.
 pub fn enter_area(core: &Core, id: AreaId, world: &Arc<World>, name: AreaName) {
+    let area = new_area(world, name.clone());
+    let mut state = core.state();
+    state.names.entry(name).or_insert(id);
+    state.areas.entry(id).or_insert(area);
+}
+
+/// An area that does not run.
+pub fn new_area(world: &Arc<World>, name: AreaName) -> Area {
     let map = match &name.ground {
         Ground::Map(map) => Some(map.as_str()),
         Ground::Cells(_) => None,
     };
-    let area = Area {
+    Area {
         own: template_of(world, map) == OWN_SERVER,
         always_on: is_always_on(world, &name.ground),
-        name: name.clone(),
+        name,
         world: world.clone(),
         phase: watch::Sender::new(Phase::Down),
         server: None,
@@ -72,13 +80,12 @@ pub fn enter_area(core: &Core, id: AreaId, world: &Arc<World>, name: AreaName) {
         factions: Vec::new(),
         founded: Vec::new(),
         moves: None,
-    };
-    let mut state = core.state();
-    state.names.entry(name).or_insert(id);
-    state.areas.entry(id).or_insert(area);
+        stand: None,
+    }
 }
 
-fn is_always_on(world: &World, ground: &Ground) -> bool {
+/// Whether this ground never idles.
+pub fn is_always_on(world: &World, ground: &Ground) -> bool {
     match (&world.kind, ground) {
         (Kind::Maps(maps), Ground::Map(map)) => {
             maps.map(map).is_ok_and(|map| map.always_on) || maps.spawn_maps.contains(map)
@@ -92,7 +99,7 @@ fn is_always_on(world: &World, ground: &Ground) -> bool {
 }
 
 /// Everything that must run as soon as a spawner is there: `spawn_maps` (K6) and always-on areas.
-pub fn wanted_from_the_start(world: &World) -> Vec<(Ground, u16)> {
+pub fn wanted_from_the_start(state: &State, world: &World) -> Vec<(Ground, u16)> {
     match &world.kind {
         Kind::Maps(maps) => {
             let layers = |map: &String| {
@@ -109,7 +116,7 @@ pub fn wanted_from_the_start(world: &World) -> Vec<(Ground, u16)> {
                 x,
                 y,
             };
-            let ground = |point| pangea_world::layout::ground_at(world, &place(point)).ok();
+            let ground = |point| state.ground_at(world, &place(point)).ok();
             let mut grounds: Vec<Ground> = grid.always_on.iter().filter_map(ground).collect();
             grounds.dedup();
             grounds.into_iter().map(|ground| (ground, 0)).collect()
@@ -511,7 +518,8 @@ async fn start_again(core: Arc<Core>, area: AreaId) {
 /// Starts everything that must always run; called when a spawner has connected.
 pub async fn start_wanted(core: Arc<Core>) {
     for world in core.worlds.values() {
-        for (ground, layer) in wanted_from_the_start(world) {
+        let wanted = wanted_from_the_start(&core.state(), world);
+        for (ground, layer) in wanted {
             if let Err(refusal) = know_area(&core, world, &ground, layer).await {
                 tracing::error!(world = world.name, %ground, %refusal, "an area could not be prepared");
                 continue;

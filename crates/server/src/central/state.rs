@@ -6,12 +6,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use pangea_world::balance::Balance;
 use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, FactionId, ServerId, SessionId};
+use pangea_world::layout::ground_among;
 use pangea_world::messages::{
     Allocated, Body, CharacterAt, RefusalMessage, ServerInfo, ShowOut, Upgraded, WebTransport,
 };
 use pangea_world::placement::LayerState;
-use pangea_world::space::{AreaName, Ground, Place};
+use pangea_world::space::{AreaName, Ground, Place, Rect};
 use pangea_world::world::World;
 use pangea_world::{Code, Refusal, role_key::RoleKey};
 use tokio::sync::{Notify, oneshot, watch};
@@ -29,12 +31,18 @@ pub struct State {
     pub chats: HashMap<String, Chat>,
     pub areas: HashMap<AreaId, Area>,
     pub names: HashMap<AreaName, AreaId>,
+    /// The grounds of each world that are cut otherwise than its file says, cells.
+    pub cuts: HashMap<String, Vec<Rect>>,
+    /// When areas of each world are split, and become one.
+    pub balances: HashMap<String, Balance>,
     pub enters: HashMap<EnterId, Enter>,
     /// The last of them by character: no other of its can be open.
     pub newest: HashMap<CharacterId, EnterId>,
     /// Who waits for room on a ground, oldest wish first.
     pub lines: HashMap<(String, Ground), Vec<Waiting>>,
     pub transfers: HashMap<EnterId, Transfer>,
+    /// Handoffs that are being written, with the area that has the character afterwards, until that is told.
+    pub commits: HashMap<EnterId, AreaId>,
     /// Whose leave is on its way to the disk: gone when it is there.
     pub leaves: HashMap<CharacterId, watch::Receiver<()>>,
     pub admits: HashMap<EnterId, (AreaId, oneshot::Sender<Result<(), RefusalMessage>>)>,
@@ -61,6 +69,8 @@ pub struct Spawner {
 /// A connected chat.
 pub struct Chat {
     pub peer: PeerAddress,
+    /// Whether it passes lines to the other chats.
+    pub bus: bool,
     pub sender: link::Sender,
 }
 
@@ -75,6 +85,9 @@ pub struct PeerAddress {
     /// For players, if it has one.
     pub webtransport: Option<WebTransport>,
 }
+
+/// Where each character stands, metres.
+pub type Stand = HashMap<CharacterId, (f64, f64)>;
 
 /// One layer of one area that is, or was, wanted.
 pub struct Area {
@@ -95,6 +108,8 @@ pub struct Area {
     pub founded: Vec<FactionId>,
     /// Its way to another server, while it is under way.
     pub moves: Option<Move>,
+    /// Where everybody stood when its server was asked last, metres.
+    pub stand: Option<(Instant, Stand)>,
 }
 
 impl Area {
@@ -191,6 +206,12 @@ pub struct Waiting {
     /// Rung when it is worth to look again.
     pub turn: Arc<Notify>,
     pub progress: watch::Sender<Progress>,
+    /// Where he is, if he is in the world.
+    pub from: Option<AreaId>,
+    /// The layer that he wishes for.
+    pub layer: Option<u16>,
+    /// Whoever is there goes away at the same time: his place may be taken.
+    pub place: Option<AreaId>,
 }
 
 /// A handoff between two of our servers, or a leave towards a third-party one.
@@ -210,6 +231,15 @@ pub struct Transfer {
 }
 
 impl State {
+    /// The ground on which a place lies, as its world is cut now.
+    ///
+    /// # Errors
+    /// As [`pangea_world::layout::ground_at`].
+    pub fn ground_at(&self, world: &World, place: &Place) -> Result<Ground, Refusal> {
+        let cuts = self.cuts.get(&world.name).map_or(&[][..], Vec::as_slice);
+        ground_among(world, cuts, place)
+    }
+
     /// A number that no request of this central had before.
     pub fn next_request(&mut self) -> u64 {
         self.last_request += 1;

@@ -81,7 +81,7 @@ pub struct Days {
 pub async fn run(
     mut store: ChatStore,
     days: Days,
-    mut orders: mpsc::UnboundedReceiver<Order>,
+    mut orders: mpsc::Receiver<Order>,
     answers: mpsc::UnboundedSender<Answer>,
 ) {
     let mut expiry = tokio::time::interval(EXPIRE_EVERY);

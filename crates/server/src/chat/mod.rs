@@ -3,33 +3,38 @@
 //!
 //! | file | knows |
 //! |---|---|
+//! | `relay` | the area servers, also those behind other chats |
 //! | `router` | channels, who listens, what is said |
 //! | `names` | who is where, whose name is which |
 //! | `keeper` | the file: one task |
 //! | `filter` | what is not said |
+//! | `bus`, `nats` | what chats say to each other |
 
+mod bus;
 mod filter;
 mod keeper;
 mod names;
+mod nats;
+mod relay;
 mod router;
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use pangea_world::Refusal;
-use pangea_world::messages::{Body, Hello, Register};
+use pangea_world::messages::{Body, Hello, Passed, Register};
 use pangea_world::role_key::RoleKey;
 use pangea_world::ticket::{PublicKey, check_credential};
 use tokio::sync::{mpsc, watch};
 
+use self::bus::Bus;
 use self::filter::{Hook, Words};
 use self::keeper::{Answer, Days};
+use self::relay::Relay;
 use self::router::{Others, Router, Rules, Saying};
 use crate::clock;
 use crate::config::{self, OfflineWhispers};
@@ -41,11 +46,14 @@ use crate::tls::{self, Tls};
 /// Links that were accepted and wait for the role's task.
 const ACCEPTED_QUEUE: usize = 256;
 
-/// Most messages of area servers that wait for the role's task; beyond it their links wait.
+/// Most messages of area servers, or of other chats, that wait for the role's task; beyond it their links wait.
 const HEARD_QUEUE: usize = 4_096;
 
 /// Most of them that are taken in one turn, before what is new is told.
 const TURN: usize = 1_024;
+
+/// Most orders that wait for the file; a line beyond it is refused.
+const KEEPER_QUEUE: usize = 8_192;
 
 /// Lines that the filter looks at together.
 const FILTERED_AT_ONCE: usize = 32;
@@ -70,6 +78,7 @@ enum Happening {
     Central(Event),
     Area(Accepted),
     Heard(Heard),
+    Passed(Passed),
     Kept(Answer),
     Filtered(Saying, Result<String, Refusal>),
     Time,
@@ -78,18 +87,10 @@ enum Happening {
 /// From the link of an area server.
 struct Heard {
     server: String,
-    /// Of the link: a later one has a higher number.
-    number: u64,
+    /// The number of the link.
+    link: u64,
     /// None: it is gone.
     body: Option<Body>,
-}
-
-/// The link of an area server.
-struct AreaLink {
-    number: u64,
-    /// It had no room for something.
-    full: Arc<AtomicBool>,
-    task: tokio::task::JoinHandle<()>,
 }
 
 /// Runs until `shutdown` is true.
@@ -104,7 +105,7 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
     let tls =
         if at.ip().is_loopback() { None } else { Some(tls::load_or_make(&start.data.join("keys"), &[])?) };
     let store = ChatStore::open(&start.data.join("chat"), &start.config.name).await?;
-    let (to_keeper, orders) = mpsc::unbounded_channel();
+    let (to_keeper, orders) = mpsc::channel(KEEPER_QUEUE);
     let (answers, mut kept) = mpsc::unbounded_channel();
     let days = Days { lines: start.config.keep_days, notes: start.config.log_days };
     let keeper = crate::task::spawn(keeper::run(store, days, orders, answers));
@@ -129,19 +130,21 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
     let central = to_central.clone();
     let others = Others {
         central: Box::new(move |body| central.send(body)),
-        // The router bounds what waits there.
-        keeper: Box::new(move |order| drop(to_keeper.send(order))),
+        keeper: Box::new(move |order| to_keeper.try_send(order).is_ok()),
         hook,
     };
     let rules = Rules {
         words: Words::new(&start.config.blocked_words),
         keeps_whispers: start.config.offline_whispers == OfflineWhispers::Keep,
     };
-    let mut router = Router::new(rules, others);
-    router.let_time_pass(clock::unix_ms());
+    let (passed_tx, mut passed) = mpsc::channel(HEARD_QUEUE);
+    let bus = match start.config.nats.is_empty() {
+        true => None,
+        false => Some(Bus::new(&start.config.name, nats::open(&start.config, passed_tx).await?)),
+    };
+    let mut relay = Relay::new(Router::new(rules, others), bus);
+    relay.let_time_pass(clock::unix_ms());
     let (heard_tx, mut heard) = mpsc::channel(HEARD_QUEUE);
-    let mut areas: HashMap<String, AreaLink> = HashMap::new();
-    let mut links = 0;
     let mut registers = false;
     let mut look = tokio::time::interval(LOOK_EVERY);
     loop {
@@ -152,6 +155,7 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
             Some(answer) = kept.recv() => Happening::Kept(answer),
             Some((saying, text)) = filtered.recv() => Happening::Filtered(saying, text),
             Some(area) = accepted.recv() => Happening::Area(area),
+            Some(passed) = passed.recv() => Happening::Passed(passed),
             _ = look.tick() => Happening::Time,
             Some(heard) = heard.recv() => Happening::Heard(heard),
         };
@@ -170,60 +174,42 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
                         to_central.send(Body::Register(register(&start.config, at, tls.as_ref())))?;
                     }
                 }
-                Happening::Central(Event::Message(Body::Announce(post))) => router.announce(post),
-                Happening::Central(Event::Message(Body::Known(known))) => router.on_known(known),
+                Happening::Central(Event::Message(Body::Announce(post))) => relay.announce(post),
+                Happening::Central(Event::Message(Body::Known(known))) => relay.router.on_known(known),
+                Happening::Central(Event::Message(Body::Peers(peers))) => {
+                    relay.set_chats(peers.present.into_iter().map(|chat| chat.area));
+                }
                 Happening::Central(Event::Refused(refusal)) => {
                     anyhow::bail!("central refuses this chat: {refusal}")
                 }
                 Happening::Central(_) => {}
                 Happening::Area(area) => {
                     tracing::debug!(server = area.hello.name, "an area server is connected to chat");
-                    links += 1;
-                    let (server, full) = (area.hello.name.clone(), Arc::new(AtomicBool::new(false)));
-                    router.area_up(&server, router::tell_of(area.sender.clone(), full.clone()));
-                    let task = crate::task::spawn(listen_to(area, links, heard_tx.clone()));
-                    if let Some(older) = areas.insert(server, AreaLink { number: links, full, task }) {
-                        older.task.abort();
-                    }
+                    let (server, sender) = (area.hello.name.clone(), area.sender.clone());
+                    let heard = heard_tx.clone();
+                    relay.area_up(&server, &sender, |link| crate::task::spawn(listen_to(area, link, heard)));
                 }
-                Happening::Heard(Heard { server, number, body }) => {
-                    if areas.get(&server).is_some_and(|area| area.number == number) {
-                        match body {
-                            Some(body) => router.hear(&server, body),
-                            None => {
-                                router.area_gone(&server);
-                                areas.remove(&server);
-                            }
-                        }
-                    }
-                }
-                Happening::Kept(answer) => router.on_kept(answer),
-                Happening::Filtered(saying, text) => router.on_filtered(saying, text),
-                Happening::Time => router.let_time_pass(clock::unix_ms()),
+                Happening::Heard(Heard { server, link, body }) => relay.hear(&server, link, body),
+                Happening::Passed(passed) => relay.on_passed(passed),
+                Happening::Kept(answer) => relay.router.on_kept(answer),
+                Happening::Filtered(saying, text) => relay.router.on_filtered(saying, text),
+                Happening::Time => relay.let_time_pass(clock::unix_ms()),
             }
             happening = if let Ok(answer) = kept.try_recv() {
                 Happening::Kept(answer)
+            } else if let Ok(passed) = passed.try_recv() {
+                Happening::Passed(passed)
             } else if let Ok(heard) = heard.try_recv() {
                 Happening::Heard(heard)
             } else {
                 break;
             };
         }
-        router.flush();
-        // What did not fit is lost to it: it begins anew, and asks for what it has missed.
-        areas.retain(|server, area| {
-            let fits = !area.full.load(Ordering::Relaxed);
-            if !fits {
-                tracing::warn!(server, "an area server does not read what it is told; its link begins anew");
-                router.area_gone(server);
-                area.task.abort();
-            }
-            fits
-        });
+        relay.flush();
     }
     serving.abort();
     // The file's task writes what it was given, and ends.
-    drop(router);
+    drop(relay);
     let _ = keeper.await;
     Ok(())
 }
@@ -266,18 +252,19 @@ fn register(config: &config::Chat, at: SocketAddr, tls: Option<&Tls>) -> Registe
         port: u32::from(at.port()),
         tls: tls.is_some(),
         certificate: tls.map(|tls| tls.fingerprint.to_vec()).unwrap_or_default(),
+        bus: !config.nats.is_empty(),
         ..Register::default()
     }
 }
 
-async fn listen_to(mut area: Accepted, number: u64, heard: mpsc::Sender<Heard>) {
+async fn listen_to(mut area: Accepted, link: u64, heard: mpsc::Sender<Heard>) {
     let server = area.hello.name.clone();
     while let Some(event) = area.events.recv().await {
         if let Event::Message(body) = event
-            && heard.send(Heard { server: server.clone(), number, body: Some(body) }).await.is_err()
+            && heard.send(Heard { server: server.clone(), link, body: Some(body) }).await.is_err()
         {
             return;
         }
     }
-    let _ = heard.send(Heard { server, number, body: None }).await;
+    let _ = heard.send(Heard { server, link, body: None }).await;
 }

@@ -79,6 +79,11 @@ impl Names {
         self.people.contains_key(&character)
     }
 
+    /// The key of the name of one who is in the world, or travels.
+    pub fn key(&self, character: CharacterId) -> Option<&str> {
+        self.people.get(&character).map(|person| person.key.as_str())
+    }
+
     /// Whose name it is, if that is known; `Some(None)`: nobody's.
     pub fn find(&self, key: &str, now_ms: u64) -> Option<Option<CharacterId>> {
         if let Some(character) = self.by_key.get(key) {

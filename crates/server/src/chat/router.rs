@@ -18,7 +18,7 @@ use crate::{link, random};
 /// Most channels without a listener that are remembered.
 const MOST_IDLE: usize = 4_096;
 
-/// Most lines that wait for the file, for the filter, and for central to say whose a name is.
+/// Most lines that wait for central to say whose a name is.
 const MOST_WAITING: usize = 8_192;
 
 /// How long central may take to say whose a name is, ms.
@@ -42,8 +42,8 @@ pub struct Saying {
 pub struct Others {
     /// To central.
     pub central: Tell,
-    /// To the file.
-    pub keeper: Box<dyn Fn(Order) + Send>,
+    /// To the file. False: too much waits.
+    pub keeper: Box<dyn Fn(Order) -> bool + Send>,
     /// To the filter; `None`: there is none, and all may be said that has no blocked word. False: too much waits.
     pub hook: Option<Box<dyn Fn(Saying) -> bool + Send>>,
 }
@@ -64,8 +64,8 @@ pub struct Router {
     names: Names,
     lookups: HashMap<u64, Lookup>,
     last_lookup: u64,
-    /// Lines with the file or the filter.
-    waiting: usize,
+    /// Channels that could not be read: they are asked for again.
+    unread: BTreeSet<String>,
     /// Channels with lines that were not told yet.
     fresh: BTreeSet<String>,
     others: Others,
@@ -105,7 +105,7 @@ impl Router {
             names: Names::default(),
             lookups: HashMap::new(),
             last_lookup: 0,
-            waiting: 0,
+            unread: BTreeSet::new(),
             fresh: BTreeSet::new(),
             others,
             rules,
@@ -133,6 +133,7 @@ impl Router {
     pub fn let_time_pass(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
         self.names.let_time_pass(now_ms);
+        std::mem::take(&mut self.unread).into_iter().for_each(|name| self.open(name));
         let late: Vec<u64> =
             self.lookups.iter().filter(|(_, lookup)| lookup.until_ms <= now_ms).map(|(id, _)| *id).collect();
         for request in late {
@@ -142,6 +143,11 @@ impl Router {
                 self.answer(&saying.from, &saying.line, Some(Refusal::new(Code::ChatUnavailable, text)));
             }
         }
+    }
+
+    /// What the inbox of one who is in the world is placed by.
+    pub fn inbox(&self, character: CharacterId) -> Option<String> {
+        self.names.key(character).map(|key| format!("to/{key}"))
     }
 
     /// An area server says this.
@@ -179,7 +185,6 @@ impl Router {
 
     /// The filter has looked at this.
     pub fn on_filtered(&mut self, saying: Saying, text: Result<String, Refusal>) {
-        self.waiting -= 1;
         match text {
             Ok(text) => {
                 let line = Line { text, ..saying.line };
@@ -194,7 +199,6 @@ impl Router {
         match answer {
             Answer::Opened(name, opened) => self.on_opened(&name, opened),
             Answer::Appended(entry, done) => {
-                self.waiting -= 1;
                 let refused = match done {
                     Ok(done) => {
                         if !done.again
@@ -252,7 +256,14 @@ impl Router {
         }
         channel.waiting.push((server.to_owned(), listen.clone()));
         if new {
-            (self.others.keeper)(Order::Open(listen.channel));
+            self.open(listen.channel);
+        }
+    }
+
+    fn open(&mut self, name: String) {
+        let waits = self.channels.get(&name).is_some_and(|channel| channel.log.is_none());
+        if waits && !(self.others.keeper)(Order::Open(name.clone())) {
+            self.unread.insert(name);
         }
     }
 
@@ -278,8 +289,7 @@ impl Router {
             return;
         };
         let Some((id, last, lines)) = opened else {
-            // Who waits listens again when its link is made anew; what is said is refused until then.
-            self.channels.remove(name);
+            self.unread.insert(name.to_owned());
             return;
         };
         let before = lines.first().map_or(last, |line| line.seq - 1);
@@ -393,9 +403,7 @@ impl Router {
         match &self.others.hook {
             None => self.append(saying),
             Some(hook) => {
-                if self.waiting < MOST_WAITING && hook(saying.clone()) {
-                    self.waiting += 1;
-                } else {
+                if !hook(saying.clone()) {
                     self.answer(&saying.from, &saying.line, Some(busy()));
                 }
             }
@@ -405,17 +413,22 @@ impl Router {
     fn append(&mut self, saying: Saying) {
         let Saying { from, channel: name, line } = saying;
         if Kind::of_channel(&name).is_some_and(Kind::is_durable) {
-            if self.waiting >= MOST_WAITING {
-                return self.answer(&from, &line, Some(busy()));
+            let entry = Entry { channel: name, from: from.clone(), line: line.clone() };
+            if !(self.others.keeper)(Order::Append(entry)) {
+                self.answer(&from, &line, Some(busy()));
             }
-            self.waiting += 1;
-            return (self.others.keeper)(Order::Append(Entry { channel: name, from, line }));
+            return;
         }
         let channel = self.channels.entry(name.clone()).or_default();
         let log = channel.log.get_or_insert_with(|| Log::new(new_log(), 0));
         if log.append(line.clone()).is_ok() {
             self.fresh.insert(name.clone());
-            (self.others.keeper)(Order::Note(name.clone(), line.clone()));
+            if !(self.others.keeper)(Order::Note(name.clone(), line.clone())) {
+                tracing::warn!(
+                    channel = name,
+                    "a line is not in the log of moderation: too much waits for the file"
+                );
+            }
             self.tell_early(&name);
         }
         self.answer(&from, &line, None);
@@ -448,7 +461,8 @@ impl Router {
         };
         match found {
             Some((log, lines)) => self.show(reading, log, lines),
-            None if durable => (self.others.keeper)(Order::Read(reading)),
+            // Without an answer of the file there is no log: it is asked for again.
+            None if durable && (self.others.keeper)(Order::Read(reading.clone())) => {}
             None => self.show(reading, 0, Vec::new()),
         }
     }

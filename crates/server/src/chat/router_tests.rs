@@ -24,7 +24,10 @@ impl Scene {
                 to_central.lock().expect("told").push(body);
                 Ok(())
             }),
-            keeper: Box::new(move |order| to_keeper.lock().expect("ordered").push(order)),
+            keeper: Box::new(move |order| {
+                to_keeper.lock().expect("ordered").push(order);
+                true
+            }),
             hook: None,
         };
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();

@@ -63,14 +63,8 @@ pub async fn find_or_make(
         .bind(i64::from(name.layer))
         .execute(&mut *connection)
         .await?;
-    let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE world = $1 AND ground = $2 AND layer = $3"));
-    let row = sqlx::query(sql)
-        .bind(name.world.clone())
-        .bind(name.ground.to_string())
-        .bind(i64::from(name.layer))
-        .fetch_one(connection)
-        .await?;
-    read(&row)
+    let row = named(connection, name).await?;
+    row.ok_or_else(|| Refusal::new(Code::NotFound, "there is no such area").into())
 }
 
 /// The row of this id.
@@ -104,6 +98,98 @@ pub async fn next_incarnation(connection: &mut AnyConnection, area: AreaId) -> R
             .await?;
     let row = row.ok_or_else(|| Refusal::new(Code::NotFound, "there is no such area"))?;
     Ok(row.try_get::<i64, _>(0)? as u64)
+}
+
+/// Makes the row of an area that begins with a split; one of this id and name may be there from before.
+///
+/// # Errors
+/// `area_unavailable` if another area has that ground.
+pub async fn add(
+    connection: &mut AnyConnection,
+    area: AreaId,
+    name: &AreaName,
+    cut: bool,
+) -> Result<(), Error> {
+    let row = find_or_make(connection, name, area).await?;
+    if row.id != area || row.owner.is_some() {
+        return Err(other_has_it());
+    }
+    set_ground(connection, area, name, cut).await
+}
+
+/// Gives an area this ground; `cut`: the world's file would make another one there.
+///
+/// # Errors
+/// `area_unavailable` if another area has it.
+pub async fn set_ground(
+    connection: &mut AnyConnection,
+    area: AreaId,
+    name: &AreaName,
+    cut: bool,
+) -> Result<(), Error> {
+    let done = sqlx::query("UPDATE area SET ground = $1, cut = $2 WHERE id = $3")
+        .bind(name.ground.to_string())
+        .bind(i32::from(cut))
+        .bind(area.to_vec())
+        .execute(connection)
+        .await
+        .map_err(Error::from);
+    match done {
+        Err(error) if error.is_unique() => Err(other_has_it()),
+        done => done.map(drop),
+    }
+}
+
+fn other_has_it() -> Error {
+    Refusal::new(Code::AreaUnavailable, "another area has that ground").into()
+}
+
+/// An area whose ground another one has from now on.
+///
+/// # Errors
+/// If a character is its still.
+pub async fn remove(connection: &mut AnyConnection, area: AreaId) -> Result<(), Error> {
+    sqlx::query("DELETE FROM area WHERE id = $1").bind(area.to_vec()).execute(connection).await?;
+    Ok(())
+}
+
+/// How many layers of a ground there are, whether they run or not.
+///
+/// # Errors
+/// If the database fails.
+pub async fn layers(connection: &mut AnyConnection, name: &AreaName) -> Result<i64, Error> {
+    let row = sqlx::query("SELECT COUNT(*) FROM area WHERE world = $1 AND ground = $2")
+        .bind(name.world.clone())
+        .bind(name.ground.to_string())
+        .fetch_one(connection)
+        .await?;
+    Ok(row.try_get(0)?)
+}
+
+/// The row of this name, if there is one.
+///
+/// # Errors
+/// If the database fails.
+pub async fn named(connection: &mut AnyConnection, name: &AreaName) -> Result<Option<Area>, Error> {
+    let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE world = $1 AND ground = $2 AND layer = $3"));
+    let row = sqlx::query(sql)
+        .bind(name.world.clone())
+        .bind(name.ground.to_string())
+        .bind(i64::from(name.layer))
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// The grounds that are cut otherwise than their world's file says, with their worlds.
+///
+/// # Errors
+/// If the database fails.
+pub async fn cuts(connection: &mut AnyConnection) -> Result<Vec<(String, Ground)>, Error> {
+    let rows = sqlx::query("SELECT world, ground FROM area WHERE cut = 1 ORDER BY world, ground")
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get::<String, _>(1)?.parse()?))).collect()
 }
 
 /// The state that [`super::ownership::save_area_state`] wrote last.

@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_social.sql"),
     include_str!("migrations/0006_faction.sql"),
     include_str!("migrations/0007_moderation.sql"),
+    include_str!("migrations/0008_cut.sql"),
 ];
 
 /// What was found after the migrations ran.

@@ -14,6 +14,7 @@
 //! | [`writer`] | group commit |
 //! | [`joining`] | what joins read, many at once |
 //! | [`ownership`] | the one function that changes an owner; writes that only an owner may do |
+//! | [`cut`] | areas that are cut anew, with everybody and everything on them |
 //! | [`ledger`] | goods, money, quest steps: many operations in one transaction |
 //! | [`social`] | friends, parties, mail, market |
 //! | [`faction`] | factions that players have founded, and their ground |
@@ -39,6 +40,7 @@ pub mod area;
 pub mod audit;
 pub mod character;
 pub mod chat;
+pub mod cut;
 pub mod enter;
 pub mod faction;
 pub mod joining;

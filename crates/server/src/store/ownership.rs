@@ -4,6 +4,7 @@
 
 use std::sync::LazyLock;
 
+use pangea_world::handoff::{self, Answer, Asked};
 use pangea_world::id::{AreaId, CharacterId, ServerId, TransferId};
 use pangea_world::ownership::{Change, Decision, Owned, decide};
 use pangea_world::space::Place;
@@ -143,6 +144,18 @@ async fn apply<O: Owner>(
     row: &Owned<O>,
 ) -> Result<Option<Changed<O>>, Error> {
     let Ok(Decision::Apply(next)) = decide(row, transfer, change) else { return Ok(None) };
+    let written = write(connection, id, transfer, row, &next).await?;
+    Ok(written.then_some(Changed { row: next, repeat: false }))
+}
+
+/// Writes a row that was decided, if the one on which it was decided stands.
+async fn write<O: Owner>(
+    connection: &mut AnyConnection,
+    id: [u8; 16],
+    transfer: TransferId,
+    row: &Owned<O>,
+    next: &Owned<O>,
+) -> Result<bool, Error> {
     let update = match O::TABLE {
         Table::Area => {
             "UPDATE area SET owner = $1, epoch = $2, last_transfer = $3 WHERE id = $4 AND epoch = $5 \
@@ -162,7 +175,53 @@ async fn apply<O: Owner>(
         .bind(row.owner.map(Owner::bytes))
         .execute(connection)
         .await?;
-    Ok((done.rows_affected() == 1).then_some(Changed { row: next, repeat: false }))
+    Ok(done.rows_affected() == 1)
+}
+
+/// One character of a handoff that was settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandedOn {
+    /// For the owner that asked.
+    pub answer: Answer,
+    /// Who owns it now.
+    pub owner: Option<AreaId>,
+    /// Whether it was so before: the handoff had been settled.
+    pub repeat: bool,
+}
+
+/// Settles a handoff inside the caller's transaction: all of these characters go from an area to another, or all
+/// of them stay ([`handoff::settle`]). Each with its handoff's id, and its epoch as the owner named it.
+///
+/// # Errors
+/// `stale_epoch` if a row changed in between; nothing must be committed then.
+pub async fn hand_on(
+    connection: &mut AnyConnection,
+    things: &[(CharacterId, TransferId, u64)],
+    from: AreaId,
+    to: Option<AreaId>,
+) -> Result<Vec<HandedOn>, Error> {
+    let mut asked = Vec::with_capacity(things.len());
+    for &(character, id, epoch) in things {
+        let row = match owned::<AreaId>(connection, character.0).await {
+            // One that was deleted is nobody's.
+            Err(Error::Refused(refusal)) if refusal.code == Code::NotFound => Owned::default(),
+            row => row?,
+        };
+        asked.push(Asked { row, id, epoch });
+    }
+    let mut done = Vec::with_capacity(things.len());
+    for ((asked, settled), (character, ..)) in asked.iter().zip(handoff::settle(&asked, from, to)).zip(things)
+    {
+        if let Some(next) = &settled.row
+            && !write(connection, character.0, asked.id, &asked.row, next).await?
+        {
+            return Err(Refusal::new(Code::StaleEpoch, "the owner changed in between").into());
+        }
+        let repeat = settled.row.is_none();
+        let owner = settled.row.as_ref().unwrap_or(&asked.row).owner;
+        done.push(HandedOn { answer: settled.answer, owner, repeat });
+    }
+    Ok(done)
 }
 
 /// Who owns it now.
@@ -221,6 +280,11 @@ impl Swap {
     /// The same with the character's record from then on, by the word of its owner.
     pub fn with_record(self, record: Option<Vec<u8>>) -> Self {
         Self { record, ..self }
+    }
+
+    /// The row's owner when it is done.
+    pub fn owner(&self) -> Option<AreaId> {
+        self.next.owner
     }
 
     /// The row's epoch when it is done.

@@ -1,11 +1,14 @@
 //! The rows and their rules, on a real database.
 
+use pangea_world::handoff::Answer;
 use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, ServerId, SessionId, TransferId};
 use pangea_world::ownership::{Change, Owned};
 use pangea_world::space::{AreaName, Place};
 
 use super::audit::Note;
-use super::ownership::{Ground, Standing, Swap, change_owner, owned, save_area_state, save_places, swap_all};
+use super::ownership::{
+    Ground, Standing, Swap, change_owner, hand_on, owned, save_area_state, save_places, swap_all,
+};
 use super::tests::fresh;
 use super::*;
 
@@ -395,4 +398,52 @@ async fn joins_that_read_together_read_their_own() {
             assert_eq!(found.map_err(|refusal| refusal.code), Err(Code::UnknownCharacter));
         }
     }
+}
+
+/// Characters that are handed on together go all or none; a repeat is answered as the first, and one that is another's
+/// by now keeps all of them.
+#[tokio::test]
+async fn what_is_handed_on_together_goes_or_stays_together() {
+    const FRIEND: CharacterId = CharacterId([7; 16]);
+    let (_folder, store, first, second) = peopled().await;
+    write!(store, |connection| {
+        let (world, name) = ("wilds".into(), name("Babbage"));
+        let new = character::New { id: FRIEND, account: ADA, world, name, faction: None };
+        character::create(connection, &new, 8).await?;
+        let grant = Change::Grant { to: first };
+        change_owner(connection, FRIEND.0, TransferId([1; 16]), &grant).await?;
+        change_owner(connection, HERO.0, TransferId([2; 16]), &grant).await
+    })
+    .expect("granted");
+    let ask = async |from: AreaId, to: Option<AreaId>, transfer: u8, epochs: [u64; 2]| {
+        let things = [
+            (HERO, TransferId([transfer; 16]), epochs[0]),
+            (FRIEND, TransferId([transfer + 1; 16]), epochs[1]),
+        ];
+        let done = write!(store, |connection| hand_on(connection, &things, from, to).await).expect("settled");
+        done.into_iter().map(|one| (one.answer, one.owner, one.repeat)).collect::<Vec<_>>()
+    };
+    let committed = |epoch| Answer::Committed { epoch };
+    let aborted = |epoch| Answer::Aborted { epoch };
+    // One of them is named under an epoch of before.
+    let stays = [(aborted(2), Some(first), false), (Answer::Stale, Some(first), true)];
+    assert_eq!(ask(first, Some(second), 10, [1, 0]).await, stays);
+    let goes = |repeat| [(committed(3), Some(second), repeat), (committed(2), Some(second), repeat)];
+    assert_eq!(ask(first, Some(second), 20, [2, 1]).await, goes(false));
+    assert_eq!(ask(first, Some(second), 20, [2, 1]).await, goes(true));
+    assert_eq!(ask(first, None, 20, [2, 1]).await, goes(true), "it cannot be taken back any more");
+    assert_eq!(
+        ask(second, None, 30, [3, 2]).await,
+        [(aborted(4), Some(second), false), (aborted(3), Some(second), false)]
+    );
+    assert_eq!(
+        ask(second, Some(first), 40, [3, 3]).await[0],
+        (Answer::Stale, Some(second), true),
+        "too late"
+    );
+    // One that was deleted is nobody's.
+    let gone = [(CharacterId([99; 16]), TransferId([50; 16]), 1)];
+    let gone =
+        write!(store, |connection| hand_on(connection, &gone, second, Some(first)).await).expect("settled");
+    assert_eq!((gone[0].answer, gone[0].owner), (Answer::Stale, None));
 }

@@ -156,7 +156,8 @@ impl Bundle {
     }
 }
 
-/// A character under the epoch at which the writer owns it.
+/// A character under the epoch at which the writer owns it; in [`Act::Pick`], [`Act::Take`] and as the second of
+/// [`Act::Trade`] at which any area does, whose word the writer has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Who {
@@ -254,13 +255,16 @@ pub enum Act {
         /// How much.
         coins: Coins,
     },
-    /// Two characters exchange; both are the writer's.
+    /// Two characters exchange.
     Trade {
-        /// One.
+        /// One; the writer's.
         a: Side,
-        /// The other.
+        /// The other; another area may own it.
         b: Side,
     },
+    /// Under this id nothing shall happen any more: always refused. If the id's operation was decided before, the
+    /// answer is what became of that one.
+    Void {},
     /// Accepts a quest.
     QuestAccept {
         /// Whose.
@@ -423,7 +427,13 @@ impl Act {
                 visit(&mut a.who);
                 visit(&mut b.who);
             }
-            Send { .. } | Receive { .. } | Buy { .. } | Grant { .. } | Seize { .. } | QuestSet { .. } => {}
+            Send { .. }
+            | Receive { .. }
+            | Buy { .. }
+            | Grant { .. }
+            | Seize { .. }
+            | QuestSet { .. }
+            | Void {} => {}
         }
     }
 }
@@ -518,6 +528,7 @@ impl Operation {
             Grant { to, .. } => add(&[*to], bank),
             Seize { from, .. } => add(&[*from], bank),
             QuestSet { of, .. } => add(&[*of], None),
+            Void {} => {}
         }
         if let Pick { source, .. } = &self.act {
             touched.source = Some((area, source.number));
@@ -619,7 +630,7 @@ impl Operation {
             Reserve { for_ms, .. } if !(1..=MOST_RESERVE_MS).contains(for_ms) => {
                 Refusal::err(Code::AmountInvalid, "a reservation lasts up to ten minutes")
             }
-            Claim { .. } | Reserve { .. } | Release { .. } => Ok(()),
+            Claim { .. } | Reserve { .. } | Release { .. } | Void {} => Ok(()),
         }
     }
 
@@ -649,6 +660,7 @@ impl Operation {
             Buy { .. } => "buy",
             Grant { .. } => "grant",
             Seize { .. } => "seize",
+            Void {} => "void",
         }
     }
 }

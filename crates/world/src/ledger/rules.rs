@@ -106,6 +106,17 @@ impl Turn<'_> {
         Ok(Holder::Character(who.character))
     }
 
+    /// The account of a character that the writer or another area owns at that epoch: who names the epoch has the
+    /// word of that area.
+    fn named(&self, who: &Who) -> Result<Holder, Refusal> {
+        let fence = self.fences.characters.get(&who.character);
+        if self.area.is_none() || fence.is_none_or(|fence| fence.owner.is_none() || fence.epoch != who.epoch)
+        {
+            return Refusal::err(Code::StaleEpoch, "no area owns the character at that epoch");
+        }
+        Ok(Holder::Character(who.character))
+    }
+
     fn anybody(&self, character: CharacterId) -> Result<Holder, Refusal> {
         if !self.fences.characters.contains_key(&character) {
             return Refusal::err(Code::UnknownCharacter, "there is no such character");
@@ -122,7 +133,7 @@ impl Turn<'_> {
     fn act(&mut self, act: &Act) -> Result<(), Refusal> {
         match act {
             Act::Pick { who, source, gets } => {
-                let holder = self.own(who)?;
+                let holder = self.named(who)?;
                 let area = self.area.unwrap_or_default();
                 if source.life <= self.book.source(area, source.number).life {
                     return Refusal::err(Code::SourceSpent, "it has given that already");
@@ -131,7 +142,7 @@ impl Turn<'_> {
                 self.make(holder, gets)
             }
             Act::Take { who, part } => {
-                let holder = self.own(who)?;
+                let holder = self.named(who)?;
                 self.shift(self.ground(), holder, part)
             }
             Act::Drop { who, part, spot } => {
@@ -157,6 +168,7 @@ impl Turn<'_> {
                 self.pay(holder, to, coins)
             }
             Act::Trade { a, b } => self.trade(a, b),
+            Act::Void {} => Refusal::err(Code::OpVoid, "it was called off before it was decided"),
             Act::QuestAccept { who, quest, gets } => {
                 let holder = self.own(who)?;
                 if self.standing(who.character, quest).is_some() {
@@ -445,7 +457,7 @@ impl Turn<'_> {
     }
 
     fn trade(&mut self, a: &Side, b: &Side) -> Result<(), Refusal> {
-        let (one, other) = (self.own(&a.who)?, self.own(&b.who)?);
+        let (one, other) = (self.own(&a.who)?, self.named(&b.who)?);
         // What is given is taken away from both first, so that nobody gives what he only gets.
         let gives_a = self.hand_over(one, a)?;
         let gives_b = self.hand_over(other, b)?;

@@ -40,6 +40,9 @@ pub struct Register {
     /// Of an area server that holds its area already: the players' factions that it knows; it is told what it missed.
     #[prost(message, repeated, tag = "21")]
     pub factions: Vec<FactionKnown>,
+    /// Of a chat: whether it passes lines to the other chats, so that an area server needs a link to one alone.
+    #[prost(bool, tag = "22")]
+    pub bus: bool,
 }
 
 /// A faction of players as an area server knows it.
@@ -332,6 +335,9 @@ pub struct Granted {
     /// big-endian.
     #[prost(bytes = "vec", tag = "21")]
     pub spent: Vec<u8>,
+    /// The grounds beyond its borders, as [`super::Beyond`] says anew when they change.
+    #[prost(string, repeated, tag = "22")]
+    pub beyond: Vec<String>,
 }
 
 /// The owner may go on.

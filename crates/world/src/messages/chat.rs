@@ -223,3 +223,44 @@ pub struct Known {
     #[prost(string, tag = "3")]
     pub name: String,
 }
+
+/// From chat to chat, over their bus (docs/chat.md). Each chat numbers what it says to each other one.
+#[derive(Clone, PartialEq, Message)]
+pub struct Passed {
+    /// The name of the chat that says it.
+    #[prost(string, tag = "1")]
+    pub from: String,
+    /// Which beginning of it this belongs to, never 0; of [`PassedKind::Anew`] the one that was not understood.
+    #[prost(uint64, tag = "2")]
+    pub stream: u64,
+    /// Counts from 1 in each stream; 0: not numbered.
+    #[prost(uint64, tag = "3")]
+    pub seq: u64,
+    /// What it is.
+    #[prost(enumeration = "PassedKind", tag = "4")]
+    pub kind: i32,
+    /// The area server that says it, or is told it.
+    #[prost(string, tag = "5")]
+    pub server: String,
+    /// Of that one's link to its chat: another link has another number.
+    #[prost(uint64, tag = "6")]
+    pub link: u64,
+    /// What is said.
+    #[prost(message, optional, tag = "7")]
+    pub said: Option<super::Envelope>,
+}
+
+/// What one chat says to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration)]
+pub enum PassedKind {
+    /// Still there; once a second.
+    Beat = 0,
+    /// Something is missing: begin anew.
+    Anew = 1,
+    /// An area server behind this chat says something to the one that has the channel.
+    Said = 2,
+    /// The link of an area server behind this chat is gone.
+    Gone = 3,
+    /// The one that has the channel tells an area server behind the other one.
+    Told = 4,
+}

@@ -31,6 +31,9 @@ pub const MAX_LEDGER_OPS: usize = 256;
 /// Most bytes of a character's record; a longer one is not written, and the one before it stays.
 pub const MAX_RECORD_BYTES: usize = 32 << 10;
 
+/// Most characters that change their owner in one [`Commit`].
+pub const MOST_TOGETHER: usize = 16;
+
 /// Most bytes of one envelope.
 pub const MAX_ENVELOPE_BYTES: usize = 4 << 20;
 
@@ -46,12 +49,12 @@ pub struct Envelope {
     /// What is said; none for a bare acknowledgement.
     #[prost(
         oneof = "Body",
-        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 70, 71, 72, 73, 74, 80, 81, 82, 90, 91, 92"
+        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 68, 70, 71, 72, 73, 74, 80, 81, 82, 90, 91, 92"
     )]
     pub body: Option<Body>,
 }
 
-/// Every message of every link. Tags 3-7 handshake, 10-29 area → central, 30-49 and 54-58 central → area,
+/// Every message of every link. Tags 3-7 handshake, 10-29 area → central, 30-49, 54-58, 67 and 68 central → area,
 /// 50-53 and 59 spawner → central, 60-66 central → spawner, 70-74 area → chat, 80-82 chat → area, 90-92 between
 /// central and chat.
 #[derive(Clone, PartialEq, Oneof)]
@@ -99,6 +102,9 @@ pub enum Body {
     /// The owner hands a character on: the commit point is central's transaction (docs/handoff.md).
     #[prost(message, tag = "18")]
     Commit(Commit),
+    /// Where everybody stands: the answer to [`Body::Where`].
+    #[prost(message, tag = "19")]
+    Standing(Standing),
     /// A player asks to go on (G1, G2), or stepped into a portal (K16).
     #[prost(message, tag = "20")]
     GoOn(GoOn),
@@ -209,6 +215,13 @@ pub enum Body {
     /// Have this character go on, as if its client had asked for it.
     #[prost(message, tag = "58")]
     SendOn(SendOn),
+
+    /// Say where everybody stands.
+    #[prost(message, tag = "67")]
+    Where(Where),
+    /// Other grounds lie beyond the borders now.
+    #[prost(message, tag = "68")]
+    Beyond(Beyond),
 
     /// A spawner says what it can start and what runs.
     #[prost(message, tag = "50")]

@@ -73,6 +73,9 @@ pub struct Commit {
     /// If it walked over a border: nobody asked for this Commit, the area saw it.
     #[prost(message, optional, tag = "5")]
     pub crossing: Option<Crossing>,
+    /// The others that go with it, or stay with it; at most 15, each without `with`.
+    #[prost(message, repeated, tag = "6")]
+    pub with: Vec<Commit>,
 }
 
 /// A player's wish from inside the game.
@@ -192,6 +195,43 @@ pub struct Invite {
     /// SHA-256 of its certificates.
     #[prost(bytes = "vec", repeated, tag = "5")]
     pub webtransport_hashes: Vec<Vec<u8>>,
+    /// The area that it will be, as [`crate::space::AreaName`] in its text form.
+    #[prost(string, tag = "6")]
+    pub area: String,
+}
+
+/// Say where everybody stands.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct Where {}
+
+/// Where everybody stands who is owned here.
+#[derive(Clone, PartialEq, Message)]
+pub struct Standing {
+    /// One for each character.
+    #[prost(message, repeated, tag = "1")]
+    pub characters: Vec<Stands>,
+}
+
+/// Where one stands.
+#[derive(Clone, PartialEq, Message)]
+pub struct Stands {
+    /// Who.
+    #[prost(bytes = "vec", tag = "1")]
+    pub character: Vec<u8>,
+    /// Metres.
+    #[prost(double, tag = "2")]
+    pub x: f64,
+    /// Metres.
+    #[prost(double, tag = "3")]
+    pub y: f64,
+}
+
+/// The grounds beyond an area's borders.
+#[derive(Clone, PartialEq, Message)]
+pub struct Beyond {
+    /// [`crate::space::Ground`] in its text form, each.
+    #[prost(string, repeated, tag = "1")]
+    pub grounds: Vec<String>,
 }
 
 /// The area is to stand still.
@@ -271,4 +311,8 @@ pub struct TakeOver {
     /// Who comes along.
     #[prost(message, repeated, tag = "5")]
     pub characters: Vec<Mover>,
+    /// The ground of which all of that was, as [`crate::space::Ground`] in its text form: what lies on the rest of it is
+    /// another's now. Empty: all of it is this area's.
+    #[prost(string, tag = "6")]
+    pub packed: String,
 }

@@ -1,5 +1,6 @@
 //! What one can have: everything that gives it and takes it, and everything that must not.
 
+use pangea_engine::ledger::Asked;
 use pangea_world::id::PartyId;
 use pangea_world::ledger::{Act, Bundle, Coins, FIRST_WORN, Goods};
 use pangea_world::{Code, Refusal};
@@ -57,7 +58,7 @@ impl Try {
         self.event::<Told>().into_iter().map(|told| told.code).collect()
     }
 
-    fn event<T: Replicate>(&self) -> Vec<T> {
+    pub fn event<T: Replicate>(&self) -> Vec<T> {
         let schema: serde_json::Value = serde_json::from_str(self.sim.schema().0).expect("JSON");
         let events = schema["events"].as_array().expect("a list");
         let number = events.iter().position(|event| event["name"] == T::NAME).expect("declared") as u8;
@@ -209,7 +210,7 @@ fn without_an_answer_nothing_falls_and_nothing_is_had() {
     assert_eq!(game.sim.terrain().tile(150, 150), tile::TREE);
     assert_eq!((game.bag(ada).pending, game.sim.ledger().undecided()), (1, 1), "asked once");
     assert!(game.event::<Got>().is_empty());
-    let (ask, act) = game.sim.ledger().take_asked().pop().expect("asked");
+    let Asked { ask, act, .. } = game.sim.ledger().take_asked().pop().expect("asked");
     let busy = Refusal::new(Code::StorageBusy, "full");
     game.sim.ledger().decided(ask, &act, Err(busy));
     game.heard.clear();
@@ -626,7 +627,7 @@ fn a_trade_ends_when_one_goes_away_or_leaves_or_wishes() {
     let (mut game, ada, bob) = Try::traders();
     game.sim.remove(bob, Leave::Quit);
     game.heard.clear();
-    game.step(2);
+    game.step(25);
     assert!(game.event::<TradeOver>().iter().all(|over| over.code == "gone"));
     assert!(game.sim.get::<Trading>(ada).is_none());
 }

@@ -18,6 +18,8 @@ pub(super) struct Figures {
     pub(super) loud_ms: f64,
     pub(super) took: Duration,
     pub(super) lost_players: Vec<String>,
+    /// Until a ban was in force, at most, ms.
+    pub(super) ban_ms: f64,
 }
 
 /// The figures as they are printed.
@@ -46,6 +48,8 @@ pub(super) struct Report {
     deliveries_per_cpu_s: f64,
     latency_ms_p50: f64,
     latency_ms_p99: f64,
+    /// From an operator's ban until who is banned is out, and cannot log in: the longest of four areas.
+    ban_ms: f64,
     /// Promises that did not hold; empty is good.
     pub(super) broken: Vec<String>,
 }
@@ -99,6 +103,7 @@ impl Report {
             deliveries_per_cpu_s: round(deliveries as f64 / (chat_cpu_ms / 1e3).max(1e-2)),
             latency_ms_p50: percentile(&mut latencies, 0.5),
             latency_ms_p99: percentile(&mut latencies, 0.99),
+            ban_ms: round(figures.ban_ms),
             broken,
         }
     }
@@ -134,6 +139,7 @@ impl Report {
                 format!("{:.1} / {:.1} ms", self.latency_ms_p50, self.latency_ms_p99),
                 "p50 / p99, from saying to hearing",
             ),
+            row("ban", format!("{:.0} ms", self.ban_ms), "until it was in force in each area; at most 1,000"),
         ];
         with_ending(&rows, &self.broken)
     }

@@ -11,7 +11,7 @@ use pangea_world::id::CharacterId;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::super::crossing::SIDE_M;
-use super::name_of;
+use super::super::players::name_of;
 use crate::flags::TrialChat;
 
 /// Nobody talks.

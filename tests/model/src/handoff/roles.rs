@@ -1,7 +1,7 @@
 //! What central and the areas make of a message.
 
-use pangea_world::handoff::{Answer, Heard, settle};
-use pangea_world::ownership::{Change, Owned};
+use pangea_world::handoff::{Answer, Asked, Heard, settle};
+use pangea_world::ownership::Change;
 
 use super::state::{CHARACTERS, Copied, Half, Life, Message, Said, State, Transfer, id};
 use super::{Handoff, Naive};
@@ -121,9 +121,10 @@ impl Handoff {
             state.net.send(Message::Answered { who, id: transfer, asked: epochs, said });
             return;
         }
-        let things: Vec<(Owned<u8>, u64)> =
-            members.iter().map(|c| (state.rows[*c].owned(), u64::from(epochs[*c]))).collect();
-        let settled = settle(&things, id(transfer), from, (prepared && !back).then_some(target));
+        let asked =
+            |c: &usize| Asked { row: state.rows[*c].owned(), id: id(transfer), epoch: u64::from(epochs[*c]) };
+        let things: Vec<Asked<u8>> = members.iter().map(asked).collect();
+        let settled = settle(&things, from, (prepared && !back).then_some(target));
         for (c, settled) in members.into_iter().zip(settled) {
             if let Some(row) = &settled.row {
                 state.rows[c].set(row);

@@ -59,7 +59,8 @@ async fn a_portal_and_the_handoff_from_its_source() {
     let epoch =
         scene.hear(|body| if let Body::Commit(commit) = body { Some(commit.epoch) } else { None }).await;
     assert_eq!(epoch, 5);
-    scene.say(Body::Committed(at(5))).await;
+    scene.say(Body::Aborted(at(5))).await;
+    scene.say(Body::Committed(at(6))).await;
     player.find(|message| (message == ServerMessage::Switch { epoch: 6 }).then_some(())).await;
     assert_eq!(player.closed().await, 4001);
     let (_, said) = scene.end().await;

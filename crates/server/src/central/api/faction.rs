@@ -221,7 +221,7 @@ pub async fn founded_info(
     let members = faction::members(&mut reader, found.id).await?;
     let relations = faction::relations(&mut reader, found.id).await?;
     let claims = claim::of(&mut reader, found.id).await?;
-    let online = factions::online(&api.core, &members);
+    let online = factions::online(&api.core, &mut reader, &members).await?;
     let member = |(member, online): (faction::Member, bool)| FactionMemberAnswer {
         id: member.id.to_string(),
         name: member.name,

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use futures_util::future::BoxFuture;
 use pangea_world::id::CharacterId;
 use pangea_world::social::{Member, PartyDoc};
-use pangea_world::{Code, Refusal, name};
+use pangea_world::{Code, Refusal, name, text};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -292,7 +292,7 @@ pub async fn set_status(
     Path(text): Path<String>,
     Read(wish): Read<StatusWish>,
 ) -> Answer<StatusCode> {
-    let line = wish.text.map(|text| line(&text, STATUS_CHARS)).transpose()?;
+    let line = wish.text.map(|text| text::line(&text, STATUS_CHARS)).transpose()?;
     let visible = wish.visible.map(Visible::from);
     deed(&api, &who, &text, move |tx, me| {
         let line = line.clone();
@@ -305,21 +305,6 @@ pub async fn set_status(
     })
     .await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// A text of one line, trimmed.
-///
-/// # Errors
-/// `too_long`, `text_invalid`.
-pub fn line(text: &str, most: usize) -> Result<String, Refusal> {
-    let text = text.trim();
-    if text.len() > most * 4 || text.chars().count() > most {
-        return Refusal::err(Code::TooLong, format!("at most {most} characters"));
-    }
-    if text.chars().any(char::is_control) {
-        return Refusal::err(Code::TextInvalid, "control characters do not belong into a text");
-    }
-    Ok(text.to_owned())
 }
 
 /// Somebody by name.

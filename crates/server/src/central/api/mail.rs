@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use pangea_world::id::{CharacterId, ItemId, OpId, ParcelId};
 use pangea_world::ledger::{Act, Asker, Coins, Operation, Part, Writer};
-use pangea_world::{Code, Refusal, name};
+use pangea_world::{Code, Refusal, name, text};
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -15,7 +15,7 @@ use super::State as Shared;
 use super::answer::{Answer, Failure, Read, deny};
 use super::character::id;
 use super::enter::idempotency_key;
-use super::friends::{deed, line};
+use super::friends::deed;
 use super::login::Login;
 use crate::central::social;
 use crate::store::ledger::{Order, journal};
@@ -162,17 +162,17 @@ pub struct MadeAnswer {
 pub async fn send(
     State(api): State<Shared>,
     Login(who): Login,
-    Path(text): Path<String>,
+    Path(own): Path<String>,
     headers: HeaderMap,
     Read(wish): Read<MailWish>,
 ) -> Answer<Json<MadeAnswer>> {
     let key = idempotency_key(&headers)?;
     let to = name::check(&wish.to)?;
-    let subject = line(&wish.subject, SUBJECT_CHARS)?;
+    let subject = text::line(&wish.subject, SUBJECT_CHARS)?;
     if subject.is_empty() {
         return deny(Code::TextInvalid, "a mail has a subject");
     }
-    let body = lines(&wish.text)?;
+    let body = text::lines(&wish.text, TEXT_CHARS)?;
     if wish.items.len() > MOST_ITEMS {
         return deny(Code::TooLarge, format!("a mail holds at most {MOST_ITEMS} things"));
     }
@@ -184,7 +184,7 @@ pub async fn send(
         (wish.money > 0).then(|| Coins::new(&api.config.social.currency, wish.money)).into_iter().collect();
     let (hash, holds) = (body_hash("mail", &wish), !parts.is_empty() || !coins.is_empty());
     let (op, most) = (OpId::new(clock::unix_ms(), random::bytes()), api.config.social.mails_max);
-    let (me, to, op, done) = deed(&api, &who, &text, move |tx, me| {
+    let (me, to, op, done) = deed(&api, &who, &own, move |tx, me| {
         let (key, to, subject, body) = (key.clone(), to.clone(), subject.clone(), body.clone());
         Box::pin(async move {
             let (op, first) = deed::key(tx, me.id, &key, hash, op).await?;
@@ -250,18 +250,6 @@ pub fn body_hash(kind: &str, wish: &impl Serialize) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
     hash
-}
-
-/// A text of several lines, trimmed.
-fn lines(text: &str) -> Result<String, Refusal> {
-    let text = text.trim();
-    if text.len() > TEXT_CHARS * 4 || text.chars().count() > TEXT_CHARS {
-        return Refusal::err(Code::TooLong, format!("at most {TEXT_CHARS} characters"));
-    }
-    if text.chars().any(|c| c.is_control() && c != '\n') {
-        return Refusal::err(Code::TextInvalid, "control characters do not belong into a text");
-    }
-    Ok(text.to_owned())
 }
 
 /// Tells a character how many mails it has not read.

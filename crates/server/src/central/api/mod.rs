@@ -221,6 +221,8 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(amend::mend_quest))
         .routes(routes!(amend::ban))
         .routes(routes!(operate::migrate))
+        .routes(routes!(operate::split))
+        .routes(routes!(operate::merge))
         .routes(routes!(operate::spawners))
         .routes(routes!(operate::cordon))
         .routes(routes!(operate::upgrade))

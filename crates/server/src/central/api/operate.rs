@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use pangea_world::id::AreaId;
 use pangea_world::{Code, Refusal};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,7 +15,8 @@ use super::amend::{note, reason};
 use super::answer::{Answer, Failure, Read};
 use super::data::Operator;
 use crate::central::closing;
-use crate::central::migration;
+use crate::central::migration::{self, Moved, MovedPart};
+use crate::central::recut;
 use crate::central::spawners::SpawnerStatus;
 use crate::store::audit;
 
@@ -61,21 +63,132 @@ pub async fn migrate(
     Read(wish): Read<MigrateWish>,
 ) -> Answer<Json<MigrateAnswer>> {
     let why = reason(&wish.reason)?;
-    let area = api.core.area_named(&wish.area);
-    let area = area.ok_or_else(|| Refusal::new(Code::NotFound, format!("«{}» does not run", wish.area)))?;
+    let area = named(&api, &wish.area)?;
     let moved = migration::migrate(&api.core, area, wish.spawner.as_deref()).await?;
-    let detail = format!("{why}: from {} to {}, {} players", moved.from, moved.to, moved.players);
-    noted(&api, "area_migrated", &moved.area, &detail).await?;
+    let gone = || Refusal::new(Code::Internal, "the area is nowhere");
+    let MovedPart { area, to, spawner, players } = moved.parts.into_iter().next().ok_or_else(gone)?;
+    let detail = format!("{why}: from {} to {to}, {players} players", moved.from);
+    noted(&api, "area_migrated", &area, &detail).await?;
     Ok(Json(MigrateAnswer {
-        area: moved.area,
+        area,
         from: moved.from.to_string(),
-        to: moved.to.to_string(),
-        spawner: moved.spawner,
-        players: moved.players,
+        to: to.to_string(),
+        spawner,
+        players,
         left: moved.left,
         still_ms: moved.still.as_secs_f64() * 1e3,
         took_ms: moved.took.as_secs_f64() * 1e3,
     }))
+}
+
+/// Which area is split.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SplitWish {
+    /// Why, for the audit log.
+    reason: String,
+    /// `world/ground/layer`, e.g. `wilds/0,0..8,8/0`.
+    area: String,
+}
+
+/// Which areas become one.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MergeWish {
+    /// Why, for the audit log.
+    reason: String,
+    /// Two, `world/ground/layer` each, with a whole side in common.
+    areas: [String; 2],
+}
+
+/// Areas that were cut anew.
+#[derive(Serialize, ToSchema)]
+pub struct CutAnswer {
+    /// What there is now.
+    areas: Vec<CutArea>,
+    /// Characters that were inside and whose clients did not come along in time: they enter anew.
+    left: usize,
+    /// How long it was with central, standing still, ms; packing and unpacking are not in it.
+    still_ms: f64,
+    /// How long all of it took, ms.
+    took_ms: f64,
+}
+
+/// An area as it is now.
+#[derive(Serialize, ToSchema)]
+pub struct CutArea {
+    /// `world/ground/layer`.
+    area: String,
+    /// Its server, 32 hex digits.
+    server: String,
+    /// That one's spawner.
+    spawner: String,
+    /// Characters that are there now.
+    players: usize,
+}
+
+impl From<Moved> for CutAnswer {
+    fn from(moved: Moved) -> Self {
+        let area = |part: MovedPart| CutArea {
+            area: part.area,
+            server: part.to.to_string(),
+            spawner: part.spawner,
+            players: part.players,
+        };
+        Self {
+            areas: moved.parts.into_iter().map(area).collect(),
+            left: moved.left,
+            still_ms: moved.still.as_secs_f64() * 1e3,
+            took_ms: moved.took.as_secs_f64() * 1e3,
+        }
+    }
+}
+
+/// Splits a running area of a grid in two, so that its players halve, while it is played.
+#[utoipa::path(post, path = "/api/data/areas/split", tag = "data", security(("operator" = [])),
+    request_body = SplitWish,
+    responses((status = 200, body = CutAnswer), (status = "default", body = Failure)))]
+pub async fn split(
+    State(api): State<Shared>,
+    _: Operator,
+    Read(wish): Read<SplitWish>,
+) -> Answer<Json<CutAnswer>> {
+    let why = reason(&wish.reason)?;
+    let moved = recut::split(&api.core, named(&api, &wish.area)?).await?;
+    cut_noted(&api, "area_split", &why, &wish.area, moved).await
+}
+
+/// Makes one area of two of a grid that have a whole side in common, while they are played.
+#[utoipa::path(post, path = "/api/data/areas/merge", tag = "data", security(("operator" = [])),
+    request_body = MergeWish,
+    responses((status = 200, body = CutAnswer), (status = "default", body = Failure)))]
+pub async fn merge(
+    State(api): State<Shared>,
+    _: Operator,
+    Read(wish): Read<MergeWish>,
+) -> Answer<Json<CutAnswer>> {
+    let why = reason(&wish.reason)?;
+    let [a, b] = &wish.areas;
+    let areas = [recut::known(&api.core, a).await?, recut::known(&api.core, b).await?];
+    let moved = recut::merge(&api.core, areas).await?;
+    cut_noted(&api, "areas_merged", &why, &wish.areas.join(" "), moved).await
+}
+
+fn named(api: &Shared, name: &str) -> Result<AreaId, Refusal> {
+    api.core.area_named(name).ok_or_else(|| Refusal::new(Code::NotFound, format!("«{name}» does not run")))
+}
+
+async fn cut_noted(
+    api: &Shared,
+    action: &'static str,
+    why: &str,
+    target: &str,
+    moved: Moved,
+) -> Answer<Json<CutAnswer>> {
+    let parts = moved.parts.iter().map(|part| format!("{} with {} players", part.area, part.players));
+    let parts: Vec<String> = parts.collect();
+    noted(api, action, target, &format!("{why}: {}", parts.join(", "))).await?;
+    Ok(Json(moved.into()))
 }
 
 /// Writes it to the audit log.

@@ -111,8 +111,10 @@ pub async fn decline(
     Read(wish): Read<PartyWish>,
 ) -> Answer<StatusCode> {
     let party = party_id(&wish.party)?;
-    deed(&api, &who, &text, move |tx, me| Box::pin(async move { party::decline(tx, me.id, party).await }))
-        .await?;
+    let changed = deed(&api, &who, &text, move |tx, me| {
+        Box::pin(async move { party::decline(tx, me.id, party).await })
+    });
+    social::party_changed(&api.core, &changed.await?).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -11,7 +11,7 @@ use sqlx::{AnyConnection, Row};
 
 use super::claim::{self, Ground};
 use super::{Faction, Member, Relation, get, members};
-use crate::store::{Error, character, now_ms, social};
+use crate::store::{Error, character, moderation, now_ms, social};
 
 /// All that can be done, but for what concerns money ([`claim`]).
 #[derive(Debug, Clone)]
@@ -113,8 +113,11 @@ async fn found(
     name: &Name,
     (title, about, open): (&str, &str, bool),
 ) -> Result<Changed, Error> {
-    line("a title", title, 0, TITLE_CHARS)?;
-    line("the about", about, 0, ABOUT_CHARS)?;
+    let title = line("a title", title, 0, TITLE_CHARS)?;
+    let about = line("the about", about, 0, ABOUT_CHARS)?;
+    if !(title.is_empty() && about.is_empty()) {
+        moderation::may_speak(tx, actor).await?;
+    }
     let world = character::get(tx, actor).await?.world;
     refuse_member(tx, actor).await?;
     let roles = Roles::default();
@@ -126,8 +129,8 @@ async fn found(
     .bind(world)
     .bind(name.shown.clone())
     .bind(name.key.clone())
-    .bind(title.to_owned())
-    .bind(about.to_owned())
+    .bind(title)
+    .bind(about)
     .bind(i64::from(open))
     .bind(serde_json::to_string(&roles).unwrap_or_default())
     .bind(now_ms())
@@ -298,11 +301,10 @@ async fn edit(
     actor: CharacterId,
     (title, about, open): (Option<&str>, Option<&str>, Option<bool>),
 ) -> Result<Changed, Error> {
-    if let Some(title) = title {
-        line("a title", title, 0, TITLE_CHARS)?;
-    }
-    if let Some(about) = about {
-        line("the about", about, 0, ABOUT_CHARS)?;
+    let title = title.map(|title| line("a title", title, 0, TITLE_CHARS)).transpose()?;
+    let about = about.map(|about| line("the about", about, 0, ABOUT_CHARS)).transpose()?;
+    if title.is_some() || about.is_some() {
+        moderation::may_speak(tx, actor).await?;
     }
     let (faction, role) = own(tx, actor).await?;
     faction.roles.need(&role, Permission::Edit)?;
@@ -310,8 +312,8 @@ async fn edit(
         "UPDATE faction SET title = COALESCE($1, title), about = COALESCE($2, about), open = COALESCE($3, open) \
          WHERE id = $4",
     )
-    .bind(title.map(str::to_owned))
-    .bind(about.map(str::to_owned))
+    .bind(title)
+    .bind(about)
     .bind(open.map(i64::from))
     .bind(faction.id.to_vec())
     .execute(&mut *tx)
@@ -374,6 +376,11 @@ async fn kick(tx: &mut AnyConnection, actor: CharacterId, other: CharacterId) ->
         None => {
             faction.roles.need(&role, Permission::Invite)?;
             if take_invite(tx, faction.id, other).await?.is_none() {
+                let account = character::get(tx, actor).await?.account;
+                if social::blocks(tx, other, account).await? {
+                    // As if it had waited for an answer.
+                    return Ok(Changed { faction: faction.id, ..Changed::default() });
+                }
                 return Err(Refusal::new(Code::NotAMember, "not in your faction, nor invited").into());
             }
             Ok(Changed { faction: faction.id, invited: vec![other], ..Changed::default() })

@@ -170,6 +170,23 @@ pub async fn members(connection: &mut AnyConnection, faction: FactionId) -> Resu
     rows.iter().map(member).collect()
 }
 
+/// One is not invited by the other any more.
+///
+/// # Errors
+/// If the database fails.
+pub async fn forget_invites(
+    connection: &mut AnyConnection,
+    who: CharacterId,
+    by: CharacterId,
+) -> Result<(), Error> {
+    sqlx::query("DELETE FROM faction_invite WHERE character = $1 AND invited_by = $2")
+        .bind(who.to_vec())
+        .bind(by.to_vec())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// In which faction a character is, and as what.
 ///
 /// # Errors

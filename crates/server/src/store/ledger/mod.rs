@@ -2,7 +2,7 @@
 //!
 //! A commit reads what it does not know yet, decides every operation over the rows in memory, and writes the
 //! rows that differ, the answers and the journal: a bounded number of statements, however many operations.
-//! Rows stay in memory, since nobody else writes them: one central leads, and each transaction begins by
+//! Rows stay in memory, since nobody else writes them (but [`recut`], after which they are forgotten): one central leads, and each transaction begins by
 //! checking that. Ownership is read anew each time. If a transaction fails, everything in memory is forgotten.
 //!
 //! | file | does |
@@ -12,6 +12,7 @@
 //! | [`save`] | writes |
 //! | [`gifts`] | what others than their owners change of characters, counted |
 //! | [`journal`] | the hash chain, what operators read, what is forgotten |
+//! | [`recut`] | what lies on grounds that are cut anew |
 //! | [`rows`] | many rows in one statement |
 
 use std::collections::HashMap;
@@ -19,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pangea_world::id::{AreaId, CharacterId, OpId};
 use pangea_world::ledger::book::Writes;
-use pangea_world::ledger::{Asker, Book, Changes, Fences, Holder, Operation, Sheet, decide};
+use pangea_world::ledger::{Act, Asker, Book, Changes, Fences, Holder, Operation, Sheet, decide};
 use pangea_world::{Code, Refusal};
 use sqlx::AnyConnection;
 
@@ -29,6 +30,7 @@ use super::{Error, Store, now_ms};
 pub mod gifts;
 pub mod journal;
 mod load;
+mod recut;
 mod rows;
 mod save;
 mod sums;
@@ -39,6 +41,7 @@ use self::gifts::Gifts;
 use self::journal::{Chain, Entry};
 
 pub use self::load::{sheet, spent};
+pub use self::recut::recut;
 pub use self::sums::{Sum, sums};
 
 /// From how many rows on memory is emptied before a commit.
@@ -152,6 +155,11 @@ impl Ledger {
     /// A ledger that knows nothing yet, and counts here what others than their owners change of characters.
     pub fn new(store: Store, gifts: Arc<Gifts>) -> Self {
         Self { store, memory: Arc::default(), gifts }
+    }
+
+    /// Somebody else wrote rows, which nobody had asked for at that time.
+    pub fn forget(&mut self) {
+        *lock(&self.memory) = Memory::default();
     }
 
     /// Decides all of them, in this order, in one transaction; answers when they are durable.
@@ -307,7 +315,9 @@ impl Turn<'_> {
             });
             if let Some((body, answer)) = known {
                 let mismatch = || Refusal::new(Code::OpMismatch, "this id was another operation's");
-                committed.answers.push(if *body == order.body {
+                // Whoever calls an operation off that was decided hears how.
+                let is_asked = *body == order.body || matches!(order.operation.act, Act::Void {});
+                committed.answers.push(if is_asked {
                     Answer { repeat: true, ..answer.clone() }
                 } else {
                     Answer::refused(id, mismatch())

@@ -330,3 +330,28 @@ async fn what_others_change_is_counted() {
     assert!(refused.answers[0].code.is_some());
     assert_eq!(counts(), [one, two, three], "nothing was changed");
 }
+
+/// Who calls an operation off before it is asked, has it called off for good; who does so later hears what became of
+/// it. (`tests/model`, trade: a tombstone.)
+#[tokio::test]
+async fn what_is_called_off_is_never_done_and_what_was_done_is_told() {
+    let (_folder, store) = peopled().await;
+    let mut ledger = Ledger::new(store, Arc::default());
+    let coins = |amount| Bundle::coins([Coins::new("gold", amount)]);
+    let pick = |n: u64| Act::Pick { who: who(1), source: Source { number: n, life: 1 }, gets: coins(5) };
+    let order = |n: u64, act: Act| {
+        let by = Writer::Area { area: AREA, epoch: 1, incarnation: 1 };
+        Order::new(Asker::Server(SERVER), Operation { id: op(n), by, act })
+    };
+    let mut ask = async |n, act| {
+        let committed = ledger.commit([order(n, act)]).await.expect("committed");
+        (committed.answers[0].code, committed.answers[0].repeat)
+    };
+    assert_eq!(ask(71, Act::Void {}).await, (Some(Code::OpVoid), false));
+    assert_eq!(ask(71, pick(1)).await, (Some(Code::OpMismatch), false));
+    assert_eq!(ask(71, Act::Void {}).await, (Some(Code::OpVoid), true));
+    assert_eq!(ask(72, pick(1)).await, (None, false), "what was called off has spent nothing");
+    assert_eq!(ask(72, Act::Void {}).await, (None, true), "it was done");
+    assert_eq!(ask(73, pick(1)).await, (Some(Code::SourceSpent), false));
+    assert_eq!(ask(73, Act::Void {}).await, (Some(Code::SourceSpent), true));
+}

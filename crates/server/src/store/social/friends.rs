@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 use super::{blocks, party, refuse};
-use crate::store::{Error, id, now_ms};
+use crate::store::{Error, faction, id, now_ms};
 
 /// Most friends of a character, and most that it does not hear.
 pub const MOST_FRIENDS: i64 = 200;
@@ -209,6 +209,7 @@ pub async fn block(
     .execute(&mut *connection)
     .await?;
     party::forget_invites(connection, me, other).await?;
+    faction::forget_invites(connection, me, other).await?;
     match end(connection, me, other).await {
         Ok(ended) => Ok(ended == Ended::Friends),
         Err(Error::Refused(_)) => Ok(false),

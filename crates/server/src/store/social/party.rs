@@ -7,7 +7,7 @@ use pangea_world::social::{Member, PartyDoc};
 use sqlx::{AnyConnection, Row};
 
 use super::{blocks, refuse};
-use crate::store::{Error, id, now_ms};
+use crate::store::{Error, character, id, now_ms};
 
 /// Most invitations of one party, and to one character, that are not answered.
 const MOST_INVITES: i64 = 16;
@@ -209,16 +209,20 @@ pub async fn accept(
 ///
 /// # Errors
 /// `not_invited`.
-pub async fn decline(connection: &mut AnyConnection, who: CharacterId, party: PartyId) -> Result<(), Error> {
+pub async fn decline(
+    connection: &mut AnyConnection,
+    who: CharacterId,
+    party: PartyId,
+) -> Result<Changed, Error> {
     let done = sqlx::query("DELETE FROM party_invite WHERE character = $1 AND party = $2")
         .bind(who.to_vec())
         .bind(party.to_vec())
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
     if done.rows_affected() == 0 {
         return refuse(Code::NotInvited, "you are not invited there, or not any more");
     }
-    Ok(())
+    unless_alone(connection, party, Vec::new()).await
 }
 
 /// A member goes. If it led, the one who is in it for longest leads; when nobody is left, the party has ended.
@@ -237,13 +241,11 @@ pub async fn leave(connection: &mut AnyConnection, who: CharacterId) -> Result<C
         .bind(party.to_vec())
         .fetch_optional(&mut *connection)
         .await?;
-    if next.is_none() {
-        for sql in ["DELETE FROM party_invite WHERE party = $1", "DELETE FROM party WHERE id = $1"] {
-            sqlx::query(sql).bind(party.to_vec()).execute(&mut *connection).await?;
-        }
+    let Some(next) = next else {
+        end(connection, party).await?;
         return Ok(Changed { party: None, gone: vec![who] });
-    }
-    let next = next.map(|row| id(&row, 0)).transpose()?.unwrap_or_default();
+    };
+    let next: [u8; 16] = id(&next, 0)?;
     sqlx::query("UPDATE party SET leader = $1 WHERE id = $2 AND leader = $3")
         .bind(next.to_vec())
         .bind(party.to_vec())
@@ -257,7 +259,41 @@ pub async fn leave(connection: &mut AnyConnection, who: CharacterId) -> Result<C
         .execute(&mut *connection)
         .await?;
     raise(connection, party).await?;
-    Ok(Changed { party: get(connection, party).await?, gone: vec![who] })
+    unless_alone(connection, party, vec![who]).await
+}
+
+async fn end(connection: &mut AnyConnection, party: PartyId) -> Result<(), Error> {
+    for sql in [
+        "DELETE FROM party_invite WHERE party = $1",
+        "DELETE FROM party_member WHERE party = $1",
+        "DELETE FROM party WHERE id = $1",
+    ] {
+        sqlx::query(sql).bind(party.to_vec()).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// The party as it is now; one who is alone in it and waits for nobody is in none.
+async fn unless_alone(
+    connection: &mut AnyConnection,
+    party: PartyId,
+    mut gone: Vec<CharacterId>,
+) -> Result<Changed, Error> {
+    let now = get(connection, party).await?;
+    if let Some(PartyDoc { members, .. }) = &now
+        && let [alone] = &members[..]
+    {
+        let invited = sqlx::query("SELECT 1 FROM party_invite WHERE party = $1 LIMIT 1")
+            .bind(party.to_vec())
+            .fetch_optional(&mut *connection)
+            .await?;
+        if invited.is_none() {
+            end(connection, party).await?;
+            gone.push(alone.id);
+            return Ok(Changed { party: None, gone });
+        }
+    }
+    Ok(Changed { party: now, gone })
 }
 
 /// The leader sends a member away, or takes an invitation back.
@@ -279,12 +315,14 @@ pub async fn kick(
     let done = sqlx::query("DELETE FROM party_invite WHERE character = $1 AND party = $2")
         .bind(whom.to_vec())
         .bind(party.id.to_vec())
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
-    if done.rows_affected() == 0 {
+    let account = character::get(connection, by).await?.account;
+    // Who does not want to hear of it is not invited, and the leader is not told.
+    if done.rows_affected() == 0 && !blocks(connection, whom, account).await? {
         return refuse(Code::NotAMember, "that character is not in your party");
     }
-    Ok(Changed { party: Some(party), gone: Vec::new() })
+    unless_alone(connection, party.id, Vec::new()).await
 }
 
 /// The leader has another member lead.
@@ -356,7 +394,11 @@ pub async fn take_off(connection: &mut AnyConnection, since_ms: i64) -> Result<V
         .await?;
     let mut changed = Vec::new();
     for row in &rows {
-        changed.push(leave(connection, CharacterId(id(row, 0)?)).await?);
+        let who = CharacterId(id(row, 0)?);
+        // One who was left alone is out already.
+        if of(connection, who).await?.is_some() {
+            changed.push(leave(connection, who).await?);
+        }
     }
     Ok(changed)
 }

@@ -122,7 +122,8 @@ async fn a_party_grows_by_invitation_up_to_its_limit() {
 async fn what_was_withdrawn_is_not_accepted() {
     let world = peopled().await;
     world.invite(1, 2).await.expect("invited");
-    tx!(world, |tx| party::kick(tx, who(1), who(2))).expect("taken back");
+    let back = tx!(world, |tx| party::kick(tx, who(1), who(2))).expect("taken back");
+    assert_eq!(back, Changed { party: None, gone: vec![who(1)] }, "alone, and waiting for nobody");
     assert_eq!(world.accept(2, PARTY).await, Err(Code::NotInvited));
     assert_eq!(tx!(world, |tx| party::kick(tx, who(1), who(2))).map(drop), Err(Code::NotAMember));
     // Whoever invited has left, and with him his word.
@@ -131,6 +132,7 @@ async fn what_was_withdrawn_is_not_accepted() {
     world.invite(1, 4).await.expect("invited");
     world.leave(1).await.expect("left");
     assert_eq!(world.accept(4, PARTY).await, Err(Code::NotInvited));
+    assert_eq!(world.party(PARTY).await, None, "the other one would have been alone");
     // The party has ended.
     world.invite(3, 4).await.expect("invited");
     assert_eq!(world.leave(3).await, Ok(Changed { party: None, gone: vec![who(3)] }));
@@ -236,7 +238,11 @@ async fn a_deleted_character_leaves_nobody_waiting() {
     world.invite(1, 2).await.expect("invited");
     world.accept(2, PARTY).await.expect("in");
     let changed = tx!(world, |tx| forget(tx, who(1))).expect("forgotten");
-    assert_eq!(changed.party.map(|party| party.leader), Some(who(2)));
+    assert_eq!(
+        changed,
+        Changed { party: None, gone: vec![who(1), who(2)] },
+        "nobody is left alone in a party"
+    );
     let mut reader = world.store.reader().await.expect("a reader");
     assert_eq!(friends::list(&mut reader, who(2)).await.expect("read"), []);
     assert_eq!(friends::others(&mut reader, who(3)).await.expect("read"), [const { Vec::new() }; 3]);

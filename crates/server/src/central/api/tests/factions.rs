@@ -89,8 +89,8 @@ async fn names_and_texts_of_factions_follow_the_rules() {
     for (body, refused) in [
         (json!({"name": "ab"}), (422, "name_invalid")),
         (json!({"name": "<b>x</b>"}), (422, "name_invalid")),
-        (json!({"name": "Ravens", "title": "x".repeat(49)}), (400, "bad_request")),
-        (json!({"name": "Ravens", "about": "a\u{202e}b"}), (400, "bad_request")),
+        (json!({"name": "Ravens", "title": "x".repeat(49)}), (422, "too_long")),
+        (json!({"name": "Ravens", "about": "a\u{202e}b"}), (422, "text_invalid")),
         (json!({"name": "Ravens", "king": true}), (400, "bad_request")),
         (json!({}), (400, "bad_request")),
     ] {

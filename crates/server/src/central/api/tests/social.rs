@@ -168,9 +168,9 @@ async fn parties_come_together_by_http() {
     assert_eq!(two.ask(ada, "POST", "party/gather", None).await.refused(), refused(409, "offline"));
     let party = two.post(ada, "party/leader", json!({"character": bob.1})).await.ok(200)["party"].clone();
     assert_eq!(party["leader"], json!(bob.1));
-    // A deleted character is in no party, and the other one leads.
+    // A deleted character is in no party, and who is left alone neither.
     two.server.call("DELETE", &format!("/api/characters/{}", bob.1), Some(&bob.0.access), None).await.ok(204);
-    assert_eq!(two.window(ada).await["party"]["leader"], json!(ada.1));
+    assert_eq!(two.window(ada).await["party"], json!(null));
 }
 
 #[tokio::test]

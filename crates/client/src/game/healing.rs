@@ -1,0 +1,67 @@
+//! Back into the world after a lost connection.
+
+use std::time::Duration;
+
+use pangea_world::Code;
+use pangea_world::frames::Entry;
+use pangea_world::id::CharacterId;
+
+use super::first;
+use crate::connection::{Connection, First};
+use crate::enter::EnterOptions;
+use crate::{Client, Error};
+
+/// Resumes at the same server while it may be only the network; then enters anew.
+pub(super) async fn heal(
+    client: Client,
+    character: CharacterId,
+    url: String,
+    token: Option<[u8; 16]>,
+) -> Result<(Connection, bool), Error> {
+    if let Some(token) = token {
+        for wait_ms in [0, 200, 800] {
+            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+            match Connection::open(&client.dialer, &url, First::Hello(Entry::Resume(token))).await {
+                Ok(connection) => return Ok((connection, true)),
+                Err(Error::Transport(_)) => {}
+                Err(_) => break,
+            }
+        }
+    }
+    let mut wait_ms = 100;
+    loop {
+        match enter_anew(&client, character).await {
+            Ok(connection) => return Ok((connection, false)),
+            Err(error) if wait_ms > 10_000 || !may_pass(&error) => return Err(error),
+            Err(_) => tokio::time::sleep(Duration::from_millis(wait_ms)).await,
+        }
+        wait_ms *= 2;
+    }
+}
+
+async fn enter_anew(client: &Client, character: CharacterId) -> Result<Connection, Error> {
+    let prepared = client.prepare(character, &EnterOptions::default()).await?;
+    Connection::open(&client.dialer, &prepared.url, first(prepared.ticket, prepared.plain)).await
+}
+
+/// Whether a later try can end otherwise.
+fn may_pass(error: &Error) -> bool {
+    match error {
+        Error::Transport(_) => true,
+        Error::Protocol(_) => false,
+        Error::Refused(refusal) => matches!(
+            refusal.code,
+            Code::AreaUnavailable
+                | Code::NoSpawner
+                | Code::SpawnerFull
+                | Code::Stopping
+                | Code::ServerFull
+                | Code::StorageBusy
+                | Code::NotAnnounced
+                | Code::TicketExpired
+                | Code::TicketForeign
+                | Code::EnterExpired
+                | Code::TooManyRequests
+        ),
+    }
+}

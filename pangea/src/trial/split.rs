@@ -1,0 +1,296 @@
+//! `pangea trial split`: whether players notice that their area has become two, and one again.
+//!
+//! All players crowd into one area of a private cluster, which the world's file has split when so many are there. It
+//! is split by itself while they walk, to and fro over the line as well; later most of them go, and the halves become
+//! one. The walkers are those of the crossing trial: an update that is late, a step that is lost or made twice, a
+//! connection that ends, somebody who is seen twice or stands elsewhere in the end, all of it shows.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use http::Method;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::cluster::{Cluster, WORLD};
+use super::crossing::plain;
+use super::crossing::walker::Notes;
+use super::crossing::{SIDE_M, set_off};
+use super::economy::BEGIN_COINS;
+use super::economy::audit::{Found, Verdict};
+use super::economy::record::Record;
+use super::percentile::{percentile, round};
+use super::players::come_in;
+use super::shown::{row, with_ending};
+use super::{PATIENCE, WORKERS, say, shown};
+use crate::flags::TrialSplit;
+
+/// How often the areas are looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// One in so many stays when the others go.
+const STAYS: u32 = 8;
+
+/// The figures as they are printed.
+#[derive(Debug, Serialize)]
+struct Report {
+    trial: &'static str,
+    players: u32,
+    entities: u32,
+    seed: u64,
+    seconds: f64,
+    /// More players than this in an area are too many.
+    split_above: u32,
+    /// From when more were in the area until no area had so many.
+    seconds_to_balanced: f64,
+    splits: u32,
+    merges: u32,
+    /// From the last update of the server before to the first of the next one, less one tick; per player and change
+    /// of server, borders included.
+    pause_ms_p50: f64,
+    pause_ms_p99: f64,
+    pause_ms_max: f64,
+    /// Changes of server that players met.
+    changes: usize,
+    inputs_sent: u64,
+    /// Places that do not follow from the inputs that were taken: some were lost, or taken twice. Which of the
+    /// two it was does not show, so both have the same number.
+    inputs_lost: u64,
+    /// See `inputs_lost`.
+    inputs_doubled: u64,
+    /// Connections that ended before their server had let go.
+    disconnects: u64,
+    /// Players who are nowhere in the end, and operations that were told as done and are not in the journal.
+    lost: u64,
+    /// Times that somebody was seen twice at once, and operations that counted twice.
+    doubled: u64,
+    operations_committed: u64,
+    stale_writes_accepted: u64,
+    /// Promises that did not hold; empty is good.
+    broken: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Layers {
+    layers: Vec<Population>,
+}
+
+/// An area that plays, and how many are inside.
+#[derive(Deserialize)]
+struct Population {
+    players: u32,
+}
+
+/// The areas as central tells of them.
+#[derive(Debug, Default, Clone, PartialEq)]
+struct Seen {
+    /// Each with those who are there.
+    areas: Vec<u32>,
+    splits: u32,
+    merges: u32,
+    /// When one had too many first, and when none had after the last split.
+    hot: Option<Instant>,
+    balanced: Option<Instant>,
+}
+
+/// Measures and prints; fails if a promise did not hold.
+///
+/// # Errors
+/// If the cluster does not start, or Ctrl-C was pressed.
+pub fn run(options: &TrialSplit) -> anyhow::Result<ExitCode> {
+    let report = shown::run(WORKERS, measure(options))?;
+    shown::print(options.common.json, &report, &report.table(), &report.broken)
+}
+
+fn split_above(options: &TrialSplit) -> u32 {
+    options.players * 3 / 4
+}
+
+async fn measure(options: &TrialSplit) -> anyhow::Result<Report> {
+    let world = format!(
+        "kind = \"grid\"\nseed = {}\ncapacity = {}\nlayers = 1\nidle_stop_s = 600\nview_m = 16\n\
+         split_above = {}\nmerge_below = {}\n[grid]\n\
+         cell_m = {SIDE_M}\narea_cells = 2\nspawn = {{ x = {spawn}.0, y = {spawn}.0 }}\n\
+         bounds = {{ x0 = 0, y0 = 0, x1 = 2, y1 = 2 }}\n",
+        options.common.seed,
+        options.players * 2,
+        split_above(options),
+        options.players / 4,
+        spawn = SIDE_M - 10,
+    );
+    say("a private cluster with one area");
+    let pebbles = (plain::PEBBLES, options.entities.to_string());
+    let mut cluster = Cluster::start(&world, 3, &[(plain::CHOSEN, "1".to_owned()), pebbles]).await?;
+    let measured = walk(options, &cluster).await;
+    let log = cluster.stop().await;
+    measured.with_context(|| format!("the cluster's last words:\n{log}"))
+}
+
+async fn walk(options: &TrialSplit, cluster: &Cluster) -> anyhow::Result<Report> {
+    cluster.until_idle(3, PATIENCE).await?;
+    say(&format!("{} players come in; more than {} are too many", options.players, split_above(options)));
+    let record = Arc::new(Record::default());
+    let players = come_in(options.players, cluster, None).await?;
+    let everybody = Arc::new(players.iter().map(|(.., character)| *character).collect::<Vec<_>>());
+    let (tell, mut seen) = watch::channel(Seen::default());
+    let began = Instant::now();
+    let walking = async {
+        let (goes, stays): (Vec<_>, Vec<_>) =
+            players.into_iter().partition(|(number, ..)| !number.is_multiple_of(STAYS));
+        let over = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+        let seed = options.common.seed;
+        let mut staying = set_off(stays, seed, &over[0], (&record, &everybody)).await?;
+        let mut going = set_off(goes, seed, &over[1], (&record, &everybody)).await?;
+        say("they walk, and the area is split");
+        until(&mut seen, "no area has too many", |seen| seen.balanced.is_some()).await?;
+        say(&format!("they walk for {} s", options.common.seconds));
+        tokio::time::sleep(Duration::from_secs(options.common.seconds)).await;
+        say("most of them go, and the areas become one");
+        over[1].store(true, Ordering::Relaxed);
+        let mut all: Vec<Notes> = Vec::new();
+        while let Some(notes) = going.join_next().await {
+            all.push(notes?);
+        }
+        until(&mut seen, "the areas are one again", |seen| seen.areas.len() == 1 && seen.merges > 0).await?;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        over[0].store(true, Ordering::Relaxed);
+        while let Some(notes) = staying.join_next().await {
+            all.push(notes?);
+        }
+        anyhow::Ok(all)
+    };
+    let all = tokio::select! {
+        biased;
+        all = walking => all?,
+        error = look(cluster, split_above(options), &tell) => return Err(error),
+    };
+    let took = began.elapsed();
+    say("comparing with central's journal");
+    let found = Found::read(&cluster.operator()?, &everybody).await?;
+    let verdict = found.compare(&record.notes(), BEGIN_COINS);
+    let seen = tell.borrow().clone();
+    Ok(Report::new(options, &all, &seen, took, &verdict))
+}
+
+async fn until(
+    seen: &mut watch::Receiver<Seen>,
+    what: &str,
+    is: impl FnMut(&Seen) -> bool,
+) -> anyhow::Result<()> {
+    let found = tokio::time::timeout(PATIENCE * 2, seen.wait_for(is)).await;
+    ensure!(matches!(found, Ok(Ok(_))), "waited until {what}");
+    Ok(())
+}
+
+/// Looks at the areas until it is dropped; what keeps it from that.
+async fn look(cluster: &Cluster, split_above: u32, tell: &watch::Sender<Seen>) -> anyhow::Error {
+    loop {
+        let path = format!("/api/worlds/{WORLD}/layers");
+        let seen = match cluster.client.call::<Layers>(Method::GET, &path, None).await {
+            Ok(seen) => seen,
+            Err(error) => return error.into(),
+        };
+        let areas: Vec<u32> = seen.layers.iter().map(|area| area.players).collect();
+        tell.send_modify(|seen| {
+            // Those that stand still are not listed.
+            let (before, now) = (seen.areas.len() as u32, areas.len() as u32);
+            if before > 0 && now > 0 {
+                seen.splits += now.saturating_sub(before);
+                seen.merges += before.saturating_sub(now);
+            }
+            if now > 0 {
+                seen.areas = areas;
+            }
+            let hot = seen.areas.iter().any(|players| *players > split_above);
+            if hot {
+                (seen.hot, seen.balanced) = (Some(seen.hot.unwrap_or_else(Instant::now)), None);
+            } else if seen.hot.is_some() && seen.splits > 0 {
+                seen.balanced.get_or_insert_with(Instant::now);
+            }
+        });
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+impl Report {
+    fn new(options: &TrialSplit, all: &[Notes], seen: &Seen, took: Duration, verdict: &Verdict) -> Self {
+        let sum = |count: fn(&Notes) -> u64| all.iter().map(count).sum::<u64>();
+        let mut pauses: Vec<f64> = all.iter().flat_map(|notes| notes.gaps_ms.iter().copied()).collect();
+        let stranded: Vec<&str> = all.iter().filter_map(|notes| notes.stranded.as_deref()).collect();
+        let disconnects = sum(|notes| notes.disconnects);
+        let (wrong, doubled) = (sum(|notes| notes.steps_wrong), sum(|notes| notes.doubled));
+        let stale = sum(|notes| notes.stale);
+        let mut broken = verdict.broken();
+        let mut must = |holds: bool, what: String| {
+            if !holds {
+                broken.push(what);
+            }
+        };
+        must(seen.splits > 0, "the area was never split".to_owned());
+        must(seen.merges > 0, "the areas never became one".to_owned());
+        must(disconnects == 0, format!("{disconnects} connections ended"));
+        let first = stranded.first().unwrap_or(&"");
+        must(stranded.is_empty(), format!("{} players were lost: {first}", stranded.len()));
+        must(wrong == 0, format!("{wrong} times inputs were lost or taken twice"));
+        must(doubled == 0, format!("somebody was seen twice, {doubled} times"));
+        let older = all.iter().find_map(|notes| notes.older.as_deref()).unwrap_or_default();
+        must(stale == 0, format!("{stale} times something older counted: {older}"));
+        let balanced = seen.hot.zip(seen.balanced).map_or(0.0, |(hot, cool)| (cool - hot).as_secs_f64());
+        Self {
+            trial: "split",
+            players: options.players,
+            entities: options.entities,
+            seed: options.common.seed,
+            seconds: round(took.as_secs_f64()),
+            split_above: split_above(options),
+            seconds_to_balanced: round(balanced),
+            splits: seen.splits,
+            merges: seen.merges,
+            pause_ms_p50: percentile(&mut pauses, 0.5),
+            pause_ms_p99: percentile(&mut pauses, 0.99),
+            pause_ms_max: percentile(&mut pauses, 1.0),
+            changes: pauses.len(),
+            inputs_sent: sum(|notes| notes.steps),
+            inputs_lost: wrong,
+            inputs_doubled: wrong,
+            disconnects,
+            lost: stranded.len() as u64 + verdict.lost,
+            doubled: doubled + verdict.doubled,
+            operations_committed: verdict.committed,
+            stale_writes_accepted: stale,
+            broken,
+        }
+    }
+
+    /// For people.
+    fn table(&self) -> String {
+        let pause =
+            format!("{:.1} / {:.1} / {:.1} ms", self.pause_ms_p50, self.pause_ms_p99, self.pause_ms_max);
+        let balanced = format!("{:.1} s", self.seconds_to_balanced);
+        let rows = [
+            row("players", self.players, &format!("beside {} entities", self.entities)),
+            row("balanced", balanced, &format!("after more than {} were in one area", self.split_above)),
+            row("splits", self.splits, "by itself; must be 1 or more"),
+            row("merges", self.merges, "by itself, when most had gone; must be 1 or more"),
+            row(
+                "pause",
+                pause,
+                &format!("p50 / p99 / most, without an update, of {} changes of server", self.changes),
+            ),
+            row("inputs", self.inputs_sent, &format!("{} lost or taken twice; must be 0", self.inputs_lost)),
+            row("disconnects", self.disconnects, "must be 0"),
+            row(
+                "lost",
+                self.lost,
+                &format!("players, and of {} operations; must be 0", self.operations_committed),
+            ),
+            row("doubled", self.doubled, "seen twice at once, or done twice; must be 0"),
+            row("stale writes", self.stale_writes_accepted, "that counted; must be 0"),
+        ];
+        with_ending(&rows, &self.broken)
+    }
+}
