@@ -81,7 +81,10 @@ async fn webtransport_with_a_certificate_from_files() {
     let (client, character) = cluster.player("Ada", "field", None).await;
     let prepared = client.prepare(character, &EnterOptions::default()).await.unwrap();
     let offer = prepared.webtransport.expect("it is offered");
-    assert!(offer.certificate_hashes.is_empty(), "browsers take a pin only of a certificate that lives for days");
+    assert!(
+        offer.certificate_hashes.is_empty(),
+        "browsers take a pin only of a certificate that lives for days"
+    );
     let request = || ConnectRequest::new(url::Url::parse(&offer.url).unwrap());
     let root = CertificateDer::from_pem_file(&certificate).unwrap();
     let believes = ClientBuilder::new().with_server_certificates(vec![root]).unwrap();
