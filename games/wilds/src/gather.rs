@@ -193,7 +193,7 @@ fn hear(
 }
 
 /// Who strikes here, from either side of the border.
-type Striker<'a> = (&'a Gid, &'a Net, &'a Position, Option<&'a Gear>);
+type Striker<'a> = (&'a Gid, &'a Net, &'a Position, Option<&'a Gear>, Option<&'a mut Tool>);
 
 fn stroke(
     clock: Res<Clock>,
@@ -202,14 +202,18 @@ fn stroke(
     mut terrain: ResMut<Terrain>,
     mut dice: ResMut<Dice>,
     rights: Rights<'_, '_>,
-    strikers: Query<Striker<'_>, (IsCharacter, Allow<Ghost>)>,
+    mut strikers: Query<Striker<'_>, (IsCharacter, Allow<Ghost>)>,
 ) {
     for (by, who, at) in strokes.0.drain(..) {
-        let Ok((gid, net, position, gear)) = strikers.get(by) else { continue };
+        let Ok((gid, net, position, gear, tool)) = strikers.get_mut(by) else { continue };
         let what = terrain.tile(at.0, at.1);
         let (tile::TREE | tile::ROCK) = what else { continue };
         if let Err(whose) = rights.may(by, Right::Gather) {
             asking.refuse_with(by, Code::Forbidden, &format!("this ground belongs to {whose}"));
+            // What is not allowed takes no time.
+            if let Some(mut tool) = tool {
+                tool.ready = clock.tick;
+            }
             continue;
         }
         if terrain.altered().len() >= MOST || struck.asked.contains(&at) {

@@ -241,7 +241,8 @@ mod tests {
         let change = Change::Commit { from, epoch, to };
         let seen = Owned { owner: Some(from), epoch, last: None };
         let place = Place { world: "wilds".into(), map: None, x, y: 1.0 };
-        Swap::new(hero(n), TransferId([n + 100; 16]), &change, seen, Some(place)).expect("a change")
+        Swap::new(hero(n), TransferId([n + 10 * epoch as u8; 16]), &change, seen, Some(place))
+            .expect("a change")
     }
 
     fn after(area: AreaId, ground: &str, to: u8, epoch: u64, incarnation: u64) -> After {
