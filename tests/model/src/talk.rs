@@ -322,8 +322,7 @@ impl Protocol for Talk {
 /// The protocol within budgets, and what is simpler and wrong.
 pub fn runs(deep: bool) -> Vec<Run> {
     let plain = Talk { lines: 2, moves: 1, crashes: 1, losses: 1, repeats: 1, naive: None };
-    let mut runs =
-        vec![Run::new("talk: 2 lines, a move, crash, loss, repeat", Expect::Holds, plain.clone())];
+    let mut runs = vec![Run::new("talk: 2 lines, a move, crash, loss, repeat", Expect::Holds, plain.clone())];
     if deep {
         let model = Talk { moves: 2, ..plain.clone() };
         runs.push(Run::new("talk: 2 lines, 2 moves, crash, loss, repeat", Expect::Holds, model));
