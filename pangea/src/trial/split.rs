@@ -92,7 +92,7 @@ struct Seen {
     areas: Vec<u32>,
     splits: u32,
     merges: u32,
-    /// When one had too many first, and when none had after the last split.
+    /// When one had too many first, and when none had after that was split.
     hot: Option<Instant>,
     balanced: Option<Instant>,
 }
@@ -207,7 +207,7 @@ async fn look(cluster: &Cluster, split_above: u32, tell: &watch::Sender<Seen>) -
             }
             let hot = seen.areas.iter().any(|players| *players > split_above);
             if hot {
-                (seen.hot, seen.balanced) = (Some(seen.hot.unwrap_or_else(Instant::now)), None);
+                seen.hot.get_or_insert_with(Instant::now);
             } else if seen.hot.is_some() && seen.splits > 0 {
                 seen.balanced.get_or_insert_with(Instant::now);
             }
