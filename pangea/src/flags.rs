@@ -394,7 +394,7 @@ pub struct TrialJoin {
 #[derive(Debug, Clone, Args)]
 pub struct TrialCommon {
     /// Seconds of counting.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub seconds: u64,
     /// Seed of the world and of what players do.
     #[arg(long, default_value_t = 1)]
@@ -442,6 +442,9 @@ pub struct TrialCrossing {
     /// Between players and area servers, each way, milliseconds.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=2_000))]
     pub delay_ms: u64,
+    /// So far from a line those turn back who walk to and fro over it, metres: the nearer, the more crossings.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=12))]
+    pub turn_m: u32,
     /// Of what goes between them so much is lost, percent; it is sent again, and what is behind it waits.
     #[arg(long, default_value_t = 0.0)]
     pub loss: f64,

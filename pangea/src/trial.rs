@@ -19,6 +19,7 @@ mod processes;
 mod report;
 mod shown;
 pub mod split;
+mod walked;
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -159,6 +159,24 @@ impl Registry {
     }
 }
 
+/// Whether an entity's record has this component.
+///
+/// # Errors
+/// If it is malformed.
+pub(crate) fn has(mut record: &[u8], component: u32) -> Result<bool, Malformed> {
+    let from = &mut record;
+    if take_bytes(from, 1)? != [FORMAT] {
+        return Err(Malformed);
+    }
+    String::take(from)?;
+    for _ in 0..take_varint(from)? {
+        if Record::take(from)?.id == component {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Components as bytes, each of which can be read.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Records<'a>(&'a [u8]);

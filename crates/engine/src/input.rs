@@ -26,7 +26,8 @@ pub trait Input: Replicate {
 pub struct Allowance {
     /// Gained with each tick.
     pub per_tick: f32,
-    /// Most that may be saved up: a late network delivers several at once.
+    /// Most that may be saved up: a late network delivers several at once. What came while the server itself took
+    /// none counts beside it ([`MOST_UNREAD`]).
     pub saved: f32,
 }
 
@@ -39,6 +40,10 @@ impl Allowance {
         Self { per_tick: f32::from(count) / 10.0, saved: f32::from(count).max(1.0) }
     }
 }
+
+/// For so many ticks in which its server, or the one before, took nothing a character's inputs are taken all at once;
+/// clients keep as many to give them again.
+pub const MOST_UNREAD: f32 = 64.0;
 
 /// A character's inputs of one kind, in the order in which they came; emptied after each step.
 #[derive(Component, Debug)]
@@ -65,6 +70,8 @@ pub(crate) trait InputKind: Send + Sync {
     fn fields(&self) -> &'static [FieldInfo];
     /// Gives a character its queue.
     fn attach(&self, entity: &mut EntityWorldMut<'_>);
+    /// Allows what could not be taken for so many ticks.
+    fn make_up(&self, ecs: &mut World, entity: Entity, ticks: f32);
     /// Reads, checks and queues one.
     fn take(&self, ecs: &mut World, entity: Entity, payload: &[u8]) -> Result<(), Refusal>;
     /// After a step: what no system took is dropped, and all gain.
@@ -102,6 +109,15 @@ impl<T: Input> InputKind for TypedInput<T> {
         entity.insert(Inputs::<T> { queue: SmallVec::new(), budget: self.allowance.saved });
     }
 
+    fn make_up(&self, ecs: &mut World, entity: Entity, ticks: f32) {
+        let Some(mut inputs) = ecs.get_mut::<Inputs<T>>(entity) else { return };
+        let Allowance { per_tick, saved } = self.allowance;
+        let gained = per_tick * ticks.clamp(0.0, MOST_UNREAD);
+        // However often that happens: beside what is saved up, no more than the last time.
+        let inputs = inputs.bypass_change_detection();
+        inputs.budget = inputs.budget.max((inputs.budget + gained).min(saved + gained));
+    }
+
     fn take(&self, ecs: &mut World, entity: Entity, payload: &[u8]) -> Result<(), Refusal> {
         let input: T = take_message(payload)?;
         input.check()?;
@@ -119,7 +135,8 @@ impl<T: Input> InputKind for TypedInput<T> {
         for mut inputs in self.queues.iter_mut(ecs) {
             let inputs = inputs.bypass_change_detection();
             inputs.queue.clear();
-            inputs.budget = (inputs.budget + per_tick * refill).min(saved);
+            // What was made up is above that until it is used.
+            inputs.budget = inputs.budget.max((inputs.budget + per_tick * refill).min(saved));
         }
     }
 }

@@ -42,13 +42,14 @@ pub fn join(mut a: &[u8], mut b: &[u8]) -> Result<Vec<u8>, Malformed> {
     Ok(out)
 }
 
-/// What of a pack outlives the process, with the tick: for a checkpoint.
+/// What of a pack outlives the process, with the tick: for a checkpoint. `strays`: with what stands nowhere, which of
+/// several parts one alone may have.
 ///
 /// # Errors
 /// If it is malformed.
-pub fn saved(mut pack: &[u8]) -> Result<(u64, Vec<u8>), Malformed> {
+pub fn saved(mut pack: &[u8], strays: bool) -> Result<(u64, Vec<u8>), Malformed> {
     let Parts { tick, save, .. } = Parts::take(&mut pack)?;
-    Ok((tick, save.to_vec()))
+    Ok((tick, if strays { save.to_vec() } else { save::of_places(save)? }))
 }
 
 /// A pack, not understood any further.

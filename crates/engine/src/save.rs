@@ -16,7 +16,7 @@ use std::marker::PhantomData;
 
 use bevy_ecs::prelude::*;
 
-use crate::codec::{Record, put_record};
+use crate::codec::{self, Record, put_record};
 use crate::field::{Malformed, put_varint, take_bytes, take_varint};
 use crate::registry::{Builder, Kind};
 use crate::replicate::{Replicate, id};
@@ -155,8 +155,9 @@ impl Sim {
                 Ok(Some(_)) if !is_ours(entity.get::<Position>().map(|at| at.point())) => entity.despawn(),
                 Ok(Some(kind)) => drop(entity.insert(kind)),
                 Ok(None) => {
+                    let ours = is_ours(entity.get::<Position>().map(|at| at.point()));
                     entity.despawn();
-                    foreign.entities.extend(is_ours(None).then(|| record.to_vec()));
+                    foreign.entities.extend(ours.then(|| record.to_vec()));
                 }
                 Err(Malformed) => {
                     entity.despawn();
@@ -244,17 +245,40 @@ pub(crate) fn join(mut a: &[u8], mut b: &[u8]) -> Result<Vec<u8>, Malformed> {
     put_varint((a.tiles.len() + b.tiles.len()) as u64, &mut out);
     a.tiles.iter().chain(&b.tiles).for_each(|tile| out.extend_from_slice(tile));
     let others = b.resources.iter().filter(|other| a.resources.iter().all(|known| known.id != other.id));
-    let resources: Vec<&Record> = a.resources.iter().chain(others).collect();
-    put_varint(resources.len() as u64, &mut out);
+    put_resources(&a.resources.iter().chain(others).collect::<Vec<_>>(), &mut out);
+    put_entities(&a.entities.iter().chain(&b.entities).copied().collect::<Vec<_>>(), &mut out);
+    Ok(out)
+}
+
+/// A save without what stands nowhere.
+///
+/// # Errors
+/// If it is malformed, or of another format.
+pub(crate) fn of_places(mut save: &[u8]) -> Result<Vec<u8>, Malformed> {
+    let mut parts = Parts::take(&mut save)?;
+    let mut out = vec![FORMAT];
+    put_varint(parts.tiles.len() as u64, &mut out);
+    parts.tiles.iter().for_each(|tile| out.extend_from_slice(tile));
+    put_resources(&parts.resources.iter().collect::<Vec<_>>(), &mut out);
+    // One that cannot be read stays for whoever counts those.
+    parts.entities.retain(|record| codec::has(record, id(Position::NAME)) != Ok(false));
+    put_entities(&parts.entities, &mut out);
+    Ok(out)
+}
+
+fn put_resources(resources: &[&Record], out: &mut Vec<u8>) {
+    put_varint(resources.len() as u64, out);
     for record in resources {
-        put_record(record.id, record.version, &record.bytes, &mut out);
+        put_record(record.id, record.version, &record.bytes, out);
     }
-    put_varint((a.entities.len() + b.entities.len()) as u64, &mut out);
-    for record in a.entities.iter().chain(&b.entities) {
-        put_varint(record.len() as u64, &mut out);
+}
+
+fn put_entities(entities: &[&[u8]], out: &mut Vec<u8>) {
+    put_varint(entities.len() as u64, out);
+    for record in entities {
+        put_varint(record.len() as u64, out);
         out.extend_from_slice(record);
     }
-    Ok(out)
 }
 
 /// A save, not understood any further.

@@ -456,9 +456,18 @@ impl Sim {
         Ok(())
     }
 
+    /// For so many ticks no input of this character was taken, though its client may have given them: they are
+    /// allowed at once, at most [`MOST_UNREAD`](crate::input::MOST_UNREAD).
+    pub fn make_up(&mut self, id: u16, ticks: f32) {
+        let Some(entity) = self.entity(id) else { return };
+        for input in &self.registry.inputs {
+            input.make_up(&mut self.ecs, entity, ticks);
+        }
+    }
+
     // ---- the step ----
 
-    /// One step; `refill` is how many inputs each character gains for it (1 per tick; more after a pause).
+    /// One step; `refill` is how many inputs each character gains for it, about 1.
     pub fn step(&mut self, refill: f32) {
         self.ecs.resource_mut::<Clock>().tick += 1;
         let tick = self.tick();

@@ -211,6 +211,36 @@ fn impossible_inputs_are_refused_and_move_nobody() {
     assert_eq!(walk(&mut sim, id, 32, f32::MIN_POSITIVE / 2.0, 0.0), Ok(()), "a denormal is only small");
 }
 
+/// What came while nothing was read is taken at once, and only that: for the next pause it is not saved up.
+#[test]
+fn inputs_of_a_pause_are_made_up_once() {
+    let mut sim = sim();
+    let id = character(&mut sim, "Ada", (10.0, 10.0));
+    let mut seq = 0;
+    let mut burst = |sim: &mut Sim| {
+        let taken = (0..100).filter(|_| {
+            seq += 1;
+            walk(sim, id, seq, 0.01, 0.0).is_ok()
+        });
+        let taken = taken.count();
+        sim.step(1.0);
+        taken
+    };
+    sim.make_up(id, 10.0);
+    sim.make_up(id, 10.0);
+    sim.step(1.0);
+    assert_eq!(
+        burst(&mut sim),
+        15,
+        "five that are saved up, and ten of the pause, as long as they take to come"
+    );
+    assert_eq!(burst(&mut sim), 1);
+    sim.make_up(id, f32::INFINITY);
+    assert_eq!(burst(&mut sim), 65, "a pause without end is one of 64 ticks");
+    sim.make_up(id, f32::NAN);
+    assert_eq!(burst(&mut sim), 1);
+}
+
 /// A thousand inputs in a tick are five, and then one per tick.
 #[test]
 fn more_inputs_than_ticks_are_refused() {
@@ -809,22 +839,26 @@ mod keeping {
         }
         sim.terrain().set_tile(3, 4, 9);
         sim.terrain().set_tile(20, 4, 9);
+        // A kept one that stands nowhere is the north-western part's.
+        sim.ecs().spawn((crate::Kept, Kind(2), Chest { coins: 6 }));
         let pack = sim.pack();
         let mut parts = [west, east].map(on);
         for part in &mut parts {
             part.unpack(&pack, Some(whole)).expect("a pack");
         }
         let [mut first, mut second] = parts;
-        assert_eq!((coins(&mut first), coins(&mut second)), (vec![7, 9], vec![8, 10, 11]));
+        assert_eq!((coins(&mut first), coins(&mut second)), (vec![6, 7, 9], vec![8, 10, 11]));
         let altered = |sim: &mut Sim| sim.terrain().altered().keys().copied().collect::<Vec<_>>();
         assert_eq!((altered(&mut first), altered(&mut second)), (vec![(3, 4)], vec![(20, 4)]));
-        let (tick, save) = crate::pack::saved(&pack).expect("a pack");
-        let mut again = on(east);
-        assert_eq!((again.restore(&save), tick, coins(&mut again)), (Ok(0), sim.tick(), vec![8]));
+        for (ground, strays, kept) in [(west, true, vec![6, 7]), (east, false, vec![8])] {
+            let (tick, save) = crate::pack::saved(&pack, strays).expect("a pack");
+            let mut again = on(ground);
+            assert_eq!((again.restore(&save), tick, coins(&mut again)), (Ok(0), sim.tick(), kept));
+        }
         let both = crate::pack::join(&first.pack(), &second.pack()).expect("two packs");
         let mut one = on(whole);
         one.unpack(&both, None).expect("a pack");
-        assert_eq!((coins(&mut one), altered(&mut one)), (vec![7, 8, 9, 10, 11], vec![(3, 4), (20, 4)]));
+        assert_eq!((coins(&mut one), altered(&mut one)), (vec![6, 7, 8, 9, 10, 11], vec![(3, 4), (20, 4)]));
         for cut in 0..both.len() {
             assert_eq!(crate::pack::join(&both[..cut], &both), Err(Malformed), "cut at {cut}");
         }

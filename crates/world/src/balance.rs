@@ -69,7 +69,7 @@ pub enum Act {
         /// Why.
         why: String,
     },
-    /// It is hot and cannot be split so that it helps.
+    /// It is hot and cannot be split so that it helps, as they stand now. Said once; it is looked at again.
     Stays {
         /// Which.
         area: AreaId,
@@ -126,9 +126,9 @@ impl Balance {
             if load.cells.is_empty() {
                 acts.push(Act::Ask(load.area));
             } else if ripe {
-                since.rests_until = now_ms + REST_MS;
                 match cut(&load.ground, &load.cells) {
                     Some((grounds, counts)) => {
+                        since.rests_until = now_ms + REST_MS;
                         let [a, b] = counts;
                         let why = format!("{why}; {a} players stay, {b} go");
                         acts.push(Act::Split { area: load.area, grounds, why });
@@ -306,6 +306,11 @@ mod tests {
         assert_eq!(after(load(1, rect(0, 0, 1, 1), &[((0, 0), 120)])), [], "a cell is never cut");
         let acts = after(load(1, WHOLE, &[((0, 0), 120)]));
         assert!(matches!(acts.as_slice(), [Act::Stays { .. }]), "{acts:?}");
+        // They came in at one place: once they have spread it is split, at the next look.
+        let mut balance = Balance::default();
+        watch(&mut balance, 0, HOT_MS, &[load(1, WHOLE, &[((0, 0), 120)])]);
+        let acts = balance.turn(HOT_MS + 500, &BUDGET, &[load(1, WHOLE, &crowd)], |_| Some(WHOLE));
+        assert!(matches!(acts.as_slice(), [Act::Split { .. }]), "{acts:?}");
         let slow =
             after(Load { players: 10, tick_us: 30_000, ..load(1, WHOLE, &[((0, 0), 5), ((2, 0), 5)]) });
         let [Act::Split { why, .. }] = slow.as_slice() else { panic!("{slow:?}") };

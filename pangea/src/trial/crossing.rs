@@ -13,7 +13,7 @@ pub(super) mod walker;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -30,10 +30,17 @@ use super::players::{Somebody, come_in};
 use super::{PATIENCE, WORKERS, say, shown};
 use crate::flags::TrialCrossing;
 use report::Report;
-use walker::{Notes, Walker};
+use walker::{Notes, Round, Walker};
 
 /// Side of an area, metres; the corner of all four is at (SIDE_M, SIDE_M).
 pub(super) const SIDE_M: u32 = 64;
+
+/// So far from a line those turn back who walk to and fro over it, metres, where nothing else is wished.
+pub(super) const TURN_M: u32 = 4;
+
+/// How often it is said how many crossings there were.
+const TELL: Duration = Duration::from_secs(30);
+
 /// Measures and prints; fails if a promise did not hold.
 ///
 /// # Errors
@@ -73,15 +80,22 @@ async fn walk(options: &TrialCrossing, cluster: &Cluster) -> anyhow::Result<Repo
         (delay_ms, loss) => Some(impair::start(delay_ms, loss, options.common.seed).await?),
     };
     say(&format!("{} players come in", options.players));
-    let over = Arc::new(AtomicBool::new(false));
+    let round = Round::new(options.turn_m);
     let record = Arc::new(Record::default());
     let players = come_in(options.players, cluster, line).await?;
     let everybody = Arc::new(players.iter().map(|(.., character)| *character).collect::<Vec<_>>());
-    let mut walking = set_off(players, options.common.seed, &over, (&record, &everybody)).await?;
+    let mut walking = set_off(players, options.common.seed, &round, (&record, &everybody)).await?;
     say(&format!("they walk for {} s", options.common.seconds));
     let began = Instant::now();
-    tokio::time::sleep(Duration::from_secs(options.common.seconds)).await;
-    over.store(true, Ordering::Relaxed);
+    let whole = Duration::from_secs(options.common.seconds);
+    while let Some(left) = whole.checked_sub(began.elapsed()) {
+        tokio::time::sleep(left.min(TELL)).await;
+        if left > TELL {
+            let crossings = round.crossings.load(Ordering::Relaxed);
+            say(&format!("{crossings} crossings in {:.0} s", began.elapsed().as_secs_f64()));
+        }
+    }
+    round.end();
     let mut all: Vec<Notes> = Vec::new();
     while let Some(notes) = walking.join_next().await {
         all.push(notes?);
@@ -98,7 +112,7 @@ async fn walk(options: &TrialCrossing, cluster: &Cluster) -> anyhow::Result<Repo
 pub(super) async fn set_off(
     players: Vec<Somebody>,
     seed: u64,
-    over: &Arc<AtomicBool>,
+    round: &Arc<Round>,
     (record, everybody): (&Arc<Record>, &Arc<Vec<CharacterId>>),
 ) -> anyhow::Result<JoinSet<Notes>> {
     let mut walking = JoinSet::new();
@@ -106,7 +120,7 @@ pub(super) async fn set_off(
         let enter = EnterOptions { world: Some(WORLD.to_owned()), ..EnterOptions::default() };
         let game = client.enter(character, enter).await?;
         let pays = (record.clone(), everybody.clone());
-        let walker = Walker::new(number, client, character, seed, over.clone(), pays);
+        let walker = Walker::new(number, client, character, seed, round.clone(), pays);
         walking.spawn(walker.walk(game));
     }
     Ok(walking)

@@ -33,6 +33,7 @@ mod moderation;
 mod operations;
 mod party;
 mod portal;
+mod power_cut;
 mod races;
 mod resume;
 mod roles;

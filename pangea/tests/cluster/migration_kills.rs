@@ -259,6 +259,54 @@ async fn central_dies_as_the_source_stands_still() {
     settled(&cluster, 1).await;
 }
 
+/// He gives inputs while nobody has the area, more than would be allowed at once: each of them is taken, once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn inputs_while_the_area_stands_still_are_all_taken() {
+    let cluster = Cluster::with_worlds(&[("one", ONE)], &PATIENT).await;
+    let (client, character) = cluster.player("Ada", "one", None).await;
+    let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
+    let mut way = Way::default();
+    until(&mut game, &mut way, "he plays", |game, _| game.is_steering() && game.me().is_some()).await;
+    let x_cm = game.me().unwrap().x_cm;
+    let (tell, mut told) = tokio::sync::mpsc::channel::<u32>(1);
+    let playing = tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                biased;
+                steps = told.recv() => match steps {
+                    Some(steps) => for _ in 0..steps { game.move_towards(1.0, 0.0).await },
+                    None => return game,
+                },
+                event = game.next_event() => match event {
+                    Some(Event::Lost | Event::Refused(_)) | None => panic!("{event:?}"),
+                    _ => {}
+                },
+            }
+        }
+    });
+    let mut lingers = lingers(&cluster).await;
+    let answer = moves(&cluster);
+    hears_of_it(&mut lingers).await;
+    let source = source(&cluster).await;
+    signal(source, "STOP");
+    told_to_stand_still(&cluster).await;
+    tell.send(20).await.unwrap();
+    // It has given them as soon as it listens again.
+    tell.send(0).await.unwrap();
+    signal(source, "CONT");
+    let (status, text) = answer.await.unwrap();
+    assert_eq!(status, 200, "{text}");
+    drop(tell);
+    let mut game = playing.await.unwrap();
+    until(&mut game, &mut way, "all 20 are taken", |game, _| {
+        game.view().acked >= 20 && game.me().is_some_and(|me| me.x_cm >= x_cm + 500)
+    })
+    .await;
+    assert_eq!(game.me().map(|me| me.x_cm), Some(x_cm + 500), "none twice");
+    assert_eq!((way.lost, way.shut.len()), (0, 0), "{way:?}");
+    game.leave().await;
+}
+
 /// He logs out just as the area stands still: whoever has the area afterwards lets him go.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_logout_while_the_area_stands_still_counts() {

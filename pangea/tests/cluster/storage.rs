@@ -16,7 +16,7 @@ async fn storage(cluster: &Cluster) -> String {
 }
 
 /// An operator gives this character coins, as this operation; the answer's status and body.
-async fn give(cluster: &Cluster, to: CharacterId, op: OpId) -> (u16, String) {
+pub async fn give(cluster: &Cluster, to: CharacterId, op: OpId) -> (u16, String) {
     let key = std::fs::read_to_string(cluster.data().join("keys/operator.key")).expect("a key");
     let path = format!("/api/data/characters/{to}/grant");
     let body =

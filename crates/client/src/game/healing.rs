@@ -5,11 +5,23 @@ use std::time::Duration;
 use pangea_world::Code;
 use pangea_world::frames::Entry;
 use pangea_world::id::CharacterId;
+use tokio::time::Instant;
 
 use super::first;
 use crate::connection::{Connection, First};
 use crate::enter::EnterOptions;
 use crate::{Client, Error};
+
+/// Waits before each try to resume: a server that has ended takes nobody back, and where it lives an enter leads to it
+/// as well.
+const RESUMES_MS: [u64; 2] = [0, 200];
+
+/// Waits between enters: the first, and the longest; what was killed is back within seconds.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_millis(800);
+
+/// So long it is tried to enter anew.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Resumes at the same server while it may be only the network; then enters anew.
 pub(super) async fn heal(
@@ -19,7 +31,7 @@ pub(super) async fn heal(
     token: Option<[u8; 16]>,
 ) -> Result<(Connection, bool), Error> {
     if let Some(token) = token {
-        for wait_ms in [0, 200, 800] {
+        for wait_ms in RESUMES_MS {
             tokio::time::sleep(Duration::from_millis(wait_ms)).await;
             match Connection::open(&client.dialer, &url, First::Hello(Entry::Resume(token))).await {
                 Ok(connection) => return Ok((connection, true)),
@@ -28,14 +40,14 @@ pub(super) async fn heal(
             }
         }
     }
-    let mut wait_ms = 100;
+    let (mut wait, until) = (FIRST_WAIT, Instant::now() + PATIENCE);
     loop {
         match enter_anew(&client, character).await {
             Ok(connection) => return Ok((connection, false)),
-            Err(error) if wait_ms > 10_000 || !may_pass(&error) => return Err(error),
-            Err(_) => tokio::time::sleep(Duration::from_millis(wait_ms)).await,
+            Err(error) if Instant::now() >= until || !may_pass(&error) => return Err(error),
+            Err(_) => tokio::time::sleep(wait).await,
         }
-        wait_ms *= 2;
+        wait = (wait * 2).min(LONGEST_WAIT);
     }
 }
 

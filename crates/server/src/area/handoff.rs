@@ -79,7 +79,7 @@ impl Area {
     /// Nothing moves these characters from here on, and central is asked for the change of owner: of all of them
     /// or of none. Each with the handoff that was prepared for it, and under which epoch.
     pub fn freeze(&mut self, going: &[(CharacterId, TransferId, u64)], crosses: bool) {
-        let again_ms = self.now_ms + COMMIT_AGAIN_MS;
+        let (now_ms, again_ms) = (self.now_ms, self.now_ms + COMMIT_AGAIN_MS);
         for (id, transfer, epoch) in going {
             let Some(here) = self.here.get_mut(id) else { return };
             let mut held = here.held();
@@ -87,6 +87,7 @@ impl Area {
                 return;
             }
             (here.frozen, here.crosses, here.commit_again_ms) = (held.frozen, crosses, again_ms);
+            here.frozen_ms = now_ms;
             here.together = going.iter().map(|(other, ..)| *other).filter(|other| other != id).collect();
         }
         self.ask_ledger();
@@ -110,7 +111,9 @@ impl Area {
         let here = self.here.get(&id)?;
         let transfer = here.frozen?.to_vec();
         let (x, y) = self.sim.place(here.entity).unwrap_or(here.eyes);
-        let crossing = here.crosses.then(|| Crossing { x, y, acked: self.sim.acked(here.entity) });
+        let unread_ms = self.now_ms.saturating_sub(here.frozen_ms) as u32;
+        let acked = self.sim.acked(here.entity);
+        let crossing = here.crosses.then_some(Crossing { x, y, acked, unread_ms });
         let (character, epoch, record) = (id.to_vec(), here.epoch, self.record_of(id));
         Some(Commit { transfer, character, epoch, record, crossing, with: Vec::new() })
     }
@@ -138,9 +141,10 @@ impl Area {
             return;
         }
         here.together.clear();
-        let (client, entity, epoch) = (here.client, here.entity, here.epoch);
+        let (client, entity, epoch, frozen_ms) = (here.client, here.entity, here.epoch, here.frozen_ms);
         let acked = here.crosses.then(|| self.sim.acked(entity));
         self.sim.set_epoch(entity, epoch);
+        self.make_up(entity, self.now_ms.saturating_sub(frozen_ms));
         // What was prepared was for the epoch before.
         self.shut_borders(id);
         self.say(client, &ServerMessage::Steer { epoch: at.epoch, acked });

@@ -97,6 +97,8 @@ pub struct Here {
     pub leaves_at_ms: Option<u64>,
     /// Set while central decides about this change of owner: nothing moves it.
     pub frozen: Option<TransferId>,
+    /// Since when, ms of the clock.
+    pub frozen_ms: u64,
     /// Whether that is a crossing, which the area itself began.
     pub crosses: bool,
     /// The others about whom central decides with it.
@@ -156,6 +158,8 @@ pub struct Area {
     pub acts: bool,
     /// When this tick began, ms of the clock.
     pub now_ms: u64,
+    /// When clients were read last, ms of the clock.
+    pub read_ms: u64,
     /// Figures.
     pub gauges: Arc<Gauges>,
     /// The last request number.
@@ -200,6 +204,7 @@ impl Area {
             new_slots: Vec::new(),
             acts: true,
             now_ms: 0,
+            read_ms: 0,
             gauges,
             requests: 0,
             ledger,
@@ -282,6 +287,7 @@ impl Area {
                 client: None,
                 leaves_at_ms: (!guest.beside).then(|| self.now_ms + guest.wait_ms.max(1_000)),
                 frozen: None,
+                frozen_ms: 0,
                 crosses: false,
                 together: Vec::new(),
                 commit_again_ms: 0,
@@ -340,7 +346,18 @@ impl Area {
             let (character, transfer) = (character.to_vec(), enter.to_vec());
             self.tell(Body::Damaged(CharacterAt { character, epoch, transfer }));
         }
+        self.make_up(entity, crossing.map_or(0, |to| u64::from(to.unread_ms)));
         self.join_talk(character);
+    }
+
+    /// No input of this character was taken for so long, ms: those that came meanwhile are taken at once.
+    pub fn make_up(&mut self, entity: u16, unread_ms: u64) {
+        let pace = match self.gauges.pace.load(Relaxed) {
+            percent @ 1..100 => percent as f32 / 100.0,
+            _ => 1.0,
+        };
+        let ticks = unread_ms as f32 / 1e3 * self.settings.tick_hz as f32 * pace;
+        self.sim.make_up(entity, ticks);
     }
 
     /// `known`: hash of the schema that the client has.
@@ -638,6 +655,7 @@ impl Here {
             client: None,
             leaves_at_ms: None,
             frozen: None,
+            frozen_ms: 0,
             crosses: false,
             together: Vec::new(),
             commit_again_ms: 0,

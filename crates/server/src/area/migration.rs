@@ -141,7 +141,8 @@ impl Area {
         let acked = self.sim.acked(here.entity);
         let sheet = self.sim.ledger().sheet(id);
         let belongings = sheet.and_then(|sheet| serde_json::to_vec(sheet).ok()).unwrap_or_default();
-        let stands = Some(Crossing { x, y, acked });
+        let unread_ms = self.now_ms.saturating_sub(self.read_ms) as u32;
+        let stands = Some(Crossing { x, y, acked, unread_ms });
         Some(Mover { character: id.to_vec(), epoch: here.epoch, stands, record, belongings })
     }
 
@@ -187,7 +188,7 @@ impl Area {
         if !matches!(self.moving, Moving::Waits) {
             return;
         }
-        self.moving = Moving::Not;
+        (self.moving, self.read_ms) = (Moving::Not, self.now_ms);
         self.settings.epoch = over.epoch;
         if self.sim.unpack(&over.pack, packed).is_err() {
             tracing::error!(area = self.settings.name, "what was moved here can be read in part only");
@@ -207,7 +208,7 @@ impl Area {
 
     fn take_in(&mut self, mover: Mover) {
         let Mover { character, epoch, stands, record, belongings } = mover;
-        let Crossing { x, y, acked } = stands.unwrap_or_default();
+        let stands @ Crossing { x, y, acked, .. } = stands.unwrap_or_default();
         let Some((id, here)) = self.find(&character) else {
             // Its client is not here, or went just now: it is where it stood.
             return self.tell(Body::Left(Left { character, epoch, x, y, record }));
@@ -217,7 +218,7 @@ impl Area {
         if let Ok(sheet) = serde_json::from_slice(&belongings) {
             self.show(id, epoch, sheet);
         }
-        self.bring_in(id, Enter::Handoff, Some(Crossing { x, y, acked }));
+        self.bring_in(id, Enter::Handoff, Some(stands));
         self.say(client, &ServerMessage::Steer { epoch, acked: Some(acked) });
     }
 }

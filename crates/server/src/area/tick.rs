@@ -24,6 +24,12 @@ use super::traffic::Traffic;
 /// How long a stop waits for handoffs that central has not decided, and for clients to read, ms.
 const STOP_MS: u64 = 2_000;
 
+/// How much faster than ours a client's clock may run.
+const CLOCKS: f32 = 1.0 + 1.0 / 64.0;
+
+/// From so many periods on without a look at what clients sent all of it counts.
+const LATE_TICKS: u64 = 2;
+
 /// The loop and what it needs beside its area.
 pub struct Loop {
     area: Area,
@@ -35,8 +41,6 @@ pub struct Loop {
     /// Slots of clients that came over WebTransport.
     sessions: Vec<usize>,
     stopping: Option<Stopping>,
-    /// When clients were read last: they may have said more if this process or the area stood still.
-    read_us: u64,
     second: Second,
     pace: Pace,
 }
@@ -79,7 +83,6 @@ impl Loop {
             traffic,
             sessions: Vec::new(),
             stopping: None,
-            read_us: clock.now_us(),
             second: Second::default(),
             pace: Pace::default(),
         })
@@ -89,48 +92,40 @@ impl Loop {
     #[cfg_attr(feature = "simulation", allow(dead_code, reason = "a task instead"))]
     pub fn run(mut self) {
         self.traffic.take_ring(self.area.settings.io);
-        let (mut due_us, mut refill) = (self.clock.now_us(), 1.0);
-        while self.tick(refill) {
-            let pause;
-            (pause, refill) = self.until_next(&mut due_us);
-            std::thread::sleep(pause);
+        let mut due_us = self.clock.now_us();
+        while self.tick() {
+            std::thread::sleep(self.until_next(&mut due_us));
         }
     }
 
     /// The same as a task, in virtual time.
     #[cfg(feature = "simulation")]
     pub async fn run_as_task(mut self) {
-        let (mut due_us, mut refill) = (self.clock.now_us(), 1.0);
-        while self.tick(refill) {
+        let mut due_us = self.clock.now_us();
+        while self.tick() {
             if self.area.acts {
                 let area = &self.area;
                 crate::simulation::acted(&area.settings.name, area.settings.epoch, &area.acts_for());
             }
             crate::simulation::net::ticked();
-            let pause;
-            (pause, refill) = self.until_next(&mut due_us);
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(self.until_next(&mut due_us)).await;
         }
         drop(self);
         crate::simulation::net::ticked();
     }
 
-    /// How long the next tick, due a period after `due_us`, is waited for; and what inputs are given for it.
-    fn until_next(&mut self, due_us: &mut u64) -> (Duration, f32) {
+    /// How long the next tick, due a period after `due_us`, is waited for.
+    fn until_next(&mut self, due_us: &mut u64) -> Duration {
         let period_us = 1_000_000 / u64::from(self.area.settings.tick_hz.max(1));
         *due_us += period_us * 100 / u64::from(self.pace.percent());
         let now_us = self.clock.now_us();
-        let refill = 1.0 + 1.0 / 64.0; // clients' clocks are not ours
-        let Some(late_us) = now_us.checked_sub(*due_us) else {
-            return (Duration::from_micros(*due_us - now_us), refill);
-        };
-        // Late: the ticks that were missed are not made up, but what clients sent meanwhile counts.
-        *due_us = now_us;
-        (Duration::ZERO, refill + late_us as f32 / period_us as f32)
+        // Late: the ticks that were missed are not made up; what clients sent meanwhile counts, as it is read.
+        *due_us = now_us.max(*due_us);
+        Duration::from_micros(*due_us - now_us)
     }
 
     /// One tick; false when it was the last one.
-    fn tick(&mut self, refill: f32) -> bool {
+    fn tick(&mut self) -> bool {
         let began_us = self.clock.now_us();
         self.area.now_ms = began_us / 1_000;
         // Checked again before anything is told: the process may have been stopped in between.
@@ -142,18 +137,17 @@ impl Loop {
         if !self.take_mail() {
             return false;
         }
+        // What comes while the lease does not hold stays unread too: it is not lost.
+        if self.area.acts && self.area.moving.reads() {
+            self.read();
+        }
         let plays = self.area.moving.plays();
         self.area.acts &= plays;
-        if self.area.moving.reads() {
-            let unread_us = began_us - std::mem::replace(&mut self.read_us, began_us);
-            // Clients' clocks are not ours.
-            self.read(unread_us as f32 / 1e6 * (1.0 + 1.0 / 64.0));
-        }
         if plays {
             self.area.hear_peers(self.traffic.scratch());
         }
         if self.area.acts {
-            self.area.sim.step(refill);
+            self.area.sim.step(CLOCKS);
             self.area.tell_events();
             self.area.enter_portals();
             self.area.watch_borders();
@@ -224,7 +218,17 @@ impl Loop {
 
     // ---- reading ----
 
-    fn read(&mut self, seconds: f32) {
+    fn read(&mut self) {
+        let now_ms = self.area.now_ms;
+        // They may have said more if this process or the area stood still.
+        let unread_ms = now_ms - std::mem::replace(&mut self.area.read_ms, now_ms);
+        if unread_ms * u64::from(self.area.settings.tick_hz) >= LATE_TICKS * 1_000 {
+            let inside = self.area.here.values().filter(|here| here.in_world && here.frozen.is_none());
+            for entity in inside.map(|here| here.entity).collect::<Vec<_>>() {
+                self.area.make_up(entity, unread_ms);
+            }
+        }
+        let seconds = unread_ms as f32 / 1e3 * CLOCKS;
         let per_second = self.area.settings.messages_per_second;
         for slot in self.area.new_slots.split_off(0) {
             if let Some(Some(client)) = self.area.clients.get(slot) {

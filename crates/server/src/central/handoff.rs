@@ -175,6 +175,8 @@ pub fn arrived(core: &Core, area: AreaId, arrived: &Arrived) {
         seat.taken = Taken::Inside;
         seat.next = seat.next.filter(|next| *next != run);
     }
+    drop(state);
+    core.changed.notify_waiters();
 }
 
 /// One that was prepared for a border, or whose client saw there, is gone: that border is shut for it.
@@ -391,7 +393,8 @@ impl Goes {
 /// The commit point: the owner hands characters on, all of them or none.
 pub async fn commit(core: &Arc<Core>, from: AreaId, message: &Commit) {
     let all = std::iter::once(message).chain(&message.with);
-    let Some(all) = all.map(Goes::read).collect::<Option<Vec<Goes>>>() else { return };
+    let Some(mut all) = all.map(Goes::read).collect::<Option<Vec<Goes>>>() else { return };
+    let asked = Instant::now();
     let target = {
         let mut state = core.state();
         let target = prepared(&state, from, &all);
@@ -428,8 +431,13 @@ pub async fn commit(core: &Arc<Core>, from: AreaId, message: &Commit) {
             state.call_off_others(from, *id, Some(*run));
         }
     }
+    core.changed.notify_waiters();
     match result {
         Ok(outcomes) => {
+            let unread_ms = asked.elapsed().as_millis() as u32;
+            for crossing in all.iter_mut().filter_map(|goes| goes.crossing.as_mut()) {
+                crossing.unread_ms = crossing.unread_ms.saturating_add(unread_ms);
+            }
             for (goes, outcome) in all.into_iter().zip(outcomes) {
                 tell_outcome(core, from, goes, outcome).await;
             }
@@ -501,6 +509,7 @@ async fn tell_outcome(core: &Core, from: AreaId, goes: Goes, outcome: Outcome) {
             }
             free_seat(core, from, id, None);
             core.state().commits.remove(&run);
+            core.changed.notify_waiters();
             Body::Committed(at(epoch))
         }
         Answer::Aborted { epoch } => {
@@ -581,7 +590,8 @@ async fn grant_unknown(
     for found in owned.into_iter().filter(|found| !known.contains(&found.id)) {
         let record = character::record(&mut reader, found.id).await?.unwrap_or_default();
         let (run, until) = (EnterId(random::bytes()), core.config.central.seat_hold_s);
-        let stands = found.place.as_ref().map(|place| Crossing { x: place.x, y: place.y, acked: 0 });
+        let stands =
+            found.place.as_ref().map(|place| Crossing { x: place.x, y: place.y, acked: 0, unread_ms: 0 });
         let mut state = core.state();
         let Some(entry) = state.areas.get_mut(&area) else { break };
         let Some(at) = entry.server.as_ref().filter(|at| at.id == server) else { break };

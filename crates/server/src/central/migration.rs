@@ -6,18 +6,18 @@
 //! one transaction, and go to the other servers, which play on. Until that transaction the old ones have them, and go
 //! on if anything fails.
 
+mod invite;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use pangea_engine::{Malformed, pack};
-use pangea_world::character::CharacterDoc;
 use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, TransferId};
 use pangea_world::layout::{extent_m, square_of};
 use pangea_world::messages::{
-    AreaMoved, Body, FactionSync, Freeze, Granted, Heartbeat, Invite, Kick, MoveArea, Mover, Register,
-    Standing, Stands, StopServer, TakeOver, Where,
+    AreaMoved, Body, Freeze, Granted, Heartbeat, Kick, MoveArea, Mover, Register, StopServer, TakeOver,
 };
 use pangea_world::ownership::{Change, Owned};
 use pangea_world::space::{AreaName, Ground, Place, Rect};
@@ -26,21 +26,25 @@ use pangea_world::{Code, Refusal};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use self::invite::{all_in, come, invite_all};
+pub use self::invite::{ask_where, standing, stands};
 use super::core::{Core, template_of};
-use super::join::{self, Want};
 use super::links::goods_of;
 use super::state::{Area, PeerAddress, Phase, Seat, Server, State, Taken, Transfer};
-use super::wish::EnterWish;
-use super::{checkpoints, factions, handoff, peers, running, social};
+use super::{checkpoints, handoff, peers, running, social};
 use crate::checkpoint::Checkpoint;
 use crate::link::{self, Accepted};
+use crate::random;
 use crate::store::cut::{After, Before, Cut};
 use crate::store::ownership::{self, Swap};
 use crate::store::{self, Error};
-use crate::{clock, random};
 
 /// How long the clients of those inside may take to see at the other server.
 const COME: Duration = Duration::from_secs(5);
+
+/// So much more for each of them, up to so many.
+const COME_EACH: Duration = Duration::from_millis(10);
+const MOST_COMING: u32 = 2_000;
 
 /// How long the old server may take from the word to stand still until everything is written.
 const MOVE: Duration = Duration::from_secs(15);
@@ -50,16 +54,6 @@ const LOOK: Duration = Duration::from_millis(250);
 
 /// How long a server that is not needed any more may take to end by itself, ms.
 const GRACE_MS: u64 = 5_000;
-
-/// Who stands so near to another part may be there before it is decided, metres: seven seconds of walking.
-const NEAR_M: f64 = 40.0;
-
-/// How long those who are on the way in are waited for, and how often it is looked.
-const ALL_IN: Duration = Duration::from_secs(1);
-const ALL_IN_LOOK: Duration = Duration::from_millis(10);
-
-/// How long a server may take to say where everybody stands.
-const ASK: Duration = Duration::from_secs(2);
 
 /// An area as it is to be.
 #[derive(Debug, Clone, PartialEq)]
@@ -264,7 +258,7 @@ async fn go(
             Refusal::new(Code::AreaUnavailable, "the other server did not become ready in time")
         })?;
     }
-    let deadline = Instant::now() + COME;
+    let deadline = Instant::now() + COME + COME_EACH * inside(&core.state(), plan).min(MOST_COMING);
     invite_all(core, plan, transfer).await?;
     come(core, plan, transfer, deadline).await?;
     // Nobody else begins to come in from now on; who is on the way still does.
@@ -307,6 +301,12 @@ async fn go(
     Ok(moved)
 }
 
+/// How many play there.
+fn inside(state: &State, plan: &Plan) -> u32 {
+    let entries = plan.before.iter().filter_map(|area| state.areas.get(area));
+    entries.flat_map(|entry| entry.seats.values()).filter(|seat| seat.taken == Taken::Inside).count() as u32
+}
+
 /// A server for each part, all at once.
 async fn find_servers(
     core: &Arc<Core>,
@@ -341,16 +341,6 @@ fn is_deciding(core: &Core, plan: &Plan, transfer: TransferId) -> Result<bool, R
     plan.all().try_fold(false, |any, area| Ok(with(core, area, transfer, |moves| moves.deciding)? || any))
 }
 
-/// Waits until the clients of all who are invited see there; who does not come in time leaves, and enters anew.
-async fn come(core: &Arc<Core>, plan: &Plan, transfer: TransferId, deadline: Instant) -> Result<(), Refusal> {
-    for part in &plan.after {
-        let all = |moves: &Move| moves.invited.values().all(|(_, sees)| *sees).then_some(());
-        let left = deadline.saturating_duration_since(Instant::now());
-        until(core, part.area, transfer, left, all).await?;
-    }
-    Ok(())
-}
-
 /// Joins wait until it is decided.
 fn close(core: &Core, plan: &Plan) -> Result<(), Refusal> {
     let state = core.state();
@@ -359,195 +349,6 @@ fn close(core: &Core, plan: &Plan) -> Result<(), Refusal> {
         entry.phase.send_replace(Phase::Loading { restoring: true });
     }
     Ok(())
-}
-
-/// Waits for those who are owned there already and whose clients are on the way; not for long.
-async fn all_in(core: &Core, plan: &Plan) {
-    let deadline = Instant::now() + ALL_IN;
-    while Instant::now() < deadline {
-        let coming = {
-            let state = core.state();
-            let coming = |seat: &&Seat| {
-                matches!(seat.taken, Taken::Held(_))
-                    && seat.epoch > 0
-                    && !state.transfers.contains_key(&seat.run)
-            };
-            let seats = plan.before.iter().filter_map(|area| state.areas.get(area));
-            let over_border = state.commits.values().any(|to| plan.before.contains(to));
-            over_border || seats.flat_map(|entry| entry.seats.values()).any(|seat| coming(&seat))
-        };
-        if !coming {
-            return;
-        }
-        tokio::time::sleep(ALL_IN_LOOK).await;
-    }
-}
-
-/// Everybody inside who was not yet is announced where he will be, and his client told of it; how many.
-async fn invite_all(core: &Arc<Core>, plan: &Plan, transfer: TransferId) -> Result<usize, Refusal> {
-    let mut invited = 0;
-    for area in &plan.before {
-        let stand = match plan.after.len() {
-            1 => HashMap::new(),
-            _ => standing(core, *area).await?,
-        };
-        for part in &plan.after {
-            let ground = extent_of(core, plan, &part.name);
-            let near = |id: CharacterId| match (stand.get(&id), ground) {
-                (Some(at), Some(ground)) => far(ground, *at) <= NEAR_M,
-                _ => true,
-            };
-            invited += invite_to(core, (*area, part), near, transfer).await?;
-        }
-    }
-    Ok(invited)
-}
-
-async fn invite_to(
-    core: &Arc<Core>,
-    (area, part): (AreaId, &Part),
-    comes: impl Fn(CharacterId) -> bool,
-    transfer: TransferId,
-) -> Result<usize, Refusal> {
-    let (there, source, seats, factions, first) = {
-        let mut state = core.state();
-        let moves = state.areas.get(&part.area).and_then(|entry| entry.moves.as_ref());
-        let there = moves.and_then(|moves| moves.there.clone()).ok_or_else(gone)?;
-        let known: HashSet<CharacterId> =
-            moves.map(|moves| moves.invited.keys().copied().collect()).unwrap_or_default();
-        let entry = state.areas.get(&area).ok_or_else(gone)?;
-        let source = entry.server.as_ref().and_then(|server| server.sender.clone()).ok_or_else(gone)?;
-        let inside = entry.seats.iter().filter(|(_, seat)| seat.taken == Taken::Inside);
-        let new = inside.filter(|(id, _)| !known.contains(id));
-        let seats: Vec<(CharacterId, Seat)> = new.map(|(id, seat)| (*id, seat.clone())).collect();
-        let data = |id: &String| entry.world.faction(id).ok().cloned();
-        let factions: Vec<_> = entry.factions.iter().filter_map(data).collect();
-        let (names, founded) = (entry.factions.clone(), entry.founded.clone());
-        if let Some(entry) = state.areas.get_mut(&part.area).filter(|_| part.area != area) {
-            names.into_iter().for_each(|name| {
-                if !entry.factions.contains(&name) {
-                    entry.factions.push(name)
-                }
-            });
-            entry.founded.extend(founded);
-            entry.founded.sort_unstable();
-            entry.founded.dedup();
-        }
-        (there, source, seats, factions, known.is_empty())
-    };
-    let sender = there.sender.clone().ok_or_else(gone)?;
-    if first {
-        for faction in factions {
-            let faction = serde_json::to_vec(&faction).unwrap_or_default();
-            sender.send(Body::FactionSync(FactionSync { faction, founded: Vec::new() }))?;
-        }
-        factions::before_move(core, area, &sender).await?;
-    }
-    let seats = seats.into_iter().filter(|(id, _)| comes(*id));
-    let invited = join_all(seats.map(|(id, seat)| {
-        let there = &there;
-        async move { invite(core, (area, part), (id, &seat), there).await.ok() }
-    }));
-    let mut count = 0;
-    for (run, body, character) in invited.await.into_iter().flatten() {
-        with(core, part.area, transfer, |moves| moves.invited.insert(character, (run, false)))?;
-        source.send(Body::Invite(body))?;
-        count += 1;
-    }
-    Ok(count)
-}
-
-/// Where everybody stands in a running area, by its own word.
-///
-/// # Errors
-/// `area_unavailable` if it does not say so in time.
-pub async fn standing(core: &Core, area: AreaId) -> Result<HashMap<CharacterId, (f64, f64)>, Refusal> {
-    let asked = Instant::now();
-    ask_where(core, area)?;
-    loop {
-        let changed = core.changed.notified();
-        tokio::pin!(changed);
-        changed.as_mut().enable();
-        if let Some((_, stand)) = core
-            .state()
-            .areas
-            .get(&area)
-            .and_then(|entry| entry.stand.as_ref())
-            .filter(|(at, _)| *at >= asked)
-        {
-            return Ok(stand.clone());
-        }
-        let left = ASK.saturating_sub(asked.elapsed());
-        if left.is_zero() {
-            return Refusal::err(Code::AreaUnavailable, "its server does not say where everybody stands");
-        }
-        let _ = tokio::time::timeout(left.min(LOOK), changed).await;
-    }
-}
-
-/// Has an area say where everybody stands.
-///
-/// # Errors
-/// If it has no server, or its link takes no more.
-pub fn ask_where(core: &Core, area: AreaId) -> Result<(), Refusal> {
-    let state = core.state();
-    let server = state.areas.get(&area).and_then(|entry| entry.server.as_ref());
-    let sender = server.and_then(|server| server.sender.as_ref()).ok_or_else(gone)?;
-    sender.send(Body::Where(Where {}))
-}
-
-/// It says so.
-pub fn stands(core: &Core, area: AreaId, said: &Standing) {
-    let at = |one: &Stands| Some((CharacterId::from_bytes(&one.character).ok()?, (one.x, one.y)));
-    let stand = said.characters.iter().filter_map(at).collect();
-    if let Some(entry) = core.state().areas.get_mut(&area) {
-        entry.stand = Some((Instant::now(), stand));
-    }
-    core.changed.notify_waiters();
-}
-
-async fn invite(
-    core: &Arc<Core>,
-    (area, part): (AreaId, &Part),
-    (character, seat): (CharacterId, &Seat),
-    there: &Server,
-) -> Result<(EnterId, Invite, CharacterId), Refusal> {
-    let want = Want {
-        enter: None,
-        run: EnterId(random::bytes()),
-        account: seat.account,
-        session: seat.session,
-        character,
-        wish: EnterWish::default(),
-        from: Some((area, seat.epoch)),
-        border: true,
-        at: None,
-        created: clock::unix_ms() as i64,
-    };
-    let (found, social) = join::read(core, &want).await?;
-    let place = found.character.place.clone().ok_or_else(gone)?;
-    let doc = CharacterDoc {
-        id: character,
-        account: seat.account,
-        name: found.character.name,
-        faction: found.character.faction,
-        place,
-        quests: found.quests,
-    };
-    let epoch = seat.epoch + 1;
-    let prepared = join::prepared(core, &want, part.area, (&doc.name, epoch), there);
-    let seen = (None, &social);
-    join::admit(core, &want, &doc, part.area, (epoch, None), (seen, &prepared.ticket), there).await?;
-    let webtransport_hashes = prepared.webtransport.as_ref().map(|offer| offer.hash_bytes());
-    let invite = Invite {
-        character: character.to_vec(),
-        url: prepared.url,
-        ticket: prepared.ticket,
-        webtransport_url: prepared.webtransport.map(|offer| offer.url).unwrap_or_default(),
-        webtransport_hashes: webtransport_hashes.unwrap_or_default(),
-        area: part.name.to_string(),
-    };
-    Ok((want.run, invite, character))
 }
 
 /// Nobody enters any more, the areas stand still; how many were inside.
@@ -916,16 +717,19 @@ async fn write(core: &Arc<Core>, all: &All, transfer: TransferId) -> Result<(), 
 }
 
 /// The checkpoints with which areas of other grounds begin if their servers end at once: the whole as it stands; each
-/// takes what lies on its own ground.
+/// takes what lies on its own ground, and the north-western one what stands nowhere.
 async fn kept(core: &Core, All { plan, before, after, .. }: &All) -> Result<Vec<Option<Vec<u8>>>, Refusal> {
     if !plan.cuts() {
         return Ok(vec![None; after.len()]);
     }
     let unread = |_| Refusal::new(Code::Internal, "an area's pack cannot be read");
-    let (tick, save) = pack::saved(&packed(before).map_err(unread)?).map_err(unread)?;
+    let pack = packed(before).map_err(unread)?;
+    let corner = |part: &Part| extent_of(core, plan, &part.name).map(|ground| (ground.x0, ground.y0));
+    let north_west = plan.after.iter().filter_map(corner).min();
     let mut names = Vec::new();
     for (part, there) in plan.after.iter().zip(after) {
-        let checkpoint = Checkpoint { area: part.area, epoch: there.epoch, tick, save: save.clone() };
+        let (tick, save) = pack::saved(&pack, corner(part) == north_west).map_err(unread)?;
+        let checkpoint = Checkpoint { area: part.area, epoch: there.epoch, tick, save };
         names.push(Some(checkpoints::put(core, &checkpoint).await?));
     }
     Ok(names)
@@ -952,8 +756,12 @@ async fn take_over(core: &Arc<Core>, all: All, transfer: TransferId) {
             Default::default()
         }));
     }
+    let unread_ms = still_for(core, &plan).as_millis() as u32;
     let mut characters: Vec<Vec<Mover>> = vec![Vec::new(); plan.after.len()];
-    for mover in before.into_iter().flat_map(|(_, stood)| stood.characters) {
+    for mut mover in before.into_iter().flat_map(|(_, stood)| stood.characters) {
+        if let Some(stands) = &mut mover.stands {
+            stands.unread_ms = stands.unread_ms.saturating_add(unread_ms);
+        }
         let part = CharacterId::from_bytes(&mover.character).ok().and_then(|id| goes.get(&id).copied());
         characters[part.unwrap_or(0)].push(Mover { epoch: mover.epoch + 1, ..mover });
     }
@@ -1078,6 +886,13 @@ fn leave_names(
         state.cuts.insert(world.name.clone(), cuts);
     }
     (seats, kicks, old)
+}
+
+/// For how long the first of the areas has stood still.
+fn still_for(core: &Core, plan: &Plan) -> Duration {
+    let state = core.state();
+    let moves = plan.before.iter().filter_map(|area| state.areas.get(area)?.moves.as_ref());
+    moves.filter_map(|moves| Some(moves.stood.as_ref()?.0.elapsed())).max().unwrap_or_default()
 }
 
 /// How long the first area has stood still, and who waits to hear of it.

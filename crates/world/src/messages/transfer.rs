@@ -29,6 +29,9 @@ pub struct Crossing {
     /// The highest of its inputs that was taken.
     #[prost(uint32, tag = "3")]
     pub acked: u32,
+    /// For so long none of its inputs was taken, ms: what its client gave meanwhile counts.
+    #[prost(uint32, tag = "4")]
+    pub unread_ms: u32,
 }
 
 /// A character that went over in a handoff.

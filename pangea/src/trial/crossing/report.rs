@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::super::economy::audit::Verdict;
 use super::super::percentile::{percentile, round};
 use super::super::shown::{row, with_ending};
-use super::walker::Notes;
+use super::walker::{Notes, told};
 use crate::flags::TrialCrossing;
 
 /// The figures as they are printed.
@@ -88,7 +88,7 @@ impl Report {
         must(doubled == 0, format!("somebody was seen twice, {doubled} times"));
         let older = all.iter().find_map(|notes| notes.older.as_deref()).unwrap_or_default();
         must(stale == 0, format!("{stale} times something older counted: {older}"));
-        must(impaired || wrong == 0, format!("{wrong} times steps were lost or made twice"));
+        must(impaired || wrong == 0, format!("{wrong} times steps were lost or made twice: {}", told(&all)));
         Self {
             trial: "crossing",
             players: options.players,

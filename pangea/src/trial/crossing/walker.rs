@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use pangea_client::{Client, EnterOptions, Event, Game, Values};
@@ -27,8 +27,34 @@ const PAY_EACH: u32 = 7;
 /// How long who is lost tries to come back, and at the end waits for the last answers.
 const PATIENCE: Duration = Duration::from_secs(20);
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
+/// Gaps where no border was that are kept, of each.
+const MOST_USUAL: usize = 20_000;
+/// Steps that went wrong of which all is told.
+const MOST_TOLD: usize = 4;
 /// Enters that may come to nothing at the end.
 const MOST_TRIES: u32 = 5;
+
+/// What those who walk together share.
+#[derive(Debug)]
+pub(in crate::trial) struct Round {
+    /// So far from a line those turn back who walk to and fro over it, metres.
+    turn_m: f64,
+    /// How often another server took over so far.
+    pub(in crate::trial) crossings: AtomicU64,
+    over: AtomicBool,
+}
+
+impl Round {
+    pub(in crate::trial) fn new(turn_m: u32) -> Arc<Self> {
+        let (crossings, over) = Default::default();
+        Arc::new(Self { turn_m: turn_m.into(), crossings, over })
+    }
+
+    /// They stop.
+    pub(in crate::trial) fn end(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+}
 
 /// What one player met.
 #[derive(Debug, Default)]
@@ -45,6 +71,8 @@ pub(in crate::trial) struct Notes {
     pub(in crate::trial) updates_missed: u64,
     /// Steps were lost, or made twice, so often.
     pub(in crate::trial) steps_wrong: u64,
+    /// The first times, with all that is known.
+    pub(in crate::trial) wrong: Vec<String>,
     pub(in crate::trial) steps: u64,
     /// Inputs that were refused: they came too many at once.
     pub(in crate::trial) refused: u64,
@@ -60,12 +88,19 @@ pub(in crate::trial) struct Notes {
     pub(in crate::trial) older: Option<String>,
 }
 
+/// The first steps that went wrong, for people.
+pub(in crate::trial) fn told(all: &[Notes]) -> String {
+    let first: Vec<&str> =
+        all.iter().flat_map(|notes| &notes.wrong).map(String::as_str).take(MOST_TOLD).collect();
+    first.join("; ")
+}
+
 pub(in crate::trial) struct Walker {
     number: u32,
     client: Client,
     character: CharacterId,
     dice: Dice,
-    over: Arc<AtomicBool>,
+    round: Arc<Round>,
     notes: Notes,
     epoch: u64,
     /// Steps that were given and not yet taken: number, centimetres east and south.
@@ -76,6 +111,10 @@ pub(in crate::trial) struct Walker {
     seen: Option<(f64, f64)>,
     /// When the last update came, while he walks.
     updated: Option<Instant>,
+    /// When another server took over last.
+    crossed: Option<Instant>,
+    /// When an input was refused last.
+    refused: Option<Instant>,
     /// Which of his aims is next.
     aim: usize,
     pays: Pays,
@@ -97,7 +136,7 @@ impl Walker {
         client: Client,
         character: CharacterId,
         seed: u64,
-        over: Arc<AtomicBool>,
+        round: Arc<Round>,
         (record, everybody): (Arc<Record>, Arc<Vec<CharacterId>>),
     ) -> Self {
         let dice = Dice::new(seed.wrapping_mul(0x9E37_79B9) ^ u64::from(number));
@@ -106,13 +145,15 @@ impl Walker {
             client,
             character,
             dice,
-            over,
+            round,
             notes: Notes::default(),
             epoch: 0,
             given: VecDeque::new(),
             seq: 0,
             seen: None,
             updated: None,
+            crossed: None,
+            refused: None,
             aim: number as usize,
             pays: Pays { record, everybody, all: Vec::new(), wait: number % PAY_EACH },
         }
@@ -131,7 +172,7 @@ impl Walker {
                     None => break,
                 },
                 _ = step.tick() => {
-                    if !self.over.load(Ordering::Relaxed) {
+                    if !self.round.over.load(Ordering::Relaxed) {
                         self.step(&mut game, &aims).await;
                     } else if self.given.is_empty()
                         || ends.get_or_insert_with(Instant::now).elapsed() > LAST_ANSWERS
@@ -152,7 +193,8 @@ impl Walker {
     fn aims(&mut self) -> Vec<(f64, f64)> {
         let corner = f64::from(SIDE_M);
         let mut near = |low: f64, high: f64| self.dice.between(low, high);
-        let radius = near(5.0, 12.0);
+        let turn = self.round.turn_m;
+        let radius = near(turn + 1.0, turn + 8.0);
         let along = near(8.0, 40.0);
         match self.number % 5 {
             0 => vec![(corner - radius, corner - along)],
@@ -163,8 +205,8 @@ impl Walker {
                 };
                 (0..8).map(|n| on(f64::from(n))).collect()
             }
-            2 => vec![(corner - 4.0, corner - along), (corner + 4.0, corner - along)],
-            _ => vec![(corner - along, corner - 4.0), (corner - along, corner + 4.0)],
+            2 => vec![(corner - turn, corner - along), (corner + turn, corner - along)],
+            _ => vec![(corner - along, corner - turn), (corner - along, corner + turn)],
         }
     }
 
@@ -222,6 +264,7 @@ impl Walker {
             Event::Game { name, values } if name == "Told" => self.told(&values),
             Event::Updated { .. } => {
                 let walks = !self.number.is_multiple_of(5) && !self.given.is_empty();
+                let walks = walks && self.notes.usual_ms.len() < MOST_USUAL;
                 if let Some(before) = self.updated.replace(Instant::now()).filter(|_| walks) {
                     self.notes.usual_ms.push((before.elapsed().as_secs_f64() * 1e3 - 50.0).max(0.0));
                 }
@@ -229,14 +272,16 @@ impl Walker {
             }
             Event::Crossed { to, gap, .. } => {
                 let gap_ms = gap.as_secs_f64() * 1e3;
-                self.updated = None;
+                (self.updated, self.crossed) = (None, Some(Instant::now()));
                 self.notes.gaps_ms.push(gap_ms);
+                self.round.crossings.fetch_add(1, Ordering::Relaxed);
                 self.notes.updates_missed += (gap_ms / 50.0).round() as u64;
                 self.notes.areas.insert(to);
             }
             Event::Refused(refusal) if refusal.code == Code::BorderShut => self.notes.shut += 1,
             Event::Refused(refusal) => {
                 self.notes.refused += u64::from(refusal.code == Code::TooFast);
+                self.refused = Some(Instant::now());
                 self.forget();
             }
             Event::Lost => {
@@ -268,6 +313,7 @@ impl Walker {
         self.notes.areas.insert(view.area.clone());
         let at = (f64::from(me.x_cm), f64::from(me.y_cm));
         let mut by = (0.0, 0.0);
+        let first = self.given.front().map_or(0, |(seq, ..)| *seq);
         while let Some((_, dx, dy)) = self.given.front().filter(|(seq, ..)| *seq <= view.acked) {
             by = (by.0 + dx, by.1 + dy);
             self.given.pop_front();
@@ -279,6 +325,8 @@ impl Walker {
             };
             if !fits(at.0, before.0, by.0) || !fits(at.1, before.1, by.1) {
                 self.notes.steps_wrong += 1;
+                let off = (at.0 - before.0 - by.0, at.1 - before.1 - by.1);
+                self.tell_wrong(game, &format!("inputs {first}..={}, off by {off:.0?} cm", view.acked));
             }
         }
         self.seen = Some(at);
@@ -286,6 +334,27 @@ impl Walker {
             game.entities().values().map(|entity| entity.name.as_str()).filter(|name| !name.is_empty());
         let mut known = HashSet::new();
         self.notes.doubled += names.filter(|name| !known.insert(*name)).count() as u64;
+    }
+
+    /// Which steps were lost or made twice, where and when.
+    fn tell_wrong(&mut self, game: &Game, what: &str) {
+        if self.notes.wrong.len() >= MOST_TOLD {
+            return;
+        }
+        let since = |at: Option<Instant>| match at {
+            Some(at) => format!("{} ms ago", at.elapsed().as_millis()),
+            None => "never".to_owned(),
+        };
+        let (number, view) = (self.number, game.view());
+        let (crossed, refused) = (since(self.crossed), since(self.refused));
+        self.notes.wrong.push(format!(
+            "player {number}, tick {} of {} under epoch {} at {}: {what}; another server {crossed}, an input \
+             refused {refused}",
+            view.tick,
+            view.area,
+            game.epoch(),
+            game.url(),
+        ));
     }
 
     /// Leaves, comes again, and must stand where he was.
