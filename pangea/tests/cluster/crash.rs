@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{Cluster, event, signal};
 
-/// K6: `spawn_maps` come up by themselves; one is killed: it comes up again, its player returns
+/// Scenario 6, K6: `spawn_maps` come up by themselves; one is killed: it comes up again, its player returns
 /// to where he was, and holds one seat.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_area_server_is_replaced_and_its_player_returns() {
@@ -68,7 +68,7 @@ async fn who_was_inside_comes_back_before_the_line() {
     cluster.until("then it is the other's turn", || async { waits().await["state"] == "ready" }).await;
 }
 
-/// `pangea up` is killed with -9 and takes central, spawner and chat with it; players
+/// Scenario 11: `pangea up` is killed with -9 and takes central, spawner and chat with it; players
 /// notice nothing, and the restarted spawner adopts the server that kept running.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn players_notice_nothing_when_up_is_killed_and_started_again() {

@@ -12,7 +12,7 @@ use stateright::{Model, Property};
 use crate::check::{Expect, Protocol, Run};
 use crate::net::{Faults, Net, spend};
 
-const SERVERS: usize = 4;
+const SERVERS: usize = 5;
 const STORE: u8 = u8::MAX;
 
 /// Simpler than the protocol, and wrong.

@@ -46,11 +46,18 @@ pub async fn depose(cluster: &mut Cluster, players: &[NodeId], dice: &mut Dice) 
     }
     sleep_until(begun + lasts).await;
     heal();
-    note("the machine is back");
+    // Often its spawner is away for longer: it would end servers that were silent.
+    let spawner = cluster.spawners[machine].filter(|_| dice.percent(60));
+    note(&format!("the machine is back, its spawner too: {}", spawner.is_none()));
+    keep_apart(spawner.as_slice(), cluster.central.as_slice());
     if let Some(node) = frozen {
         sleep_until(begun + lasts + Duration::from_millis(dice.below(3_000))).await;
         simulation::resume(node);
         note(&format!("{node:?} goes on"));
+    }
+    if spawner.is_some() {
+        sleep_until(begun + lasts + Duration::from_millis(3_000 + dice.below(5_000))).await;
+        heal();
     }
 }
 

@@ -38,7 +38,8 @@ pub async fn order(operator: &Client, mut dice: Dice) {
             6..=7 => {
                 let done = said(operator, "split", json!({ "reason": "a test", "area": area })).await;
                 let parts = done.and_then(|done| serde_json::from_value::<Parts>(done).ok());
-                let names = parts.map(|parts| parts.areas.into_iter().map(|part| part.area).collect::<Vec<_>>());
+                let names =
+                    parts.map(|parts| parts.areas.into_iter().map(|part| part.area).collect::<Vec<_>>());
                 halves.extend(names.and_then(|names| <[String; 2]>::try_from(names).ok()));
             }
             _ if halves.is_empty() => {}

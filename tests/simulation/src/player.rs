@@ -21,6 +21,8 @@ const ANSWERED: Duration = Duration::from_secs(3);
 const AGAIN: Duration = Duration::from_millis(200);
 /// Longest time without an update at a border while nothing is wrong: a tick's three, and the network's way.
 const MOST_GAP: Duration = Duration::from_millis(200);
+/// Whoever plays a character may write for it: one wish may meet a change of owner, not so many in a row.
+const MOST_STALE: u32 = 3;
 /// A full step, centimetres.
 const STEP_CM: f64 = 25.0;
 
@@ -126,6 +128,8 @@ pub struct Player {
     open: Option<(u32, Option<CharacterId>, Instant)>,
     aim: usize,
     epoch: u64,
+    /// How many wishes in a row were refused because somebody else owned the character.
+    stale: u32,
     /// When something came last.
     seen: Instant,
     /// For how long he sees nothing before he begins anew.
@@ -135,9 +139,22 @@ pub struct Player {
 impl Player {
     /// A player who is not in the world yet.
     pub fn new(common: Arc<Common>, number: usize, me: CharacterId, client: Client, mut dice: Dice) -> Self {
-        let patience = Duration::from_millis(4_000 + dice.below(20_000));
+        let patience = Duration::from_millis(2_000 + dice.below(8_000));
         let seen = Instant::now();
-        Self { common, number, me, client, dice, wishes: 0, open: None, aim: number, epoch: 0, seen, patience }
+        Self {
+            common,
+            number,
+            me,
+            client,
+            dice,
+            wishes: 0,
+            open: None,
+            aim: number,
+            epoch: 0,
+            stale: 0,
+            seen,
+            patience,
+        }
     }
 
     /// Plays until it is over.
@@ -204,7 +221,8 @@ impl Player {
         if self.common.calm.load(Ordering::Relaxed) {
             notes.gap = notes.gap.max(gap);
             if gap > MOST_GAP {
-                let text = format!("player {} saw nothing for {} ms at a border", self.number, gap.as_millis());
+                let text =
+                    format!("player {} saw nothing for {} ms at a border", self.number, gap.as_millis());
                 notes.wrong.push(text);
             }
         }
@@ -280,7 +298,11 @@ impl Player {
         let code = values.get("code").and_then(serde_json::Value::as_str).unwrap_or("unreadable").to_owned();
         self.note(&format!("is told of {number}: «{code}»"));
         let open = self.open.take_if(|(open, ..)| *open == number);
+        self.stale = if code == "stale_epoch" { self.stale + 1 } else { 0 };
         let mut notes = self.common.notes();
+        if self.stale == MOST_STALE {
+            notes.wrong.push(format!("player {} is played by a server that does not own him", self.number));
+        }
         if let Some(fate) = notes.gathers.get_mut(&(self.me, number)) {
             *fate = if code.is_empty() { Fate::Done } else { Fate::Refused };
         }

@@ -163,16 +163,16 @@ async fn simulate(seed: u64) -> anyhow::Result<(String, Vec<String>)> {
     note("faults begin");
     let operator = client(simulation::new("operator"))?.with_token(&cluster.operator_key()?);
     {
-        let dice = dice.another(7);
+        let (mut faults, orders_dice) = (dice.another(7), dice.another(8));
         let orders = async {
-            if dice.another(1).percent(50) {
-                order(&operator, dice.another(2)).await;
+            if orders_dice.another(1).percent(50) {
+                order(&operator, orders_dice).await;
             }
             std::future::pending::<()>().await;
         };
         tokio::select! {
             biased;
-            done = harm(&mut cluster, &nodes, &mut dice.another(3), HARM) => done?,
+            done = harm(&mut cluster, &nodes, &mut faults, HARM) => done?,
             () = orders => {}
         }
     }

@@ -277,8 +277,10 @@ async fn go(
     let inside = freeze(core, plan, transfer, ended)?;
     let deadline = Instant::now() + MOVE;
     let (still, players) = loop {
-        if let Ok(Ok(outcome)) = tokio::time::timeout(LOOK, &mut outcome).await {
-            break outcome?;
+        match tokio::time::timeout(LOOK, &mut outcome).await {
+            Ok(Ok(outcome)) => break outcome?,
+            Ok(Err(_)) => return Refusal::err(Code::AreaUnavailable, "the move was cut off"),
+            Err(_) => {}
         }
         let ended = servers.iter().any(|(id, _)| core.state().spawner_of(*id).is_none());
         let why = match is_deciding(core, plan, transfer) {

@@ -94,10 +94,6 @@ impl Answerer {
             let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
             let entry = sessions.get(&name);
             let same = |e: &&Entry| e.link_session == hello.link_session;
-            #[cfg(feature = "simulation")]
-            let same = |e: &&Entry| {
-                same(e) || crate::simulation::without(crate::simulation::Check::Incarnation)
-            };
             let known = entry.filter(same).map(|e| e.connections.clone());
             (known, entry.is_some_and(|e| e.link_session > hello.link_session))
         };
@@ -145,6 +141,14 @@ async fn keep(mut session: Session, mut arriving: mpsc::Receiver<Connection>) {
     while let Some(mut connection) = next.take() {
         let received = if connection.fresh { 0 } else { session.received() };
         let welcome = Welcome { resumed: !connection.fresh, received };
+        #[cfg(feature = "simulation")]
+        let welcome = Welcome {
+            // Said to whom another life of this process knew.
+            resumed: welcome.resumed
+                || connection.peer_received > 0
+                    && crate::simulation::without(crate::simulation::Check::Incarnation),
+            ..welcome
+        };
         if say(&connection.out, Body::Welcome(welcome)).await.is_ok() {
             session.tell(Event::Up { resumed: !connection.fresh }).await;
             let peer_received = if connection.fresh { 0 } else { connection.peer_received };

@@ -39,7 +39,7 @@ pub enum Check {
     Lease,
     /// What is done to goods is acknowledged once it is durable.
     Durable,
-    /// A role that has begun a new life does not go on with the link of the one before.
+    /// A role whose link stood with another life of the one at its other end is told that this one knows nothing of it.
     Incarnation,
 }
 
