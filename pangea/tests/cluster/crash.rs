@@ -1,6 +1,6 @@
 //! kill -9 of things.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use http::Method;
