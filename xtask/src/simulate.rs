@@ -27,7 +27,8 @@ fn cargo(verb: &[&str], rest: &[&str]) -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let folder = root.join("tests/simulation");
     // What it does not need is dropped from it; what is ours is added.
-    std::fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).context("the versions of dependencies")?;
+    std::fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock"))
+        .context("the versions of dependencies")?;
     let program = std::env::current_exe()?;
     let built = program.ancestors().nth(2).context("this program lies in the folder of what is built")?;
     let mut command = Command::new(env!("CARGO"));

@@ -129,7 +129,8 @@ async fn an_area_moves_while_they_walk_and_talk() {
     let there = (begun.0 + net * STEP_CM, begun.1);
     // Until she stands.
     let pong = walker.ping().await;
-    event(&mut walker, "a pong", |event, _| matches!(event, Event::Pong(n) if *n == pong).then_some(())).await;
+    event(&mut walker, "a pong", |event, _| matches!(event, Event::Pong(n) if *n == pong).then_some(()))
+        .await;
     assert_eq!(walker.me().map(|me| (me.x_cm, me.y_cm)), Some(there), "each step once: {net} from {begun:?}");
     walker.leave().await;
     talker.leave().await;

@@ -1,6 +1,7 @@
 //! The links that arrive at central: who may open one, and what each role's messages do.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, SessionId};
@@ -302,7 +303,8 @@ async fn area(core: Arc<Core>, mut link: Accepted) {
                 if on_heartbeat(&core, &link.sender, area, server, heartbeat) {
                     deposed = None;
                 } else if deposed.get_or_insert_with(Instant::now).elapsed() > DEPOSED {
-                    let refusal = Refusal::new(Code::StaleEpoch, "this server does not have its area any more");
+                    let refusal =
+                        Refusal::new(Code::StaleEpoch, "this server does not have its area any more");
                     tracing::warn!(%server, %refusal, "a game server is told to end");
                     let _ = link.sender.send(Body::Refused(link::from_refusal(&refusal)));
                     deposed = None;
@@ -500,7 +502,15 @@ async fn register_area(
                 leaving: None,
                 next: None,
             };
-            entry.seats.entry(character).or_insert(seat);
+            match entry.seats.entry(character) {
+                Entry::Vacant(free) => drop(free.insert(seat)),
+                // A join that was quicker than this holds the place of one who is inside.
+                Entry::Occupied(mut held) if held.get().taken != Taken::Inside => {
+                    let (session, next) = (held.get().session, Some(held.get().run));
+                    held.insert(Seat { session, next, ..seat });
+                }
+                Entry::Occupied(_) => {}
+            }
         }
         entry.always_on
     };
