@@ -46,6 +46,28 @@ fn a_clause_called_done_is_proven_with_real_processes() {
     }
 }
 
+/// No program but tests/simulation is built with the server's feature «simulation»: clock, network, processes and
+/// randomness of all others are the machine's.
+#[test]
+fn no_member_of_the_workspace_asks_for_the_simulation() {
+    let mut members = 0;
+    for folder in ["bench/floor", "crates", "games", "pangea", "xtask", "examples/tag"] {
+        let within =
+            std::fs::read_dir(root().join(folder)).unwrap_or_else(|error| panic!("{folder}: {error}"));
+        let folders = within.map(|entry| entry.expect("an entry").path()).chain([root().join(folder)]);
+        for manifest in folders.map(|folder| folder.join("Cargo.toml")).filter(|manifest| manifest.is_file())
+        {
+            let text = std::fs::read_to_string(&manifest).expect("a manifest");
+            let asks = text.lines().filter(|line| !line.starts_with('#') && line.contains("simulation"));
+            let (asks, server) = (asks.collect::<Vec<_>>(), manifest.ends_with("server/Cargo.toml"));
+            let declared: &[&str] = if server { &["simulation = []"] } else { &[] };
+            assert_eq!(asks, declared, "{}", manifest.display());
+            members += 1;
+        }
+    }
+    assert!(members > 8, "{members}");
+}
+
 /// ARCHITECTURE.md's absences, as far as a look at the text can tell.
 #[test]
 fn the_pure_crates_are_pure_and_sql_stays_in_the_store() {

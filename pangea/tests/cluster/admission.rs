@@ -37,7 +37,7 @@ fn refusal(heard: &[ServerMessage]) -> &str {
     }
 }
 
-/// A ticket opens one server once; a forged, a foreign and a cut one open nothing.
+/// Scenario 4: a ticket opens one server once; a forged, a foreign and a cut one open nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_ticket_opens_one_server_once() {
     let cluster = Cluster::start(&[]).await;

@@ -1,10 +1,15 @@
 //! kill -9 of things.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use http::Method;
 use pangea_client::{EnterOptions, Event};
+use serde_json::Value;
 
 use crate::support::{Cluster, event, signal};
 
-/// K6: `spawn_maps` come up by themselves; one is killed: it comes up again, its player returns
+/// Scenario 6, K6: `spawn_maps` come up by themselves; one is killed: it comes up again, its player returns
 /// to where he was, and holds one seat.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_area_server_is_replaced_and_its_player_returns() {
@@ -63,7 +68,7 @@ async fn who_was_inside_comes_back_before_the_line() {
     cluster.until("then it is the other's turn", || async { waits().await["state"] == "ready" }).await;
 }
 
-/// `pangea up` is killed with -9 and takes central, spawner and chat with it; players
+/// Scenario 11: `pangea up` is killed with -9 and takes central, spawner and chat with it; players
 /// notice nothing, and the restarted spawner adopts the server that kept running.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn players_notice_nothing_when_up_is_killed_and_started_again() {
@@ -106,4 +111,52 @@ async fn players_notice_nothing_when_up_is_killed_and_started_again() {
             cluster.serving("wilds/").await.iter().all(|server| server["seats"] == 0)
         })
         .await;
+}
+
+/// A machine is lost, and its spawner with it: nobody sees its servers end. Their leases run out, and another machine
+/// has their areas.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_areas_of_a_lost_machine_come_up_elsewhere() {
+    let mut cluster = Cluster::apart_with(&["central.owner_lease_s=2"]).await;
+    let (client, character) = cluster.player("Hanna", "isles", Some("sailors")).await;
+    let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
+    event(&mut game, "the first view", |_, game| game.me().map(|_| ())).await;
+    let (folder, key) = (cluster.folder.path().join("second"), cluster.folder.path().join("second.key"));
+    let made = cluster.command(&["key", "spawner", "second"]).output().unwrap();
+    std::fs::write(&key, made.stdout).unwrap();
+    std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
+    let [first, ..] = cluster.ports_in_a_row();
+    let settings = [
+        format!("data={}", folder.display()),
+        format!("spawner.key_file={}", key.display()),
+        format!("spawner.ports={first}-{}", first + 39),
+    ];
+    cluster.start_another("spawner", "second", &settings);
+    let second = async || {
+        let spawners = cluster.operator(Method::GET, "/api/data/spawners").await;
+        spawners.is_some_and(|spawners| spawners.to_string().contains("second"))
+    };
+    cluster.until("the second machine is here", second).await;
+    let before = cluster.serving("isles/harbour").await[0].clone();
+    cluster.kill_role("spawner");
+    kill_all(&cluster.data());
+    drop(game);
+    let again = async || client.enter(character, EnterOptions::default()).await.ok();
+    let game = cluster.until_found("she is back", again).await;
+    assert_eq!(game.area(), "isles/harbour/0");
+    let after = cluster.serving("isles/harbour").await;
+    assert_eq!((after.len(), &after[0]["seats"]), (1, &Value::from(1)));
+    assert_ne!(after[0]["server"], before["server"]);
+    drop(game);
+    cluster.kill_role("second");
+    kill_all(&folder);
+}
+
+/// `kill -9` of all game servers of which a spawner with this data folder has made a note.
+fn kill_all(data: &Path) {
+    let records = std::fs::read_dir(data.join("run")).unwrap().map(|entry| entry.unwrap().path());
+    for record in records.filter(|path| path.extension().is_some_and(|end| end == "json")) {
+        let record: Value = serde_json::from_slice(&std::fs::read(record).unwrap()).unwrap();
+        signal(record["pid"].as_u64().unwrap() as u32, "KILL");
+    }
 }

@@ -1,4 +1,5 @@
-//! kill -9 around a border: whoever is prepared for it plays on, and goes over it in the end (docs/handoff.md).
+//! kill -9 around a border: whoever is prepared for it plays on, and goes over it in the end (docs/handoff.md;
+//! scenario 7).
 
 use pangea_client::{EnterOptions, Game};
 

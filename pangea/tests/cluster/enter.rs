@@ -9,7 +9,7 @@ const QUICK: &str = "kind = \"grid\"\nseed = 3\nrules = [\"pve\"]\ncapacity = 20
     [grid]\ncell_m = 64\narea_cells = 4\nspawn = { x = 100.0, y = 100.0 }\n\
     [[faction]]\nid = \"tides\"\nspawn = { x = 400.0, y = 120.0 }\n";
 
-/// G1-G12, K1-K3, K7, K13-K15, O1-O11, M1-M6, M11: nothing runs but central and spawner; the
+/// Scenario 1, G1-G12, K1-K3, K7, K13-K15, O1-O11, M1-M6, M11: nothing runs but central and spawner; the
 /// faction's spawn area is generated, started, synced, opened, entered. A stranger's ticket does not open it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn first_login_in_an_empty_cluster() {
@@ -74,7 +74,7 @@ pub async fn pending(cluster: &Cluster, server: &str, port: u64) -> String {
     request(&base, Method::GET, "/pending", bearer, None).await.unwrap().1
 }
 
-/// G4, G8, G12: an empty area saves and stops; coming back starts it again, and the
+/// Scenario 2, G4, G8, G12: an empty area saves and stops; coming back starts it again, and the
 /// character stands where it stood.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn coming_back_to_where_one_stood() {
@@ -116,7 +116,7 @@ async fn coming_back_to_where_one_stood() {
     assert_ne!(first, second, "another process has the area");
 }
 
-/// G7: a hundred clients into one missing area at once: exactly one server.
+/// Scenario 3, G7: a hundred clients into one missing area at once: exactly one server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_into_one_missing_area() {
     let cluster = Cluster::with_worlds(&[("quick", QUICK)], &["accounts.argon2_at_once=4"]).await;

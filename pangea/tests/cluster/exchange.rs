@@ -1,4 +1,4 @@
-//! Full areas in a ring: players who wait for each other's places change them (K16, F.13).
+//! Full areas in a ring: players who wait for each other's places change them (K16, F.13; scenario 10).
 
 use pangea_client::{EnterOptions, Event, Game};
 

@@ -1,5 +1,5 @@
 //! kill -9 in the middle of a move from one area server to the other: the character is on exactly one of
-//! them in the end, and can go on (docs/handoff.md).
+//! them in the end, and can go on (docs/handoff.md; scenario 7).
 
 use pangea_client::{Client, EnterOptions, Event};
 use pangea_world::frames::{ClientMessage, Entry, ServerMessage, Welcome, close};
@@ -159,6 +159,23 @@ async fn the_target_dies_just_when_the_client_comes() {
         mover.goes().await.flush().await;
         is_alone_at(&cluster, "two/there/0").await;
     }
+}
+
+/// The target dies as soon as it has him: he is nowhere until he enters anew, and is there once then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_target_dies_right_after_it_has_him() {
+    let cluster = Cluster::with_worlds(&[("two", TWO)], &["central.seat_hold_s=2"]).await;
+    let mover = Mover::new(&cluster, "Emil").await;
+    let (client, character) = (mover.client.clone(), mover.character);
+    let mut there = mover.goes().await;
+    let dead = kill(&cluster, "two/there").await;
+    let _ = there.end().await;
+    replaced(&cluster, "two/there", &dead).await;
+    let prepared = client.prepare(character, &EnterOptions::default()).await.unwrap();
+    assert_eq!(prepared.area, "two/there/0");
+    let (mut wire, _) = Wire::enter(&prepared.url, &prepared.ticket).await;
+    wire.sees("Emil").await;
+    is_alone_at(&cluster, "two/there/0").await;
 }
 
 /// The source dies right after its offer: whoever had it offered gets in somewhere, once.

@@ -54,7 +54,7 @@ async fn asked(cluster: &Cluster, area: &str, path_there: &str) -> String {
     answer.map(|(_, body)| body).unwrap_or_default()
 }
 
-/// K1, K4, K5: central, spawner and chat as three processes; a player enters. A program with a
+/// Scenario 12, K1, K4, K5: central, spawner and chat as three processes; a player enters. A program with a
 /// guessed key opens no link.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_roles_run_alone_too() {

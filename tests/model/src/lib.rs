@@ -4,6 +4,7 @@
 pub mod check;
 pub mod crossing;
 pub mod handoff;
+pub mod merge;
 pub mod migration;
 pub mod net;
 pub mod passes;
@@ -21,6 +22,7 @@ pub fn runs(deep: bool) -> Vec<Run> {
         passes::runs(deep),
         migration::runs(deep),
         split::runs(deep),
+        merge::runs(deep),
         trade::runs(),
         talk::runs(deep),
     ]

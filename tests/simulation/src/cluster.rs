@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use pangea_server::config::{self, Config, GameIo};
-use pangea_server::simulation::{self, NodeId, note, process};
+use pangea_server::simulation::{self, Dice, NodeId, note, process};
 use pangea_server::spawner::{self, SpawnerStart};
 use pangea_server::{central, node};
 use pangea_world::role_key::RoleKey;
@@ -22,6 +22,9 @@ pub const WORLD: &str = "plain";
 /// Spawners by name, and the ports of their servers.
 pub const MACHINES: [(&str, &str); 2] = [("near", "7000-7499"), ("far", "7500-7999")];
 
+/// Furthest that a machine's wall clock is from the true time, ms.
+const MOST_SKEW_MS: u64 = 5_000;
+
 /// A cluster.
 pub struct Cluster {
     folder: TempDir,
@@ -30,6 +33,8 @@ pub struct Cluster {
     pub central: Option<NodeId>,
     /// Those that are spawners, each on a machine of its own.
     pub spawners: [Option<NodeId>; MACHINES.len()],
+    /// How far the wall clocks of the machines and of central are from the true time, ms.
+    skews_ms: [i64; MACHINES.len() + 1],
     /// Never asked to stop.
     running: watch::Sender<bool>,
 }
@@ -68,6 +73,7 @@ impl Cluster {
             config,
             central: None,
             spawners: [None; MACHINES.len()],
+            skews_ms: skews(&mut Dice::new(seed).another(11)),
             running: watch::Sender::new(false),
         })
     }
@@ -78,6 +84,7 @@ impl Cluster {
             return;
         }
         let node = simulation::new("central");
+        simulation::skew(node, self.skews_ms[MACHINES.len()]);
         self.central = Some(node);
         let (config, stops) = (self.config.clone(), self.running.subscribe());
         tokio::spawn(simulation::of(node, async move {
@@ -100,6 +107,7 @@ impl Cluster {
         }
         let (name, ports) = MACHINES[machine];
         let node = simulation::new(name);
+        simulation::skew(node, self.skews_ms[machine]);
         self.spawners[machine] = Some(node);
         let key = node::key(&self.config, "spawner", name)?;
         let config =
@@ -164,4 +172,10 @@ impl Cluster {
         let path = self.folder.path().join("data/keys/operator.key");
         Ok(std::fs::read_to_string(path).context("the operator's key")?.trim().to_owned())
     }
+}
+
+/// Half of the seeds have clocks that agree.
+fn skews(dice: &mut Dice) -> [i64; MACHINES.len() + 1] {
+    let most_ms = if dice.percent(50) { MOST_SKEW_MS } else { 0 };
+    std::array::from_fn(|_| dice.below(2 * most_ms + 1) as i64 - most_ms as i64)
 }

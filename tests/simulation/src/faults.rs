@@ -6,11 +6,12 @@ use pangea_server::simulation::net::{cut, heal, part, slow_down};
 use pangea_server::simulation::{self, Dice, NodeId, note, process};
 
 use crate::cluster::{Cluster, MACHINES};
+use crate::deposed::depose;
 
 /// Usual way of a byte.
 const USUAL: Duration = Duration::from_millis(2);
 
-/// Does harm for this long, then ends it all.
+/// Does harm for this long, then ends it all. Some seeds begin with the scene of a machine that is [deposed](depose).
 ///
 /// # Errors
 /// If a role cannot be started again.
@@ -20,6 +21,11 @@ pub async fn harm(
     dice: &mut Dice,
     most: Duration,
 ) -> anyhow::Result<()> {
+    let mut most = most;
+    if dice.percent(45) {
+        depose(cluster, players, dice).await;
+        most /= 3;
+    }
     let until = tokio::time::Instant::now() + most;
     while tokio::time::Instant::now() < until {
         pause(dice, 100, 1_500).await;

@@ -3,8 +3,10 @@
 mod audit;
 mod chance;
 mod cluster;
+mod deposed;
 mod faults;
 mod game;
+mod orders;
 mod player;
 mod run;
 

@@ -19,6 +19,10 @@ use crate::game::{SIDE_M, Wish};
 const ANSWERED: Duration = Duration::from_secs(3);
 /// Between two tries to come back.
 const AGAIN: Duration = Duration::from_millis(200);
+/// Longest time without an update at a border while nothing is wrong: a tick's three, and the network's way.
+const MOST_GAP: Duration = Duration::from_millis(200);
+/// Whoever plays a character may write for it: one wish may meet a change of owner, not so many in a row.
+const MOST_STALE: u32 = 3;
 /// A full step, centimetres.
 const STEP_CM: f64 = 25.0;
 
@@ -38,6 +42,8 @@ pub enum Fate {
 pub struct Common {
     /// Nobody begins anything more.
     pub over: AtomicBool,
+    /// Nothing is wrong any more, and all that was is settled: nobody notices anything.
+    pub calm: AtomicBool,
     notes: Mutex<Notes>,
 }
 
@@ -50,12 +56,14 @@ pub struct Notes {
     pub gathers: BTreeMap<(CharacterId, u32), Fate>,
     /// Coins that were said to be paid, and that perhaps were, by payer and payee.
     pub paid: BTreeMap<(CharacterId, CharacterId), (u64, u64)>,
-    /// By number: when the newest of his answered wishes was asked for.
+    /// By number: when the newest of his wishes that were done was asked for.
     pub answered: BTreeMap<usize, Instant>,
     /// What a client saw that must not be.
     pub wrong: Vec<String>,
-    /// Longest time between two updates while the network was sound, by number.
+    /// Borders that were crossed.
     pub crossings: u64,
+    /// Longest gap at a crossing while nothing was wrong.
+    pub gap: Duration,
     /// Lost connections.
     pub losses: u64,
 }
@@ -120,12 +128,33 @@ pub struct Player {
     open: Option<(u32, Option<CharacterId>, Instant)>,
     aim: usize,
     epoch: u64,
+    /// How many wishes in a row were refused because somebody else owned the character.
+    stale: u32,
+    /// When something came last.
+    seen: Instant,
+    /// For how long he sees nothing before he begins anew.
+    patience: Duration,
 }
 
 impl Player {
     /// A player who is not in the world yet.
-    pub fn new(common: Arc<Common>, number: usize, me: CharacterId, client: Client, dice: Dice) -> Self {
-        Self { common, number, me, client, dice, wishes: 0, open: None, aim: number, epoch: 0 }
+    pub fn new(common: Arc<Common>, number: usize, me: CharacterId, client: Client, mut dice: Dice) -> Self {
+        let patience = Duration::from_millis(2_000 + dice.below(8_000));
+        let seen = Instant::now();
+        Self {
+            common,
+            number,
+            me,
+            client,
+            dice,
+            wishes: 0,
+            open: None,
+            aim: number,
+            epoch: 0,
+            stale: 0,
+            seen,
+            patience,
+        }
     }
 
     /// Plays until it is over.
@@ -137,31 +166,66 @@ impl Player {
         while !self.common.over.load(Ordering::Relaxed) {
             tokio::select! {
                 biased;
-                event = game.next_event() => match event {
+                event = game.next_event() => match self.witness(event) {
                     Some(Event::Game { name, values }) if name == "Told" => self.told(&values),
                     Some(Event::Lost) => {
-                        self.note("lost");
                         self.common.notes().losses += 1;
                         self.open = None;
                     }
                     Some(Event::Back { resumed }) => self.note(&format!("back, resumed: {resumed}")),
                     Some(Event::Crossed { from, to, gap }) => {
-                        self.note(&format!("crossed from {from} to {to}, {} ms", gap.as_millis()));
-                        self.common.notes().crossings += 1;
+                        self.crossed(&from, &to, gap);
                         self.open = None;
                     }
                     Some(Event::Refused(refusal)) => self.note(&format!("refused: {refusal}")),
                     Some(Event::Ended(_)) | None => {
-                        self.note("ended");
                         self.open = None;
                         game = self.come_in().await;
                     }
                     Some(_) => {}
                 },
-                _ = step.tick() => self.step(&mut game, &aims).await,
+                _ = step.tick() => {
+                    if self.seen.elapsed() > self.patience {
+                        self.note("has seen nothing for long, and begins anew");
+                        self.open = None;
+                        drop(game);
+                        game = self.come_in().await;
+                    }
+                    self.step(&mut game, &aims).await;
+                }
             }
         }
         game.leave().await;
+    }
+
+    /// Whoever loses his connection while nothing is wrong was wronged.
+    fn witness(&mut self, event: Option<Event>) -> Option<Event> {
+        self.seen = Instant::now();
+        let lost = match &event {
+            Some(Event::Lost) => "loses his connection",
+            Some(Event::Ended(_)) | None => "is thrown out",
+            Some(_) => return event,
+        };
+        self.note(lost);
+        if self.common.calm.load(Ordering::Relaxed) {
+            let text = format!("player {} {lost} while nothing is wrong", self.number);
+            self.common.notes().wrong.push(text);
+        }
+        event
+    }
+
+    fn crossed(&mut self, from: &str, to: &str, gap: Duration) {
+        self.note(&format!("crossed from {from} to {to}, {} ms", gap.as_millis()));
+        let mut notes = self.common.notes();
+        notes.crossings += 1;
+        if self.common.calm.load(Ordering::Relaxed) {
+            notes.gap = notes.gap.max(gap);
+            if gap > MOST_GAP {
+                let text =
+                    format!("player {} saw nothing for {} ms at a border", self.number, gap.as_millis());
+                notes.wrong.push(text);
+            }
+        }
     }
 
     fn note(&self, text: &str) {
@@ -234,7 +298,11 @@ impl Player {
         let code = values.get("code").and_then(serde_json::Value::as_str).unwrap_or("unreadable").to_owned();
         self.note(&format!("is told of {number}: «{code}»"));
         let open = self.open.take_if(|(open, ..)| *open == number);
+        self.stale = if code == "stale_epoch" { self.stale + 1 } else { 0 };
         let mut notes = self.common.notes();
+        if self.stale == MOST_STALE {
+            notes.wrong.push(format!("player {} is played by a server that does not own him", self.number));
+        }
         if let Some(fate) = notes.gathers.get_mut(&(self.me, number)) {
             *fate = if code.is_empty() { Fate::Done } else { Fate::Refused };
         }
@@ -242,7 +310,9 @@ impl Player {
         if let (Some(whom), true) = (whom, code.is_empty()) {
             notes.paid.entry((self.me, whom)).or_default().0 += 1;
         }
-        notes.answered.insert(self.number, since);
+        if code.is_empty() {
+            notes.answered.insert(self.number, since);
+        }
     }
 
     /// Comes in, however long it takes.
@@ -252,6 +322,7 @@ impl Player {
             match self.client.enter(self.me, options).await {
                 Ok(game) => {
                     self.note("comes in");
+                    self.seen = Instant::now();
                     return game;
                 }
                 Err(error) => self.note(&format!("cannot come in: {error}")),

@@ -15,12 +15,15 @@ use crate::audit::audit;
 use crate::cluster::Cluster;
 use crate::faults::harm;
 use crate::game::game;
+use crate::orders::order;
 use crate::player::{Common, Player, client, register};
 
 /// Players of one simulation.
 const PLAYERS: usize = 4;
 /// How long there are faults.
 const HARM: Duration = Duration::from_secs(20);
+/// How long everybody plays before there are faults, and after everybody plays again: nobody notices anything then.
+const CALM: Duration = Duration::from_secs(5);
 /// How long everybody has to play again.
 const CONVERGES: Duration = Duration::from_secs(60);
 
@@ -156,9 +159,27 @@ async fn simulate(seed: u64) -> anyhow::Result<(String, Vec<String>)> {
     if !all_answered(&common).await {
         wrong.push("nobody plays, before any fault".to_owned());
     }
+    calm(&common).await;
     note("faults begin");
-    harm(&mut cluster, &nodes, &mut dice.another(7), HARM).await?;
-    if !all_answered(&common).await {
+    let operator = client(simulation::new("operator"))?.with_token(&cluster.operator_key()?);
+    {
+        let (mut faults, orders_dice) = (dice.another(7), dice.another(8));
+        let orders = async {
+            if orders_dice.another(1).percent(50) {
+                order(&operator, orders_dice).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            biased;
+            done = harm(&mut cluster, &nodes, &mut faults, HARM) => done?,
+            () = orders => {}
+        }
+    }
+    let converged = all_answered(&common).await;
+    if converged {
+        calm(&common).await;
+    } else {
         wrong.push(format!("does not converge within {} s", CONVERGES.as_secs()));
     }
     common.over.store(true, Ordering::Relaxed);
@@ -168,7 +189,6 @@ async fn simulate(seed: u64) -> anyhow::Result<(String, Vec<String>)> {
     }
     // What is on its way is written.
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let operator = client(simulation::new("operator"))?.with_token(&cluster.operator_key()?);
     wrong.extend(simulation::witnessed());
     let found = audit(&operator, &common.notes()).await;
     match found {
@@ -177,8 +197,16 @@ async fn simulate(seed: u64) -> anyhow::Result<(String, Vec<String>)> {
     }
     let notes = common.notes();
     let done = notes.gathers.values().filter(|fate| **fate == crate::player::Fate::Done).count();
-    let told = format!("{done} gathers, {} crossings, {} losses", notes.crossings, notes.losses);
+    let (crossings, losses, gap_ms) = (notes.crossings, notes.losses, notes.gap.as_millis());
+    let told = format!("{done} gathers, {crossings} crossings (at most {gap_ms} ms), {losses} losses");
     Ok((told, wrong))
+}
+
+/// Everybody plays for a while, and nothing is wrong.
+async fn calm(common: &Common) {
+    common.calm.store(true, Ordering::Relaxed);
+    tokio::time::sleep(CALM).await;
+    common.calm.store(false, Ordering::Relaxed);
 }
 
 /// Waits until everybody was answered something that he asked for from now on.

@@ -58,7 +58,8 @@ pub struct Seat {
     pub expected: Option<(EnterId, u64)>,
     enter: EnterId,
     wait_ms: u64,
-    ticket: Option<[u8; 32]>,
+    /// The digest of its ticket, and until when that is good, ms of the clock.
+    ticket: Option<([u8; 32], u64)>,
     beside: bool,
     social: SocialDoc,
     /// Goes to the loop with the one who shows the ticket.
@@ -128,6 +129,7 @@ impl Admissions {
     pub fn announce(&mut self, now_ms: u64, new: Announcement) -> Result<(), Refusal> {
         let until = now_ms.saturating_add(new.wait_ms);
         self.expires_ms = self.expires_ms.min(until);
+        let ticket = new.ticket.map(|digest| (digest, now_ms.saturating_add(ticket::LIFE_S * 1_000)));
         let given_back = self.given_back.get(&new.doc.id).filter(|(_, until)| *until > now_ms);
         if new.granted && given_back.is_some_and(|(epoch, _)| new.epoch <= *epoch) {
             // Central did not know of the leave yet; it knows when it reads this.
@@ -147,7 +149,7 @@ impl Admissions {
             seat.granted |= new.granted;
             (seat.epoch, seat.session, seat.enter) = (new.epoch, new.session, new.enter);
             (seat.wait_ms, seat.beside) = (new.wait_ms, new.beside);
-            (seat.record, seat.ticket, seat.social) = (new.record, new.ticket, new.social);
+            (seat.record, seat.ticket, seat.social) = (new.record, ticket, new.social);
             // Who plays here stands where he stands; who only sees comes to where he is said to be now.
             if plays {
                 seat.doc.quests = new.doc.quests;
@@ -172,7 +174,7 @@ impl Admissions {
             beside: new.beside,
             social: new.social,
             record: new.record,
-            ticket: new.ticket,
+            ticket,
             resume: None,
             doc: new.doc,
         };
@@ -180,7 +182,8 @@ impl Admissions {
         Ok(())
     }
 
-    /// A client shows a ticket; `resume` is the token for its next time.
+    /// A client shows a ticket; `resume` is the token for its next time. `now` is ms of the clock and seconds since
+    /// 1970: only a ticket that was not told before is looked at by a clock that must agree with central's.
     ///
     /// # Errors
     /// What [`ticket::check`] finds, `ticket_used`, `not_announced`.
@@ -189,17 +192,19 @@ impl Admissions {
         ticket: &str,
         keys: &[PublicKey],
         audience: &str,
-        now_s: u64,
+        (now_ms, now_s): (u64, u64),
         resume: [u8; 16],
     ) -> Result<Guest, Refusal> {
         let announced = |claims: &Claims| {
-            let told = self.seats.get(&claims.sub).and_then(|seat| seat.ticket);
-            told.is_some_and(|told| told == ticket::digest(ticket))
+            let (told, until_ms) = self.seats.get(&claims.sub).and_then(|seat| seat.ticket)?;
+            (told == ticket::digest(ticket)).then_some(until_ms)
         };
-        let claims = if ticket::claims(ticket).is_ok_and(|claims| announced(&claims)) {
-            ticket::check_announced(ticket, audience, now_s)?
-        } else {
-            ticket::check(ticket, keys, audience, now_s)?
+        let claims = match ticket::claims(ticket).ok().as_ref().and_then(announced) {
+            Some(until_ms) if until_ms < now_ms => {
+                return Refusal::err(Code::TicketExpired, "this ticket's time is over");
+            }
+            Some(_) => ticket::check_announced(ticket, audience)?,
+            None => ticket::check(ticket, keys, audience, now_s)?,
         };
         // Once a second: there are as many of them as players came in half a minute.
         if std::mem::replace(&mut self.looked_s, now_s) != now_s {
@@ -212,7 +217,7 @@ impl Admissions {
         let Some(seat) = seat else {
             return Refusal::err(Code::NotAnnounced, "this character was not announced here");
         };
-        self.used.insert(claims.jti, claims.exp + ticket::SKEW_S);
+        self.used.insert(claims.jti, claims.exp.max(now_s + ticket::LIFE_S) + ticket::SKEW_S);
         seat.expected = None;
         Ok(seat.enter(resume, false))
     }
@@ -406,7 +411,7 @@ pub(crate) mod tests {
 
     fn present_text(list: &mut Admissions, ticket: &str) -> Result<Guest, Code> {
         let keys = [Signer::from_seed(&KEY).public()];
-        list.present(ticket, &keys, &audience(ServerId([7; 16]), 3), 1_000, [1; 16])
+        list.present(ticket, &keys, &audience(ServerId([7; 16]), 3), (30_000, 1_000), [1; 16])
             .map_err(|refusal| refusal.code)
     }
 
@@ -466,8 +471,15 @@ pub(crate) mod tests {
         assert!(present_text(&mut told(&forged), &forged).is_ok(), "central told of this text");
         let other = Signer::from_seed(&[1; 32]).sign(&Claims { name: "Eve".into(), ..claims(1, 1_000) });
         assert_eq!(present_text(&mut told(&forged), &other), Err(Code::TicketInvalid));
-        let late = Signer::from_seed(&KEY).sign(&claims(1, 900));
-        assert_eq!(present_text(&mut told(&late), &late), Err(Code::TicketExpired), "its time still counts");
+        // Clocks need not agree, and may jump: its time counts from when it was told.
+        for now_s in [0, 900, 1_100, 1_000_000] {
+            let ticket = Signer::from_seed(&KEY).sign(&claims(1, now_s));
+            assert!(present_text(&mut told(&ticket), &ticket).is_ok(), "made at {now_s}");
+        }
+        let ticket = Signer::from_seed(&KEY).sign(&claims(1, 1_000));
+        let audience = audience(ServerId([7; 16]), 3);
+        let late = told(&ticket).present(&ticket, &[], &audience, (30_001, 1_000), [1; 16]);
+        assert_eq!(late.map_err(|refusal| refusal.code), Err(Code::TicketExpired));
         assert!(present(&mut told(&forged), &claims(1, 1_000)).is_ok(), "another one that is signed");
     }
 

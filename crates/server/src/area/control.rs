@@ -554,7 +554,8 @@ impl Control {
             (Some(owned), None) => match entry {
                 Entry::Ticket(text) => {
                     let audience = ticket::audience(self.identity.server, owned.incarnation);
-                    (self.admissions.present(&text, &self.keys, &audience, clock::unix_s(), resume), true)
+                    let now = (self.clock.now_ms(), clock::unix_s());
+                    (self.admissions.present(&text, &self.keys, &audience, now, resume), true)
                 }
                 Entry::Resume(token) => (self.admissions.resume(token, resume), false),
             },

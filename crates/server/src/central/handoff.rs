@@ -111,7 +111,9 @@ pub async fn let_go(
         let inside = {
             let mut state = core.state();
             let entry = state.areas.get(&owner);
-            let seat = entry.and_then(|entry| entry.seats.get(&id)).filter(|seat| seat.epoch == epoch);
+            // Under a lower epoch too: it may not have heard yet that a handoff came to nothing, and under which epoch it
+            // has the character since.
+            let seat = entry.and_then(|entry| entry.seats.get(&id)).filter(|seat| seat.epoch <= epoch);
             let inside = seat.is_some_and(|seat| seat.taken == Taken::Inside);
             if !inside {
                 return Ok(false);

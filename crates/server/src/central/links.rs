@@ -1,6 +1,7 @@
 //! The links that arrive at central: who may open one, and what each role's messages do.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, SessionId};
@@ -30,6 +31,9 @@ use crate::{clock, random};
 
 /// How long the last words of a server that has ended in order may take to be written.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// How long a server may believe that it has an area that another one has: one that hands it over is told so.
+const DEPOSED: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// The key that a role of this name must have; no other role than these three may open a link.
 pub fn key_of(master: &RoleKey, hello: &pangea_world::messages::Hello) -> Option<RoleKey> {
@@ -85,7 +89,12 @@ async fn spawner(core: Arc<Core>, mut link: Accepted) {
                 }
             }
             Event::Message(other) => tracing::warn!(?other, "a spawner does not say this"),
-            Event::Up { .. } | Event::Down | Event::Refused(_) => {}
+            event @ (Event::Up { .. } | Event::Down) => {
+                if let Some(spawner) = core.state().spawners.get_mut(&name) {
+                    spawner.away = matches!(event, Event::Down);
+                }
+            }
+            Event::Refused(_) => {}
         }
     }
     tracing::warn!(spawner = name, "a spawner is gone; its servers play on");
@@ -118,6 +127,7 @@ async fn spawner_hello(core: &Arc<Core>, name: &str, sender: &link::Sender, hell
                 capacity: hello.capacity,
                 templates: hello.templates,
                 cordoned: hello.cordoned,
+                away: false,
                 servers,
             },
         );
@@ -262,6 +272,8 @@ async fn area(core: Arc<Core>, mut link: Accepted) {
     // Leaves are written beside the rest: nobody's admission waits for somebody else's disk.
     let (mut leaves, mut saves, mut commits) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
     let mut operations = Operations::default();
+    // Since when another server has its area, and it goes on all the same.
+    let mut deposed: Option<Instant> = None;
     while let Some(event) = link.events.recv().await {
         while leaves.try_join_next().is_some() || commits.try_join_next().is_some() {}
         let Event::Message(body) = event else { continue };
@@ -287,6 +299,17 @@ async fn area(core: Arc<Core>, mut link: Accepted) {
             continue;
         }
         match body {
+            Body::Heartbeat(heartbeat) => {
+                if on_heartbeat(&core, &link.sender, area, server, heartbeat) {
+                    deposed = None;
+                } else if deposed.get_or_insert_with(Instant::now).elapsed() > DEPOSED {
+                    let refusal =
+                        Refusal::new(Code::StaleEpoch, "this server does not have its area any more");
+                    tracing::warn!(%server, %refusal, "a game server is told to end");
+                    let _ = link.sender.send(Body::Refused(link::from_refusal(&refusal)));
+                    deposed = None;
+                }
+            }
             Body::LedgerOps(ops) => operations.submit(&core.ledger, &link.sender, server, ops),
             // What was done before a change of owner counts; after it the writer is stale.
             Body::Left(message) => {
@@ -341,7 +364,6 @@ async fn unregistered(core: &Core, server: ServerId) -> Option<AreaId> {
 
 async fn area_message(core: &Arc<Core>, sender: &link::Sender, server: ServerId, area: AreaId, body: Body) {
     match body {
-        Body::Heartbeat(heartbeat) => on_heartbeat(core, sender, area, server, heartbeat),
         Body::AreaReady(ready) => on_ready(core, area, server, &ready),
         Body::Admitted(admitted) => on_admitted(core, &admitted),
         Body::Arrived(message) => handoff::arrived(core, area, &message),
@@ -480,7 +502,15 @@ async fn register_area(
                 leaving: None,
                 next: None,
             };
-            entry.seats.entry(character).or_insert(seat);
+            match entry.seats.entry(character) {
+                Entry::Vacant(free) => drop(free.insert(seat)),
+                // A join that was quicker than this holds the place of one who is inside.
+                Entry::Occupied(mut held) if held.get().taken != Taken::Inside => {
+                    let (session, next) = (held.get().session, Some(held.get().run));
+                    held.insert(Seat { session, next, ..seat });
+                }
+                Entry::Occupied(_) => {}
+            }
         }
         entry.always_on
     };
@@ -551,7 +581,14 @@ fn on_ready(core: &Core, area: AreaId, server: ServerId, ready: &AreaReady) {
     peers::arrived(core, area);
 }
 
-fn on_heartbeat(core: &Core, sender: &link::Sender, area: AreaId, id: ServerId, heartbeat: Heartbeat) {
+/// `false`: this server does not have the area, and its lease is not renewed.
+fn on_heartbeat(
+    core: &Core,
+    sender: &link::Sender,
+    area: AreaId,
+    id: ServerId,
+    heartbeat: Heartbeat,
+) -> bool {
     let sent_ms = heartbeat.sent_ms;
     let known = {
         let mut state = core.state();
@@ -562,11 +599,11 @@ fn on_heartbeat(core: &Core, sender: &link::Sender, area: AreaId, id: ServerId, 
         });
         server.map(|server| (server.heard, server.load) = (Instant::now(), heartbeat)).is_some()
     };
-    // Only the owner's lease is renewed: another server may have the area by now.
     if known {
         let _ =
             sender.send(Body::Lease(Lease { sent_ms, lease_ms: core.config.central.owner_lease_s * 1_000 }));
     }
+    known
 }
 
 fn on_admitted(core: &Core, admitted: &Admitted) {

@@ -271,8 +271,10 @@ async fn go(
     let inside = freeze(core, plan, transfer, ended)?;
     let deadline = Instant::now() + MOVE;
     let (still, players) = loop {
-        if let Ok(Ok(outcome)) = tokio::time::timeout(LOOK, &mut outcome).await {
-            break outcome?;
+        match tokio::time::timeout(LOOK, &mut outcome).await {
+            Ok(Ok(outcome)) => break outcome?,
+            Ok(Err(_)) => return Refusal::err(Code::AreaUnavailable, "the move was cut off"),
+            Err(_) => {}
         }
         let ended = servers.iter().any(|(id, _)| core.state().spawner_of(*id).is_none());
         let why = match is_deciding(core, plan, transfer) {
@@ -548,6 +550,7 @@ pub async fn move_area(
     message: MoveArea,
 ) {
     let Ok(transfer) = TransferId::from_bytes(&message.transfer) else { return };
+    let epoch = message.epoch;
     let done = match gather(core, area, transfer, message) {
         Gathered::Waits => return, // for the others, or for what is being written: it is said again
         Gathered::All(all) => {
@@ -574,7 +577,7 @@ pub async fn move_area(
             }
         }
         // Called off, or central was started anew: then the store knows whether it was done.
-        Gathered::Unknown => match was_done(core, area, from, transfer).await {
+        Gathered::Unknown => match was_done(core, area, (from, epoch)).await {
             Ok(done) => done,
             Err(refusal) => return tracing::warn!(%refusal, "whether an area has moved could not be read"),
         },
@@ -651,11 +654,12 @@ fn has_ended(core: &Core, server: &Server) -> bool {
     state.spawners.get(&server.spawner).is_some_and(|spawner| !spawner.servers.contains_key(&server.id))
 }
 
-/// By the row of the area: its change of owner, or that it has no row any more.
-async fn was_done(core: &Core, area: AreaId, from: ServerId, transfer: TransferId) -> Result<bool, Refusal> {
+/// By the row of the area: who asks does not own it at that epoch any more, or it has no row. The move's id alone would
+/// not tell: the area may have changed its owner again since.
+async fn was_done(core: &Core, area: AreaId, (from, epoch): (ServerId, u64)) -> Result<bool, Refusal> {
     let mut reader = core.store.reader().await?;
     match ownership::owned::<ServerId>(&mut reader, area.0).await {
-        Ok(row) => Ok(row.last == Some(transfer) && row.owner != Some(from)),
+        Ok(row) => Ok(row.owner != Some(from) || row.epoch != epoch),
         Err(Error::Refused(refusal)) if refusal.code == Code::NotFound => Ok(true),
         Err(error) => Err(error.into()),
     }

@@ -25,6 +25,9 @@ use crate::{link, random};
 /// How many servers are tried for one start.
 const TRIES: u32 = 3;
 
+/// Beside what the owner itself leaves unused of its lease.
+const LEASE_MARGIN: Duration = Duration::from_secs(5);
+
 /// Longest pause before an area that crashed is started again by itself.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -307,7 +310,7 @@ fn crash_loop(core: &Core, area: AreaId) -> Result<(), Refusal> {
 /// # Errors
 /// `area_unavailable` if the owner can neither be reached nor be proven dead within the time.
 pub async fn settle_owner(core: &Arc<Core>, area: AreaId, timeout: Duration) -> Result<bool, Refusal> {
-    let lease = Duration::from_secs(core.config.central.owner_lease_s) + link_margin();
+    let lease = lease_with_margin(core);
     let deadline = Instant::now() + timeout;
     loop {
         let changed = core.changed.notified();
@@ -348,8 +351,9 @@ pub async fn settle_owner(core: &Arc<Core>, area: AreaId, timeout: Duration) -> 
     }
 }
 
-fn link_margin() -> Duration {
-    Duration::from_secs(5)
+/// An area server that central has not heard for so long has stopped acting by its own clock.
+pub fn lease_with_margin(core: &Core) -> Duration {
+    Duration::from_secs(core.config.central.owner_lease_s) + LEASE_MARGIN
 }
 
 /// Asks the spawner with most room for a server; for a move of the area, for another one than it has, on this

@@ -62,6 +62,8 @@ pub struct Spawner {
     pub templates: Vec<String>,
     /// It gets no new areas.
     pub cordoned: bool,
+    /// Its link's connection is broken: it, or its machine, may be lost.
+    pub away: bool,
     /// All that run under it. A server that it does not list is dead: it is their witness.
     pub servers: HashMap<ServerId, ServerInfo>,
 }
@@ -407,7 +409,8 @@ impl State {
         }
     }
 
-    /// The connected spawner with a template and most room that gets new areas; of this name, if one is wished.
+    /// The spawner with a template and most room that gets new areas; of this name, if one is wished. One whose link
+    /// is broken only if there is no other.
     pub fn best_spawner(&self, template: &str, wished: Option<&str>) -> Option<(&String, &Spawner)> {
         let knows = |(name, spawner): &(&String, &Spawner)| {
             let knows = spawner.templates.iter().any(|known| known == template);
@@ -415,7 +418,7 @@ impl State {
         };
         let room = |(_, spawner): &(&String, &Spawner)| {
             let allocated = spawner.servers.values().filter(|server| server.state == "Allocated").count();
-            i64::from(spawner.capacity) - allocated as i64
+            (!spawner.away, i64::from(spawner.capacity) - allocated as i64)
         };
         self.spawners.iter().filter(knows).max_by_key(room)
     }

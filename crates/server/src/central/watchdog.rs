@@ -1,6 +1,7 @@
-//! What central looks at once a second: silent servers, seats that nobody came for, enters that nobody
+//! What central looks at once a second: silent servers, leases that have run out, seats that nobody came for, enters that nobody
 //! waits for any more.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 
 use super::core::{CREDENTIAL_LIFE_S, Core};
 use super::state::{State, Taken};
-use super::{factions, handoff, peers};
+use super::{factions, handoff, peers, running};
 
 const EVERY: Duration = Duration::from_secs(1);
 
@@ -31,6 +32,7 @@ pub async fn run(core: Arc<Core>) {
     let mut renew_at = Instant::now() + CREDENTIALS_EVERY;
     let mut last = Instant::now();
     let mut prune_at = Instant::now();
+    let mut asked = HashMap::new();
     loop {
         tokio::time::sleep(EVERY).await;
         // Whoever was asleep himself cannot tell who was silent.
@@ -39,7 +41,7 @@ pub async fn run(core: Arc<Core>) {
         if late {
             hear_all(&core);
         } else {
-            kill_silent(&core);
+            end_silent(&core, &mut asked).await;
         }
         free_seats(&core).await;
         handoff::expire_transfers(&core);
@@ -74,20 +76,30 @@ fn hear_all(core: &Core) {
         .for_each(|server| server.heard = Instant::now());
 }
 
-/// A silent server is killed by its spawner, and taken for dead only when that has seen it end.
-fn kill_silent(core: &Core) {
+/// A silent server is killed by its spawner, once per silence, and taken for dead when that has seen it end. If
+/// nobody sees it, as when its machine is lost, its lease runs out: by its own clock earlier than by this one.
+async fn end_silent(core: &Arc<Core>, asked: &mut HashMap<ServerId, Instant>) {
     let silence = Duration::from_secs(core.config.central.silence_s);
-    let silent: Vec<ServerId> = {
-        let mut state = core.state();
-        let registered =
-            state.areas.values_mut().filter_map(|area| area.server.as_mut()).filter(|s| s.sender.is_some());
-        let silent = registered.filter(|server| server.heard.elapsed() > silence);
-        // Asked once per silence.
-        silent.map(|server| (server.heard = Instant::now(), server.id).1).collect()
-    };
+    let (mut silent, mut over) = (Vec::new(), Vec::new());
+    for server in core.state().areas.values().filter_map(|area| area.server.as_ref()) {
+        match server.heard.elapsed() {
+            // Third-party servers have no lease.
+            _ if server.sender.is_none() => {}
+            since if since > running::lease_with_margin(core) => over.push(server.id),
+            since if since > silence => silent.push(server.id),
+            _ => {}
+        }
+    }
+    asked.retain(|server, _| silent.contains(server));
     for server in silent {
-        tracing::warn!(%server, "a game server is silent; its spawner shall kill it");
-        core.stop_server(server, 0);
+        if asked.get(&server).is_none_or(|at| at.elapsed() > silence) {
+            tracing::warn!(%server, "a game server is silent; its spawner shall kill it");
+            core.stop_server(server, 0);
+            asked.insert(server, Instant::now());
+        }
+    }
+    for server in over {
+        running::server_died(core, server, "its lease has run out").await;
     }
 }
 

@@ -143,7 +143,10 @@ async fn keep(mut session: Session, mut arriving: mpsc::Receiver<Connection>) {
         let welcome = Welcome { resumed: !connection.fresh, received };
         #[cfg(feature = "simulation")]
         let welcome = Welcome {
-            resumed: welcome.resumed || crate::simulation::without(crate::simulation::Check::Incarnation),
+            // Said to whom another life of this process knew.
+            resumed: welcome.resumed
+                || connection.peer_received > 0
+                    && crate::simulation::without(crate::simulation::Check::Incarnation),
             ..welcome
         };
         if say(&connection.out, Body::Welcome(welcome)).await.is_ok() {

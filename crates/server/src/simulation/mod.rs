@@ -22,7 +22,7 @@ use pangea_engine::Game;
 use ring::digest::{Context, SHA256};
 use tokio::time::Instant;
 
-pub use node::{Elsewhere, NodeId, end, here, kill, mine, new, of, on_the_spot, pause, resume};
+pub use node::{Elsewhere, NodeId, end, here, kill, mine, new, of, on_the_spot, pause, resume, skew};
 pub use witness::{Acts, acted, witnessed};
 
 /// When every simulation begins, ms since 1970.
@@ -31,7 +31,7 @@ const BEGINS_MS: u64 = 1_800_000_000_000;
 /// Checks that can be left out, to see that the simulation finds out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Check {
-    /// A write under an old epoch is refused.
+    /// A change of owner under an old epoch is refused, also from whom owns it again.
     Epoch,
     /// Only the server that has the area now has its lease renewed.
     Owner,
@@ -39,7 +39,7 @@ pub enum Check {
     Lease,
     /// What is done to goods is acknowledged once it is durable.
     Durable,
-    /// A role is told that the one at the other end has begun a new life, and knows nothing of it.
+    /// A role whose link stood with another life of the one at its other end is told that this one knows nothing of it.
     Incarnation,
 }
 
@@ -99,9 +99,13 @@ fn with<T>(work: impl FnOnce(&mut World) -> T) -> Option<T> {
     lock().as_mut().map(work)
 }
 
-/// Wall clock, ms since 1970; none outside of a simulation.
+/// The wall clock of the process that runs, ms since 1970; none outside of a simulation.
 pub fn unix_ms() -> Option<u64> {
-    with(|world| BEGINS_MS + world.began.elapsed().as_millis() as u64)
+    let here = here();
+    with(|world| {
+        let true_ms = BEGINS_MS + world.began.elapsed().as_millis() as u64;
+        true_ms.saturating_add_signed(node::skew_of(&world.nodes, here))
+    })
 }
 
 /// Virtual time since the begin.

@@ -27,6 +27,8 @@ pub(super) struct Nodes {
 struct Node {
     name: String,
     state: State,
+    /// How far its wall clock is from the true time, ms.
+    skew_ms: i64,
     last_task: u64,
     /// Those that were polled while the process stood still.
     waiting: Vec<Waker>,
@@ -55,15 +57,18 @@ pub fn here() -> NodeId {
     HERE.get()
 }
 
-/// A new process.
+/// A new process, with the wall clock of the one that starts it.
 pub fn new(name: &str) -> NodeId {
+    let parent = here();
     with(|world| {
+        let skew_ms = skew_of(&world.nodes, parent);
         let nodes = &mut world.nodes;
         nodes.last += 1;
         let id = NodeId(nodes.last);
         let node = Node {
             name: name.to_owned(),
             state: State::Runs,
+            skew_ms,
             last_task: 0,
             waiting: Vec::new(),
             tasks: BTreeMap::new(),
@@ -78,6 +83,19 @@ pub(super) fn name(id: NodeId) -> String {
     with(|world| world.nodes.all.get(&id).map(|node| node.name.clone()))
         .flatten()
         .unwrap_or_else(|| "-".into())
+}
+
+/// From now on its wall clock is so far from the true time.
+pub fn skew(id: NodeId, skew_ms: i64) {
+    with(|world| {
+        if let Some(node) = world.nodes.all.get_mut(&id) {
+            node.skew_ms = skew_ms;
+        }
+    });
+}
+
+pub(super) fn skew_of(nodes: &Nodes, id: NodeId) -> i64 {
+    nodes.all.get(&id).map_or(0, |node| node.skew_ms)
 }
 
 /// Whether it does nothing now.

@@ -96,7 +96,7 @@ pub async fn change_owner<O: Owner>(
     changed.ok_or_else(|| Refusal::new(Code::StaleEpoch, "the owner changed in between").into())
 }
 
-/// The change as the owner of this moment would ask for it, where a simulation leaves that check out.
+/// The change under the epoch of this moment, where a simulation leaves that check out.
 #[cfg(feature = "simulation")]
 async fn unfenced<O: Owner>(
     connection: &mut AnyConnection,
@@ -107,12 +107,11 @@ async fn unfenced<O: Owner>(
     if !crate::simulation::without(crate::simulation::Check::Epoch) {
         return Ok(given);
     }
-    let row = owned::<O>(connection, id).await?;
-    let (Some(from), epoch) = (row.owner, row.epoch) else { return Ok(given) };
+    let epoch = owned::<O>(connection, id).await?.epoch;
     Ok(match given {
-        Change::Commit { to, .. } => Change::Commit { from, epoch, to },
-        Change::Abort { .. } => Change::Abort { from, epoch },
-        Change::Release { .. } => Change::Release { from, epoch },
+        Change::Commit { from, to, .. } => Change::Commit { from, epoch, to },
+        Change::Abort { from, .. } => Change::Abort { from, epoch },
+        Change::Release { from, .. } => Change::Release { from, epoch },
         Change::Grant { .. } | Change::Failover { .. } => given,
     })
 }
@@ -207,6 +206,9 @@ pub async fn hand_on(
             Err(Error::Refused(refusal)) if refusal.code == Code::NotFound => Owned::default(),
             row => row?,
         };
+        #[cfg(feature = "simulation")]
+        let epoch =
+            if crate::simulation::without(crate::simulation::Check::Epoch) { row.epoch } else { epoch };
         asked.push(Asked { row, id, epoch });
     }
     let mut done = Vec::with_capacity(things.len());
@@ -293,6 +295,20 @@ impl Swap {
     }
 }
 
+/// As [`unfenced`]: the same owner may have it under another epoch.
+#[cfg(feature = "simulation")]
+async fn unfenced_swaps(connection: &mut AnyConnection, swaps: &[&Swap]) -> Result<Vec<Swap>, Error> {
+    let mut all: Vec<Swap> = swaps.iter().map(|swap| (*swap).clone()).collect();
+    if crate::simulation::without(crate::simulation::Check::Epoch) {
+        for swap in &mut all {
+            if let Ok(Owned { epoch, .. }) = owned::<AreaId>(connection, swap.character.0).await {
+                (swap.seen.epoch, swap.next.epoch) = (epoch, epoch + 1);
+            }
+        }
+    }
+    Ok(all)
+}
+
 /// Writes all of these, or finds that a row does not stand as it was seen: `false`, and some of them may be
 /// written, so the transaction must be rolled back unless it was a single one.
 ///
@@ -300,6 +316,10 @@ impl Swap {
 /// If the database fails.
 pub async fn swap_all(connection: &mut AnyConnection, swaps: &[&Swap]) -> Result<bool, Error> {
     let now = now_ms();
+    #[cfg(feature = "simulation")]
+    let unfenced = unfenced_swaps(connection, swaps).await?;
+    #[cfg(feature = "simulation")]
+    let swaps = &unfenced.iter().collect::<Vec<_>>()[..];
     for swaps in pieces(swaps) {
         let sql = SWAP[swaps.len().ilog2() as usize].as_str();
         let mut query = sqlx::query(sql);
