@@ -95,7 +95,11 @@ pub(super) fn begin_text(rows: usize) -> (&'static str, usize) {
 }
 
 /// Binds these, and as many of nothing as there is room for.
-pub(super) fn bind<'q>(mut query: Query<'q, Any, AnyArguments>, wished: &[&Enter], size: usize) -> Query<'q, Any, AnyArguments> {
+pub(super) fn bind<'q>(
+    mut query: Query<'q, Any, AnyArguments>,
+    wished: &[&Enter],
+    size: usize,
+) -> Query<'q, Any, AnyArguments> {
     let all = wished.iter().map(|wished| Some(*wished));
     for wished in all.chain(std::iter::repeat(None)).take(size) {
         query = query

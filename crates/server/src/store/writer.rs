@@ -356,7 +356,8 @@ async fn run_usual(
         let (note, note_size) = enter::begin_text(some_notes.len());
         let (swap, swap_size) = ownership::swap_text(some_swaps.len());
         let texts = [(first, LEAD), (!some_notes.is_empty(), note), (!some_swaps.is_empty(), swap)];
-        let texts: Vec<&str> = texts.into_iter().filter_map(|(wanted, text)| wanted.then_some(text)).collect();
+        let texts: Vec<&str> =
+            texts.into_iter().filter_map(|(wanted, text)| wanted.then_some(text)).collect();
         let mut query = sqlx::query(AssertSqlSafe(texts.join("; ")));
         if first {
             query = query.bind(now_ms()).bind(epoch as i64);
