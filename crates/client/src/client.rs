@@ -147,7 +147,8 @@ impl Client {
         let http = Http::builder(TokioExecutor::new())
             .pool_timer(hyper_util::rt::TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(10))
-            .pool_max_idle_per_host(64)
+            // Of all players of this program: each that is closed is one more to be opened, here and there.
+            .pool_max_idle_per_host(256)
             .build(dialer.clone());
         Ok(Self { base: base.into(), http, dialer, login: Arc::default() })
     }

@@ -203,6 +203,8 @@ fn main() {
         let maker = Maker { area, next: AtomicU64::new(1) };
         measure("pick, as many as it takes", &queue, 0, 400, || maker.pick()).await;
         measure("pay, as many as it takes", &queue, 0, 400, || maker.pay()).await;
+        measure("pick, 200 under way", &queue, 0, 200, || maker.pick()).await;
+        measure("pay, 200 under way", &queue, 0, 200, || maker.pay()).await;
         measure("pick, 20,000/s asked for", &queue, 20_000, 16_000, || maker.pick()).await;
         measure("pay, 20,000/s asked for", &queue, 20_000, 16_000, || maker.pay()).await;
         store.close().await;

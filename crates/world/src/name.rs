@@ -1,5 +1,7 @@
 //! Which names are allowed, and which count as the same.
 
+use std::sync::LazyLock;
+
 use unicode_normalization::UnicodeNormalization;
 use unicode_security::GeneralSecurityProfile;
 use unicode_security::MixedScript;
@@ -29,7 +31,7 @@ pub fn check(text: &str) -> Result<Name, Refusal> {
     if text.len() > 1024 {
         return bad("a name has at most 24 characters");
     }
-    let shown: String = text.trim().nfc().collect();
+    let shown: String = if text.is_ascii() { text.trim().to_owned() } else { text.trim().nfc().collect() };
     let count = shown.chars().count();
     if count < NAME_CHARS.0 || count > NAME_CHARS.1 {
         return bad("a name has 3 to 24 characters");
@@ -41,10 +43,12 @@ pub fn check(text: &str) -> Result<Name, Refusal> {
     if shown.chars().zip(shown.chars().skip(1)).any(|(a, b)| inner(a) && inner(b)) {
         return bad("a name has no two of space, hyphen, apostrophe and underscore in a row");
     }
-    if let Some(c) = shown.chars().find(|&c| !(inner(c) || c.is_alphanumeric() && c.identifier_allowed())) {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c.is_alphanumeric() && c.identifier_allowed();
+    if let Some(c) = shown.chars().find(|&c| !(inner(c) || allowed(c))) {
         return bad(&format!("«{}» cannot stand in a name", c.escape_unicode()));
     }
-    if !shown.split(inner).all(|word| word.is_single_script()) {
+    // ASCII has one script.
+    if !shown.is_ascii() && !shown.split(inner).all(|word| word.is_single_script()) {
         return bad("a name does not mix scripts that look alike");
     }
     let key = key_of(&shown);
@@ -57,6 +61,16 @@ pub fn begins_as(text: &str) -> String {
 }
 
 fn key_of(shown: &str) -> String {
+    // In ASCII nothing depends on what stands beside it; and names are asked for at each join.
+    static ASCII: LazyLock<Vec<String>> =
+        LazyLock::new(|| (0..128).map(|byte| fold(&char::from(byte).to_string())).collect());
+    if shown.is_ascii() {
+        return shown.bytes().map(|byte| ASCII[usize::from(byte)].as_str()).collect();
+    }
+    fold(shown)
+}
+
+fn fold(shown: &str) -> String {
     let folded = caseless::default_case_fold_str(&shown.nfkc().collect::<String>());
     let key: String = unicode_security::skeleton(&folded).filter(|&c| !is_inner(c)).collect();
     caseless::default_case_fold_str(&key)
@@ -81,6 +95,14 @@ mod tests {
         assert_eq!(key("асе"), key("ace"));
         assert_eq!(key("Стрелок"), key("СТРЕЛОК"));
         assert_ne!(key("Ada"), key("Adam"));
+    }
+
+    proptest::proptest! {
+        /// The short way of ASCII is the long one.
+        #[test]
+        fn ascii_has_the_same_key_letter_by_letter(text in "[ -~]{0,24}") {
+            proptest::prop_assert_eq!(key_of(&text), fold(&text));
+        }
     }
 
     #[test]

@@ -5,10 +5,11 @@ use std::sync::LazyLock;
 
 use pangea_world::id::{AccountId, CharacterId, EnterId, SessionId};
 use pangea_world::{Code, Refusal};
-use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, AssertSqlSafe, Row};
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, AnyConnection, AssertSqlSafe, Row};
 
-use super::{Error, id, now_ms, optional_id, piece_rows, pieces};
+use super::{Error, PIECE_MAX, id, now_ms, optional_id, piece_rows, piece_text};
 
 /// One enter's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,20 +79,9 @@ pub async fn begin(connection: &mut AnyConnection, wished: &Enter) -> Result<(En
 /// # Errors
 /// If the database fails.
 pub async fn begin_all(connection: &mut AnyConnection, wished: &[&Enter]) -> Result<bool, Error> {
-    for wished in pieces(wished) {
-        let mut query = sqlx::query(INSERT[wished.len().ilog2() as usize].as_str());
-        for wished in wished {
-            query = query
-                .bind(wished.id.to_vec())
-                .bind(wished.account.to_vec())
-                .bind(wished.session.to_vec())
-                .bind(wished.character.to_vec())
-                .bind(wished.idem_key.clone())
-                .bind(wished.body_hash.to_vec())
-                .bind(wished.wish.clone())
-                .bind(wished.state.clone())
-                .bind(wished.created);
-        }
+    for wished in wished.chunks(PIECE_MAX) {
+        let (text, size) = begin_text(wished.len());
+        let query = bind(sqlx::query(text), wished, size);
         if query.execute(&mut *connection).await?.rows_affected() != wished.len() as u64 {
             return Ok(false);
         }
@@ -99,11 +89,41 @@ pub async fn begin_all(connection: &mut AnyConnection, wished: &[&Enter]) -> Res
     Ok(true)
 }
 
+/// The statement that writes so many, with room for so many.
+pub(super) fn begin_text(rows: usize) -> (&'static str, usize) {
+    piece_text(&INSERT, rows)
+}
+
+/// Binds these, and as many of nothing as there is room for.
+pub(super) fn bind<'q>(
+    mut query: Query<'q, Any, AnyArguments>,
+    wished: &[&Enter],
+    size: usize,
+) -> Query<'q, Any, AnyArguments> {
+    let all = wished.iter().map(|wished| Some(*wished));
+    for wished in all.chain(std::iter::repeat(None)).take(size) {
+        query = query
+            .bind(wished.map(|wished| wished.id.to_vec()))
+            .bind(wished.map(|wished| wished.account.to_vec()))
+            .bind(wished.map(|wished| wished.session.to_vec()))
+            .bind(wished.map(|wished| wished.character.to_vec()))
+            .bind(wished.map(|wished| wished.idem_key.clone()))
+            .bind(wished.map(|wished| wished.body_hash.to_vec()))
+            .bind(wished.map(|wished| wished.wish.clone()))
+            .bind(wished.map(|wished| wished.state.clone()))
+            .bind(wished.map(|wished| wished.created));
+    }
+    query
+}
+
 /// The statement for 1, 2, 4, … rows.
 static INSERT: LazyLock<Vec<String>> = LazyLock::new(|| {
     let columns = "id, account, session, character, idem_key, body_hash, wish, state, created";
     let sql = |rows: String| {
-        format!("INSERT INTO enter ({columns}) VALUES {rows} ON CONFLICT (account, idem_key) DO NOTHING")
+        format!(
+            "INSERT INTO enter ({columns}) SELECT * FROM (VALUES {rows}) AS wished WHERE column1 IS NOT NULL \
+             ON CONFLICT (account, idem_key) DO NOTHING"
+        )
     };
     piece_rows(9).map(sql).collect()
 });

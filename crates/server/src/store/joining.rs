@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::character::{self, Character};
 use super::social::WITH_OTHERS;
-use super::{Error, PIECE_MAX, Store, gone, id, pieces, quest, reader};
+use super::{Error, PIECE_MAX, Reader, Store, gone, id, piece_text, quest, reader};
 use crate::task::on_the_spot;
 
 /// Most joins that wait for their character; a further one is refused with `storage_busy`.
@@ -59,12 +59,30 @@ impl Store {
     }
 }
 
-/// Reads until every [`Store`] is gone.
+/// Reads until every [`Store`] is gone, or the store is closed.
 pub(super) async fn serve(readers: AnyPool, mut queue: mpsc::Receiver<Wish>) {
     let mut wishes = Vec::new();
-    while queue.recv_many(&mut wishes, PIECE_MAX).await > 0 {
+    // Kept: its way back to the pool is a task and a question to its thread, for each read.
+    let mut kept: Option<Reader> = None;
+    loop {
+        tokio::select! {
+            biased;
+            () = readers.close_event() => return,
+            count = queue.recv_many(&mut wishes, PIECE_MAX) => if count == 0 {
+                return;
+            },
+        }
         let ids: Vec<CharacterId> = wishes.iter().map(|wish| wish.character).collect();
-        let reading = async { all(&mut reader(on_the_spot(readers.acquire()).await?, &readers), &ids).await };
+        let reading = async {
+            let mut connection = match kept.take() {
+                Some(kept) => kept,
+                None => reader(on_the_spot(readers.acquire()).await?, &readers),
+            };
+            let found = all(&mut connection, &ids).await?;
+            // A simulation stands still as long as one is held.
+            kept = Some(connection).filter(|_| !cfg!(feature = "simulation"));
+            Ok::<_, Error>(found)
+        };
         let found = reading.await;
         match found {
             Ok(found) => wishes.drain(..).for_each(|wish| {
@@ -88,13 +106,14 @@ async fn all(
 ) -> Result<HashMap<CharacterId, Joining>, Error> {
     let mut found = HashMap::with_capacity(ids.len());
     let mut things = Vec::new();
-    for ids in pieces(ids) {
-        let mut query = sqlx::query(READ[ids.len().ilog2() as usize].as_str());
-        for id in ids {
-            query = query.bind(id.to_vec());
-        }
-        for id in ids {
-            query = query.bind(Holder::Character(*id).to_vec());
+    for ids in ids.chunks(PIECE_MAX) {
+        let (text, size) = piece_text(&READ, ids.len());
+        let mut query = sqlx::query(text);
+        // In the order of the statement's parts. Whom it is asked for twice it finds once.
+        for holders in [false, true, true, false] {
+            for id in ids.iter().cycle().take(size) {
+                query = query.bind(if holders { Holder::Character(*id).to_vec() } else { id.to_vec() });
+            }
         }
         for row in query.fetch_all(&mut *connection).await? {
             if row.try_get::<i64, _>(13)? > 0 {
@@ -136,23 +155,21 @@ async fn all(
     Ok(found)
 }
 
-/// The statement for 1, 2, 4, … characters: first their ids, then the same as holders. The second column of a
-/// thing is whose it is; the last but one says what it is.
+/// The statement for 1, 2, 4, … characters: their ids, the same as holders twice, their ids. The second column
+/// of a thing is whose it is; the last but one says what it is.
 static READ: LazyLock<Vec<String>> = LazyLock::new(|| {
     let sql = |size: u32| {
         let count = 1 << size;
-        let places =
-            |from: usize| (from..from + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
-        let (ids, holders, with) = (places(1), places(count + 1), WITH_OTHERS);
+        let (some, with) = (vec!["?"; count].join(", "), WITH_OTHERS);
         format!(
             "SELECT id, account, world, name, faction, created, owner, epoch, map, x, y, place_known, record, 0, {with} \
-             FROM character WHERE id IN ({ids}) AND deleted IS NULL \
+             FROM character WHERE id IN ({some}) AND deleted IS NULL \
              UNION ALL SELECT id, holder, NULL, template, NULL, quantity, NULL, slot, NULL, 0.0, 0.0, most, NULL, \
-             1, version FROM item WHERE holder IN ({holders}) \
+             1, version FROM item WHERE holder IN ({some}) \
              UNION ALL SELECT NULL, holder, NULL, currency, NULL, amount, NULL, 0, NULL, 0.0, 0.0, 0, NULL, 2, \
-             version FROM money WHERE holder IN ({holders}) \
+             version FROM money WHERE holder IN ({some}) \
              UNION ALL SELECT NULL, character, NULL, id, NULL, 0, NULL, step, NULL, 0.0, 0.0, completed, NULL, 3, \
-             version FROM quest WHERE character IN ({ids})"
+             version FROM quest WHERE character IN ({some})"
         )
     };
     (0..=PIECE_MAX.ilog2()).map(sql).collect()

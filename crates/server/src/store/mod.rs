@@ -1,7 +1,7 @@
 //! The only place that knows SQL.
 //!
-//! One SQL text serves SQLite and PostgreSQL: `$1` placeholders, BIGINT milliseconds, ids as 16-byte blobs,
-//! SMALLINT for truth values. SQLite runs in WAL mode with `synchronous=FULL`: what was answered survives a
+//! One SQL text serves SQLite and PostgreSQL: `$1` placeholders (`?` in statements of many rows), BIGINT
+//! milliseconds, ids as 16-byte blobs, SMALLINT for truth values. SQLite runs in WAL mode with `synchronous=FULL`: what was answered survives a
 //! power cut. All writes go through one writer task, which commits many of them at once ([`Store::write`]);
 //! reads go through a small pool of connections that cannot write ([`Store::reader`]).
 //!
@@ -282,25 +282,17 @@ impl Store {
 /// Most rows of one statement; the others have 1, 2, 4, …, so that few texts serve every number of rows.
 const PIECE_MAX: usize = 64;
 
-/// These in pieces of 64, 32, …, 1.
-fn pieces<T>(mut all: &[T]) -> impl Iterator<Item = &[T]> {
-    std::iter::from_fn(move || {
-        let size = 1 << all.len().min(PIECE_MAX).checked_ilog2()?;
-        let (piece, rest) = all.split_at(size);
-        all = rest;
-        Some(piece)
-    })
+/// Which of a statement's texts, for 1, 2, 4, … rows, takes so many; rows of nothing but NULL fill it up.
+fn piece_text(texts: &[String], rows: usize) -> (&str, usize) {
+    let size = rows.clamp(1, PIECE_MAX).next_power_of_two();
+    (&texts[size.ilog2() as usize], size)
 }
 
-/// `($1, $2), ($3, $4)` and so on, for each size of a piece from 1 on.
+/// `(?, ?), (?, ?)` and so on, for each size of a piece from 1 on. SQLite looks a numbered place up by walking
+/// through all before it, at each run; for PostgreSQL numbers would be written here.
 fn piece_rows(columns: usize) -> impl Iterator<Item = String> {
-    (0..=PIECE_MAX.ilog2()).map(move |size| {
-        let row = |row: usize| {
-            let places: Vec<String> = (1..=columns).map(|n| format!("${}", row * columns + n)).collect();
-            format!("({})", places.join(", "))
-        };
-        (0..1 << size).map(row).collect::<Vec<_>>().join(", ")
-    })
+    let row = format!("({})", vec!["?"; columns].join(", "));
+    (0..=PIECE_MAX.ilog2()).map(move |size| vec![row.as_str(); 1 << size].join(", "))
 }
 
 /// Milliseconds since 1970 by the wall clock, for rows.

@@ -2,6 +2,7 @@
 //!
 //! No other file writes the columns `owner`, `epoch` and `last_transfer`; a house test looks.
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use pangea_world::handoff::{self, Answer, Asked};
@@ -9,9 +10,11 @@ use pangea_world::id::{AreaId, CharacterId, ServerId, TransferId};
 use pangea_world::ownership::{Change, Decision, Owned, decide};
 use pangea_world::space::Place;
 use pangea_world::{Code, Refusal};
-use sqlx::{AnyConnection, Row};
+use sqlx::any::AnyArguments;
+use sqlx::query::Query;
+use sqlx::{Any, AnyConnection, Row};
 
-use super::{Error, now_ms, piece_rows, pieces};
+use super::{Error, PIECE_MAX, now_ms, piece_rows, piece_text};
 
 /// An owner as the 16 bytes of its row.
 pub trait Owner: Copy + PartialEq {
@@ -315,36 +318,51 @@ async fn unfenced_swaps(connection: &mut AnyConnection, swaps: &[&Swap]) -> Resu
 /// # Errors
 /// If the database fails.
 pub async fn swap_all(connection: &mut AnyConnection, swaps: &[&Swap]) -> Result<bool, Error> {
-    let now = now_ms();
     #[cfg(feature = "simulation")]
     let unfenced = unfenced_swaps(connection, swaps).await?;
     #[cfg(feature = "simulation")]
     let swaps = &unfenced.iter().collect::<Vec<_>>()[..];
-    for swaps in pieces(swaps) {
-        let sql = SWAP[swaps.len().ilog2() as usize].as_str();
-        let mut query = sqlx::query(sql);
-        for swap in swaps {
-            let place = swap.place.as_ref();
-            query = query
-                .bind(swap.character.to_vec())
-                .bind(swap.seen.owner.map(Owner::bytes))
-                .bind(swap.seen.epoch as i64)
-                .bind(swap.next.owner.map(Owner::bytes))
-                .bind(swap.next.epoch as i64)
-                .bind(swap.transfer.to_vec())
-                .bind(i32::from(place.is_some()))
-                .bind(place.map(|place| place.world.clone()))
-                .bind(place.and_then(|place| place.map.clone()))
-                .bind(place.map_or(0.0, |place| place.x))
-                .bind(place.map_or(0.0, |place| place.y))
-                .bind(now)
-                .bind(swap.record.clone());
-        }
+    for swaps in swaps.chunks(PIECE_MAX) {
+        let (text, size) = swap_text(swaps.len());
+        let query = bind_swaps(sqlx::query(text), swaps, size);
         if query.execute(&mut *connection).await?.rows_affected() != swaps.len() as u64 {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// The statement that writes so many, with room for so many.
+pub(super) fn swap_text(rows: usize) -> (&'static str, usize) {
+    piece_text(&SWAP, rows)
+}
+
+/// Binds these, and as many of nothing as there is room for.
+pub(super) fn bind_swaps<'q>(
+    mut query: Query<'q, Any, AnyArguments>,
+    swaps: &[&Swap],
+    size: usize,
+) -> Query<'q, Any, AnyArguments> {
+    let now = now_ms();
+    let all = swaps.iter().map(|swap| Some(*swap));
+    for swap in all.chain(std::iter::repeat(None)).take(size) {
+        let place = swap.and_then(|swap| swap.place.as_ref());
+        query = query
+            .bind(swap.map(|swap| swap.character.to_vec()))
+            .bind(swap.and_then(|swap| swap.seen.owner.map(Owner::bytes)))
+            .bind(swap.map(|swap| swap.seen.epoch as i64))
+            .bind(swap.and_then(|swap| swap.next.owner.map(Owner::bytes)))
+            .bind(swap.map(|swap| swap.next.epoch as i64))
+            .bind(swap.map(|swap| swap.transfer.to_vec()))
+            .bind(i32::from(place.is_some()))
+            .bind(place.map(|place| place.world.clone()))
+            .bind(place.and_then(|place| place.map.clone()))
+            .bind(place.map_or(0.0, |place| place.x))
+            .bind(place.map_or(0.0, |place| place.y))
+            .bind(now)
+            .bind(swap.and_then(|swap| swap.record.clone()));
+    }
+    query
 }
 
 /// The statement for 1, 2, 4, … rows.
@@ -407,36 +425,63 @@ pub async fn save_places(
     places: &[Standing],
 ) -> Result<Vec<CharacterId>, Error> {
     let mut stale = Vec::new();
-    for place in places {
-        let query = match (ground, &place.record) {
-            (Ground::On(map), record) => sqlx::query(
-                "UPDATE character SET record = COALESCE($1, record), map = $5, x = $6, y = $7, place_known = 1, \
-                 place_time = $8 WHERE id = $2 AND owner = $3 AND epoch = $4",
-            )
-            .bind(record.clone())
-            .bind(place.character.to_vec())
-            .bind(area.to_vec())
-            .bind(place.epoch as i64)
-            .bind(map.clone())
-            .bind(place.x)
-            .bind(place.y)
-            .bind(now_ms()),
-            (Ground::Nowhere, Some(record)) => {
-                sqlx::query("UPDATE character SET record = $1 WHERE id = $2 AND owner = $3 AND epoch = $4")
-                    .bind(record.clone())
-                    .bind(place.character.to_vec())
-                    .bind(area.to_vec())
-                    .bind(place.epoch as i64)
+    let (stands, map) = match ground {
+        Ground::On(map) => (true, map.as_ref()),
+        Ground::Nowhere => (false, None),
+    };
+    let written: Vec<&Standing> = places.iter().filter(|place| stands || place.record.is_some()).collect();
+    for places in written.chunks(PIECE_MAX) {
+        let (text, size) = piece_text(if stands { &PLACES } else { &RECORDS }, places.len());
+        let mut query = sqlx::query(text);
+        let all = places.iter().map(|place| Some(*place));
+        for place in all.chain(std::iter::repeat(None)).take(size) {
+            query = query
+                .bind(place.map(|place| place.character.to_vec()))
+                .bind(place.map(|place| place.epoch as i64))
+                .bind(place.and_then(|place| place.record.clone()));
+            if stands {
+                query = query.bind(place.map(|place| place.x)).bind(place.map(|place| place.y));
             }
-            (Ground::Nowhere, None) => continue,
-        };
-        let done = query.execute(&mut *connection).await?;
-        if done.rows_affected() == 0 {
-            stale.push(place.character);
         }
+        if stands {
+            query = query.bind(map.cloned()).bind(now_ms());
+        }
+        let rows = query.bind(area.to_vec()).fetch_all(&mut *connection).await?;
+        if rows.len() == places.len() {
+            continue;
+        }
+        let written = rows.iter().map(|row| super::id(row, 0)).collect::<Result<HashSet<_>, Error>>()?;
+        stale.extend(places.iter().map(|place| place.character).filter(|id| !written.contains(&id.0)));
     }
     Ok(stale)
 }
+
+/// The statement for 1, 2, 4, … characters on ground where places are locations.
+static PLACES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let sql = |rows: String| {
+        format!(
+            "WITH stands (id, epoch, record, x, y) AS (VALUES {rows}) \
+             UPDATE character SET record = COALESCE(stands.record, character.record), x = stands.x, \
+             y = stands.y, map = ?, place_known = 1, place_time = ? FROM stands \
+             WHERE character.id = stands.id AND character.epoch = stands.epoch AND character.owner = ? \
+             RETURNING id"
+        )
+    };
+    piece_rows(5).map(sql).collect()
+});
+
+/// The same where they are none.
+static RECORDS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let sql = |rows: String| {
+        format!(
+            "WITH stands (id, epoch, record) AS (VALUES {rows}) \
+             UPDATE character SET record = stands.record FROM stands \
+             WHERE character.id = stands.id AND character.epoch = stands.epoch AND character.owner = ? \
+             RETURNING id"
+        )
+    };
+    piece_rows(3).map(sql).collect()
+});
 
 /// Writes an area's state for its next start, by the server that owns it at this epoch.
 ///

@@ -14,12 +14,12 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use pangea_world::{Code, Refusal};
 use sqlx::any::AnyConnectOptions;
-use sqlx::{AnyConnection, Connection};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::enter::{self, Enter};
 use super::ownership::{self, Swap};
-use super::{Error, now_ms};
+use super::{Error, PIECE_MAX, now_ms};
 use crate::task::on_the_spot;
 
 /// Most jobs of one transaction.
@@ -287,20 +287,15 @@ async fn in_transaction(
     quick: bool,
 ) -> Result<Outcome, sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let mine = sqlx::query("UPDATE leader SET seen = $1 WHERE epoch = $2")
-        .bind(now_ms())
-        .bind(epoch as i64)
-        .execute(&mut *transaction)
-        .await?;
-    if mine.rows_affected() != 1 {
-        return Ok(Outcome::Over("another central has taken over the database".to_owned()));
-    }
-    let outcome = match run_all(&mut transaction, jobs, quick).await {
-        Ok(true) => {
+    let outcome = match run_all(&mut transaction, epoch, jobs, quick).await {
+        Ok(Ran::All) => {
             transaction.commit().await?;
             return Ok(Outcome::Durable);
         }
-        Ok(false) => Outcome::Unusual,
+        Ok(Ran::NotLeading) => {
+            return Ok(Outcome::Over("another central has taken over the database".to_owned()));
+        }
+        Ok(Ran::Unusual) => Outcome::Unusual,
         Err(Error::Database(error)) if fault(&error) != Fault::Other => return Err(error),
         Err(Error::Database(error)) => Outcome::Failed(Error::Database(error)),
         Err(refused) => Outcome::Failed(refused),
@@ -309,21 +304,76 @@ async fn in_transaction(
     Ok(outcome)
 }
 
-/// Runs these jobs; `false`: not every quick one came to what it usually does.
+/// How the jobs of a transaction ran.
+enum Ran {
+    All,
+    /// Not every quick one came to what it usually does, or this central leads no more.
+    Unusual,
+    NotLeading,
+}
+
+/// Finds that this central leads, and is seen.
+const LEAD: &str = "UPDATE leader SET seen = ? WHERE epoch = ?";
+
+/// Runs these jobs.
 async fn run_all(
     connection: &mut AnyConnection,
+    epoch: u64,
     jobs: &mut [Box<dyn Job>],
     quick: bool,
-) -> Result<bool, Error> {
+) -> Result<Ran, Error> {
     let (usual, rest): (Vec<_>, Vec<_>) = jobs.iter_mut().partition(|job| quick && job.quick().is_some());
     let notes: Vec<&Enter> = usual.iter().filter_map(|job| job.quick()?.0).collect();
     let swaps: Vec<&Swap> = usual.iter().filter_map(|job| Some(job.quick()?.1)).collect();
-    if !enter::begin_all(connection, &notes).await? || !ownership::swap_all(connection, &swaps).await? {
-        return Ok(false);
+    if usual.is_empty() {
+        let lead = sqlx::query(LEAD).bind(now_ms()).bind(epoch as i64);
+        if lead.execute(&mut *connection).await?.rows_affected() != 1 {
+            return Ok(Ran::NotLeading);
+        }
+    } else if !run_usual(connection, epoch, notes, swaps).await? {
+        return Ok(Ran::Unusual);
     }
     usual.into_iter().for_each(|job| job.settle());
     for job in rest {
         job.run(connection).await?;
+    }
+    Ok(Ran::All)
+}
+
+/// What quick jobs come to, as one command to SQLite's thread of up to three statements; `false` if they touched
+/// fewer rows than they are.
+async fn run_usual(
+    connection: &mut AnyConnection,
+    epoch: u64,
+    notes: Vec<&Enter>,
+    swaps: Vec<&Swap>,
+) -> Result<bool, Error> {
+    let (mut notes, mut swaps, mut first) = (&notes[..], &swaps[..], true);
+    while first || !notes.is_empty() || !swaps.is_empty() {
+        let (some_notes, some_swaps);
+        (some_notes, notes) = notes.split_at(notes.len().min(PIECE_MAX));
+        (some_swaps, swaps) = swaps.split_at(swaps.len().min(PIECE_MAX));
+        let (note, note_size) = enter::begin_text(some_notes.len());
+        let (swap, swap_size) = ownership::swap_text(some_swaps.len());
+        let texts = [(first, LEAD), (!some_notes.is_empty(), note), (!some_swaps.is_empty(), swap)];
+        let texts: Vec<&str> =
+            texts.into_iter().filter_map(|(wanted, text)| wanted.then_some(text)).collect();
+        let mut query = sqlx::query(AssertSqlSafe(texts.join("; ")));
+        if first {
+            query = query.bind(now_ms()).bind(epoch as i64);
+        }
+        if !some_notes.is_empty() {
+            query = enter::bind(query, some_notes, note_size);
+        }
+        if !some_swaps.is_empty() {
+            query = ownership::bind_swaps(query, some_swaps, swap_size);
+        }
+        // None of them touches more rows than it is given: the sum is right only if each is.
+        let wished = usize::from(first) + some_notes.len() + some_swaps.len();
+        if query.execute(&mut *connection).await?.rows_affected() != wished as u64 {
+            return Ok(false);
+        }
+        first = false;
     }
     Ok(true)
 }
