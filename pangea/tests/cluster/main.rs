@@ -13,6 +13,7 @@ mod browser;
 mod chat;
 mod chat_bus;
 mod chat_filter;
+mod chat_forged;
 mod chat_groups;
 mod chat_travel;
 mod checkpoints;

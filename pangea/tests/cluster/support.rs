@@ -116,6 +116,13 @@ impl Cluster {
         self.settings.push(setting.to_owned());
     }
 
+    /// What this setting is.
+    pub fn setting(&self, name: &str) -> &str {
+        let of = |setting: &'_ String| setting.split_once('=').is_some_and(|(known, _)| known == name);
+        let setting = self.settings.iter().rev().find(|setting| of(setting)).expect("it is set");
+        setting.split_once('=').map_or("", |(_, value)| value)
+    }
+
     /// Three free ports one after the other.
     pub fn ports_in_a_row(&self) -> [u16; 3] {
         loop {

@@ -12,7 +12,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::super::crossing::SIDE_M;
 use super::super::players::name_of;
-use crate::flags::TrialChat;
+use super::GROUP;
+use crate::flags::{ChatShape, TrialChat};
 
 /// Nobody talks.
 pub(super) const LISTEN: u8 = 0;
@@ -26,9 +27,16 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Each so-manieth line is a whisper.
 const WHISPER_EACH: u32 = 4;
 
+/// The channel that all of a trial listen to.
+pub(super) fn kind(shape: ChatShape) -> Kind {
+    if shape == ChatShape::Groups { Kind::Faction } else { Kind::World }
+}
+
 /// What was said, and who has heard it.
 pub(super) struct Book {
     pub(super) names: Vec<String>,
+    shape: ChatShape,
+    pub(super) handoffs: AtomicU64,
     lines: Mutex<Vec<Said>>,
     pub(super) deliveries: AtomicU64,
     pub(super) doubled: AtomicU64,
@@ -40,16 +48,20 @@ pub(super) struct Book {
 #[derive(Debug, Clone)]
 pub(super) struct Said {
     pub(super) at: Instant,
-    pub(super) whisper: bool,
+    pub(super) kind: Kind,
+    /// How many shall hear it.
+    pub(super) hearers: u32,
     /// None: not answered yet.
     pub(super) said: Option<bool>,
     pub(super) heard: u32,
 }
 
 impl Book {
-    pub(super) fn new(names: Vec<String>) -> Self {
+    pub(super) fn new(names: Vec<String>, shape: ChatShape) -> Self {
         Self {
             names,
+            shape,
+            handoffs: AtomicU64::new(0),
             lines: Mutex::default(),
             deliveries: AtomicU64::new(0),
             doubled: AtomicU64::new(0),
@@ -59,9 +71,18 @@ impl Book {
     }
 
     /// A line's number, from 0.
-    fn begin(&self, whisper: bool) -> usize {
+    fn begin(&self, speaker: u32, whisper: bool) -> usize {
+        let all = self.names.len();
+        let (kind, hearers) = match self.shape {
+            _ if whisper => (Kind::Whisper, 1),
+            ChatShape::Groups => {
+                let first = speaker as usize / GROUP * GROUP;
+                (Kind::Faction, GROUP.min(all - first) as u32)
+            }
+            ChatShape::Mixed | ChatShape::World => (Kind::World, all as u32),
+        };
         let mut lines = self.lock();
-        lines.push(Said { at: Instant::now(), whisper, said: None, heard: 0 });
+        lines.push(Said { at: Instant::now(), kind, hearers, said: None, heard: 0 });
         lines.len() - 1
     }
 
@@ -80,16 +101,11 @@ impl Book {
         line.at.elapsed().as_secs_f64() * 1e3
     }
 
-    /// How many hear a line.
-    pub(super) fn hearers(&self, line: &Said) -> u32 {
-        if line.whisper { 1 } else { self.names.len() as u32 }
-    }
-
     /// Whether all that was said has been heard.
     pub(super) fn is_whole(&self) -> bool {
         self.lock().iter().all(|line| match line.said {
             None => false,
-            Some(said) => !said || line.heard >= self.hearers(line),
+            Some(said) => !said || line.heard >= line.hearers,
         })
     }
 
@@ -103,17 +119,17 @@ impl Book {
     }
 }
 
-/// Waits until the character is in its world's channel.
-pub(super) async fn tuned_in(game: &mut Game) -> anyhow::Result<()> {
+/// Waits until the character is in this channel.
+pub(super) async fn tuned_in(game: &mut Game, into: Kind) -> anyhow::Result<()> {
     let wait = async {
         while let Some(event) = game.next_event().await {
-            if matches!(event, Event::Channel { kind: Kind::World, joined: true }) {
+            if matches!(event, Event::Channel { kind, joined: true } if kind == into) {
                 return Ok(());
             }
         }
         anyhow::bail!("the connection ended")
     };
-    tokio::time::timeout(PATIENCE, wait).await.context("nobody said where the world's channel stands")?
+    tokio::time::timeout(PATIENCE, wait).await.context("nobody said where the channel stands")?
 }
 
 pub(super) struct Talker {
@@ -220,8 +236,9 @@ impl Talker {
     async fn say(&mut self, game: &mut Game) {
         self.count += 1;
         let players = self.book.names.len();
-        let whisper = self.count.is_multiple_of(WHISPER_EACH) && players > 1;
-        let number = self.book.begin(whisper);
+        let whispers = self.book.shape == ChatShape::Mixed && players > 1;
+        let whisper = whispers && self.count.is_multiple_of(WHISPER_EACH);
+        let number = self.book.begin(self.number, whisper);
         let text =
             format!("{number} {} hail and well met, all of you who are in earshot of this line", self.number);
         let id = if whisper {
@@ -229,7 +246,7 @@ impl Talker {
             let to = name_of(((self.number as usize + other) % players) as u32);
             game.whisper(&to, &text).await
         } else {
-            game.say(Kind::World, &text).await
+            game.say(kind(self.book.shape), &text).await
         };
         self.open.push((id, number));
     }
@@ -255,6 +272,7 @@ impl Talker {
                 }
             }
             Event::Chat(line) => self.hear(line),
+            Event::Crossed { .. } => drop(self.book.handoffs.fetch_add(1, Ordering::Relaxed)),
             _ => {}
         }
     }
