@@ -220,7 +220,7 @@ struct Made {
 }
 
 /// The deeds of one character of the account that is logged in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Deeds<'c> {
     client: &'c Client,
     character: CharacterId,

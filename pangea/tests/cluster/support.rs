@@ -118,9 +118,8 @@ impl Cluster {
 
     /// What this setting is.
     pub fn setting(&self, name: &str) -> &str {
-        let of = |setting: &'_ String| setting.split_once('=').is_some_and(|(known, _)| known == name);
-        let setting = self.settings.iter().rev().find(|setting| of(setting)).expect("it is set");
-        setting.split_once('=').map_or("", |(_, value)| value)
+        let pairs = self.settings.iter().rev().filter_map(|setting| setting.split_once('='));
+        pairs.into_iter().find(|(known, _)| *known == name).expect("it is set").1
     }
 
     /// Three free ports one after the other.

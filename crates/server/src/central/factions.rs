@@ -108,8 +108,7 @@ async fn tell_servers(core: &Core, changed: &Changed) -> Result<(), Refusal> {
     let doc = faction::doc(&mut reader, changed.faction).await?;
     {
         let mut state = core.state();
-        let comers: Vec<AreaId> =
-            changed.members.iter().filter_map(|member| state.inside(*member)).collect();
+        let comers: Vec<AreaId> = changed.members.iter().filter_map(|member| state.inside(*member)).collect();
         for (id, area) in &mut state.areas {
             if !area.founded.contains(&doc.id) {
                 if doc.ended || !comers.contains(id) {
