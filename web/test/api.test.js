@@ -110,7 +110,7 @@ test("the market is read page by page, one's own offers apart; a call is answere
   const page = { offers: [{ id: "o1" }], next: "3.o1.white bread" };
   const { api, asked } = setUp(({ path }) => (path.includes("market") ? json(200, page) : new Response(null, { status: 204 })));
   const { next } = await api.market({ template: "", limit: 1 });
-  await api.market({ limit: 1, after: next });
+  await api.market({ limit: 1, after: next ?? undefined });
   assert.deepEqual(await api.of("a1").ownOffers(), page.offers);
   await api.of("a1").answerCall(false);
   assert.deepEqual(asked.map((a) => [a.method, a.path]), [
