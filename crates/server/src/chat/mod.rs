@@ -159,6 +159,7 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
             _ = look.tick() => Happening::Time,
             Some(heard) = heard.recv() => Happening::Heard(heard),
         };
+        relay.router.set_time(clock::unix_ms());
         for _ in 0..TURN {
             match happening {
                 // Its keys follow: without them no area server that hears of us could be let in.

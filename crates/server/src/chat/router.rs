@@ -130,9 +130,14 @@ impl Router {
         theirs.iter().for_each(|channel| self.unlisten(server, channel));
     }
 
+    /// What is said from now on is said at this time, ms since 1970.
+    pub fn set_time(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
+    }
+
     /// It is this late, ms since 1970; once a second or more often.
     pub fn let_time_pass(&mut self, now_ms: u64) {
-        self.now_ms = now_ms;
+        self.set_time(now_ms);
         self.names.let_time_pass(now_ms);
         std::mem::take(&mut self.unread).into_iter().for_each(|name| self.open(name));
         let late: Vec<u64> =
