@@ -23,11 +23,12 @@ const PACKAGES: [(&str, &str); 3] =
 /// Folders with a package-lock.json whose tests or servers need their modules.
 const NODE_FOLDERS: [&str; 4] = ["web", "tests/browser", "tests/agones/node", "examples/lodge-node"];
 
-/// Packages of PyPI, pinned, and the environment that they are installed into: the official Python client, and a
-/// NATS server.
-const PYTHON_FOLDERS: [(&str, &str); 2] = [
+/// Packages of PyPI, pinned, and the environment that they are installed into: the official Python client, a NATS
+/// server, and one that speaks S3.
+const PYTHON_FOLDERS: [(&str, &str); 3] = [
     ("tests/agones/python/requirements.txt", "target/agones-python"),
     ("tests/nats/requirements.txt", "target/nats"),
+    ("tests/s3/requirements.txt", "target/s3"),
 ];
 
 /// A step's name, and what it runs.

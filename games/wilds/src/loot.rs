@@ -8,8 +8,8 @@ use bevy_ecs::prelude::*;
 use pangea_engine::ledger::who;
 use pangea_engine::walk::Stunned;
 use pangea_engine::{
-    Allowance, Builder, CharacterIs, Clock, Dice, Epoch, Ghost, Gid, Gids, Input, Inputs, Kind, Letter,
-    Letters, Net, Position, Replicate, Right, Rights, Setup,
+    Allowance, Builder, Carried, CharacterIs, Clock, Dice, Epoch, Ghost, Gid, Gids, Input, Inputs, Kind,
+    Letter, Letters, Net, Pass, Position, Replicate, Right, Rights, Setup,
 };
 use pangea_world::Code;
 use pangea_world::id::CharacterId;
@@ -65,11 +65,50 @@ impl Source {
     }
 }
 
-/// Whose corpse it is.
-#[derive(Component, Replicate, Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Whose corpse it is, and what it has: it goes along with its area to another process.
+#[derive(Component, Replicate, Debug, Clone, PartialEq, Eq, Default)]
 pub struct Loot {
     /// The species' number.
     pub of: u16,
+    /// The ledger's number of it; 0 once somebody has asked for it: only here is it known what becomes of that.
+    #[replicate(server)]
+    number: u64,
+    /// In this tick it is gone.
+    #[replicate(server)]
+    rots: u64,
+    /// Which items it has, and how many of each: two lists of one length.
+    #[replicate(server)]
+    items: Vec<u16>,
+    #[replicate(server)]
+    counts: Vec<u32>,
+    #[replicate(server)]
+    coins: u32,
+}
+
+impl Loot {
+    fn new(of: Species, number: u64, rots: u64, gets: &Bundle) -> Self {
+        let goods = gets.goods.iter();
+        let (items, counts) =
+            goods.map(|goods| (items::number(&goods.template), goods.quantity as u32)).unzip();
+        let coins = gets.coins.iter().map(|coins| coins.amount as u32).sum();
+        Self { of: of as u16, number, rots, items, counts, coins }
+    }
+
+    fn gets(&self) -> Bundle {
+        let goods = self.items.iter().zip(&self.counts);
+        let goods = goods.map(|(item, count)| items::goods(items::of(*item).name, *count)).collect();
+        purse(goods, i64::from(self.coins))
+    }
+}
+
+/// A corpse that came along from another process lies here as it lay there.
+fn lie_on(ecs: &mut World, corpse: Entity, pass: Pass) {
+    let (Pass::In, Some(loot)) = (pass, ecs.get::<Loot>(corpse).cloned()) else { return };
+    if loot.number == 0 {
+        ecs.despawn(corpse);
+    } else {
+        ecs.entity_mut(corpse).insert((Source::new(loot.number, loot.gets()), Rots(loot.rots)));
+    }
 }
 
 /// A corpse is gone in this tick.
@@ -94,7 +133,7 @@ impl Input for Take {}
 
 /// Declares it.
 pub fn build(area: &mut Builder, _: &Setup<'_>) {
-    let kind = area.component::<Loot>().kind("corpse");
+    let kind = area.component::<Loot>().on_pass(lie_on).kind("corpse");
     area.ecs.insert_resource(Corpses { kind, next: 0 });
     area.ecs.insert_resource(Reached::default());
     area.input::<Take>(Allowance::in_ten_ticks(5)).letter::<Wanted>();
@@ -156,7 +195,7 @@ fn hear(
 }
 
 /// Something that can be taken.
-type Thing<'a> = (&'a Position, Option<&'a mut Source>, Option<&'a HeapIs>);
+type Thing<'a> = (&'a Position, Option<&'a mut Source>, Option<&'a mut Loot>, Option<&'a HeapIs>);
 
 /// Whether something can be taken.
 type CanBeTaken = Or<(With<Source>, With<HeapIs>)>;
@@ -171,7 +210,7 @@ fn take(
 ) {
     for (by, who, thing) in reached.0.drain(..) {
         let character = who.character;
-        let (Ok(at), Ok((there, source, heap))) = (takers.get(by), things.get_mut(thing)) else {
+        let (Ok(at), Ok((there, source, corpse, heap))) = (takers.get(by), things.get_mut(thing)) else {
             asking.refuse(by, "gone", "there is nothing to take");
             continue;
         };
@@ -204,17 +243,25 @@ fn take(
             let spends = ledger::Source { number: source.number, life: clock.tick };
             let act = Act::Pick { who, source: spends, gets: source.gets.clone() };
             source.asked = asking.ask(by, character, act, Deed::Loot(thing));
+            if let (true, Some(mut corpse)) = (source.asked, corpse) {
+                corpse.number = 0;
+            }
         }
     }
 }
 
 /// What has given is gone; what could not be taken stays.
-fn is_taken(mut commands: Commands, deeds: Res<Deeds>, mut sources: Query<&mut Source>) {
+fn is_taken(mut commands: Commands, deeds: Res<Deeds>, mut sources: Query<(&mut Source, Option<&mut Loot>)>) {
     for (open, outcome) in deeds.settled() {
         let Deed::Loot(thing) = open.deed else { continue };
-        let Ok(mut source) = sources.get_mut(thing) else { continue };
+        let Ok((mut source, corpse)) = sources.get_mut(thing) else { continue };
         match outcome {
-            Err(refusal) if refusal.code != Code::SourceSpent => source.asked = false,
+            Err(refusal) if refusal.code != Code::SourceSpent => {
+                source.asked = false;
+                if let Some(mut corpse) = corpse {
+                    corpse.number = source.number;
+                }
+            }
             _ => commands.entity(thing).despawn(),
         }
     }
@@ -241,9 +288,9 @@ fn lie_dead(
         corpses.next = place + 1;
         let source = Source::new(number::CORPSE | place, of(death.species, &mut dice));
         let (x, y) = death.at;
-        let rots = Rots(clock.tick + LIES_S * u64::from(clock.hz));
-        let loot = Loot { of: death.species as u16 };
-        commands.spawn((corpses.kind, Position { x, y }, loot, source, rots));
+        let rots = clock.tick + LIES_S * u64::from(clock.hz);
+        let loot = Loot::new(death.species, source.number, rots, &source.gets);
+        commands.spawn((corpses.kind, Position { x, y }, loot, source, Rots(rots), Carried));
     }
 }
 

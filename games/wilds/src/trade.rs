@@ -133,7 +133,7 @@ pub struct Deal {
     /// They trade; else it asks for it.
     #[replicate(server)]
     open: bool,
-    /// How often it has changed what it gives.
+    /// One more with each change of what it gives.
     #[replicate(server)]
     changes: u32,
     /// What it gives: slots of its bag, the stacks there, which item each is, and how many; four lists of one length.
@@ -409,7 +409,9 @@ fn begin(
             let Some((_, with, ..)) = found else { continue };
             let asks = ASKS_S * u64::from(deals.clock.hz);
             let since = if wants_me { 0 } else { deals.clock.tick + asks };
-            let deal = Deal { with: *with, open: wants_me, since, ..Deal::default() };
+            // Beyond the border the other one may still have agreed to an earlier trade: none has its versions.
+            let changes = (deals.clock.tick as u32) << 8;
+            let deal = Deal { with: *with, open: wants_me, since, changes, ..Deal::default() };
             deals.commands.entity(one).insert(deal).remove::<Declined>();
         }
     }

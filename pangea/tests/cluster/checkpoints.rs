@@ -14,7 +14,7 @@ use crate::support::{Cluster, event, signal};
 const SIDE: i32 = CHUNK_TILES as i32;
 
 /// The woods without creatures.
-const WOODS: &str = "kind = \"grid\"\nseed = 7\nrules = [\"pve\"]\ncapacity = 10\nlayers = 1\ncreatures = false\n\
+pub const WOODS: &str = "kind = \"grid\"\nseed = 7\nrules = [\"pve\"]\ncapacity = 10\nlayers = 1\ncreatures = false\n\
     [grid]\ncell_m = 64\narea_cells = 8\nspawn = { x = 256.0, y = 256.0 }\n";
 
 pub type Tile = (i32, i32);
@@ -100,7 +100,7 @@ async fn enter(cluster: &Cluster, name: &str) -> (Game, CharacterId) {
     (client.enter(character, EnterOptions::default()).await.unwrap(), character)
 }
 
-async fn kill(cluster: &Cluster, game: &mut Game) {
+pub async fn kill(cluster: &Cluster, game: &mut Game) {
     let server = cluster.serving("woods/").await[0].clone();
     signal(server["pid"].as_u64().unwrap() as u32, "KILL");
     event(game, "back", |event, _| matches!(event, Event::Back { .. }).then_some(())).await;

@@ -10,6 +10,7 @@ mod bad_parties;
 mod borders;
 mod broken_servers;
 mod browser;
+mod bucket;
 mod chat;
 mod chat_bus;
 mod chat_filter;

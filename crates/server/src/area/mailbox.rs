@@ -176,6 +176,8 @@ pub struct Gauges {
     pub pace: AtomicU32,
     /// Inputs that were dropped as too many or impossible.
     pub refused_inputs: AtomicU64,
+    /// Checkpoints that were refused or could not be made.
+    pub refused_saves: AtomicU64,
     /// The lines to neighbours, as of the last second.
     pub peers: Mutex<Vec<PeerLoad>>,
 }

@@ -1,6 +1,7 @@
 //! Checkpoints as the loop makes them: what is to be kept is copied between two steps; the sum, the comparison
 //! and the file are made on a thread of their own. Central answers when it has one; only then comes the next.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 
 use pangea_world::messages::{AreaSaved, Body, SaveArea};
@@ -48,7 +49,10 @@ impl Area {
                     self.tell(Body::SaveArea(SaveArea { epoch, state, last: false }));
                 }
                 Ok(None) => {}
-                Err(_) => tracing::error!(area = self.settings.name, "a checkpoint could not be made"),
+                Err(_) => {
+                    self.gauges.refused_saves.fetch_add(1, Relaxed);
+                    tracing::error!(area = self.settings.name, "a checkpoint could not be made");
+                }
             }
             return;
         }
@@ -92,6 +96,7 @@ impl Area {
             None => self.saving.saved = Some(sum),
             Some(refused) => {
                 let area = &self.settings.name;
+                self.gauges.refused_saves.fetch_add(1, Relaxed);
                 tracing::warn!(area, code = refused.code, "a checkpoint was not kept; the next one may be");
             }
         }

@@ -73,6 +73,7 @@ impl Control {
             "players": self.gauges.players.load(Relaxed),
             "tick": self.gauges.tick.load(Relaxed),
             "tick_us": self.gauges.tick_us.load(Relaxed),
+            "refused_checkpoints": self.gauges.refused_saves.load(Relaxed),
             "refused_inputs": self.gauges.refused_inputs.load(Relaxed),
             "rss_kib": resident_kib(),
             "lease_holds": self.lease.holds(now_ms),

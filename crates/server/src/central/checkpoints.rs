@@ -31,6 +31,10 @@ const KEPT: usize = 3;
 /// Length of a checkpoint's name.
 const NAME_CHARACTERS: usize = 33;
 
+/// How long a bucket may take for one thing, and how long it is asked again.
+#[cfg(feature = "s3")]
+const BUCKET_FOR: Duration = Duration::from_secs(10);
+
 /// How long the last one of an area's life is tried again, and how often.
 const LAST_FOR: Duration = Duration::from_secs(60);
 const LAST_PAUSE: Duration = Duration::from_millis(250);
@@ -67,9 +71,9 @@ impl Checkpoints {
                 Place::Folder(folder.strip_prefix("//").unwrap_or(folder).into())
             }
             Some(("s3", _)) if cfg!(feature = "s3") => Place::Bucket(text.to_owned()),
-            Some(("s3", _)) => bail!(
-                "central.checkpoints = \"{text}\": this program was built without S3; build it with --features s3"
-            ),
+            Some(("s3", _)) => {
+                bail!("central.checkpoints = \"{text}\": this program was built without its feature «s3»")
+            }
             _ => bail!("central.checkpoints = \"{text}\": it is «file:FOLDER» or «s3://BUCKET/PREFIX»"),
         };
         Ok(Self { place, opened: OnceCell::new() })
@@ -147,7 +151,14 @@ impl Place {
             Self::Bucket(url) => {
                 let rest = url.trim_start_matches("s3:").trim_start_matches('/');
                 let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-                let builder = object_store::aws::AmazonS3Builder::from_env().with_bucket_name(bucket);
+                let retry = object_store::RetryConfig { retry_timeout: BUCKET_FOR, ..Default::default() };
+                let builder = object_store::aws::AmazonS3Builder::from_env()
+                    .with_bucket_name(bucket)
+                    .with_config(
+                        object_store::aws::AmazonS3ConfigKey::Client(object_store::ClientConfigKey::Timeout),
+                        format!("{} seconds", BUCKET_FOR.as_secs()),
+                    )
+                    .with_retry(retry);
                 let store = builder.build().with_context(|| format!("the bucket «{url}»"))?;
                 Ok(Opened { store: Arc::new(store), prefix: Path::parse(prefix)? })
             }

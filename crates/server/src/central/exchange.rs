@@ -21,7 +21,11 @@ impl State {
         layer: Option<u16>,
     ) -> Option<u16> {
         if let Some(place) = self.promised(to, run) {
-            return self.takes_one_more(place).then(|| self.areas[&place].name.layer);
+            if self.takes_one_more(place) {
+                return Some(self.areas[&place].name.layer);
+            }
+            // It is gone, or who should have left it has stayed.
+            self.lines.get_mut(to)?.iter_mut().find(|waiting| waiting.run == run)?.place = None;
         }
         // From area to area along those who wait: where each was reached from, and by whose wish.
         let mut reached: HashMap<AreaId, Option<(AreaId, EnterId)>> = HashMap::new();

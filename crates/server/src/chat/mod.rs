@@ -201,6 +201,8 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
             }
             happening = if let Ok(answer) = kept.try_recv() {
                 Happening::Kept(answer)
+            } else if let Ok((saying, text)) = filtered.try_recv() {
+                Happening::Filtered(saying, text)
             } else if let Ok(passed) = passed.try_recv() {
                 Happening::Passed(passed)
             } else if let Ok(heard) = heard.try_recv() {
@@ -221,11 +223,11 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
 type Hooked = Box<dyn Fn(Saying) -> bool + Send>;
 
 /// What the filter has looked at.
-type Filtered = mpsc::UnboundedReceiver<(Saying, Result<String, Refusal>)>;
+type Filtered = mpsc::Receiver<(Saying, Result<String, Refusal>)>;
 
 /// The filter's task: lines come out in the order in which they went in.
 fn begin_filter(config: &config::Chat) -> anyhow::Result<(Option<Hooked>, Filtered)> {
-    let (done, filtered) = mpsc::unbounded_channel();
+    let (done, filtered) = mpsc::channel(FILTERED_AT_ONCE);
     let Some(hook) = Hook::new(&config.filter_url, config.filter_fail)? else { return Ok((None, filtered)) };
     let (to_hook, sayings) = mpsc::channel::<Saying>(HEARD_QUEUE);
     crate::task::spawn(async move {
@@ -235,7 +237,7 @@ fn begin_filter(config: &config::Chat) -> anyhow::Result<(Option<Hooked>, Filter
         });
         let mut asked = std::pin::pin!(asked.buffered(FILTERED_AT_ONCE));
         while let Some(answer) = asked.next().await {
-            if done.send(answer).is_err() {
+            if done.send(answer).await.is_err() {
                 return;
             }
         }

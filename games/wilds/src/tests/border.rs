@@ -361,3 +361,28 @@ fn who_strikes_at_a_tree_that_is_gone_gets_nothing() {
     assert!(two.0[0].told::<Gathered>().is_empty() && two.0[1].told::<Gathered>().is_empty());
     assert_eq!(two.0[0].sim.terrain().tile(512, 100), tile::GRASS, "what is felled there falls here");
 }
+
+/// She ends the trade and opens it again before the other side has noticed: what he agreed to is not what she
+/// gives now.
+#[test]
+fn who_opens_a_trade_again_has_no_agreement_to_the_one_before() {
+    for back in [0, 1] {
+        let (mut two, ada, bob) = traders();
+        let (one, other) = [(ada, bob), (bob, ada)][back];
+        let (here, there) = (back, 1 - back);
+        let version = offer_all(&mut two, ada, bob);
+        two.0[there].give(other, &Agree { version });
+        two.step(4);
+        let target = two.ghost(here, if here == 0 { 2 } else { 1 });
+        two.0[here].give(one, &EndTrade {});
+        two.0[here].give(one, &Trade { target });
+        two.0[here].give(one, &Offer { slots: vec![], counts: vec![], coins: 0 });
+        two.step(4);
+        let again = two.trading(here, one).map(|seen| seen.version).unwrap_or_default();
+        for version in [version, again] {
+            two.0[here].give(one, &Agree { version });
+            two.step(40);
+        }
+        assert_eq!(two.goods(), [(10, 0), (0, 50)], "nothing has changed hands");
+    }
+}

@@ -631,3 +631,41 @@ fn a_trade_ends_when_one_goes_away_or_leaves_or_wishes() {
     assert!(game.event::<TradeOver>().iter().all(|over| over.code == "gone"));
     assert!(game.sim.get::<Trading>(ada).is_none());
 }
+
+/// With its goods, for as long as it lies; but not while somebody takes from it, who is answered elsewhere.
+#[test]
+fn a_corpse_goes_along_with_its_area_to_another_process() {
+    let mut game = Try::empty();
+    let ada = game.character((100.0, 100.0));
+    let rabbit = game.creature(Species::Rabbit, (101.0, 100.0));
+    game.step(1);
+    let (net, tick) = (game.net(rabbit), game.sim.tick());
+    game.step(3);
+    game.attack(ada, net, tick);
+    game.step(2);
+    let [(target, at)] = game.things::<Loot>()[..] else { panic!("one corpse") };
+    let moved = |game: &mut Try| {
+        let pack = game.sim.pack();
+        let mut next = Try::empty();
+        next.sim.unpack(&pack, None).expect("readable");
+        next.step(1);
+        next
+    };
+    let mut next = moved(&mut game);
+    let bob = next.character((100.0, 100.0));
+    next.step(2);
+    let [(corpse, there)] = next.things::<Loot>()[..] else { panic!("one corpse") };
+    assert_eq!(at, there);
+    next.wish(bob, &Take { target: corpse });
+    assert_eq!((next.has(bob, "meat"), next.has(bob, "fur")), (1, 1), "{:?}", next.codes());
+
+    let mut rots = moved(&mut game);
+    rots.step(20 * 89);
+    assert_eq!(rots.things::<Loot>().len(), 1);
+    rots.step(40);
+    assert!(rots.things::<Loot>().is_empty());
+
+    game.sim.act(ada, &Take { target }).expect("taken");
+    game.step(1);
+    assert!(moved(&mut game).things::<Loot>().is_empty(), "it would give twice");
+}
