@@ -58,6 +58,8 @@ pub(super) struct Report {
     ban_ms: f64,
     /// How often somebody went over a border.
     handoffs: u64,
+    /// How often a player was lost, entered anew, and read what was said meanwhile.
+    returned: u64,
     /// How late the players' own timers were, the 99th of a hundred, ms.
     driver_late_ms_p99: f64,
     /// The players had too little CPU: what is said of latency, and what servers need for it, is theirs.
@@ -118,6 +120,7 @@ impl Report {
             latency_ms_p99: percentile(&mut latencies, 0.99),
             ban_ms: round(figures.ban_ms),
             handoffs: book.handoffs.load(Ordering::Relaxed),
+            returned: book.returned.load(Ordering::Relaxed),
             driver_late_ms_p99: round(figures.late_ms),
             void: figures.late_ms > MOST_LATE_MS,
             broken,
@@ -156,6 +159,7 @@ impl Report {
                 "p50 / p99, from saying to hearing",
             ),
             row("handoffs", self.handoffs, "somebody walked over a border"),
+            row("returned", self.returned, "somebody was lost, and entered anew"),
             row(
                 "players' process",
                 format!("{:.1} ms", self.driver_late_ms_p99),

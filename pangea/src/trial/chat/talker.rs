@@ -1,5 +1,6 @@
 //! One player: says something now and then, walks over borders or stands, and notes what he hears.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub(super) const OVER: u8 = 2;
 
 /// How long who is lost tries to come back.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Older lines that are asked for at once.
+const PAGE: u8 = 50;
 /// Each so-manieth line is a whisper.
 const WHISPER_EACH: u32 = 4;
 
@@ -37,6 +40,8 @@ pub(super) struct Book {
     pub(super) names: Vec<String>,
     shape: ChatShape,
     pub(super) handoffs: AtomicU64,
+    /// How often a player was lost, and entered anew.
+    pub(super) returned: AtomicU64,
     lines: Mutex<Vec<Said>>,
     pub(super) deliveries: AtomicU64,
     pub(super) doubled: AtomicU64,
@@ -62,6 +67,7 @@ impl Book {
             names,
             shape,
             handoffs: AtomicU64::new(0),
+            returned: AtomicU64::new(0),
             lines: Mutex::default(),
             deliveries: AtomicU64::new(0),
             doubled: AtomicU64::new(0),
@@ -147,6 +153,8 @@ pub(super) struct Talker {
     open: Vec<(u64, usize)>,
     /// What was heard, a bit for each line.
     heard: Vec<u64>,
+    /// What was read as history.
+    read: HashSet<u64>,
     /// The last number of each speaker, in the world's channel and in whispers.
     last: Vec<[u64; 2]>,
     latencies_ms: Vec<f64>,
@@ -176,6 +184,7 @@ impl Talker {
             aim: 0,
             open: Vec::new(),
             heard: Vec::new(),
+            read: HashSet::new(),
             last,
             latencies_ms: Vec::new(),
         }
@@ -195,9 +204,20 @@ impl Talker {
                 biased;
                 event = game.next_event() => match event {
                     Some(Event::Ended(_)) | None => match self.come_back().await {
-                        Ok(again) => game = again,
+                        Ok(mut again) => {
+                            self.book.returned.fetch_add(1, Ordering::Relaxed);
+                            for kind in self.durable() {
+                                again.read_chat(kind, 0, PAGE).await;
+                            }
+                            game = again;
+                        }
                         Err(why) => return Some(why),
                     },
+                    Some(Event::History { kind, lines }) => {
+                        if let Some(before) = self.catch_up(&lines) {
+                            game.read_chat(kind, before, PAGE).await;
+                        }
+                    }
                     Some(event) => self.take(&event),
                 },
                 _ = step.tick() => {
@@ -231,6 +251,37 @@ impl Talker {
                 Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
             }
         }
+    }
+
+    /// Channels whose lines are there when one comes back.
+    fn durable(&self) -> Vec<Kind> {
+        [kind(self.book.shape), Kind::Whisper].into_iter().filter(|kind| kind.is_durable()).collect()
+    }
+
+    /// Older lines: those that were missed are heard now, in whatever order. Below which number to read on, if there
+    /// may be more.
+    fn catch_up(&mut self, lines: &[Line]) -> Option<u64> {
+        let mut missed = 0;
+        for line in lines {
+            let number = line.text.split(' ').next().and_then(|word| word.parse().ok());
+            if let Some(number) = number.filter(|number| self.notes(*number)) {
+                missed += 1;
+                self.read.insert(number);
+                self.book.heard(number as usize);
+            }
+        }
+        lines.first().filter(|line| missed > 0 && line.seq > 1).map(|line| line.seq)
+    }
+
+    /// Whether this line is heard for the first time.
+    fn notes(&mut self, number: u64) -> bool {
+        let (word, bit) = (number as usize / 64, 1u64 << (number % 64));
+        if self.heard.len() <= word {
+            self.heard.resize(word + 1, 0);
+        }
+        let first = self.heard[word] & bit == 0;
+        self.heard[word] |= bit;
+        first
     }
 
     async fn say(&mut self, game: &mut Game) {
@@ -280,15 +331,12 @@ impl Talker {
     fn hear(&mut self, line: &Line) {
         let mut words = line.text.split(' ').map(str::parse::<u64>);
         let (Some(Ok(number)), Some(Ok(speaker))) = (words.next(), words.next()) else { return };
-        let (word, bit) = (number as usize / 64, 1u64 << (number % 64));
-        if self.heard.len() <= word {
-            self.heard.resize(word + 1, 0);
-        }
-        if self.heard[word] & bit != 0 {
-            self.book.doubled.fetch_add(1, Ordering::Relaxed);
+        if !self.notes(number) {
+            // What was read as history, and is said now, was shown once.
+            let doubled = u64::from(!self.read.remove(&number));
+            self.book.doubled.fetch_add(doubled, Ordering::Relaxed);
             return;
         }
-        self.heard[word] |= bit;
         if let Some(last) = self.last.get_mut(speaker as usize) {
             let last = &mut last[usize::from(line.kind == Kind::Whisper)];
             if *last > number {
