@@ -119,6 +119,8 @@ export class PeopleWindow {
 
 /** @param {Friend | Presence} one */
 function whereOf({ online, world, place, status }) {
-  const where = online ? place || world || "online" : "offline";
+  // A map has a name; the cells of a grid are for machines.
+  const map = place && !/^-?\d/.test(place) ? place : "";
+  const where = online ? map || world || "online" : "offline";
   return [where, status].filter(Boolean).join(" · ");
 }
