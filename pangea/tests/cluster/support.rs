@@ -118,8 +118,8 @@ impl Cluster {
 
     /// What this setting is.
     pub fn setting(&self, name: &str) -> &str {
-        let pairs = self.settings.iter().rev().filter_map(|setting| setting.split_once('='));
-        pairs.into_iter().find(|(known, _)| *known == name).expect("it is set").1
+        let mut pairs = self.settings.iter().rev().filter_map(|setting| setting.split_once('='));
+        pairs.find(|(known, _)| *known == name).expect("it is set").1
     }
 
     /// Three free ports one after the other.
