@@ -43,6 +43,8 @@ pub enum Command {
     Upgrade(Upgrade),
     /// Stops everything in a while; the players are told.
     Stop(Stop),
+    /// Prints what was said, for moderators; the look is in the audit log.
+    ChatLog(ChatLog),
     /// Shows every setting and where it comes from.
     Config(Show),
     /// Checks ports, addresses, folders, executables, and says what to mend.
@@ -62,6 +64,27 @@ pub enum Command {
         #[command(subcommand)]
         command: TrialCommand,
     },
+}
+
+/// Which part of what was said.
+#[derive(Debug, Args)]
+pub struct ChatLog {
+    /// Only in this channel: `world/NAME`, `area/ID`, `system`; a `faction/ID`, `party/ID` or `to/CHARACTERID` only
+    /// if it is named here.
+    #[arg(long)]
+    pub channel: Option<String>,
+    /// Only by the character of this name.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Only of the last so many hours.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub hours: Option<u32>,
+    /// Only before this time, ms since 1970; how the page before is gone on from is printed with it.
+    #[arg(long, value_name = "MS")]
+    pub before: Option<u64>,
+    /// At most so many lines.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=200))]
+    pub lines: u32,
 }
 
 /// What is to be done with a running area.
@@ -455,10 +478,10 @@ pub struct TrialCrossing {
 /// Players over four areas who talk.
 #[derive(Debug, Clone, Args)]
 pub struct TrialChat {
-    /// How many players; all hear the world's channel.
+    /// How many players.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=4_000))]
     pub players: u32,
-    /// Lines that all say together in a second; every fourth is a whisper.
+    /// Lines that all say together in a second.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub lines_per_s: u32,
     /// How many of the players walk over a border and back, percent.
@@ -467,8 +490,25 @@ pub struct TrialChat {
     /// How often chat and area servers are killed, in turn.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     pub kills: u32,
+    /// Only chat is killed.
+    #[arg(long)]
+    pub spare_areas: bool,
+    /// To whom they talk.
+    #[arg(long, value_enum, default_value_t = ChatShape::Mixed)]
+    pub shape: ChatShape,
     #[command(flatten)]
     pub(crate) common: TrialCommon,
+}
+
+/// To whom the players of a trial talk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ChatShape {
+    /// To the world; each fourth line is a whisper.
+    Mixed,
+    /// To the world alone: each line has all players as listeners.
+    World,
+    /// To their faction of at most a hundred, whose members are in all areas: what is said there is on disk first.
+    Groups,
 }
 
 /// Players in an area that goes from process to process.

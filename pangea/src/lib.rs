@@ -70,6 +70,7 @@ fn dispatch(cli: &Cli, game: Game) -> anyhow::Result<ExitCode> {
         }
         Some(Command::Upgrade(wish)) => operate::upgrade(cli, wish),
         Some(Command::Stop(wish)) => operate::stop(cli, wish),
+        Some(Command::ChatLog(part)) => operate::chat_log(cli, part),
         Some(Command::Config(show)) => show_config::run(cli, show.json),
         Some(Command::Doctor(check)) => doctor::run(cli, check.json),
         Some(Command::Key { role, name }) => serve::key(cli, *role, name),

@@ -1,8 +1,9 @@
 //! What an operator does with a running cluster, on central's machine: `pangea area migrate`, `split`, `merge`, `pangea node …`,
-//! `pangea upgrade`, `pangea stop`. The operator's key is read from the data folder.
+//! `pangea upgrade`, `pangea stop`, `pangea chat-log`. The operator's key is read from the data folder.
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use http::Method;
@@ -10,7 +11,7 @@ use pangea_client::{Client, Trust};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::flags::{Cli, Order, Stop, Upgrade};
+use crate::flags::{ChatLog, Cli, Order, Stop, Upgrade};
 use crate::screen::{self, Cell, bold, dim, green, plain, red, yellow};
 use crate::{serve, settings};
 
@@ -31,6 +32,21 @@ struct Server {
     rss_kib: u32,
     program: String,
     version: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct SaidLines {
+    lines: Vec<SaidLine>,
+    next_ms: Option<u64>,
+}
+
+/// What somebody said.
+#[derive(Debug, Deserialize)]
+struct SaidLine {
+    channel: String,
+    name: String,
+    at_ms: u64,
+    text: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -117,6 +133,46 @@ async fn cut(operator: &Client, what: &str, wish: &serde_json::Value) -> anyhow:
     }
     println!("{:.1} ms with central, {:.1} s in all", done.still_ms, done.took_ms / 1e3);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what was said, newest last.
+///
+/// # Errors
+/// If central cannot be reached, or a chat.
+pub fn chat_log(cli: &Cli, part: &ChatLog) -> anyhow::Result<ExitCode> {
+    with(cli, async |operator| {
+        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as u64;
+        let from_ms = part.hours.map(|hours| now_ms.saturating_sub(u64::from(hours) * 3_600_000).to_string());
+        let before_ms = part.before.map(|ms| ms.to_string());
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("limit", &part.lines.to_string());
+        for (key, value) in [
+            ("channel", &part.channel),
+            ("name", &part.name),
+            ("from_ms", &from_ms),
+            ("before_ms", &before_ms),
+        ] {
+            if let Some(value) = value {
+                query.append_pair(key, value);
+            }
+        }
+        let path = format!("/api/data/chat?{}", query.finish());
+        let said: SaidLines = operator.call(Method::GET, &path, None).await?;
+        if let Some(next_ms) = said.next_ms {
+            println!("{}", dim(&format!("what was said before: --before {next_ms}")));
+        }
+        let mut rows = vec![["when (UTC)", "channel", "who", "what"].map(|text| cell(text, dim)).to_vec()];
+        for line in said.lines.iter().rev() {
+            rows.push(vec![
+                cell(&screen::time(line.at_ms), dim),
+                cell(&line.channel, plain),
+                cell(if line.name.is_empty() { "the system" } else { &line.name }, bold),
+                cell(&line.text, plain),
+            ]);
+        }
+        print!("{}", screen::table(&rows));
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
 /// Lists what runs.

@@ -36,6 +36,22 @@ pub fn dim(text: &str) -> String {
     paint("2", text)
 }
 
+/// A time of UTC, ms since 1970, as `2026-11-22 01:02:03`.
+pub fn time(ms: u64) -> String {
+    let (days, second) = (ms / 86_400_000, ms / 1_000 % 86_400);
+    // Years begin with March, so that the day that is too many is their last.
+    let day = days + 719_468;
+    let of_era = day % 146_097;
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let date = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year + day / 146_097 * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{date:02} {hour:02}:{minute:02}:{second:02}")
+}
+
 /// A text of a table, and what paints it.
 pub type Cell = (String, fn(&str) -> String);
 
@@ -76,5 +92,18 @@ mod tests {
         let row =
             |a: &str, b: &str| vec![(a.to_owned(), plain as fn(&str) -> String), (b.to_owned(), plain as _)];
         assert_eq!(table(&[row("a", "1"), row("ähm", "22")]), "a    1\nähm  22\n");
+    }
+
+    #[test]
+    fn times_are_dates() {
+        for (s, text) in [
+            (0, "1970-01-01 00:00:00"),
+            (951_782_399, "2000-02-28 23:59:59"),
+            (951_782_400, "2000-02-29 00:00:00"),
+            (1_709_251_200, "2024-03-01 00:00:00"),
+            (1_767_225_599, "2025-12-31 23:59:59"),
+        ] {
+            assert_eq!(time(s * 1_000 + 999), text);
+        }
     }
 }

@@ -14,7 +14,7 @@ import { serverEvents } from "./sse.js";
 
 /** @import { Session, WorldInfo, LayerInfo, Character, Wish, Prepared, EnterProgress } from "./http_types.js" */
 
-/** @import { FactionHead, FactionInfo, Offer, Presence, PresenceQuery } from "./social_types.js" */
+/** @import { FactionHead, FactionInfo, Offers, Presence, PresenceQuery } from "./social_types.js" */
 
 /** How often a wish to enter is repeated while the answer is «not yet» or gets lost. */
 const MOST_REPEATS = 40;
@@ -151,9 +151,9 @@ export class Api extends Emitter {
     return (await this.json("GET", `/api/presence${queryOf(query)}`)).characters;
   }
 
-  /** @param {{template?: string, limit?: number}} [query] @returns {Promise<Offer[]>} */
-  async market(query = {}) {
-    return (await this.json("GET", `/api/market${queryOf(query)}`)).offers;
+  /** A page of what is offered; `next` of it is `after` of the one behind. @param {{template?: string, limit?: number, after?: string}} [query] @returns {Promise<Offers>} */
+  market(query = {}) {
+    return this.json("GET", `/api/market${queryOf(query)}`);
   }
 
   /** @param {{world?: string, name?: string}} [query] @returns {Promise<FactionHead[]>} */

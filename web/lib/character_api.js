@@ -7,7 +7,7 @@ import { BUSY_CODES, randomKey, wait } from "./http.js";
 import { Refusal } from "./refusal.js";
 
 /** @import { Api } from "./api.js" */
-/** @import { Belongings, Mail, NewMail, Rights, Role, Social, Visible } from "./social_types.js" */
+/** @import { Belongings, Calls, Mail, NewMail, Offer, Rights, Role, Social, Visible } from "./social_types.js" */
 
 /** How often a deed is sent again whose answer was lost. */
 const MOST_REPEATS = 4;
@@ -66,7 +66,7 @@ export class CharacterApi {
     return this.api.json("GET", `${this.path}/social`);
   }
 
-  /** @param {{text?: string, visible?: Visible}} status */
+  /** What one says of oneself, who sees where one is, how one takes a leader's call. @param {{text?: string, visible?: Visible, calls?: Calls}} status */
   setStatus(status) {
     return this.api.json("PUT", `${this.path}/status`, status);
   }
@@ -105,8 +105,11 @@ export class CharacterApi {
   /** @param {string} character */
   leadParty(character) { return this.post("party/leader", { character }); }
 
-  /** Everybody is asked to come beside the leader. */
+  /** Everybody is called beside the leader; who has not settled otherwise is asked by a notice. */
   gatherParty() { return this.post("party/gather"); }
+
+  /** Answers the leader's call. @param {boolean} come */
+  answerCall(come) { return this.post("party/come", { come }); }
 
   // ---- faction ----------------------------------------------------------------------------------------
 
@@ -177,6 +180,11 @@ export class CharacterApi {
 
   /** @param {string} mail */
   deleteMail(mail) { return this.delete("mail", mail); }
+
+  /** All that the character offers. @returns {Promise<Offer[]>} */
+  async ownOffers() {
+    return (await this.api.json("GET", `${this.path}/market`)).offers;
+  }
 
   /** @param {{item: string, count: number, price: number}} offer price for all of it */
   offer(offer) { return this.once("market", offer); }

@@ -16,12 +16,14 @@
  * @typedef {components["schemas"]["VisibleData"]} Visible  to whom one is shown
  * @typedef {components["schemas"]["SocialAnswer"]} Social  all that a social window shows
  * @typedef {components["schemas"]["SeenAnswer"]} Presence
- * @typedef {{name?: string, world?: string, faction?: string, online?: boolean, limit?: number}} PresenceQuery
+ * @typedef {{name?: string, world?: string, faction?: string, founded?: string, online?: boolean, limit?: number}} PresenceQuery
  * @typedef {components["schemas"]["BelongingsData"]} Belongings
  * @typedef {components["schemas"]["ContentAnswer"]} Parcel  an item in a mail
  * @typedef {components["schemas"]["MailAnswer"]} Mail
  * @typedef {components["schemas"]["MailWish"]} NewMail
  * @typedef {components["schemas"]["OfferAnswer"]} Offer  on the market
+ * @typedef {components["schemas"]["OffersAnswer"]} Offers  a page of them
+ * @typedef {components["schemas"]["CallsData"]} Calls  what becomes of one whose leader calls
  * @typedef {components["schemas"]["RightsData"]} Rights  on claimed ground
  * @typedef {components["schemas"]["RoleData"]} Role  in a faction
  * @typedef {components["schemas"]["FoundedAnswer"]} FactionHead  a faction among others
@@ -44,7 +46,7 @@
  *   | {type: "market_sold", offer: string, money: number}
  *   | {type: "claim", claim: {faction: string, name: string} & Record<string, unknown> | null}
  *   | {type: "command", text: string, ok: boolean}
- *   | {type: "gather", from: Who, world: string, map: string | null}
+ *   | {type: "gather", from: Who, world: string, map: string, asks_s: number}
  *   | {type: "muted", until_ms: number}} Notice
  */
 

@@ -16,8 +16,9 @@ export class Asks {
    * @param {string} key the same key is the same question
    * @param {string} text @param {[yes: string, no: string]} words
    * @param {(yes: boolean) => void} answered
+   * @param {number} [lastsMs] after that nobody waits for the answer any more
    */
-  ask(key, text, [yes, no], answered) {
+  ask(key, text, [yes, no], answered, lastsMs) {
     if (this.open.has(key)) return;
     const element = make("div", { class: "panel ask", role: "alertdialog", "aria-label": text }, make("span", { class: "grow", dir: "auto" }, text));
     for (const [title, is] of /** @type {[string, boolean][]} */ ([[no, false], [yes, true]])) {
@@ -29,6 +30,7 @@ export class Asks {
       element.append(button);
     }
     this.open.set(key, element);
+    if (lastsMs) setTimeout(() => { if (this.open.get(key) === element) this.drop(key); }, lastsMs);
     $("asks").append(element);
     for (const old of this.open.keys()) {
       if (this.open.size <= MOST) break;

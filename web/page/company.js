@@ -10,7 +10,7 @@ import { Refusal, asRefusal } from "../lib/refusal.js";
 
 /** @type {Social} */
 const ALONE = {
-  status: { text: "", visible: "everybody" }, friends: [], requests: { in: [], out: [] }, blocked: [], party: null, invites: [],
+  status: { text: "", visible: "everybody", calls: "ask" }, friends: [], requests: { in: [], out: [] }, blocked: [], party: null, invites: [],
   faction: null, faction_invites: [], unread_mail: 0,
 };
 

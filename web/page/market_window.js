@@ -23,8 +23,12 @@ export class MarketWindow {
     /** @type {keyof typeof TABS} */
     this.tab = "buy";
     this.template = "";
-    /** @type {Offer[]} */
+    /** What others offer, as far as it was read. @type {Offer[]} */
     this.offers = [];
+    /** Where the next page begins. @type {string | null} */
+    this.next = null;
+    /** @type {Offer[]} */
+    this.own = [];
     /** @type {Stack[]} */
     this.has = [];
     this.body = makeWindow(ID, "Market");
@@ -44,13 +48,23 @@ export class MarketWindow {
 
   async read() {
     const { company } = this;
-    const template = this.tab === "buy" ? this.template : "";
-    const [offers, has] = await Promise.all([
-      company.look(() => company.all.market({ template, limit: MOST })),
-      this.tab === "sell" ? stacks(company) : [],
-    ]);
-    this.offers = offers ?? [];
-    this.has = has;
+    if (this.tab === "buy") {
+      this.offers = [];
+      await this.readOn(undefined);
+    } else {
+      [this.own, this.has] = await Promise.all([company.look(async () => await company.api?.ownOffers() ?? []), stacks(company)]).then(([own, has]) => [own ?? [], has]);
+    }
+    this.draw();
+  }
+
+  /** One page more of what is offered. @param {string | undefined} after */
+  async readOn(after) {
+    const { template } = this;
+    const page = await this.company.look(() => this.company.all.market({ template, limit: MOST, after }));
+    // Another filter was chosen meanwhile.
+    if (template !== this.template) return;
+    this.offers.push(...page?.offers ?? []);
+    this.next = page?.next ?? null;
     this.draw();
   }
 
@@ -74,7 +88,8 @@ export class MarketWindow {
     });
     const rows = this.offers.filter(({ seller }) => seller !== this.company.name).map((offer) => this.offer(offer, `from ${offer.seller} · ends ${untilText(offer.until_ms)}`,
       this.buyButton(offer)));
-    return [filter, list(rows, "Nothing is offered now.")];
+    const { next } = this;
+    return [filter, list(rows, "Nothing is offered now."), ...next ? [button("Show more", () => void this.readOn(next))] : []];
   }
 
   /** @param {Offer} offer */
@@ -83,7 +98,7 @@ export class MarketWindow {
   }
 
   selling() {
-    const own = this.offers.filter(({ seller }) => seller === this.company.name).map((offer) => this.offer(offer, `for ${coins(offer.price)} · ends ${untilText(offer.until_ms)}`,
+    const own = this.own.map((offer) => this.offer(offer, `for ${coins(offer.price)} · ends ${untilText(offer.until_ms)}`,
       button("Take back", () => void this.do((api) => api.withdraw(offer.id), "It comes back to you."))));
     const offers = list(own, "You offer nothing.");
     if (this.has.length === 0) return [offers, make("p", { class: "hint" }, "There is nothing in your bag to sell.")];

@@ -4,7 +4,7 @@ import { input, make } from "./dom.js";
 import { button, form, labelled, list, makeWindow, row, select, tabs } from "./parts.js";
 import { isOpen, openWindow, toggleWindow } from "./windows.js";
 
-/** @import { Friend, Presence, Visible } from "../lib/social_types.js" */
+/** @import { Calls, Friend, Presence, Visible } from "../lib/social_types.js" */
 /** @import { Company } from "./company.js" */
 /** @import { At } from "./name_menu.js" */
 
@@ -12,6 +12,8 @@ const ID = "people-window";
 const TABS = /** @type {const} */ ({ friends: "Friends", requests: "Requests", blocked: "Blocked", search: "Search" });
 /** @type {Record<Visible, string>} */
 const VISIBLE = { everybody: "Everybody sees me", friends: "Friends see me", nobody: "Nobody sees me" };
+/** @type {Record<Calls, string>} */
+const CALLS = { ask: "My leader's calls: ask me", go: "My leader's calls: I go along", never: "My leader's calls: never" };
 /** Most that a search shows. */
 const MOST_FOUND = 50;
 
@@ -84,19 +86,20 @@ export class PeopleWindow {
       return false;
     });
     if (!this.found) return [find];
-    const rows = this.found.map((one) => row(this.name(one.name, one.online), whereOf(one)));
+    const rows = this.found.map((one) => row(this.name(one.name, one.online), [one.founded && `‹${one.founded.name}›`, whereOf(one)].filter(Boolean).join(" · ")));
     return [find, list(rows, "Nobody of this name.")];
   }
 
   /** What one lets others know. */
   status() {
     const { company } = this;
-    const { text, visible } = company.social.status;
+    const { text, visible, calls } = company.social.status;
     const field = make("input", { maxlength: "80", placeholder: "What you are up to", "aria-label": "Your status", autocomplete: "off" });
     field.value = text;
     field.onchange = () => void company.do((api) => api.setStatus({ text: field.value.trim() }));
     const seen = select(VISIBLE, visible, "Who sees where you are", (wish) => void company.do((api) => api.setStatus({ visible: /** @type {Visible} */ (wish) })));
-    return make("div", { class: "two-fields" }, field, seen);
+    const called = select(CALLS, calls, "When the leader of my party calls", (wish) => void company.do((api) => api.setStatus({ calls: /** @type {Calls} */ (wish) })));
+    return make("div", { class: "fields" }, make("div", { class: "two-fields" }, field, seen), called);
   }
 
   /** @param {string} verb @param {(name: string) => Promise<boolean>} deed */
@@ -116,6 +119,8 @@ export class PeopleWindow {
 
 /** @param {Friend | Presence} one */
 function whereOf({ online, world, place, status }) {
-  const where = online ? place || world || "online" : "offline";
+  // A map has a name; the cells of a grid are for machines.
+  const map = place && !/^-?\d/.test(place) ? place : "";
+  const where = online ? map || world || "online" : "offline";
   return [where, status].filter(Boolean).join(" · ");
 }

@@ -17,6 +17,9 @@ import { PeopleWindow } from "./people_window.js";
 /** @import { World } from "../lib/world.js" */
 /** @import { Tables } from "./goods.js" */
 
+/** The question whether one follows the leader's call. */
+const CALL = "call";
+
 export class Society {
   /**
    * @param {World} world @param {Api} api @param {(text: string, bad?: boolean) => void} toast
@@ -84,6 +87,7 @@ export class Society {
       ...invites.map(({ party }) => `party ${party}`), ...faction_invites.map(({ faction }) => `faction ${faction.id}`),
       ...requests.in.map(({ id }) => `friend ${id}`),
     ]);
+    if (this.company.social.party) open.add(CALL);
     this.asks.keep((key) => open.has(key) || (key.startsWith("friend") && this.company.asking !== null));
   }
 
@@ -96,13 +100,21 @@ export class Society {
           void this.company.do((api) => (yes ? api.befriend(notice.from.name) : api.unfriend(notice.from.id)));
         });
         break;
-      // The server makes the way ready and asks.
-      case "gather": if (notice.from.id !== this.world.character) this.toast(`${notice.from.name} calls the party together.`); break;
+      case "gather": this.called(notice.from.name, notice.asks_s); break;
       case "market_sold": this.toast(`Sold: 🪙 ${notice.money.toLocaleString("en")}.`); break;
       case "mail": this.mail.news(); break;
       case "claim": this.toast(notice.claim ? `This is the ground of ${notice.claim.name}.` : "This is nobody's ground."); break;
       case "faction_changed": case "faction": this.faction.news(); break;
     }
+  }
+
+  /** The leader calls: a question that is over after a while, or a word if one goes along anyhow. @param {string} leader @param {number} asksS */
+  called(leader, asksS) {
+    if (asksS === 0) return this.toast(`${leader} calls, and you go along.`);
+    this.asks.drop(CALL);
+    this.asks.ask(CALL, `${leader} calls the party together.`, ["Go there", "Stay"], (yes) => {
+      void this.company.do((api) => api.answerCall(yes));
+    }, asksS * 1000);
   }
 
   /** The screen is left. */

@@ -106,6 +106,21 @@ test("what a character does names the character", async () => {
   ]);
 });
 
+test("the market is read page by page, one's own offers apart; a call is answered", async () => {
+  const page = { offers: [{ id: "o1" }], next: "3.o1.white bread" };
+  const { api, asked } = setUp(({ path }) => (path.includes("market") ? json(200, page) : new Response(null, { status: 204 })));
+  const { next } = await api.market({ template: "", limit: 1 });
+  await api.market({ limit: 1, after: next ?? undefined });
+  assert.deepEqual(await api.of("a1").ownOffers(), page.offers);
+  await api.of("a1").answerCall(false);
+  assert.deepEqual(asked.map((a) => [a.method, a.path]), [
+    ["GET", "/api/market?limit=1"],
+    ["GET", "/api/market?limit=1&after=3.o1.white+bread"],
+    ["GET", "/api/characters/a1/market"],
+    ["POST", "/api/characters/a1/party/come"],
+  ]);
+});
+
 test("goods that move are asked for again under the same key, and a «no» is the end", async () => {
   let n = 0;
   const { api, asked } = setUp(() => [() => new TypeError("network"), () => json(503, { code: "storage_busy", text: "Later." }), () => json(200, { id: "m" })][n++]());

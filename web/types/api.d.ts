@@ -61,11 +61,12 @@ export class Api extends Emitter<ApiEvents> {
     of(id: string): CharacterApi;
     /** Who is there. @param {PresenceQuery} [query] @returns {Promise<Presence[]>} */
     presence(query?: PresenceQuery): Promise<Presence[]>;
-    /** @param {{template?: string, limit?: number}} [query] @returns {Promise<Offer[]>} */
+    /** A page of what is offered; `next` of it is `after` of the one behind. @param {{template?: string, limit?: number, after?: string}} [query] @returns {Promise<Offers>} */
     market(query?: {
         template?: string;
         limit?: number;
-    }): Promise<Offer[]>;
+        after?: string;
+    }): Promise<Offers>;
     /** @param {{world?: string, name?: string}} [query] @returns {Promise<FactionHead[]>} */
     factions(query?: {
         world?: string;
@@ -168,7 +169,7 @@ import type { Character } from "./http_types.js";
 import { CharacterApi } from "./character_api.js";
 import type { PresenceQuery } from "./social_types.js";
 import type { Presence } from "./social_types.js";
-import type { Offer } from "./social_types.js";
+import type { Offers } from "./social_types.js";
 import type { FactionHead } from "./social_types.js";
 import type { FactionInfo } from "./social_types.js";
 import type { Wish } from "./http_types.js";

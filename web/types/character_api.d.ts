@@ -17,10 +17,11 @@ export class CharacterApi {
     delete(path: string, id: string): Promise<void>;
     /** Friends, requests, party, invitations, faction in one answer. @returns {Promise<Social>} */
     social(): Promise<Social>;
-    /** @param {{text?: string, visible?: Visible}} status */
+    /** What one says of oneself, who sees where one is, how one takes a leader's call. @param {{text?: string, visible?: Visible, calls?: Calls}} status */
     setStatus(status: {
         text?: string;
         visible?: Visible;
+        calls?: Calls;
     }): Promise<any>;
     /** Asks for friendship, or says yes if the other has asked. @param {string} name */
     befriend(name: string): Promise<any>;
@@ -43,8 +44,10 @@ export class CharacterApi {
     kickFromParty(character: string): Promise<any>;
     /** @param {string} character */
     leadParty(character: string): Promise<any>;
-    /** Everybody is asked to come beside the leader. */
+    /** Everybody is called beside the leader; who has not settled otherwise is asked by a notice. */
     gatherParty(): Promise<any>;
+    /** Answers the leader's call. @param {boolean} come */
+    answerCall(come: boolean): Promise<any>;
     /** @param {{name: string, title: string, about: string, open: boolean}} faction */
     foundFaction(faction: {
         name: string;
@@ -99,6 +102,8 @@ export class CharacterApi {
     readMail(mail: string): Promise<any>;
     /** @param {string} mail */
     deleteMail(mail: string): Promise<void>;
+    /** All that the character offers. @returns {Promise<Offer[]>} */
+    ownOffers(): Promise<Offer[]>;
     /** @param {{item: string, count: number, price: number}} offer price for all of it */
     offer(offer: {
         item: string;
@@ -113,8 +118,10 @@ export class CharacterApi {
 import type { Api } from "./api.js";
 import type { Social } from "./social_types.js";
 import type { Visible } from "./social_types.js";
+import type { Calls } from "./social_types.js";
 import type { Role } from "./social_types.js";
 import type { Rights } from "./social_types.js";
 import type { Belongings } from "./social_types.js";
 import type { Mail } from "./social_types.js";
 import type { NewMail } from "./social_types.js";
+import type { Offer } from "./social_types.js";

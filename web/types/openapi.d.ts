@@ -472,7 +472,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** What a character offers: all of it. */
+        get: operations["own_offers"];
         put?: never;
         /** Offer something of the character's. The same key is the same offer. */
         post: operations["offer"];
@@ -533,6 +534,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/characters/{id}/party/come": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answer the leader's call. */
+        post: operations["answer_call"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/characters/{id}/party/decline": {
         parameters: {
             query?: never;
@@ -559,7 +577,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Ask everybody to come beside the leader: to the same world, place and layer. */
+        /** Call everybody beside the leader: to the same world, place and layer. Who has not settled otherwise is asked. */
         post: operations["gather_party"];
         delete?: never;
         options?: never;
@@ -694,7 +712,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** What a character says of itself from now on. */
+        /** What a character says of itself from now on, and how it takes its leader's calls. */
         put: operations["set_status"];
         post?: never;
         delete?: never;
@@ -1004,6 +1022,23 @@ export interface paths {
         put?: never;
         /** Takes goods and money from a character. */
         post: operations["seize"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data/chat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was said. Each look is an entry of the audit log. */
+        get: operations["chat_log"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1577,6 +1612,11 @@ export interface components {
             /** @description Why, for the journal. */
             reason: string;
         };
+        /**
+         * @description What becomes of a character when its party's leader calls.
+         * @enum {string}
+         */
+        CallsData: "ask" | "go" | "never";
         /** @description Who plays. */
         CharacterAnswer: {
             /**
@@ -1683,6 +1723,11 @@ export interface components {
             amount: number;
             /** @description The game's name for it. */
             currency: string;
+        };
+        /** @description Whether one comes. */
+        ComeWish: {
+            /** @description Else it stays. */
+            come: boolean;
         };
         /** @description Something in a mail. */
         ContentAnswer: {
@@ -1973,7 +2018,7 @@ export interface components {
         };
         /** @description Who was asked. */
         GatherAnswer: {
-            /** @description Members in the world that are asked to come. */
+            /** @description Members in the world that go along, or are asked whether they come. */
             asked: number;
         };
         /** @description Goods in a wish. */
@@ -2298,6 +2343,8 @@ export interface components {
         };
         /** @description Offers. */
         OffersAnswer: {
+            /** @description Where the next page begins: `after` of it. None: this was the last one. */
+            next?: string | null;
             /** @description By template, the cheapest first. */
             offers: components["schemas"]["OfferAnswer"][];
         };
@@ -2564,10 +2611,38 @@ export interface components {
             /** @description 2 to 16: leaders first, newcomers last; an earlier one outranks a later one. */
             roles: components["schemas"]["RoleData"][];
         };
+        /** @description Lines, newest first. */
+        SaidAnswer: {
+            lines: components["schemas"]["SaidData"][];
+            /**
+             * Format: int64
+             * @description `before_ms` of the next page; none: this was the last one.
+             */
+            next_ms?: number | null;
+        };
+        /** @description One line. */
+        SaidData: {
+            /** @description Of which account, 32 hex digits. */
+            account: string;
+            /**
+             * Format: int64
+             * @description ms since 1970.
+             */
+            at_ms: number;
+            /** @description Where. */
+            channel: string;
+            /** @description Who said it, 32 hex digits; zeros: the system. */
+            character: string;
+            /** @description The name then. */
+            name: string;
+            /** @description What. */
+            text: string;
+        };
         /** @description One that was found. */
         SeenAnswer: {
             /** @description Its faction, of the world's file. */
             faction?: string | null;
+            founded?: components["schemas"]["WhoAnswer"] | null;
             /** @description 32 hex digits. */
             id: string;
             /** @description As shown. */
@@ -2761,6 +2836,8 @@ export interface components {
         };
         /** @description What a character says of itself. */
         StatusData: {
+            /** @description What becomes of it when its party's leader calls. */
+            calls: components["schemas"]["CallsData"];
             /** @description At most 80 characters. */
             text: string;
             /** @description Who sees whether it is in the world. */
@@ -2768,6 +2845,7 @@ export interface components {
         };
         /** @description What is new; what is not said stays. */
         StatusWish: {
+            calls?: components["schemas"]["CallsData"] | null;
             /** @description At most 80 characters. */
             text?: string | null;
             visible?: components["schemas"]["VisibleData"] | null;
@@ -3812,6 +3890,36 @@ export interface operations {
             };
         };
     };
+    own_offers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OffersAnswer"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     offer: {
         parameters: {
             query?: never;
@@ -3935,6 +4043,38 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["PartyNow"];
                 };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    answer_call: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 32 hex digits */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ComeWish"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: {
                 headers: {
@@ -4856,6 +4996,47 @@ export interface operations {
             };
         };
     };
+    chat_log: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Only in this channel: `world/NAME`, `area/ID`, `system`; a `faction/ID`, `party/ID` or `to/CHARACTERID` only if
+                 *     it is named here.
+                 */
+                channel: string | null;
+                /** @description Only by the character of this name. */
+                name: string | null;
+                /** @description Only from this time on, ms since 1970. */
+                from_ms: number | null;
+                /** @description Only before this time, ms since 1970: `next_ms` of the page before. The newest if not said. */
+                before_ms: number | null;
+                /** @description At most so many, up to 200; none: 100. */
+                limit: number | null;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SaidAnswer"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     of_item: {
         parameters: {
             query?: never;
@@ -5501,6 +5682,8 @@ export interface operations {
                 template?: string;
                 /** @description At most so many, up to 200; none: 100. */
                 limit?: number;
+                /** @description Only what comes after the page that said this as `next`. */
+                after?: string;
             };
             header?: never;
             path?: never;
@@ -5535,6 +5718,8 @@ export interface operations {
                 world?: string;
                 /** @description Its faction, of the world's file. */
                 faction?: string;
+                /** @description The faction that players have founded, of which it is a member: 32 hex digits. */
+                founded?: string;
                 /** @description Only those who are in the world and show it. */
                 online?: boolean;
                 /** @description At most so many, up to 100; none: 50. */

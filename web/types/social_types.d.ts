@@ -20,6 +20,7 @@ export type PresenceQuery = {
     name?: string;
     world?: string;
     faction?: string;
+    founded?: string;
     online?: boolean;
     limit?: number;
 };
@@ -34,6 +35,14 @@ export type NewMail = components["schemas"]["MailWish"];
  * on the market
  */
 export type Offer = components["schemas"]["OfferAnswer"];
+/**
+ * a page of them
+ */
+export type Offers = components["schemas"]["OffersAnswer"];
+/**
+ * what becomes of one whose leader calls
+ */
+export type Calls = components["schemas"]["CallsData"];
 /**
  * on claimed ground
  */
@@ -106,7 +115,8 @@ export type Notice = {
     type: "gather";
     from: Who;
     world: string;
-    map: string | null;
+    map: string;
+    asks_s: number;
 } | {
     type: "muted";
     until_ms: number;

@@ -196,7 +196,7 @@ fn wish(character: CharacterId, options: &EnterOptions) -> Value {
 }
 
 /// A name for one wish. No secret: it must only be another than those of this account before.
-fn new_key() -> String {
+pub(crate) fn new_key() -> String {
     let word = || RandomState::new().hash_one(0);
     format!("{:016x}{:016x}", word(), word())
 }

@@ -7,6 +7,7 @@
 //! | [`game`] | plays: input, what is in view, moves between servers, lost connections |
 //! | [`event`] | what it tells its player |
 //! | [`chat`] | what is said and heard, over all servers |
+//! | [`people`] | friends, party, faction, mail, market: the rest of that API |
 //! | [`connection`] | one game socket |
 //! | [`view`] | what one connection sees |
 //! | [`schema`] | what it is made of: components, inputs and events by name |
@@ -25,6 +26,7 @@ pub mod enter;
 pub mod error;
 pub mod event;
 pub mod game;
+pub mod people;
 pub mod schema;
 pub mod trust;
 pub mod view;
@@ -37,6 +39,7 @@ pub use error::Error;
 pub use event::Event;
 pub use game::Game;
 pub use pangea_world::chat::Kind as ChannelKind;
+pub use people::Deeds;
 pub use schema::{Schema, Values};
 pub use trust::Trust;
 pub use view::{Entity, View};

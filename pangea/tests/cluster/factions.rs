@@ -133,6 +133,12 @@ async fn servers_know_the_faction_of_who_is_there() {
     assert_eq!(known["founded"][0]["name"], "The Ravens");
     assert_eq!(known["pending"][0]["character"]["name"], "Bob");
 
+    let of_it = format!("/api/presence?founded={}", made["id"].as_str().unwrap());
+    let found: Value = ada.call(Method::GET, &of_it, None).await.unwrap();
+    let names: Vec<&Value> = found["characters"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    assert_eq!(names, ["Ada", "Bob"]);
+    assert_eq!(found["characters"][1]["founded"], json!({ "id": made["id"], "name": "The Ravens" }));
+
     let says = async |cluster: &Cluster, text: &str| {
         let hears = async || of_server(cluster, &server).await["founded"][0]["about"] == text;
         cluster.until("the server hears of it", hears).await;

@@ -14,6 +14,7 @@ mod bucket;
 mod chat;
 mod chat_bus;
 mod chat_filter;
+mod chat_forged;
 mod chat_groups;
 mod chat_travel;
 mod checkpoints;

@@ -15,6 +15,13 @@ async fn order(cluster: &Cluster, what: &str, body: Value) {
     assert_eq!(answer.expect("an answer").0, 204, "{what}");
 }
 
+/// What an operator is answered who looks at this part of what was said.
+async fn look(cluster: &Cluster, part: &str) -> (u16, String) {
+    let key = std::fs::read_to_string(cluster.data().join("keys/operator.key")).expect("the operator's key");
+    let path = format!("/api/data/chat?{part}");
+    request(&cluster.url, Method::GET, &path, key.trim(), None).await.expect("an answer")
+}
+
 /// The next notice of this type.
 async fn notice(game: &mut Game, of: &str) -> Value {
     event(game, of, |event, _| match event {
@@ -60,7 +67,12 @@ async fn a_game_master_reaches_a_player_elsewhere() {
     player.follows = true;
     assert_eq!((master.area(), player.area()), (HERE, THERE));
 
-    assert!(command(&mut player, "/who").await);
+    let founded = json!({ "name": "The Ravens" });
+    let path = format!("/api/characters/{moriarty}/faction");
+    eve.call::<Value>(Method::POST, &path, Some(&founded)).await.unwrap();
+    player.say(Kind::World, "/who").await;
+    let who = notice(&mut player, "command").await;
+    assert_eq!(who["text"], "2 in this world: Ada, Eve ‹The Ravens›");
     assert!(!command(&mut player, "/mute Ada 5").await, "who may not");
     assert!(!command(&mut master, "/banip 192.0.2.1 5").await, "above a game master");
     assert!(!command(&mut master, "/mute Nobody 5").await);
@@ -104,6 +116,28 @@ async fn a_game_master_reaches_a_player_elsewhere() {
     for action in ["level", "mute", "announce", "bring", "kick", "ban"] {
         assert!(actions.contains(&action), "{action}: {actions:?}");
     }
+    let said =
+        cluster.operator(Method::GET, "/api/data/chat?name=eve&limit=1").await.expect("the log of chat");
+    assert_eq!((&said["lines"][0]["text"], &said["lines"][1]), (&json!("thank you"), &Value::Null));
+    let next = format!("/api/data/chat?name=eve&channel=world/wilds&before_ms={}", said["next_ms"]);
+    let older = cluster.operator(Method::GET, &next).await.expect("the next page");
+    assert_eq!((&older["lines"][0]["text"], &older["next_ms"]), (&json!("hello"), &Value::Null));
+    for (part, refused) in [("channel=nowhere", "bad_request"), ("name=Nobody", "unknown_character")] {
+        let (status, body) = look(&cluster, part).await;
+        assert!(status >= 400 && body.contains(refused), "{part}: {status} {body}");
+    }
+    let mut command = cluster.command(&["chat-log", "--name", "Eve", "--hours", "1"]);
+    let printed = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let printed = String::from_utf8_lossy(&printed.stdout).into_owned();
+    let at = |text: &str| printed.find(text).unwrap_or_else(|| panic!("{text}: {printed}"));
+    assert!(at("hello") < at("thank you") && printed.contains("world/wilds"), "{printed}");
+    let looks = cluster.operator(Method::GET, "/api/data/audit?action=chat_read").await.expect("the log");
+    let looks = looks["entries"].as_array().unwrap();
+    assert!(
+        looks.len() == 3
+            && looks.iter().all(|look| look["target"].as_str().unwrap().eq_ignore_ascii_case("eve")),
+        "{looks:?}"
+    );
     let reports = cluster.operator(Method::GET, "/api/data/reports").await.expect("reports");
     assert_eq!(reports["reports"][0]["text"], "She is strict");
 }

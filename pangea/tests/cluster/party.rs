@@ -1,6 +1,7 @@
 //! Parties with real processes: placed together, going together, and who is there after everything was killed.
 
 use http::Method;
+use pangea_client::people::{Calls, NewMail, Visible};
 use pangea_client::{Client, EnterOptions, Event, Game};
 use pangea_world::id::CharacterId;
 use serde_json::{Value, json};
@@ -78,7 +79,14 @@ async fn a_party_stays_together_and_an_empty_layer_closes() {
     drop((one, two, lone));
 }
 
-/// Who comes to his party finds himself on its layer, beside its leader.
+/// A notice of a call: how long it waits for an answer, seconds.
+fn called(event: &Event) -> Option<u64> {
+    let Event::Social(text) = event else { return None };
+    let notice: Value = serde_json::from_str(text).ok()?;
+    (notice["type"] == "gather").then(|| notice["asks_s"].as_u64().expect("a time"))
+}
+
+/// Who comes to his party finds himself on its layer, beside its leader; nobody is taken along who has not said so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_party_goes_to_where_its_leader_stands() {
     let cluster = Cluster::with_worlds(&[("small", SMALL)], &[]).await;
@@ -89,7 +97,6 @@ async fn a_party_goes_to_where_its_leader_stands() {
     let (ada, bob) = (Player::new(&cluster, "Ada").await, Player::new(&cluster, "Bob").await);
     let (mut a, mut b) = (ada.enter().await, bob.enter().await);
     assert_eq!((a.area(), b.area()), ("small/0,0..4,4/0", "small/0,0..4,4/1"));
-    b.follows = false;
     // One goes, so that there is room; and the leader walks away from where all begin.
     full.remove(0).leave().await;
     let place = |view: &pangea_client::View| view.me().map(|me| me.x_cm);
@@ -106,8 +113,17 @@ async fn a_party_goes_to_where_its_leader_stands() {
         })
         .await;
     assert_eq!(asked, 1);
-    event(&mut b, "he is asked", |event, _| matches!(event, Event::Offered).then_some(())).await;
-    b.follow();
+    let answers = async |come: bool| {
+        let done = bob.client.of(bob.id).answer_call(come).await;
+        done.err().map(|error| error.kind().to_owned())
+    };
+    let waits = event(&mut b, "he is asked", |event, _| called(event)).await;
+    assert!(waits > 0, "and not taken along");
+    assert_eq!(answers(false).await, None);
+    assert_eq!(answers(true).await.as_deref(), Some("not_invited"), "he has said that he stays");
+    assert_eq!(b.area(), "small/0,0..4,4/1");
+    ada.ask(Method::POST, "party/gather", json!({})).await;
+    assert_eq!(answers(true).await, None);
     let area = event(&mut b, "he is there", |event, _| match event {
         Event::Moved { area } => Some(area.clone()),
         _ => None,
@@ -120,12 +136,23 @@ async fn a_party_goes_to_where_its_leader_stands() {
         (far - place(game.view())? > 500).then_some(())
     })
     .await;
+    bob.client.of(bob.id).set_status(None, None, Some(Calls::Go)).await.unwrap();
+    let social = bob.client.of(bob.id).social().await.unwrap();
+    assert_eq!((social.status.calls, social.party.map(|party| party.leader)), (Calls::Go, Some(ada.id)));
     ada.ask(Method::POST, "party/gather", json!({})).await;
     event(&mut b, "he is beside her again", |_, game| {
         let x = place(game.view())?;
         (x > far - 300).then_some(())
     })
     .await;
+    bob.client.of(bob.id).set_status(Some("busy"), None, Some(Calls::Never)).await.unwrap();
+    let again = cluster
+        .until_found("she may call again", || async {
+            let path = format!("/api/characters/{}/party/gather", ada.id);
+            ada.client.call::<Value>(Method::POST, &path, Some(&json!({}))).await.ok()
+        })
+        .await;
+    assert_eq!(again["asked"], 0, "he stays, and hears nothing of it");
     let (path, body) = (format!("/api/characters/{}/party/gather", bob.id), json!({}));
     let refused = ada.client.call::<Value>(Method::POST, &path, Some(&body)).await.unwrap_err().to_string();
     assert!(refused.starts_with("unknown_character"), "another's character: {refused}");
@@ -151,4 +178,48 @@ async fn who_is_there_is_known_after_kills() {
     let pid = cluster.serving("small/").await[0]["pid"].as_u64().expect("a pid") as u32;
     crate::support::signal(pid, "KILL");
     cluster.until("nobody is there", || async { ada.sees().await.is_empty() }).await;
+}
+
+/// Friends, a faction, mail and the market by the Rust client.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rust_client_does_what_people_do() {
+    let cluster = Cluster::with_worlds(&[("small", SMALL)], &[]).await;
+    let (ada, bob) = (Player::new(&cluster, "Ada").await, Player::new(&cluster, "Bob").await);
+    let (hers, his) = (ada.client.of(ada.id), bob.client.of(bob.id));
+    assert!(!hers.befriend("Bob").await.unwrap());
+    assert_eq!(his.social().await.unwrap().requests.r#in[0].name, "Ada");
+    assert!(his.befriend("ada").await.unwrap());
+    his.set_status(Some("fishing"), Some(Visible::Friends), None).await.unwrap();
+    let friend = hers.social().await.unwrap().friends.remove(0);
+    assert_eq!((friend.name.as_str(), friend.status.as_str(), friend.online), ("Bob", "fishing", false));
+
+    let herons = hers.found_faction("Herons", true).await.unwrap();
+    his.join_faction(herons).await.unwrap();
+    hers.in_faction("edit", json!({ "about": "We fish." })).await.unwrap();
+    assert_eq!(his.social().await.unwrap().faction.map(|known| known.name).as_deref(), Some("Herons"));
+    his.leave_faction().await.unwrap();
+
+    let mail = NewMail {
+        to: "Bob".into(),
+        subject: "Fish".into(),
+        text: "None today.".into(),
+        items: Vec::new(),
+        money: 0,
+    };
+    hers.send_mail(&mail).await.unwrap();
+    let came = his.mail().await.unwrap();
+    assert_eq!((came[0].from.as_str(), came[0].text.as_str(), came[0].read), ("Ada", "None today.", false));
+    his.delete_mail(&came[0].id).await.unwrap();
+    assert_eq!(his.mail().await.unwrap(), []);
+    let page = ada.client.market(Some("white bread&"), None).await.unwrap();
+    assert_eq!((page.offers, page.next, hers.own_offers().await.unwrap()), (vec![], None, vec![]));
+    let refused = ada.client.market(None, Some("nonsense")).await.unwrap_err();
+    assert_eq!((refused.kind(), hers.buy("00").await.unwrap_err().kind()), ("bad_request", "not_found"));
+
+    his.block("Ada").await.unwrap();
+    assert_eq!(hers.social().await.unwrap().friends, [], "a block ends it");
+    his.unblock(ada.id).await.unwrap();
+    let party = hers.invite_to_party("Bob").await.unwrap().expect("hers");
+    his.decline_party(party.id).await.unwrap();
+    assert_eq!(hers.social().await.unwrap().party, None);
 }

@@ -116,6 +116,12 @@ impl Cluster {
         self.settings.push(setting.to_owned());
     }
 
+    /// What this setting is.
+    pub fn setting(&self, name: &str) -> &str {
+        let mut pairs = self.settings.iter().rev().filter_map(|setting| setting.split_once('='));
+        pairs.find(|(known, _)| *known == name).expect("it is set").1
+    }
+
     /// Three free ports one after the other.
     pub fn ports_in_a_row(&self) -> [u16; 3] {
         loop {

@@ -1,10 +1,12 @@
 //! The chats: where they are, whose names they ask for, and what central has them say.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pangea_world::chat::place;
-use pangea_world::messages::{Body, Known, Post, WhoIs};
+use pangea_world::messages::{Body, Known, MAX_LINES, Post, ReadSaid, SaidLine, WhoIs};
 use pangea_world::{Code, Refusal, name};
+use tokio::sync::oneshot;
 
 use super::core::Core;
 use super::peers;
@@ -12,6 +14,9 @@ use super::state::{Chat, PeerAddress};
 use crate::link::{Accepted, Event};
 use crate::random;
 use crate::store::character;
+
+/// How long a chat may take to read its file.
+const CHAT_ANSWERS: Duration = Duration::from_secs(5);
 
 /// Listens to a chat until its link is gone for good.
 pub async fn follow(core: Arc<Core>, mut link: Accepted) {
@@ -39,6 +44,13 @@ pub async fn follow(core: Arc<Core>, mut link: Accepted) {
                 let older = core.state().chats.insert(name.clone(), chat);
                 let gone = older.map(|older| older.peer.server).filter(|older| *older != session);
                 peers::chats_changed(&core, gone);
+            }
+            Event::Message(Body::SaidLines(said)) => {
+                let waits = core.state().looks.remove(&said.request);
+                if let Some(waits) = waits {
+                    // Who asked may have gone away.
+                    let _ = waits.send(said);
+                }
             }
             Event::Message(Body::WhoIs(who)) => {
                 let (core, sender) = (core.clone(), link.sender.clone());
@@ -79,6 +91,64 @@ async fn who_is(core: &Core, who: WhoIs) -> Option<Known> {
     }
 }
 
+/// What was said, newest first, of all chats together; for moderators.
+#[derive(Debug)]
+pub struct Page {
+    /// At most as many as were asked for.
+    pub lines: Vec<SaidLine>,
+    /// Before which time the next page begins; none: this was the last one.
+    pub next_ms: Option<u64>,
+}
+
+/// A page of what was said. All lines of one millisecond are on the same page, unless they alone are too many.
+///
+/// # Errors
+/// `chat_unavailable` if no chat is here, or one does not answer.
+pub async fn said(core: &Core, wanted: &ReadSaid) -> Result<Page, Refusal> {
+    let most = wanted.most.min(MAX_LINES as u32);
+    let mut open = Vec::new();
+    {
+        let mut state = core.state();
+        state.looks.retain(|_, waits| !waits.is_closed());
+        let chats: Vec<_> = state.chats.values().map(|chat| chat.sender.clone()).collect();
+        for chat in chats {
+            let (tell, answer) = oneshot::channel();
+            let request = state.next_request();
+            chat.send(Body::ReadSaid(ReadSaid { request, most: most + 1, ..wanted.clone() }))?;
+            state.looks.insert(request, tell);
+            open.push(answer);
+        }
+    }
+    if open.is_empty() {
+        return Refusal::err(Code::ChatUnavailable, "no chat is connected");
+    }
+    let silent = || Refusal::new(Code::ChatUnavailable, "a chat does not answer");
+    let mut lines = Vec::new();
+    for answer in open {
+        match tokio::time::timeout(CHAT_ANSWERS, answer).await {
+            Ok(Ok(said)) if !said.failed => lines.extend(said.lines),
+            _ => return Err(silent()),
+        }
+    }
+    Ok(page(lines, most as usize))
+}
+
+fn page(mut lines: Vec<SaidLine>, most: usize) -> Page {
+    let at = |said: &SaidLine| said.line.as_ref().map_or(0, |line| line.at_ms);
+    lines.sort_by_key(|said| std::cmp::Reverse(at(said)));
+    if lines.len() <= most {
+        return Page { lines, next_ms: None };
+    }
+    let cut = at(&lines[most]);
+    lines.truncate(most);
+    let whole = lines.iter().take_while(|said| at(said) > cut).count();
+    if whole == 0 {
+        return Page { lines, next_ms: Some(cut) };
+    }
+    lines.truncate(whole);
+    Page { lines, next_ms: Some(cut + 1) }
+}
+
 /// Has the system say this: to everybody in a world, or everywhere.
 ///
 /// # Errors
@@ -97,4 +167,32 @@ pub fn announce(core: &Core, world: Option<&str>, text: String) -> Result<(), Re
         ..Post::default()
     };
     state.chats.get(chat).map_or_else(|| Err(nobody()), |chat| chat.sender.send(Body::Announce(post)))
+}
+
+#[cfg(test)]
+mod tests {
+    use pangea_world::messages::Line;
+
+    use super::*;
+
+    fn said(times: &[u64]) -> Vec<SaidLine> {
+        let line = |at_ms: &u64| Line { at_ms: *at_ms, ..Line::default() };
+        times.iter().map(|at_ms| SaidLine { line: Some(line(at_ms)), ..SaidLine::default() }).collect()
+    }
+
+    #[test]
+    fn pages_leave_nothing_out_and_give_nothing_twice() {
+        for (times, most, shown, next_ms) in [
+            (&[1, 3, 2][..], 3, &[3, 2, 1][..], None),
+            (&[5, 4, 3], 2, &[5, 4], Some(4)),
+            (&[5, 4, 4], 2, &[5], Some(5)),
+            (&[4, 4, 4], 2, &[4, 4], Some(4)),
+            (&[], 2, &[], None),
+        ] {
+            let page = page(said(times), most);
+            let found: Vec<u64> =
+                page.lines.iter().filter_map(|said| Some(said.line.as_ref()?.at_ms)).collect();
+            assert_eq!((found.as_slice(), page.next_ms), (shown, next_ms), "{times:?}");
+        }
+    }
 }

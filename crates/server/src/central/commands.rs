@@ -1,5 +1,6 @@
 //! Commands that characters give in their chat: who may, what it does, and the answer (docs/moderation.md).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use pangea_world::command::{self, Command};
@@ -12,11 +13,11 @@ use tokio::time::Instant;
 
 use super::core::Core;
 use super::moderation::{self as peace, By};
-use super::social;
+use super::{presence, social};
 use crate::address::Net;
 use crate::store::audit::{self, Note};
 use crate::store::moderation::{self, Subject};
-use crate::store::social::friends::{self, Visible};
+use crate::store::social::search::{self, Found, Wanted};
 use crate::store::{character, faction, now_ms};
 
 /// Most characters that `/who` names.
@@ -188,7 +189,7 @@ async fn beside(core: &Core, who: CharacterId) -> Result<GoOn, Refusal> {
     let offline = || Refusal::new(Code::Offline, "that one is in no world");
     let name = {
         let state = core.state();
-        let area = social::inside(&state, who).and_then(|area| state.areas.get(&area));
+        let area = state.inside(who).and_then(|area| state.areas.get(&area));
         area.ok_or_else(offline)?.name.clone()
     };
     let place = character::get(&mut *core.store.reader().await?, who).await?.place;
@@ -207,7 +208,7 @@ async fn beside(core: &Core, who: CharacterId) -> Result<GoOn, Refusal> {
 /// Has a character that is in a world go on.
 fn send_on(core: &Core, who: CharacterId, wish: GoOn) -> Result<(), Refusal> {
     let state = core.state();
-    let area = social::inside(&state, who).and_then(|area| state.areas.get(&area));
+    let area = state.inside(who).and_then(|area| state.areas.get(&area));
     let sender = area.and_then(|area| area.server.as_ref()?.sender.as_ref());
     let sender = sender.ok_or_else(|| Refusal::new(Code::Offline, "that one is in no world"))?;
     sender.send(Body::SendOn(SendOn { character: who.to_vec(), wish: Some(wish) }))
@@ -215,7 +216,7 @@ fn send_on(core: &Core, who: CharacterId, wish: GoOn) -> Result<(), Refusal> {
 
 /// The same; one that is in no world is set down there.
 async fn take_along(core: &Core, who: CharacterId, wish: GoOn) -> Result<(), Refusal> {
-    let inside = social::inside(&core.state(), who).is_some();
+    let inside = core.state().inside(who).is_some();
     if inside || !wish.at {
         return send_on(core, who, wish);
     }
@@ -243,7 +244,7 @@ async fn recall(core: &Core, who: CharacterId) -> Result<(), Refusal> {
     let layer_plus_one = {
         let state = core.state();
         let ground = state.ground_at(world, &to)?;
-        let area = social::inside(&state, who).and_then(|area| state.areas.get(&area));
+        let area = state.inside(who).and_then(|area| state.areas.get(&area));
         let there = area.filter(|area| area.name.world == to.world && area.name.ground == ground);
         there.map_or(0, |area| u32::from(area.name.layer) + 1)
     };
@@ -255,26 +256,20 @@ async fn recall(core: &Core, who: CharacterId) -> Result<(), Refusal> {
     )
 }
 
-/// Names of those in one's world, as far as they want to be seen.
+/// Names of those in one's world, as far as they want to be seen, each with the faction that it is a member of.
 async fn who(core: &Core, me: CharacterId) -> Result<String, Refusal> {
-    let (all, here) = {
+    let inside: HashSet<CharacterId> = {
         let state = core.state();
-        let area = social::inside(&state, me).and_then(|area| state.areas.get(&area));
+        let area = state.inside(me).and_then(|area| state.areas.get(&area));
         let world = area.map(|area| area.name.world.clone()).unwrap_or_default();
-        let of_world = state.areas.values().filter(|area| area.name.world == world);
-        let inside = of_world.flat_map(|area| &area.seats);
-        let inside: Vec<CharacterId> =
-            inside.filter(|(_, seat)| seat.taken == super::state::Taken::Inside).map(|(id, _)| *id).collect();
-        (inside.len(), inside.into_iter().take(WHO_MAX).collect::<Vec<_>>())
+        presence::everybody(&state, Some(&world)).into_iter().collect()
     };
     let mut reader = core.store.reader().await?;
-    let mut names = Vec::new();
-    for id in here {
-        let shows = friends::status(&mut reader, id).await?.visible == Visible::Everybody;
-        if let (true, Ok(found)) = (shows || id == me, character::get(&mut reader, id).await) {
-            names.push(found.name);
-        }
-    }
-    names.sort();
-    Ok(format!("{all} in this world: {}", names.join(", ")))
+    let found = search::of_these(&mut reader, &Wanted::default(), &inside, WHO_MAX).await?;
+    let name = |found: Found| match found.founded {
+        Some((_, faction)) => format!("{} ‹{faction}›", found.who.name),
+        None => found.who.name,
+    };
+    let names: Vec<String> = found.into_iter().map(name).collect();
+    Ok(format!("{} in this world: {}", inside.len(), names.join(", ")))
 }

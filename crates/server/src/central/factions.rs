@@ -79,7 +79,7 @@ pub fn invite_json(invite: &Invite) -> Value {
 pub async fn online(core: &Core, reader: &mut Connection, members: &[Member]) -> Result<Vec<bool>, Error> {
     let inside: Vec<bool> = {
         let state = core.state();
-        members.iter().map(|member| social::inside(&state, member.id).is_some()).collect()
+        members.iter().map(|member| state.inside(member.id).is_some()).collect()
     };
     let mut online = Vec::with_capacity(members.len());
     for (member, inside) in members.iter().zip(inside) {
@@ -108,8 +108,7 @@ async fn tell_servers(core: &Core, changed: &Changed) -> Result<(), Refusal> {
     let doc = faction::doc(&mut reader, changed.faction).await?;
     {
         let mut state = core.state();
-        let comers: Vec<AreaId> =
-            changed.members.iter().filter_map(|member| social::inside(&state, *member)).collect();
+        let comers: Vec<AreaId> = changed.members.iter().filter_map(|member| state.inside(*member)).collect();
         for (id, area) in &mut state.areas {
             if !area.founded.contains(&doc.id) {
                 if doc.ended || !comers.contains(id) {
@@ -288,7 +287,7 @@ pub async fn spawn_here(core: &Core, actor: CharacterId) -> Result<Changed, Refu
 /// The ground of the area in which a character is.
 fn ground_under(core: &Core, actor: CharacterId) -> Result<Ground, Refusal> {
     let state = core.state();
-    let area = social::inside(&state, actor).and_then(|area| state.areas.get(&area));
+    let area = state.inside(actor).and_then(|area| state.areas.get(&area));
     let area = area.ok_or_else(|| Refusal::new(Code::Offline, "enter the world first"))?;
     if !area.own {
         return Refusal::err(Code::Forbidden, "this ground cannot be claimed");

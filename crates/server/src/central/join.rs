@@ -421,7 +421,7 @@ async fn friends_layer(
     let mut reader = core.store.reader().await?;
     let friend = character::by_name(&mut reader, &name).await?.id;
     let state = core.state();
-    let area = state.presence(friend).and_then(|(area, _)| state.areas.get(&area));
+    let area = state.inside(friend).and_then(|area| state.areas.get(&area));
     Ok(area
         .filter(|area| area.name.world == world.name && area.name.ground == *ground)
         .map(|area| area.name.layer))

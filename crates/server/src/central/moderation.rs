@@ -238,3 +238,18 @@ pub async fn report(
     });
     done.await
 }
+
+/// An operator looks at what was said: by whom, or in which channel.
+///
+/// # Errors
+/// If nothing can be written: then nothing is shown.
+pub async fn looked(core: &Core, target: String, detail: String) -> Result<(), Refusal> {
+    let done = core.store.write(move |tx| {
+        let (target, detail) = (target.clone(), detail.clone());
+        Box::pin(async move {
+            let note = Note { actor: "operator", action: "chat_read", target: &target, detail: &detail };
+            audit::append(tx, note).await
+        })
+    });
+    done.await
+}

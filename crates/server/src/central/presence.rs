@@ -36,7 +36,7 @@ pub struct Seen {
 
 /// Where a character is; `None`: not in the world.
 pub fn seen(state: &State, character: CharacterId) -> Option<Seen> {
-    let area = state.areas.get(&social::inside(state, character)?)?;
+    let area = state.areas.get(&state.inside(character)?)?;
     Some(Seen { world: area.name.world.clone(), place: area.name.ground.to_string() })
 }
 

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use pangea_world::Refusal;
-use pangea_world::id::{AreaId, CharacterId};
+use pangea_world::id::CharacterId;
 use pangea_world::messages::{Body, Notice, Social};
 use pangea_world::social::{PartyDoc, SocialDoc};
 use serde_json::{Value, json};
 
 use super::core::Core;
-use super::state::{State, Taken};
+use super::state::State;
 use crate::link;
 use crate::store::social::party::Changed;
 use crate::store::{Connection, Error, social};
@@ -139,20 +139,12 @@ fn senders(state: &State, character: CharacterId) -> Vec<link::Sender> {
 pub fn notify(core: &Core, character: CharacterId, notice: &Value) {
     let state = core.state();
     let Some(sender) =
-        inside(&state, character).and_then(|area| state.areas.get(&area)?.server.as_ref()?.sender.clone())
+        state.inside(character).and_then(|area| state.areas.get(&area)?.server.as_ref()?.sender.clone())
     else {
         return;
     };
     let notice = notice.to_string().into_bytes();
     let _ = sender.send(Body::Notice(Notice { character: character.to_vec(), notice }));
-}
-
-/// The area in which a character is.
-pub fn inside(state: &State, character: CharacterId) -> Option<AreaId> {
-    let mut areas = state.areas.iter();
-    let found =
-        areas.find(|(_, area)| area.seats.get(&character).is_some_and(|seat| seat.taken == Taken::Inside));
-    found.map(|(id, _)| *id)
 }
 
 /// A party is another one now: its members' servers know, and their clients.

@@ -3,6 +3,7 @@
 //! Nothing here must survive: it is told anew by the roles when their links come back, or follows from the
 //! store. One lock guards it all and is never held across an await.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use pangea_world::balance::Balance;
 use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, FactionId, ServerId, SessionId};
 use pangea_world::layout::ground_among;
 use pangea_world::messages::{
-    Allocated, Body, CharacterAt, RefusalMessage, ServerInfo, ShowOut, Upgraded, WebTransport,
+    Allocated, Body, CharacterAt, RefusalMessage, SaidLines, ServerInfo, ShowOut, Upgraded, WebTransport,
 };
 use pangea_world::placement::LayerState;
 use pangea_world::space::{AreaName, Ground, Place, Rect};
@@ -20,9 +21,13 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
 use super::closing::Closing;
+use super::gather::Call;
 use super::migration::Move;
 use super::wish::Progress;
 use crate::link;
+
+/// Most characters of which it is remembered where they were found.
+const MOST_FOUND: usize = 65_536;
 
 /// All of it.
 #[derive(Default)]
@@ -53,6 +58,12 @@ pub struct State {
     pub stopping: bool,
     /// Orders that a spawner has not answered: who waits for them.
     pub upgrades: HashMap<u64, (String, oneshot::Sender<Upgraded>)>,
+    /// The calls of leaders that wait for an answer, by who is called.
+    pub calls: HashMap<CharacterId, Call>,
+    /// Where characters were found inside last: most are there still.
+    found: RefCell<HashMap<CharacterId, AreaId>>,
+    /// Moderators who wait for what a chat's file says.
+    pub looks: HashMap<u64, oneshot::Sender<SaidLines>>,
 }
 
 /// A connected spawner; known from its first SpawnerHello on.
@@ -381,11 +392,22 @@ impl State {
         self.areas.values().filter(of_ground).filter(runs).map(state).collect()
     }
 
-    /// Where a character has a seat and is inside, with that area.
-    pub fn presence(&self, character: CharacterId) -> Option<(AreaId, &Seat)> {
-        self.areas.iter().find_map(|(id, area)| {
-            area.seats.get(&character).filter(|seat| seat.taken == Taken::Inside).map(|seat| (*id, seat))
-        })
+    /// The area in which a character is. All areas are looked through for one that is in none, or came to another.
+    pub fn inside(&self, character: CharacterId) -> Option<AreaId> {
+        let has = |area: &Area| area.seats.get(&character).is_some_and(|seat| seat.taken == Taken::Inside);
+        let mut found = self.found.borrow_mut();
+        if let Some(known) = found.get(&character) {
+            if self.areas.get(known).is_some_and(has) {
+                return Some(*known);
+            }
+            found.remove(&character);
+        }
+        let area = self.areas.iter().find(|(_, area)| has(area)).map(|(id, _)| *id)?;
+        if found.len() >= MOST_FOUND {
+            found.clear();
+        }
+        found.insert(character, area);
+        Some(area)
     }
 
     /// The area that a server has.

@@ -1,6 +1,6 @@
 //! The task that keeps chat's file: what waits is written together, then answered.
 
-use pangea_world::messages::Line;
+use pangea_world::messages::{Line, ReadSaid, SaidLines};
 use pangea_world::{Code, Refusal};
 use tokio::sync::mpsc;
 
@@ -25,8 +25,19 @@ pub enum Order {
     Append(Entry),
     /// Read lines for one character.
     Read(Reading),
+    /// Read what was said, for moderators.
+    Said(ReadSaid),
     /// Note what was said in a channel that is not durable.
     Note(String, Line),
+}
+
+impl Order {
+    fn opens(&self) -> Option<&str> {
+        match self {
+            Order::Open(channel) => Some(channel),
+            _ => None,
+        }
+    }
 }
 
 /// A line for a durable channel.
@@ -66,6 +77,8 @@ pub enum Answer {
     Appended(Entry, Result<Appended, Refusal>),
     /// What was read: log and lines.
     Read(Reading, Option<(u64, Vec<Line>)>),
+    /// What was said.
+    Said(SaidLines),
 }
 
 /// For how long lines are kept, days.
@@ -99,6 +112,10 @@ pub async fn run(
                 return;
             },
         }
+        let opened: Vec<&str> = waiting.iter().filter_map(Order::opens).collect();
+        if let Err(error) = store.learn(&opened).await {
+            tracing::error!(%error, channels = opened.len(), "channels cannot be read");
+        }
         let (mut entries, mut notes) = (Vec::new(), Vec::new());
         for order in waiting.drain(..) {
             match order {
@@ -110,6 +127,16 @@ pub async fn run(
                     let opened = open(&mut store, &channel).await;
                     let _ = answers.send(Answer::Opened(channel, opened));
                 }
+                Order::Said(wanted) => {
+                    append(&mut store, std::mem::take(&mut entries), &answers).await;
+                    note(&mut store, std::mem::take(&mut notes)).await;
+                    let said = store.said(&wanted).await;
+                    let said =
+                        said.inspect_err(|error| tracing::error!(%error, "what was said cannot be read"));
+                    let failed = said.is_err();
+                    let (request, lines) = (wanted.request, said.unwrap_or_default());
+                    let _ = answers.send(Answer::Said(SaidLines { request, lines, failed }));
+                }
                 Order::Read(reading) => {
                     append(&mut store, std::mem::take(&mut entries), &answers).await;
                     let Reading { channel, after, before, most, .. } = &reading;
@@ -120,11 +147,15 @@ pub async fn run(
             }
         }
         append(&mut store, entries, &answers).await;
-        if !notes.is_empty()
-            && let Err(error) = store.note(&notes).await
-        {
-            tracing::error!(%error, lines = notes.len(), "what was said is not in the log of moderation");
-        }
+        note(&mut store, notes).await;
+    }
+}
+
+async fn note(store: &mut ChatStore, notes: Vec<(String, Line)>) {
+    if !notes.is_empty()
+        && let Err(error) = store.note(&notes).await
+    {
+        tracing::error!(%error, lines = notes.len(), "what was said is not in the log of moderation");
     }
 }
 

@@ -159,6 +159,7 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
             _ = look.tick() => Happening::Time,
             Some(heard) = heard.recv() => Happening::Heard(heard),
         };
+        relay.router.set_time(clock::unix_ms());
         for _ in 0..TURN {
             match happening {
                 // Its keys follow: without them no area server that hears of us could be let in.
@@ -175,6 +176,9 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
                     }
                 }
                 Happening::Central(Event::Message(Body::Announce(post))) => relay.announce(post),
+                Happening::Central(Event::Message(Body::ReadSaid(wanted))) => {
+                    relay.router.on_read_said(wanted);
+                }
                 Happening::Central(Event::Message(Body::Known(known))) => relay.router.on_known(known),
                 Happening::Central(Event::Message(Body::Peers(peers))) => {
                     relay.set_chats(peers.present.into_iter().map(|chat| chat.area));

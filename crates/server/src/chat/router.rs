@@ -6,7 +6,8 @@ use std::sync::Arc;
 use pangea_world::chat::{self, KEPT_LINES, Kind, Log};
 use pangea_world::id::CharacterId;
 use pangea_world::messages::{
-    Audience, Body, Known, Line, Lines, Listen, Listening, MAX_LINES, Post, Posted, ReadLines, WhoIs,
+    Audience, Body, Known, Line, Lines, Listen, Listening, MAX_LINES, Post, Posted, ReadLines, ReadSaid,
+    SaidLines, WhoIs,
 };
 use pangea_world::{Code, Refusal, name};
 
@@ -129,9 +130,14 @@ impl Router {
         theirs.iter().for_each(|channel| self.unlisten(server, channel));
     }
 
+    /// What is said from now on is said at this time, ms since 1970.
+    pub fn set_time(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
+    }
+
     /// It is this late, ms since 1970; once a second or more often.
     pub fn let_time_pass(&mut self, now_ms: u64) {
-        self.now_ms = now_ms;
+        self.set_time(now_ms);
         self.names.let_time_pass(now_ms);
         std::mem::take(&mut self.unread).into_iter().for_each(|name| self.open(name));
         let late: Vec<u64> =
@@ -183,6 +189,19 @@ impl Router {
         lookup.sayings.into_iter().for_each(|saying| self.whisper(saying, character));
     }
 
+    /// Central asks what was said.
+    pub fn on_read_said(&mut self, wanted: ReadSaid) {
+        let request = wanted.request;
+        if !(self.others.keeper)(Order::Said(wanted)) {
+            self.tell_central(SaidLines { request, lines: Vec::new(), failed: true });
+        }
+    }
+
+    fn tell_central(&self, said: SaidLines) {
+        // One that cannot be told waits no longer than it waits for a file.
+        let _ = (self.others.central)(Body::SaidLines(said));
+    }
+
     /// The filter has looked at this.
     pub fn on_filtered(&mut self, saying: Saying, text: Result<String, Refusal>) {
         match text {
@@ -219,6 +238,7 @@ impl Router {
                 let (log, lines) = read.unwrap_or_default();
                 self.show(reading, log, lines);
             }
+            Answer::Said(said) => self.tell_central(said),
         }
     }
 

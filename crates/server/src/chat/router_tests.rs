@@ -100,7 +100,7 @@ impl Scene {
                     self.router.on_kept(Answer::Appended(entry, Ok(done)));
                 }
                 Order::Read(reading) => self.router.on_kept(Answer::Read(reading, Some((5, Vec::new())))),
-                Order::Note(..) => {}
+                Order::Note(..) | Order::Said(_) => {}
             }
         }
         self.router.flush();

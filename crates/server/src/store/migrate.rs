@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_faction.sql"),
     include_str!("migrations/0007_moderation.sql"),
     include_str!("migrations/0008_cut.sql"),
+    include_str!("migrations/0009_calls.sql"),
 ];
 
 /// What was found after the migrations ran.

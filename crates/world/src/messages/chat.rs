@@ -224,6 +224,54 @@ pub struct Known {
     pub name: String,
 }
 
+/// What was said, for moderators: in a durable channel that is named, else in those that are not durable.
+#[derive(Clone, PartialEq, Message)]
+pub struct ReadSaid {
+    /// Given back in the answer.
+    #[prost(uint64, tag = "1")]
+    pub request: u64,
+    /// In this channel; empty: in all that are not durable.
+    #[prost(string, tag = "2")]
+    pub channel: String,
+    /// By whom, 16 bytes; empty: by all.
+    #[prost(bytes = "vec", tag = "3")]
+    pub sender: Vec<u8>,
+    /// From this time on, ms since 1970.
+    #[prost(uint64, tag = "4")]
+    pub from_ms: u64,
+    /// Before this time, ms since 1970; 0: the newest.
+    #[prost(uint64, tag = "5")]
+    pub before_ms: u64,
+    /// At most so many, up to one more than [`MAX_LINES`].
+    #[prost(uint32, tag = "6")]
+    pub most: u32,
+}
+
+/// What was said, newest first.
+#[derive(Clone, PartialEq, Message)]
+pub struct SaidLines {
+    /// From [`ReadSaid`].
+    #[prost(uint64, tag = "1")]
+    pub request: u64,
+    /// At most as many as were asked for.
+    #[prost(message, repeated, tag = "2")]
+    pub lines: Vec<SaidLine>,
+    /// Whether the file could not be read.
+    #[prost(bool, tag = "3")]
+    pub failed: bool,
+}
+
+/// A line and where it was said.
+#[derive(Clone, PartialEq, Message)]
+pub struct SaidLine {
+    /// The channel.
+    #[prost(string, tag = "1")]
+    pub channel: String,
+    /// What; its own number and the log's are 0.
+    #[prost(message, optional, tag = "2")]
+    pub line: Option<Line>,
+}
+
 /// From chat to chat, over their bus (docs/chat.md). Each chat numbers what it says to each other one.
 #[derive(Clone, PartialEq, Message)]
 pub struct Passed {

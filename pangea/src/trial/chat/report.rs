@@ -4,12 +4,16 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use pangea_client::ChannelKind as Kind;
 use serde::Serialize;
 
 use super::super::percentile::{percentile, round};
 use super::super::shown::{row, with_ending};
 use super::talker::{Book, Said};
 use crate::flags::TrialChat;
+
+/// The players' own timers may be so late before latencies are theirs more than the servers', ms.
+const MOST_LATE_MS: f64 = 20.0;
 
 /// What was measured beside the book.
 pub(super) struct Figures {
@@ -20,6 +24,8 @@ pub(super) struct Figures {
     pub(super) lost_players: Vec<String>,
     /// Until a ban was in force, at most, ms.
     pub(super) ban_ms: f64,
+    /// How late the players' own timers were, the 99th of a hundred, ms.
+    pub(super) late_ms: f64,
 }
 
 /// The figures as they are printed.
@@ -50,6 +56,14 @@ pub(super) struct Report {
     latency_ms_p99: f64,
     /// From an operator's ban until who is banned is out, and cannot log in: the longest of four areas.
     ban_ms: f64,
+    /// How often somebody went over a border.
+    handoffs: u64,
+    /// How often a player was lost, entered anew, and read what was said meanwhile.
+    returned: u64,
+    /// How late the players' own timers were, the 99th of a hundred, ms.
+    driver_late_ms_p99: f64,
+    /// The players had too little CPU: what is said of latency, and what servers need for it, is theirs.
+    void: bool,
     /// Promises that did not hold; empty is good.
     pub(super) broken: Vec<String>,
 }
@@ -58,9 +72,10 @@ impl Report {
     pub(super) fn new(options: &TrialChat, book: &Book, figures: Figures) -> Self {
         let lines = book.lines();
         let said: Vec<&Said> = lines.iter().filter(|line| line.said == Some(true)).collect();
-        let missing = |line: &&Said| u64::from(book.hearers(line).saturating_sub(line.heard));
-        let missing_of =
-            |whisper: bool| -> u64 { said.iter().filter(|line| line.whisper == whisper).map(missing).sum() };
+        let missing = |line: &&Said| u64::from(line.hearers.saturating_sub(line.heard));
+        let missing_of = |durable: bool| -> u64 {
+            said.iter().filter(|line| line.kind.is_durable() == durable).map(missing).sum()
+        };
         let world = missing_of(false);
         let (world_lost, excused) = if options.kills == 0 { (world, 0) } else { (0, world) };
         let lost = missing_of(true) + world_lost;
@@ -91,7 +106,7 @@ impl Report {
             seed: options.common.seed,
             seconds: round(figures.took.as_secs_f64()),
             messages: said.len(),
-            whispers: said.iter().filter(|line| line.whisper).count(),
+            whispers: said.iter().filter(|line| line.kind == Kind::Whisper).count(),
             refused: lines.iter().filter(|line| line.said == Some(false)).count(),
             messages_per_s: round(said.len() as f64 / figures.took.as_secs_f64().max(1e-3)),
             deliveries,
@@ -104,6 +119,10 @@ impl Report {
             latency_ms_p50: percentile(&mut latencies, 0.5),
             latency_ms_p99: percentile(&mut latencies, 0.99),
             ban_ms: round(figures.ban_ms),
+            handoffs: book.handoffs.load(Ordering::Relaxed),
+            returned: book.returned.load(Ordering::Relaxed),
+            driver_late_ms_p99: round(figures.late_ms),
+            void: figures.late_ms > MOST_LATE_MS,
             broken,
         }
     }
@@ -138,6 +157,13 @@ impl Report {
                 "latency",
                 format!("{:.1} / {:.1} ms", self.latency_ms_p50, self.latency_ms_p99),
                 "p50 / p99, from saying to hearing",
+            ),
+            row("handoffs", self.handoffs, "somebody walked over a border"),
+            row("returned", self.returned, "somebody was lost, and entered anew"),
+            row(
+                "players' process",
+                format!("{:.1} ms", self.driver_late_ms_p99),
+                if self.void { "late, p99: VOID, it had too little CPU" } else { "late, p99" },
             ),
             row("ban", format!("{:.0} ms", self.ban_ms), "until it was in force in each area; at most 1,000"),
         ];

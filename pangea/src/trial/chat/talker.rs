@@ -1,5 +1,6 @@
 //! One player: says something now and then, walks over borders or stands, and notes what he hears.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,7 +13,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::super::crossing::SIDE_M;
 use super::super::players::name_of;
-use crate::flags::TrialChat;
+use super::GROUP;
+use crate::flags::{ChatShape, TrialChat};
 
 /// Nobody talks.
 pub(super) const LISTEN: u8 = 0;
@@ -23,12 +25,23 @@ pub(super) const OVER: u8 = 2;
 
 /// How long who is lost tries to come back.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Older lines that are asked for at once.
+const PAGE: u8 = 50;
 /// Each so-manieth line is a whisper.
 const WHISPER_EACH: u32 = 4;
+
+/// The channel that all of a trial listen to.
+pub(super) fn kind(shape: ChatShape) -> Kind {
+    if shape == ChatShape::Groups { Kind::Faction } else { Kind::World }
+}
 
 /// What was said, and who has heard it.
 pub(super) struct Book {
     pub(super) names: Vec<String>,
+    shape: ChatShape,
+    pub(super) handoffs: AtomicU64,
+    /// How often a player was lost, and entered anew.
+    pub(super) returned: AtomicU64,
     lines: Mutex<Vec<Said>>,
     pub(super) deliveries: AtomicU64,
     pub(super) doubled: AtomicU64,
@@ -40,16 +53,21 @@ pub(super) struct Book {
 #[derive(Debug, Clone)]
 pub(super) struct Said {
     pub(super) at: Instant,
-    pub(super) whisper: bool,
+    pub(super) kind: Kind,
+    /// How many shall hear it.
+    pub(super) hearers: u32,
     /// None: not answered yet.
     pub(super) said: Option<bool>,
     pub(super) heard: u32,
 }
 
 impl Book {
-    pub(super) fn new(names: Vec<String>) -> Self {
+    pub(super) fn new(names: Vec<String>, shape: ChatShape) -> Self {
         Self {
             names,
+            shape,
+            handoffs: AtomicU64::new(0),
+            returned: AtomicU64::new(0),
             lines: Mutex::default(),
             deliveries: AtomicU64::new(0),
             doubled: AtomicU64::new(0),
@@ -59,9 +77,18 @@ impl Book {
     }
 
     /// A line's number, from 0.
-    fn begin(&self, whisper: bool) -> usize {
+    fn begin(&self, speaker: u32, whisper: bool) -> usize {
+        let all = self.names.len();
+        let (kind, hearers) = match self.shape {
+            _ if whisper => (Kind::Whisper, 1),
+            ChatShape::Groups => {
+                let first = speaker as usize / GROUP * GROUP;
+                (Kind::Faction, GROUP.min(all - first) as u32)
+            }
+            ChatShape::Mixed | ChatShape::World => (Kind::World, all as u32),
+        };
         let mut lines = self.lock();
-        lines.push(Said { at: Instant::now(), whisper, said: None, heard: 0 });
+        lines.push(Said { at: Instant::now(), kind, hearers, said: None, heard: 0 });
         lines.len() - 1
     }
 
@@ -80,16 +107,11 @@ impl Book {
         line.at.elapsed().as_secs_f64() * 1e3
     }
 
-    /// How many hear a line.
-    pub(super) fn hearers(&self, line: &Said) -> u32 {
-        if line.whisper { 1 } else { self.names.len() as u32 }
-    }
-
     /// Whether all that was said has been heard.
     pub(super) fn is_whole(&self) -> bool {
         self.lock().iter().all(|line| match line.said {
             None => false,
-            Some(said) => !said || line.heard >= self.hearers(line),
+            Some(said) => !said || line.heard >= line.hearers,
         })
     }
 
@@ -103,17 +125,17 @@ impl Book {
     }
 }
 
-/// Waits until the character is in its world's channel.
-pub(super) async fn tuned_in(game: &mut Game) -> anyhow::Result<()> {
+/// Waits until the character is in this channel.
+pub(super) async fn tuned_in(game: &mut Game, into: Kind) -> anyhow::Result<()> {
     let wait = async {
         while let Some(event) = game.next_event().await {
-            if matches!(event, Event::Channel { kind: Kind::World, joined: true }) {
+            if matches!(event, Event::Channel { kind, joined: true } if kind == into) {
                 return Ok(());
             }
         }
         anyhow::bail!("the connection ended")
     };
-    tokio::time::timeout(PATIENCE, wait).await.context("nobody said where the world's channel stands")?
+    tokio::time::timeout(PATIENCE, wait).await.context("nobody said where the channel stands")?
 }
 
 pub(super) struct Talker {
@@ -131,6 +153,8 @@ pub(super) struct Talker {
     open: Vec<(u64, usize)>,
     /// What was heard, a bit for each line.
     heard: Vec<u64>,
+    /// What was read as history.
+    read: HashSet<u64>,
     /// The last number of each speaker, in the world's channel and in whispers.
     last: Vec<[u64; 2]>,
     latencies_ms: Vec<f64>,
@@ -160,6 +184,7 @@ impl Talker {
             aim: 0,
             open: Vec::new(),
             heard: Vec::new(),
+            read: HashSet::new(),
             last,
             latencies_ms: Vec::new(),
         }
@@ -179,9 +204,20 @@ impl Talker {
                 biased;
                 event = game.next_event() => match event {
                     Some(Event::Ended(_)) | None => match self.come_back().await {
-                        Ok(again) => game = again,
+                        Ok(mut again) => {
+                            self.book.returned.fetch_add(1, Ordering::Relaxed);
+                            for kind in self.durable() {
+                                again.read_chat(kind, 0, PAGE).await;
+                            }
+                            game = again;
+                        }
                         Err(why) => return Some(why),
                     },
+                    Some(Event::History { kind, lines }) => {
+                        if let Some(before) = self.catch_up(&lines) {
+                            game.read_chat(kind, before, PAGE).await;
+                        }
+                    }
                     Some(event) => self.take(&event),
                 },
                 _ = step.tick() => {
@@ -217,11 +253,43 @@ impl Talker {
         }
     }
 
+    /// Channels whose lines are there when one comes back.
+    fn durable(&self) -> Vec<Kind> {
+        [kind(self.book.shape), Kind::Whisper].into_iter().filter(|kind| kind.is_durable()).collect()
+    }
+
+    /// Older lines: those that were missed are heard now, in whatever order. Below which number to read on, if there
+    /// may be more.
+    fn catch_up(&mut self, lines: &[Line]) -> Option<u64> {
+        let mut missed = 0;
+        for line in lines {
+            let number = line.text.split(' ').next().and_then(|word| word.parse().ok());
+            if let Some(number) = number.filter(|number| self.notes(*number)) {
+                missed += 1;
+                self.read.insert(number);
+                self.book.heard(number as usize);
+            }
+        }
+        lines.first().filter(|line| missed > 0 && line.seq > 1).map(|line| line.seq)
+    }
+
+    /// Whether this line is heard for the first time.
+    fn notes(&mut self, number: u64) -> bool {
+        let (word, bit) = (number as usize / 64, 1u64 << (number % 64));
+        if self.heard.len() <= word {
+            self.heard.resize(word + 1, 0);
+        }
+        let first = self.heard[word] & bit == 0;
+        self.heard[word] |= bit;
+        first
+    }
+
     async fn say(&mut self, game: &mut Game) {
         self.count += 1;
         let players = self.book.names.len();
-        let whisper = self.count.is_multiple_of(WHISPER_EACH) && players > 1;
-        let number = self.book.begin(whisper);
+        let whispers = self.book.shape == ChatShape::Mixed && players > 1;
+        let whisper = whispers && self.count.is_multiple_of(WHISPER_EACH);
+        let number = self.book.begin(self.number, whisper);
         let text =
             format!("{number} {} hail and well met, all of you who are in earshot of this line", self.number);
         let id = if whisper {
@@ -229,7 +297,7 @@ impl Talker {
             let to = name_of(((self.number as usize + other) % players) as u32);
             game.whisper(&to, &text).await
         } else {
-            game.say(Kind::World, &text).await
+            game.say(kind(self.book.shape), &text).await
         };
         self.open.push((id, number));
     }
@@ -255,6 +323,7 @@ impl Talker {
                 }
             }
             Event::Chat(line) => self.hear(line),
+            Event::Crossed { .. } => drop(self.book.handoffs.fetch_add(1, Ordering::Relaxed)),
             _ => {}
         }
     }
@@ -262,15 +331,12 @@ impl Talker {
     fn hear(&mut self, line: &Line) {
         let mut words = line.text.split(' ').map(str::parse::<u64>);
         let (Some(Ok(number)), Some(Ok(speaker))) = (words.next(), words.next()) else { return };
-        let (word, bit) = (number as usize / 64, 1u64 << (number % 64));
-        if self.heard.len() <= word {
-            self.heard.resize(word + 1, 0);
-        }
-        if self.heard[word] & bit != 0 {
-            self.book.doubled.fetch_add(1, Ordering::Relaxed);
+        if !self.notes(number) {
+            // What was read as history, and is said now, was shown once.
+            let doubled = u64::from(!self.read.remove(&number));
+            self.book.doubled.fetch_add(doubled, Ordering::Relaxed);
             return;
         }
-        self.heard[word] |= bit;
         if let Some(last) = self.last.get_mut(speaker as usize) {
             let last = &mut last[usize::from(line.kind == Kind::Whisper)];
             if *last > number {

@@ -184,7 +184,9 @@ pub async fn delete(
             })
         })
         .await?;
-    social::party_changed(&api.core, &left).await;
+    for left in &left {
+        social::party_changed(&api.core, left).await;
+    }
     if let Some(changed) = faction {
         factions::tell(&api.core, &changed).await;
     }

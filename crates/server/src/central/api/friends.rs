@@ -18,7 +18,7 @@ use super::login::Login;
 use crate::central::{factions, presence, social};
 use crate::store::character::{self, Character};
 use crate::store::session::Session;
-use crate::store::social::friends::{self, Asked, Ended, Visible};
+use crate::store::social::friends::{self, Asked, Calls, Ended, Visible};
 use crate::store::social::{mail, party};
 use crate::store::{Connection, Error, moderation};
 
@@ -54,9 +54,9 @@ where
 #[derive(Serialize, ToSchema)]
 pub struct WhoAnswer {
     /// 32 hex digits.
-    id: String,
+    pub id: String,
     /// As shown.
-    name: String,
+    pub name: String,
 }
 
 impl From<Member> for WhoAnswer {
@@ -89,6 +89,40 @@ pub struct StatusData {
     text: String,
     /// Who sees whether it is in the world.
     visible: VisibleData,
+    /// What becomes of it when its party's leader calls.
+    calls: CallsData,
+}
+
+/// What becomes of a character when its party's leader calls.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CallsData {
+    /// It is asked.
+    Ask,
+    /// It goes along at once.
+    Go,
+    /// It stays, and hears nothing of it.
+    Never,
+}
+
+impl From<Calls> for CallsData {
+    fn from(calls: Calls) -> Self {
+        match calls {
+            Calls::Ask => Self::Ask,
+            Calls::Go => Self::Go,
+            Calls::Never => Self::Never,
+        }
+    }
+}
+
+impl From<CallsData> for Calls {
+    fn from(calls: CallsData) -> Self {
+        match calls {
+            CallsData::Ask => Self::Ask,
+            CallsData::Go => Self::Go,
+            CallsData::Never => Self::Never,
+        }
+    }
 }
 
 /// Who sees whether a character is in the world.
@@ -219,6 +253,7 @@ pub async fn social(
     let mut reader = api.store.reader().await?;
     let me = character::get_own(&mut reader, who.account, id(&text)?).await?.id;
     let status = friends::status(&mut reader, me).await?;
+    let calls = friends::calls(&mut reader, me).await?;
     let found = friends::list(&mut reader, me).await?;
     let [asking, asked, blocked] = friends::others(&mut reader, me).await?;
     let party = match party::of(&mut reader, me).await? {
@@ -246,7 +281,7 @@ pub async fn social(
     };
     let all = |members: Vec<Member>| members.into_iter().map(WhoAnswer::from).collect();
     Ok(Json(SocialAnswer {
-        status: StatusData { text: status.text, visible: status.visible.into() },
+        status: StatusData { text: status.text, visible: status.visible.into(), calls: calls.into() },
         friends: found.into_iter().map(friend).collect(),
         requests: RequestsAnswer { r#in: all(asking), out: all(asked) },
         blocked: all(blocked),
@@ -280,9 +315,11 @@ pub struct StatusWish {
     text: Option<String>,
     /// Who sees whether it is in the world.
     visible: Option<VisibleData>,
+    /// What becomes of it when its party's leader calls.
+    calls: Option<CallsData>,
 }
 
-/// What a character says of itself from now on.
+/// What a character says of itself from now on, and how it takes its leader's calls.
 #[utoipa::path(put, path = "/api/characters/{id}/status", tag = "social", security(("access" = [])), request_body = StatusWish,
     params(("id" = String, Path, description = "32 hex digits")),
     responses((status = 204), (status = "default", body = Failure)))]
@@ -293,12 +330,15 @@ pub async fn set_status(
     Read(wish): Read<StatusWish>,
 ) -> Answer<StatusCode> {
     let line = wish.text.map(|text| text::line(&text, STATUS_CHARS)).transpose()?;
-    let visible = wish.visible.map(Visible::from);
+    let (visible, calls) = (wish.visible.map(Visible::from), wish.calls.map(Calls::from));
     deed(&api, &who, &text, move |tx, me| {
         let line = line.clone();
         Box::pin(async move {
             if line.is_some() {
                 moderation::may_speak(tx, me.id).await?;
+            }
+            if let Some(calls) = calls {
+                friends::set_calls(tx, me.id, calls).await?;
             }
             friends::set_status(tx, me.id, line, visible).await
         })

@@ -20,7 +20,7 @@ use super::mail::{MadeAnswer, PartWish, body_hash, order, parcel};
 use crate::central::social;
 use crate::store::ledger::{journal, sheet};
 use crate::store::social::deed::{self, Deed};
-use crate::store::social::market::{self, MOST_LISTED, Offer};
+use crate::store::social::market::{self, Cursor, MOST_LISTED, Offer, Wanted};
 use crate::store::{character, now_ms};
 use crate::{clock, random};
 
@@ -33,6 +33,8 @@ pub struct Looked {
     template: Option<String>,
     /// At most so many, up to 200; none: 100.
     limit: Option<usize>,
+    /// Only what comes after the page that said this as `next`.
+    after: Option<String>,
 }
 
 /// An offer.
@@ -57,6 +59,19 @@ pub struct OfferAnswer {
 pub struct OffersAnswer {
     /// By template, the cheapest first.
     offers: Vec<OfferAnswer>,
+    /// Where the next page begins: `after` of it. None: this was the last one.
+    next: Option<String>,
+}
+
+fn answer((offer, seller): (Offer, String)) -> OfferAnswer {
+    OfferAnswer {
+        id: offer.id.to_string(),
+        seller,
+        template: offer.template,
+        count: offer.quantity,
+        price: offer.price,
+        until_ms: offer.until,
+    }
 }
 
 /// What is offered.
@@ -68,16 +83,29 @@ pub async fn list(
     Query(looked): Query<Looked>,
 ) -> Answer<Json<OffersAnswer>> {
     let most = looked.limit.unwrap_or(100).clamp(1, MOST_LISTED);
-    let offers = market::list(&mut *api.store.reader().await?, looked.template, most, now_ms()).await?;
-    let answer = |(offer, seller): (Offer, String)| OfferAnswer {
-        id: offer.id.to_string(),
-        seller,
-        template: offer.template,
-        count: offer.quantity,
-        price: offer.price,
-        until_ms: offer.until,
-    };
-    Ok(Json(OffersAnswer { offers: offers.into_iter().map(answer).collect() }))
+    let after = looked.after.map(|text| text.parse::<Cursor>()).transpose();
+    let Ok(after) = after else { return deny(Code::BadRequest, "no page has said this") };
+    let wanted = Wanted { template: looked.template, after, ..Wanted::default() };
+    let offers = market::list(&mut *api.store.reader().await?, wanted, most, now_ms()).await?;
+    let last = offers.last().filter(|_| offers.len() == most);
+    let next = last.map(|(offer, _)| Cursor::after(offer).to_string());
+    Ok(Json(OffersAnswer { offers: offers.into_iter().map(answer).collect(), next }))
+}
+
+/// What a character offers: all of it.
+#[utoipa::path(get, operation_id = "own_offers", path = "/api/characters/{id}/market", tag = "social", security(("access" = [])),
+    params(("id" = String, Path, description = "32 hex digits")),
+    responses((status = 200, body = OffersAnswer), (status = "default", body = Failure)))]
+pub async fn own(
+    State(api): State<Shared>,
+    Login(who): Login,
+    Path(text): Path<String>,
+) -> Answer<Json<OffersAnswer>> {
+    let mut reader = api.store.reader().await?;
+    let me = character::get_own(&mut reader, who.account, id(&text)?).await?.id;
+    let wanted = Wanted { seller: Some(me), ..Wanted::default() };
+    let offers = market::list(&mut reader, wanted, MOST_LISTED, now_ms()).await?;
+    Ok(Json(OffersAnswer { offers: offers.into_iter().map(answer).collect(), next: None }))
 }
 
 /// What is to be offered.

@@ -3,8 +3,10 @@
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use pangea_world::chat::Kind;
 use pangea_world::command::MINUTES_MAX;
-use pangea_world::id::AccountId;
+use pangea_world::id::{AccountId, hex};
+use pangea_world::messages::{Line, MAX_LINES, ReadSaid, SaidLine};
 use pangea_world::{Code, Refusal, name};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -16,6 +18,7 @@ use super::character::id;
 use super::data::Operator;
 use super::login::Login;
 use crate::address::Net;
+use crate::central::chat;
 use crate::central::commands::{address_of, named};
 use crate::central::moderation::{self, By};
 use crate::store::{account, audit, character, now_ms};
@@ -311,4 +314,83 @@ pub async fn audit_log(
         AuditData { n: entry.n, time_ms: entry.time, actor, action, target, detail }
     };
     Ok(Json(AuditAnswer { entries: found.into_iter().map(data).collect() }))
+}
+
+/// Which part of what was said.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct SaidQuery {
+    /// Only in this channel: `world/NAME`, `area/ID`, `system`; a `faction/ID`, `party/ID` or `to/CHARACTERID` only if
+    /// it is named here.
+    channel: Option<String>,
+    /// Only by the character of this name.
+    name: Option<String>,
+    /// Only from this time on, ms since 1970.
+    from_ms: Option<u64>,
+    /// Only before this time, ms since 1970: `next_ms` of the page before. The newest if not said.
+    before_ms: Option<u64>,
+    /// At most so many, up to 200; none: 100.
+    limit: Option<u32>,
+}
+
+/// One line.
+#[derive(Serialize, ToSchema)]
+pub struct SaidData {
+    /// Where.
+    channel: String,
+    /// Who said it, 32 hex digits; zeros: the system.
+    character: String,
+    /// Of which account, 32 hex digits.
+    account: String,
+    /// The name then.
+    name: String,
+    /// ms since 1970.
+    at_ms: u64,
+    /// What.
+    text: String,
+}
+
+/// Lines, newest first.
+#[derive(Serialize, ToSchema)]
+pub struct SaidAnswer {
+    lines: Vec<SaidData>,
+    /// `before_ms` of the next page; none: this was the last one.
+    next_ms: Option<u64>,
+}
+
+/// What was said. Each look is an entry of the audit log.
+#[utoipa::path(get, path = "/api/data/chat", tag = "data", security(("operator" = [])), params(SaidQuery),
+    responses((status = 200, body = SaidAnswer), (status = "default", body = Failure)))]
+pub async fn chat_log(
+    State(api): State<Shared>,
+    _: Operator,
+    Query(part): Query<SaidQuery>,
+) -> Answer<Json<SaidAnswer>> {
+    let channel = part.channel.unwrap_or_default();
+    if !channel.is_empty() && Kind::of_channel(&channel).is_none() {
+        return Err(Refusal::new(Code::BadRequest, "there is no such channel").into());
+    }
+    let sender = match &part.name {
+        Some(name) => named(&api.core, name).await?.0.to_vec(),
+        None => Vec::new(),
+    };
+    let wanted = ReadSaid {
+        channel,
+        sender,
+        from_ms: part.from_ms.unwrap_or(0),
+        before_ms: part.before_ms.unwrap_or(0),
+        most: part.limit.unwrap_or(100).clamp(1, MAX_LINES as u32),
+        ..ReadSaid::default()
+    };
+    let target = part.name.unwrap_or_else(|| wanted.channel.clone());
+    let ReadSaid { channel, from_ms, before_ms, most, .. } = &wanted;
+    let detail = format!("«{channel}» from {from_ms} before {before_ms}, at most {most}");
+    moderation::looked(&api.core, target, detail).await?;
+    let chat::Page { lines, next_ms } = chat::said(&api.core, &wanted).await?;
+    let data = |said: SaidLine| {
+        let Line { sender, account, name, at_ms, text, .. } = said.line.unwrap_or_default();
+        let (character, account) = (hex(&sender), hex(&account));
+        SaidData { channel: said.channel, character, account, name, at_ms, text }
+    };
+    Ok(Json(SaidAnswer { lines: lines.into_iter().map(data).collect(), next_ms }))
 }

@@ -168,11 +168,11 @@ pub async fn leader(
 /// Who was asked.
 #[derive(Serialize, ToSchema)]
 pub struct GatherAnswer {
-    /// Members in the world that are asked to come.
+    /// Members in the world that go along, or are asked whether they come.
     asked: usize,
 }
 
-/// Ask everybody to come beside the leader: to the same world, place and layer.
+/// Call everybody beside the leader: to the same world, place and layer. Who has not settled otherwise is asked.
 #[utoipa::path(post, operation_id = "gather_party", path = "/api/characters/{id}/party/gather", tag = "social", security(("access" = [])),
     params(("id" = String, Path, description = "32 hex digits")),
     responses((status = 200, body = GatherAnswer), (status = "default", body = Failure)))]
@@ -183,4 +183,27 @@ pub async fn gather(
 ) -> Answer<Json<GatherAnswer>> {
     let me = character::get_own(&mut *api.store.reader().await?, who.account, id(&text)?).await?;
     Ok(Json(GatherAnswer { asked: gather::gather(&api.core, me.id).await? }))
+}
+
+/// Whether one comes.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ComeWish {
+    /// Else it stays.
+    come: bool,
+}
+
+/// Answer the leader's call.
+#[utoipa::path(post, operation_id = "answer_call", path = "/api/characters/{id}/party/come", tag = "social", security(("access" = [])), request_body = ComeWish,
+    params(("id" = String, Path, description = "32 hex digits")),
+    responses((status = 204), (status = "default", body = Failure)))]
+pub async fn come(
+    State(api): State<Shared>,
+    Login(who): Login,
+    Path(text): Path<String>,
+    Read(wish): Read<ComeWish>,
+) -> Answer<StatusCode> {
+    let me = character::get_own(&mut *api.store.reader().await?, who.account, id(&text)?).await?;
+    gather::answer(&api.core, me.id, wish.come).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

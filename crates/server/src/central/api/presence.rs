@@ -4,12 +4,13 @@ use std::collections::HashSet;
 
 use axum::Json;
 use axum::extract::{Query, State};
-use pangea_world::name;
+use pangea_world::{Code, name};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::State as Shared;
-use super::answer::{Answer, Failure};
+use super::answer::{Answer, Failure, deny};
+use super::friends::WhoAnswer;
 use super::login::Login;
 use crate::central::presence;
 use crate::store::social::friends::Visible;
@@ -29,6 +30,8 @@ pub struct Looked {
     world: Option<String>,
     /// Its faction, of the world's file.
     faction: Option<String>,
+    /// The faction that players have founded, of which it is a member: 32 hex digits.
+    founded: Option<String>,
     /// Only those who are in the world and show it.
     #[serde(default)]
     online: bool,
@@ -47,6 +50,8 @@ pub struct SeenAnswer {
     world: String,
     /// Its faction, of the world's file.
     faction: Option<String>,
+    /// The one that players have founded.
+    founded: Option<WhoAnswer>,
     /// Whether it is in the world, as far as it shows that to everybody.
     online: bool,
     /// What it says of itself.
@@ -70,12 +75,15 @@ pub async fn presence(
     Login(_): Login,
     Query(looked): Query<Looked>,
 ) -> Answer<Json<PresenceAnswer>> {
+    let founded = looked.founded.as_deref().map(str::parse).transpose();
+    let Ok(founded) = founded else { return deny(Code::BadRequest, "an id is 32 hex digits") };
     let most = looked.limit.unwrap_or(50).clamp(1, MOST);
     let inside = looked.online.then(|| presence::everybody(&api.core.state(), None));
     let wanted = Wanted {
         name_key: looked.name.as_deref().map(name::begins_as).unwrap_or_default(),
         world: looked.world,
         faction: looked.faction,
+        founded,
     };
     let mut reader = api.store.reader().await?;
     let found = match inside {
@@ -97,6 +105,7 @@ pub async fn presence(
             online: world.is_some(),
             world: world.unwrap_or(found.world),
             faction: found.faction,
+            founded: found.founded.map(|(id, name)| WhoAnswer { id: id.to_string(), name }),
             status: found.status.text,
             place,
         }

@@ -6,7 +6,8 @@ use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use pangea_world::messages::Line;
+use pangea_world::chat::Kind;
+use pangea_world::messages::{Line, MAX_LINES, ReadSaid, SaidLine};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Connection as _, Executor as _, Row as _};
 
@@ -96,6 +97,28 @@ impl ChatStore {
         let stands = stands(&mut self.connection, channel).await?;
         self.remember(channel, stands);
         Ok(stands)
+    }
+
+    /// Finds out where these channels stand, all in one transaction.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written.
+    pub async fn learn(&mut self, channels: &[&str]) -> Result<(), Error> {
+        let new: Vec<&str> =
+            channels.iter().copied().filter(|channel| !self.known.contains_key(*channel)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        let mut found = Vec::with_capacity(new.len());
+        for channel in new {
+            found.push((channel, stands(&mut transaction, channel).await?));
+        }
+        transaction.commit().await?;
+        for (channel, stands) in found {
+            self.remember(channel, stands);
+        }
+        Ok(())
     }
 
     /// Numbers and writes these lines in one transaction; each is durable when this returns. A line whose sender
@@ -215,6 +238,37 @@ impl ChatStore {
         Ok(())
     }
 
+    /// What was said, newest first; at most one more than [`MAX_LINES`].
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub async fn said(&mut self, wanted: &ReadSaid) -> Result<Vec<SaidLine>, Error> {
+        let durable = Kind::of_channel(&wanted.channel).is_some_and(Kind::is_durable);
+        let (from, order) = if durable {
+            ("line JOIN channel ON channel.id = line.channel", "line.seq")
+        } else {
+            ("said", "said.id")
+        };
+        let name = if durable { "channel.name" } else { "said.channel" };
+        let sql = format!(
+            "SELECT CAST(0 AS BIGINT), sender, account, {from_name}, CAST(0 AS BIGINT), at_ms, text, {name} FROM {from} \
+             WHERE at_ms >= $1 AND at_ms < $2 AND ($3 = '' OR {name} = $3) AND ($4 = 0 OR sender = $5) \
+             ORDER BY at_ms DESC, {order} DESC LIMIT $6",
+            from_name = if durable { "line.name" } else { "said.name" },
+        );
+        let bounded = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(bounded(wanted.from_ms))
+            .bind(if wanted.before_ms == 0 { i64::MAX } else { bounded(wanted.before_ms) })
+            .bind(wanted.channel.clone())
+            .bind(wanted.sender.len() as i64)
+            .bind(wanted.sender.clone())
+            .bind(i64::from(wanted.most).min(MAX_LINES as i64 + 1))
+            .fetch_all(&mut self.connection)
+            .await?;
+        rows.iter().map(|row| Ok(SaidLine { channel: row.try_get(7)?, line: Some(line(row)?) })).collect()
+    }
+
     /// Throws away lines and notes that are older than these times, ms since 1970; some of them at once.
     ///
     /// # Errors
@@ -302,6 +356,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let mut store = ChatStore::open(folder.path(), "one/two").await.expect("opened");
         assert!(ChatStore::open(folder.path(), "one/two").await.is_err(), "locked");
+        store.learn(&["party/a", "party/b", "party/a"]).await.expect("read");
         let begun = store.stands("party/a").await.expect("read");
         assert!(begun.log != 0 && begun.last == 0);
         let lines = [
@@ -326,7 +381,23 @@ mod tests {
         assert_eq!(read(store.read("party/a", None, 2, 9).await.expect("read").1), [1]);
         assert_eq!(read(store.read("party/a", Some(1), 0, 1).await.expect("read").1), [2]);
         assert_eq!(read(store.read("party/x", Some(1), 0, 1).await.expect("read").1), [0u64; 0]);
-        store.note(&[said("world/w", 1, 1)]).await.expect("noted");
+        store
+            .note(&[said("world/w", 1, 1), said("world/v", 2, 2), said("world/w", 2, 3)])
+            .await
+            .expect("noted");
+        let all = ReadSaid { most: 9, ..ReadSaid::default() };
+        for (wanted, expected) in [
+            (all.clone(), vec!["2 3", "2 2", "1 1"]),
+            (ReadSaid { channel: "world/w".into(), ..all.clone() }, vec!["2 3", "1 1"]),
+            (ReadSaid { sender: vec![2; 16], most: 1, ..all.clone() }, vec!["2 3"]),
+            (ReadSaid { from_ms: 2, before_ms: 3, ..all.clone() }, vec!["2 2"]),
+            (ReadSaid { channel: "party/b".into(), ..all.clone() }, vec!["1 1"]),
+            (ReadSaid { channel: "party/a".into(), sender: vec![3; 16], ..all }, vec!["3 3"]),
+        ] {
+            let found = store.said(&wanted).await.expect("read");
+            let texts: Vec<_> = found.into_iter().filter_map(|said| Some(said.line?.text)).collect();
+            assert_eq!(texts, expected, "{wanted:?}");
+        }
         // The old ones go; the numbers go on.
         store.expire(4, 4).await.expect("expired");
         assert_eq!(read(store.read("party/a", None, 0, 9).await.expect("read").1), [2], "its clock is ahead");

@@ -46,6 +46,23 @@ pub struct Status {
     pub visible: Visible,
 }
 
+/// What becomes of a character when its party's leader calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Calls {
+    /// It is asked.
+    #[default]
+    Ask,
+    /// It goes along at once.
+    Go,
+    /// It stays, and hears nothing of it.
+    Never,
+}
+
+impl Calls {
+    /// All, by their number in a row.
+    pub const ALL: [Calls; 3] = [Calls::Ask, Calls::Go, Calls::Never];
+}
+
 /// A friend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Friend {
@@ -273,6 +290,35 @@ pub async fn status(connection: &mut AnyConnection, who: CharacterId) -> Result<
     row.map_or(Ok(Status::default()), |row| {
         Ok(Status { text: row.try_get(0)?, visible: Visible::of(row.try_get(1)?) })
     })
+}
+
+/// What becomes of it when its leader calls.
+///
+/// # Errors
+/// If the database fails.
+pub async fn calls(connection: &mut AnyConnection, who: CharacterId) -> Result<Calls, Error> {
+    let row = sqlx::query("SELECT calls FROM status WHERE character = $1")
+        .bind(who.to_vec())
+        .fetch_optional(connection)
+        .await?;
+    let number = row.map_or(Ok(0), |row| row.try_get::<i64, _>(0))?;
+    Ok(usize::try_from(number).ok().and_then(|n| Calls::ALL.get(n).copied()).unwrap_or_default())
+}
+
+/// The same from now on.
+///
+/// # Errors
+/// If the database fails.
+pub async fn set_calls(connection: &mut AnyConnection, me: CharacterId, calls: Calls) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO status (character, text, visible, calls) VALUES ($1, '', 0, $2) \
+         ON CONFLICT (character) DO UPDATE SET calls = excluded.calls",
+    )
+    .bind(me.to_vec())
+    .bind(calls as i64)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// A character's friends, by name.

@@ -55,24 +55,89 @@ pub async fn get(connection: &mut AnyConnection, offer: ParcelId) -> Result<Offe
     }
 }
 
-/// Offers with the names of those whose they are, cheapest first, that stand at this time.
+/// Where a list goes on: after an offer of this template, price and id, whether it still stands or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// The game's name for it.
+    pub template: String,
+    /// For all of it.
+    pub price: i64,
+    /// Its id.
+    pub id: ParcelId,
+}
+
+impl Cursor {
+    /// After this one.
+    pub fn after(offer: &Offer) -> Self {
+        Self { template: offer.template.clone(), price: offer.price, id: offer.id }
+    }
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.price, self.id, self.template)
+    }
+}
+
+impl std::str::FromStr for Cursor {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut parts = text.splitn(3, '.');
+        let (price, id, template) = (parts.next(), parts.next(), parts.next());
+        Ok(Self {
+            price: price.and_then(|price| price.parse().ok()).ok_or(())?,
+            id: id.and_then(|id| id.parse().ok()).ok_or(())?,
+            template: template.ok_or(())?.to_owned(),
+        })
+    }
+}
+
+/// Which offers are looked for.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// The game's name for it; none: anything.
+    pub template: Option<String>,
+    /// Only of this character.
+    pub seller: Option<CharacterId>,
+    /// Only those after this one.
+    pub after: Option<Cursor>,
+}
+
+/// Offers with the names of those whose they are, by template, cheapest first, that stand at this time.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn list(
     connection: &mut AnyConnection,
-    template: Option<String>,
+    wanted: Wanted,
     most: usize,
     now_ms: i64,
 ) -> Result<Vec<(Offer, String)>, Error> {
     let most = most.min(MOST_LISTED);
+    let goes_on = wanted.after.is_some();
+    let after = wanted.after.unwrap_or(Cursor { template: String::new(), price: 0, id: ParcelId([0; 16]) });
+    let seller = wanted.seller.map(|seller| seller.to_vec());
     let sql = format!(
         "SELECT offer.id, offer.seller, offer.template, offer.quantity, offer.price, offer.until, character.name \
          FROM offer JOIN character ON character.id = offer.seller \
          WHERE offer.until > $1 AND ($2 IS NULL OR offer.template = $2) \
+         AND ($3 = 0 OR offer.seller = $4) \
+         AND ($5 = 0 OR offer.template > $6 OR (offer.template = $6 AND \
+         (offer.price > $7 OR (offer.price = $7 AND offer.id > $8)))) \
          ORDER BY offer.template, offer.price, offer.id LIMIT {most}"
     );
-    let rows = sqlx::query(AssertSqlSafe(sql)).bind(now_ms).bind(template).fetch_all(connection).await?;
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .bind(now_ms)
+        .bind(wanted.template)
+        .bind(i64::from(seller.is_some()))
+        .bind(seller.unwrap_or_default())
+        .bind(i64::from(goes_on))
+        .bind(after.template)
+        .bind(after.price)
+        .bind(after.id.to_vec())
+        .fetch_all(connection)
+        .await?;
     rows.iter().map(|row| Ok((read(row)?, row.try_get(6)?))).collect()
 }
 

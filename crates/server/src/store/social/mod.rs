@@ -117,12 +117,16 @@ pub async fn blocks(
 ///
 /// # Errors
 /// If the database fails.
-pub async fn forget(connection: &mut AnyConnection, who: CharacterId) -> Result<party::Changed, Error> {
-    let changed = match party::leave(connection, who).await {
-        Ok(changed) => changed,
-        Err(Error::Refused(_)) => party::Changed::default(),
+pub async fn forget(connection: &mut AnyConnection, who: CharacterId) -> Result<Vec<party::Changed>, Error> {
+    let mut changed = match party::leave(connection, who).await {
+        Ok(changed) => vec![changed],
+        Err(Error::Refused(_)) => Vec::new(),
         Err(error) => return Err(error),
     };
+    // Whoever waited for it alone waits for nobody any more.
+    for invite in party::invites(connection, who).await? {
+        changed.push(party::decline(connection, who, invite.party).await?);
+    }
     for sql in [
         "DELETE FROM status WHERE character = $1",
         "DELETE FROM friend WHERE character = $1",

@@ -1,9 +1,10 @@
 //! Parties, friends and blocks on a real database.
 
+use pangea_world::id::ParcelId;
 use pangea_world::name;
 use tempfile::TempDir;
 
-use super::friends::{Asked, Ended};
+use super::friends::{Asked, Ended, Visible};
 use super::party::Changed;
 use super::*;
 use crate::store::{Store, account, character};
@@ -240,10 +241,70 @@ async fn a_deleted_character_leaves_nobody_waiting() {
     let changed = tx!(world, |tx| forget(tx, who(1))).expect("forgotten");
     assert_eq!(
         changed,
-        Changed { party: None, gone: vec![who(1), who(2)] },
+        [Changed { party: None, gone: vec![who(1), who(2)] }],
         "nobody is left alone in a party"
     );
     let mut reader = world.store.reader().await.expect("a reader");
     assert_eq!(friends::list(&mut reader, who(2)).await.expect("read"), []);
     assert_eq!(friends::others(&mut reader, who(3)).await.expect("read"), [const { Vec::new() }; 3]);
+    drop(reader);
+    // Who waited in a party of his own for the deleted one alone is in none.
+    world.invite(2, 3).await.expect("invited");
+    let changed = tx!(world, |tx| forget(tx, who(3))).expect("forgotten");
+    assert_eq!(changed, [Changed { party: None, gone: vec![who(2)] }]);
+}
+
+#[tokio::test]
+async fn how_one_takes_calls_is_kept_beside_what_one_says_of_oneself() {
+    let world = peopled().await;
+    let calls = async || {
+        let mut reader = world.store.reader().await.expect("a reader");
+        friends::calls(&mut reader, who(1)).await.expect("read")
+    };
+    assert_eq!(calls().await, friends::Calls::Ask);
+    tx!(world, |tx| friends::set_calls(tx, who(1), friends::Calls::Never)).expect("set");
+    tx!(world, |tx| friends::set_status(tx, who(1), Some("busy".into()), Some(Visible::Friends)))
+        .expect("set");
+    assert_eq!(calls().await, friends::Calls::Never);
+    tx!(world, |tx| friends::set_calls(tx, who(1), friends::Calls::Go)).expect("set");
+    let mut reader = world.store.reader().await.expect("a reader");
+    let status = friends::status(&mut reader, who(1)).await.expect("read");
+    assert_eq!((status.text.as_str(), status.visible), ("busy", Visible::Friends));
+}
+
+/// Page by page everything is seen once, also if the offer at which a page ended has been bought meanwhile.
+#[tokio::test]
+async fn a_long_market_is_read_page_by_page() {
+    let world = peopled().await;
+    for n in 0..7u8 {
+        let offer = market::Offer {
+            id: ParcelId([n + 1; 16]),
+            seller: who(1 + n % 2),
+            template: if n < 3 { "bread.white" } else { "wood" }.into(),
+            quantity: 1,
+            price: i64::from(n / 2),
+            until: 1_000,
+        };
+        let put = world.store.write(move |tx| {
+            let offer = offer.clone();
+            Box::pin(async move { market::put(tx, &offer).await })
+        });
+        put.await.expect("offered");
+    }
+    let mut reader = world.store.reader().await.expect("a reader");
+    let mut wanted = market::Wanted::default();
+    let mut seen = Vec::new();
+    loop {
+        let page = market::list(&mut reader, wanted.clone(), 2, 0).await.expect("read");
+        seen.extend(page.iter().map(|(offer, _)| offer.id.0[0]));
+        let [.., (last, _)] = &page[..] else { break };
+        let cursor = market::Cursor::after(last).to_string();
+        wanted.after = Some(cursor.parse().expect("as it was said"));
+        let bought = last.id;
+        tx!(world, |tx| market::delete(tx, bought)).expect("bought");
+    }
+    assert_eq!(seen, [1, 2, 3, 4, 5, 6, 7]);
+    for text in ["", "1", "1.2.wood", "x.00000000000000000000000000000000.wood"] {
+        assert_eq!(text.parse::<market::Cursor>(), Err(()), "{text}");
+    }
 }

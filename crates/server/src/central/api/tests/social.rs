@@ -125,6 +125,7 @@ async fn a_status_is_a_short_line_and_hides_whoever_wants_it() {
         (json!({"text": "x".repeat(81)}), refused(422, "too_long")),
         (json!({"text": "a\nb"}), refused(422, "text_invalid")),
         (json!({"visible": "sometimes"}), refused(400, "bad_request")),
+        (json!({"calls": "sometimes"}), refused(400, "bad_request")),
     ] {
         assert_eq!(two.ask(ada, "PUT", "status", Some(wish)).await.refused(), answer);
     }
@@ -133,7 +134,10 @@ async fn a_status_is_a_short_line_and_hides_whoever_wants_it() {
         two.server.call("GET", &path, Some(&bob.0.access), None).await.ok(200)["characters"].clone()
     };
     two.ask(ada, "PUT", "status", Some(json!({"text": " in the woods "}))).await.ok(204);
-    assert_eq!(two.window(ada).await["status"], json!({"text": "in the woods", "visible": "everybody"}));
+    assert_eq!(
+        two.window(ada).await["status"],
+        json!({"text": "in the woods", "visible": "everybody", "calls": "ask"})
+    );
     let found = look("name=LOVE").await;
     assert_eq!((&found[0]["name"], &found[0]["status"]), (&json!("Lovelace"), &json!("in the woods")));
     assert_eq!(found[0]["online"], false);
@@ -142,7 +146,15 @@ async fn a_status_is_a_short_line_and_hides_whoever_wants_it() {
     assert_eq!(look("limit=1").await.as_array().map(Vec::len), Some(1));
     operators::in_world(&two.server, ada.1.parse().expect("an id")).await;
     two.ask(ada, "PUT", "status", Some(json!({"visible": "nobody"}))).await.ok(204);
-    assert_eq!(two.window(ada).await["status"], json!({"text": "in the woods", "visible": "nobody"}));
+    assert_eq!(
+        two.window(ada).await["status"],
+        json!({"text": "in the woods", "visible": "nobody", "calls": "ask"})
+    );
+    two.ask(ada, "PUT", "status", Some(json!({"calls": "never"}))).await.ok(204);
+    assert_eq!(
+        two.window(ada).await["status"],
+        json!({"text": "in the woods", "visible": "nobody", "calls": "never"})
+    );
 }
 
 #[tokio::test]
@@ -151,6 +163,10 @@ async fn parties_come_together_by_http() {
     let (ada, bob) = (&two.ada, &two.bob);
     assert_eq!(two.ask(ada, "POST", "party/leave", None).await.refused(), refused(409, "not_a_member"));
     assert_eq!(two.ask(ada, "POST", "party/gather", None).await.refused(), refused(409, "not_a_member"));
+    for come in [true, false] {
+        let answer = two.post(ada, "party/come", json!({ "come": come })).await;
+        assert_eq!(answer.refused(), refused(409, "not_invited"), "nobody has called");
+    }
     let wish = json!({"party": "00".repeat(16)});
     assert_eq!(two.post(bob, "party/accept", wish).await.refused(), refused(409, "not_invited"));
     let party = two.post(ada, "party/invite", json!({"name": "Babbage"})).await.ok(200)["party"].clone();
@@ -297,6 +313,16 @@ async fn an_offer_is_bought_once_or_comes_back() {
     let id = made["id"].as_str().expect("an id");
     let listed = two.server.call("GET", "/api/market?template=wood", Some(&bob.0.access), None).await.ok(200);
     assert_eq!(listed["offers"].as_array().map(Vec::len), Some(1));
+    let look = async |query: &str| {
+        two.server.call("GET", &format!("/api/market?{query}"), Some(&bob.0.access), None).await
+    };
+    let page = look("limit=1").await.ok(200);
+    let next = page["next"].as_str().expect("the page is full").to_owned();
+    let behind = look(&format!("after={next}")).await.ok(200);
+    assert_eq!(behind, json!({"offers": [], "next": null}));
+    assert_eq!(look("after=behind").await.refused(), refused(400, "bad_request"));
+    let own = async |who| two.ask(who, "GET", "market", None).await.ok(200)["offers"].clone();
+    assert_eq!((own(ada).await, own(bob).await), (page["offers"].clone(), json!([])));
     let listed = &listed["offers"][0];
     assert_eq!(
         (&listed["seller"], &listed["count"], &listed["price"]),
