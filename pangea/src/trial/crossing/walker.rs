@@ -20,6 +20,8 @@ use super::SIDE_M;
 const STEP_CM: f64 = 25.0;
 /// So near to a line a shut border may have stopped him, centimetres.
 const WALL_CM: f64 = 35.0;
+/// So far from a wall he is stopped, centimetres.
+const RADIUS_CM: f64 = 30.0;
 /// What rounding to centimetres may do to the sum of steps, centimetres.
 const ROUNDING_CM: f64 = 2.5;
 /// Steps between two payments.
@@ -86,6 +88,22 @@ pub(in crate::trial) struct Notes {
     pub(in crate::trial) stale: u64,
     /// The last of these.
     pub(in crate::trial) older: Option<String>,
+}
+
+/// Whether he may stand here after these steps, along one axis, centimetres. A line may have been shut before him on
+/// the way: then it was a wall, from which he may have turned back since.
+fn follows(now: f64, then: f64, steps: impl Iterator<Item = f64>) -> bool {
+    let line = f64::from(SIDE_M) * 100.0;
+    let (mut free, mut shut) = (then, then);
+    for step in steps {
+        free += step;
+        shut = match then < line {
+            true => (shut + step).min(line - RADIUS_CM),
+            false => (shut + step).max(line + RADIUS_CM),
+        };
+    }
+    let between = (free.min(shut) - ROUNDING_CM)..=(free.max(shut) + ROUNDING_CM);
+    between.contains(&now) || (now - line).abs() <= WALL_CM
 }
 
 /// The first steps that went wrong, for people.
@@ -312,18 +330,16 @@ impl Walker {
         self.epoch = game.epoch();
         self.notes.areas.insert(view.area.clone());
         let at = (f64::from(me.x_cm), f64::from(me.y_cm));
-        let mut by = (0.0, 0.0);
+        let mut steps: Vec<(f64, f64)> = Vec::new();
         let first = self.given.front().map_or(0, |(seq, ..)| *seq);
         while let Some((_, dx, dy)) = self.given.front().filter(|(seq, ..)| *seq <= view.acked) {
-            by = (by.0 + dx, by.1 + dy);
+            steps.push((*dx, *dy));
             self.given.pop_front();
         }
         if let Some(before) = self.seen {
-            let line = f64::from(SIDE_M) * 100.0;
-            let fits = |now: f64, then: f64, by: f64| {
-                (now - then - by).abs() <= ROUNDING_CM || (now - line).abs() <= WALL_CM
-            };
-            if !fits(at.0, before.0, by.0) || !fits(at.1, before.1, by.1) {
+            let by = steps.iter().fold((0.0, 0.0), |sum, step| (sum.0 + step.0, sum.1 + step.1));
+            let (east, south) = (steps.iter().map(|step| step.0), steps.iter().map(|step| step.1));
+            if !follows(at.0, before.0, east) || !follows(at.1, before.1, south) {
                 self.notes.steps_wrong += 1;
                 let off = (at.0 - before.0 - by.0, at.1 - before.1 - by.1);
                 self.tell_wrong(game, &format!("inputs {first}..={}, off by {off:.0?} cm", view.acked));
@@ -392,5 +408,24 @@ impl Walker {
             Ok(Err(error)) => self.notes.stranded = Some(error.to_string()),
             Err(_) => self.notes.stranded = Some("could not come back in time".to_owned()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A step that is lost shows, unless a shut line may have taken it.
+    #[test]
+    fn a_lost_step_shows_but_for_a_wall() {
+        let check = |now: f64, then: f64, steps: &[f64]| follows(now, then, steps.iter().copied());
+        assert!(check(1_050.0, 1_000.0, &[25.0, 25.0]));
+        assert!(!check(1_025.0, 1_000.0, &[25.0, 25.0]) && !check(1_075.0, 1_000.0, &[25.0, 25.0]));
+        // On the line as the areas became two; he was put before it, and walked back.
+        assert!(
+            check(6_320.0, 6_400.0 - 1.0, &[0.0, -25.0, -25.0]) && check(6_349.0, 6_399.0, &[-25.0, -25.0])
+        );
+        assert!(!check(6_270.0, 6_399.0, &[-25.0, -25.0]), "a wall takes no more than 30 cm");
+        assert!(!check(6_225.0, 6_200.0, &[25.0, 25.0]), "none is there");
     }
 }
