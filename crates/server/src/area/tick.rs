@@ -154,6 +154,7 @@ impl Loop {
         }
         self.area.let_time_pass();
         self.area.send_chunks();
+        self.area.tell_more();
         self.area.ask_ledger();
         self.area.move_on();
         self.area.tell_talk();
@@ -161,14 +162,11 @@ impl Loop {
         if updates {
             self.area.tell_peers();
         }
-        self.area.tell_waiting();
         self.write(updates);
         self.ring();
         self.keep_pace(began_us);
         self.measure(began_us);
-        let goes_on = self.stop_if_done();
-        self.area.tell_waiting();
-        goes_on
+        self.stop_if_done()
     }
 
     /// False if the control task is gone.
@@ -420,7 +418,7 @@ impl Area {
 
     /// The heartbeat is worth nothing later: it is not kept when the link is full.
     fn tell_load(&mut self, heartbeat: Heartbeat) {
-        if self.has_room() {
+        if self.nothing_waits() {
             self.tell(Body::Heartbeat(heartbeat));
         }
     }
