@@ -51,6 +51,8 @@ pub struct Client {
     behind_since_ms: Option<u64>,
     /// Set when it is closed: until when the rest is read and thrown away.
     closing_until_ms: Option<u64>,
+    /// The code with which it is closed at the end of the tick.
+    parts: Option<u16>,
 }
 
 impl Client {
@@ -69,6 +71,7 @@ impl Client {
             last_notice_ms: None,
             behind_since_ms: None,
             closing_until_ms: None,
+            parts: None,
         }
     }
 
@@ -137,15 +140,28 @@ impl Client {
 
     /// Sends what is queued and closes with this code; the reason, if any, goes before it.
     pub fn close(&mut self, now_ms: u64, code: u16, reason: Option<Refusal>) {
+        self.part(now_ms, code, reason);
+        self.close_if_parted();
+    }
+
+    /// The same, but only [`Client::close_if_parted`] sends it.
+    pub fn part(&mut self, now_ms: u64, code: u16, reason: Option<Refusal>) {
         if self.is_closing() {
             return;
         }
         if let Some(refusal) = reason {
             self.say(&ServerMessage::Refused(refusal));
         }
-        self.send_queued();
-        self.line.close(code);
         self.closing_until_ms = Some(now_ms + LINGER_MS);
+        self.parts = Some(code);
+    }
+
+    /// Closes one that has parted.
+    pub fn close_if_parted(&mut self) {
+        if let Some(code) = self.parts.take() {
+            self.send_queued();
+            self.line.close(code);
+        }
     }
 
     /// Appends all that is queued, with what `update` appends at the end of its message; says where it is.

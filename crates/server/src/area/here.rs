@@ -176,6 +176,11 @@ pub struct Area {
     pub groups: Vec<Vec<CharacterId>>,
     tell: Tell,
     untold: VecDeque<Body>,
+    /// Whether the link had no room when it was told last.
+    full: bool,
+    reports: Vec<FromLoop>,
+    /// Slots of clients whose characters have left in this tick.
+    parting: Vec<usize>,
     control: tokio::sync::mpsc::Sender<FromLoop>,
 }
 
@@ -214,6 +219,9 @@ impl Area {
             groups: Vec::new(),
             tell,
             untold: VecDeque::new(),
+            full: false,
+            reports: Vec::new(),
+            parting: Vec::new(),
             control,
         }
     }
@@ -472,10 +480,12 @@ impl Area {
     fn forget(&mut self, character: CharacterId, code: u16, reason: Option<Refusal>) {
         let Some(here) = self.here.remove(&character) else { return };
         self.talk.leave(character);
-        // Before its client knows: who comes back at once must not be found here still.
         self.report(FromLoop::Gone { character, epoch: here.epoch });
-        if let Some(slot) = here.client {
-            self.close(slot, code, reason);
+        if let Some(slot) = here.client
+            && let Some(Some(client)) = self.clients.get_mut(slot)
+        {
+            client.part(self.now_ms, code, reason);
+            self.parting.push(slot);
         }
         self.ledger.forget(self.sim.ledger(), character, here.epoch);
     }
@@ -511,7 +521,7 @@ impl Area {
 
     /// Tells central of those that moved, or are another, since it was told last.
     pub fn tell_places(&mut self) {
-        if !self.nothing_waits() {
+        if !self.has_room() {
             return;
         }
         let mut batches = Vec::new();
@@ -542,29 +552,44 @@ impl Area {
         bounded(character, record)
     }
 
-    /// Tells central, in order; what the link has no room for waits here.
+    /// Tells central, in order and at the end of the tick: one by one, each would wake the link's thread.
     pub fn tell(&mut self, body: Body) {
         if self.untold.len() >= MOST_UNTOLD {
             tracing::error!(area = self.settings.name, "too much waits for central; the oldest is lost");
             self.untold.pop_front();
         }
         self.untold.push_back(body);
-        self.tell_more();
     }
 
-    /// Tries to tell what waits.
-    pub fn tell_more(&mut self) {
+    /// Tells central what waits, as far as the link has room; then the control task, so that what that says of a
+    /// character comes after; then clients that they are closed: who comes back at once is not found here still.
+    ///
+    /// # Panics
+    /// If the control task is gone or has not listened for tens of thousands of messages: nothing can be
+    /// told to central then, and recovery takes over.
+    pub fn tell_waiting(&mut self) {
+        self.full = false;
         while let Some(body) = self.untold.front() {
             if (self.tell)(body.clone()).is_err() {
-                return;
+                self.full = true;
+                break;
             }
             self.untold.pop_front();
+        }
+        for event in self.reports.drain(..) {
+            let result = self.control.try_send(event);
+            assert!(result.is_ok(), "the control task does not listen");
+        }
+        for slot in self.parting.drain(..) {
+            if let Some(Some(client)) = self.clients.get_mut(slot) {
+                client.close_if_parted();
+            }
         }
     }
 
     /// Whether the link takes all that is told.
-    pub fn nothing_waits(&self) -> bool {
-        self.untold.is_empty()
+    pub fn has_room(&self) -> bool {
+        !self.full
     }
 
     /// Queues a message for a client, if there is one.
@@ -574,14 +599,9 @@ impl Area {
         }
     }
 
-    /// Tells the control task.
-    ///
-    /// # Panics
-    /// If the control task is gone or has not listened for tens of thousands of messages: nothing can be
-    /// told to central then, and recovery takes over.
-    pub fn report(&self, event: FromLoop) {
-        let result = self.control.try_send(event);
-        assert!(result.is_ok(), "the control task does not listen");
+    /// Tells the control task, after what central was told before.
+    pub fn report(&mut self, event: FromLoop) {
+        self.reports.push(event);
     }
 
     /// Which portal is at this place.

@@ -109,7 +109,7 @@ impl Area {
         // A new one each step: it names the time.
         self.sim.ledger().give_id(OpId::new(clock::unix_ms(), random::bytes()));
         let now_ms = self.now_ms;
-        if self.ledger.next_ask_ms > now_ms || !self.nothing_waits() {
+        if self.ledger.next_ask_ms > now_ms || !self.has_room() {
             return;
         }
         let mut ops = Vec::new();

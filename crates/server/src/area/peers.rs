@@ -155,7 +155,7 @@ impl Area {
         self.report_lost(lost);
     }
 
-    fn report_lost(&self, lost: Vec<(ServerId, u64)>) {
+    fn report_lost(&mut self, lost: Vec<(ServerId, u64)>) {
         for (server, line) in lost {
             self.report(FromLoop::PeerDown { server, line });
         }

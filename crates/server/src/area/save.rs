@@ -57,7 +57,7 @@ impl Area {
             return;
         }
         let idle = self.saving.work.is_none() && self.saving.told.is_none();
-        if !idle || self.now_ms < self.saving.next_ms || !self.acts || !self.nothing_waits() {
+        if !idle || self.now_ms < self.saving.next_ms || !self.acts || !self.has_room() {
             return;
         }
         self.saving.next_ms = self.now_ms + SAVE_EVERY_MS;

@@ -154,7 +154,6 @@ impl Loop {
         }
         self.area.let_time_pass();
         self.area.send_chunks();
-        self.area.tell_more();
         self.area.ask_ledger();
         self.area.move_on();
         self.area.tell_talk();
@@ -162,11 +161,14 @@ impl Loop {
         if updates {
             self.area.tell_peers();
         }
+        self.area.tell_waiting();
         self.write(updates);
         self.ring();
         self.keep_pace(began_us);
         self.measure(began_us);
-        self.stop_if_done()
+        let goes_on = self.stop_if_done();
+        self.area.tell_waiting();
+        goes_on
     }
 
     /// False if the control task is gone.
@@ -418,7 +420,7 @@ impl Area {
 
     /// The heartbeat is worth nothing later: it is not kept when the link is full.
     fn tell_load(&mut self, heartbeat: Heartbeat) {
-        if self.nothing_waits() {
+        if self.has_room() {
             self.tell(Body::Heartbeat(heartbeat));
         }
     }

@@ -44,8 +44,6 @@ impl Area {
             (Kind::System, Some("system".to_owned())),
         ];
         let inbox = chat::inbox(&here.doc.name);
-        // The place of an inbox is found by its owner's name.
-        self.talk.tell_audience();
         let mut settle = Vec::new();
         for (kind, name) in wanted {
             let now = &mut ear.channels[kind as usize];

@@ -146,7 +146,7 @@ impl Area {
         for name in std::mem::take(&mut self.talk.fresh) {
             self.tell_channel(&name);
         }
-        self.talk.tell_audience();
+        self.talk.tell_waiting();
         if self.now_ms < self.talk.look_at_ms {
             return;
         }

@@ -43,6 +43,8 @@ pub struct Talk {
     /// Who came and left since the chats were told.
     came: Vec<Listener>,
     left: Vec<Vec<u8>>,
+    /// What chats are told after that, at the end of the tick: one by one it would wake the link for each.
+    later: Vec<(Arc<str>, Body)>,
     /// By sender and its number.
     pending: BTreeMap<(CharacterId, u64), Pending>,
     /// Channels with lines that were not told yet.
@@ -149,7 +151,7 @@ impl Talk {
         let members = vec![character];
         let channel = Channel { kind, key, at: at.clone(), log: None, told: 0, members };
         self.channels.insert(name.to_owned(), channel);
-        self.tell(at.as_ref(), Body::Listen(Listen { channel: name.to_owned(), log: 0, seq: 0 }));
+        self.tell_later(at, Body::Listen(Listen { channel: name.to_owned(), log: 0, seq: 0 }));
     }
 
     fn leave_channel(&mut self, character: CharacterId, name: &str) {
@@ -158,13 +160,14 @@ impl Talk {
         if channel.members.is_empty() {
             let at = channel.at.clone();
             self.channels.remove(name);
-            self.tell(at.as_ref(), Body::Unlisten(Unlisten { channel: name.to_owned() }));
+            self.tell_later(at, Body::Unlisten(Unlisten { channel: name.to_owned() }));
         }
     }
 
     /// The chats are others: channels whose place is another one go on there. One that is there again goes on
     /// with its log; another one has a log of its own, of which nobody here has seen anything.
     fn place_anew(&mut self) {
+        self.tell_waiting();
         let names: Vec<String> = self.channels.keys().cloned().collect();
         for name in names {
             let at = self.channels.get(&name).and_then(|channel| self.place(&channel.key));
@@ -180,6 +183,7 @@ impl Talk {
 
     /// A chat is told all: it may remember nothing of us, and what was said while it was away was not sent.
     fn begin_anew(&mut self, chat: &Arc<str>, everybody: Vec<Listener>) {
+        self.tell_waiting();
         let audience = Audience { all: true, came: everybody, left: Vec::new() };
         self.tell(Some(chat), Body::Audience(audience));
         for (name, channel) in self.channels.iter().filter(|(_, channel)| channel.at.as_ref() == Some(chat)) {
@@ -197,7 +201,18 @@ impl Talk {
         }
     }
 
-    /// Tells the chats who has come and left.
+    fn tell_later(&mut self, chat: Option<Arc<str>>, body: Body) {
+        self.later.extend(chat.map(|chat| (chat, body)));
+    }
+
+    /// Tells the chats what waits: who has come and left, then the rest in its order.
+    fn tell_waiting(&mut self) {
+        self.tell_audience();
+        for (chat, body) in std::mem::take(&mut self.later) {
+            self.tell(Some(&chat), body);
+        }
+    }
+
     fn tell_audience(&mut self) {
         if self.came.is_empty() && self.left.is_empty() {
             return;

@@ -108,7 +108,7 @@ impl Area {
             return Refusal::err(Code::TooManyRequests, "too much of what you said is on its way");
         }
         // The chat must know that he is here before it hears him.
-        self.talk.tell_audience();
+        self.talk.tell_waiting();
         let Line { sender, account, name, id, text, .. } = line;
         let post = Post { channel, to, sender, account, name, id, text };
         let chat = self.talk.place(key);
