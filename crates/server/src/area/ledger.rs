@@ -280,6 +280,12 @@ mod tests {
         area.on_ledger_results(LedgerResults { results: vec![result] });
     }
 
+    /// What is to be asked is, at the end of the tick.
+    fn asks(area: &mut Area) {
+        area.ask_ledger();
+        area.tell_waiting();
+    }
+
     /// What the game is told with the next step.
     fn answers(area: &mut Area) -> Vec<(Ask, Option<Code>)> {
         area.sim.step(1.0);
@@ -292,30 +298,30 @@ mod tests {
         let (mut area, told) = area();
         let take = || std::mem::take(&mut *told.lock().expect("a lock"));
         let ask = area.sim.ledger().ask(pay());
-        area.ask_ledger();
+        asks(&mut area);
         let first = take();
         assert_eq!(first.len(), 1);
         let operation: Operation = serde_json::from_slice(&first[0].operation).expect("an operation");
         assert!(matches!(operation.act, Act::Pay { who, .. } if who.epoch == 3), "{operation:?}");
-        area.ask_ledger();
+        asks(&mut area);
         assert!(take().is_empty(), "it waits for its answer");
         area.on_reconnected(4);
-        area.ask_ledger();
+        asks(&mut area);
         assert_eq!(take(), first, "the same bytes");
         answer(&mut area, &first[0].id, "storage_busy", "full");
-        area.ask_ledger();
+        asks(&mut area);
         assert!(take().is_empty() && answers(&mut area).is_empty());
         area.now_ms += BUSY_MS;
-        area.ask_ledger();
+        asks(&mut area);
         assert_eq!(take(), first);
         area.now_ms += AGAIN_MS;
-        area.ask_ledger();
+        asks(&mut area);
         assert_eq!(take(), first, "its answer may be lost");
         answer(&mut area, &first[0].id, "not_enough", "not enough «gold»");
         answer(&mut area, &first[0].id, "", "{}");
         assert_eq!(answers(&mut area), [(ask, Some(Code::NotEnough))], "a repeated answer is none");
         area.now_ms += AGAIN_MS;
-        area.ask_ledger();
+        asks(&mut area);
         assert!(take().is_empty());
     }
 
@@ -326,7 +332,7 @@ mod tests {
             area.sim.ledger().ask(pay());
         }
         let more = area.sim.ledger().ask(pay());
-        area.ask_ledger();
+        asks(&mut area);
         assert_eq!(told.lock().expect("a lock").len(), MOST_UNDECIDED);
         assert_eq!(answers(&mut area), [(more, Some(Code::StorageBusy))]);
         let first = told.lock().expect("a lock")[0].id.clone();
@@ -334,10 +340,10 @@ mod tests {
         assert_eq!(answers(&mut area), [(Ask(1), None)]);
         let bad = Act::Pay { who: who(HERO), to: HERO, coins: Coins::new("gold", 5) };
         let bad = area.sim.ledger().ask(bad);
-        area.ask_ledger();
+        asks(&mut area);
         let stranger = Act::Pay { who: who(CharacterId([8; 16])), to: HERO, coins: Coins::new("gold", 5) };
         let stranger = area.sim.ledger().ask(stranger);
-        area.ask_ledger();
+        asks(&mut area);
         let refused = [(bad, Some(Code::BadRequest)), (stranger, Some(Code::StaleEpoch))];
         assert_eq!(answers(&mut area), refused);
         assert_eq!(told.lock().expect("a lock").len(), MOST_UNDECIDED, "central never heard of them");
@@ -358,7 +364,7 @@ mod tests {
         area.on_belongings(&show(2, &Sheet::default()));
         assert_eq!(area.sim.ledger().sheet(HERO), Some(&sheet), "not what an earlier owner was told");
         area.sim.ledger().ask(pay());
-        area.ask_ledger();
+        asks(&mut area);
         let holder = Holder::Character(HERO);
         let mut changes = Changes::default();
         changes.slots.push((holder, 2, None));
