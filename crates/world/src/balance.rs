@@ -51,7 +51,7 @@ pub struct Load {
     pub tick_us: u32,
     /// Players by cell; empty: not known yet.
     pub cells: Vec<((i32, i32), u32)>,
-    /// It stays as it is: claimed, on its way, not ours, one of several layers.
+    /// It stays as it is: on its way, not ours, one of several layers.
     pub fixed: bool,
 }
 
@@ -393,8 +393,8 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
-        /// Whatever players do the ground is covered once; nobody's ground changes twice within the rest; and once
-        /// they stand still so do the grounds, none hot that can be cut.
+        /// Whatever players do the ground is covered once; and once they stand still so do the grounds, none hot that
+        /// can be cut.
         #[test]
         fn nothing_flaps(seed in any::<u64>(), count in 0..200_usize) {
             let mut dice = seed;

@@ -142,7 +142,7 @@ impl Area {
         }
         here.together.clear();
         let (client, entity, epoch, frozen_ms) = (here.client, here.entity, here.epoch, here.frozen_ms);
-        let acked = here.crosses.then(|| self.sim.acked(entity));
+        let acked = Some(self.sim.acked(entity));
         self.sim.set_epoch(entity, epoch);
         self.make_up(entity, self.now_ms.saturating_sub(frozen_ms));
         // What was prepared was for the epoch before.

@@ -37,6 +37,9 @@ const RECORD_EVERY_MS: u64 = 3_000;
 /// From how many bytes of records on a further batch of places begins.
 const BATCH_BYTES: usize = 1 << 20;
 
+/// How long a client may take to give inputs again after a handoff that came to nothing, ms.
+const GIVEN_AGAIN_MS: u64 = 2_000;
+
 /// Most messages for central that wait for room on the link.
 const MOST_UNTOLD: usize = 65_536;
 
@@ -99,6 +102,8 @@ pub struct Here {
     pub frozen: Option<TransferId>,
     /// Since when, ms of the clock.
     pub frozen_ms: u64,
+    /// Its first input that was not taken for that, and until when its client may take to give it again.
+    missed: Option<(u32, Option<u64>)>,
     /// Whether that is a crossing, which the area itself began.
     pub crosses: bool,
     /// The others about whom central decides with it.
@@ -296,6 +301,7 @@ impl Area {
                 leaves_at_ms: (!guest.beside).then(|| self.now_ms + guest.wait_ms.max(1_000)),
                 frozen: None,
                 frozen_ms: 0,
+                missed: None,
                 crosses: false,
                 together: Vec::new(),
                 commit_again_ms: 0,
@@ -621,6 +627,24 @@ impl Area {
 }
 
 impl Here {
+    /// Whether this input is not taken: nothing moves the character now, or it comes after one that was not taken for
+    /// that, and will come again with that.
+    pub fn misses(&mut self, seq: u32, now_ms: u64) -> bool {
+        if self.frozen.is_some() {
+            let first = self.missed.map_or(seq, |(first, _)| first.min(seq));
+            self.missed = Some((first, None));
+            return true;
+        }
+        if let Some((first, until_ms)) = &mut self.missed
+            && seq > *first
+            && now_ms < *until_ms.get_or_insert(now_ms + GIVEN_AGAIN_MS)
+        {
+            return true;
+        }
+        self.missed = None;
+        false
+    }
+
     /// Its record, if it is time to look and it is another than central was told; else empty.
     fn changed_record(&mut self, sim: &Sim, character: CharacterId, now_ms: u64) -> Vec<u8> {
         let (told, look_ms) = self.recorded;
@@ -676,6 +700,7 @@ impl Here {
             leaves_at_ms: None,
             frozen: None,
             frozen_ms: 0,
+            missed: None,
             crosses: false,
             together: Vec::new(),
             commit_again_ms: 0,
@@ -690,5 +715,32 @@ impl Here {
             social: SocialDoc::default(),
             resume: [0; 16],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::admission::tests::doc;
+    use super::*;
+
+    #[test]
+    fn inputs_that_were_not_taken_while_it_was_frozen_come_again_first() {
+        let (mut here, none) = (Here::inside(doc(1), 3), [0_u32; 0]);
+        let taken = |here: &mut Here, seqs: &[u32], now_ms: u64| {
+            seqs.iter().copied().filter(|seq| !here.misses(*seq, now_ms)).collect::<Vec<_>>()
+        };
+        assert_eq!(taken(&mut here, &[45], 0), [45]);
+        here.frozen = Some(TransferId([9; 16]));
+        assert_eq!(taken(&mut here, &[46, 47], 10), none);
+        here.frozen = None;
+        assert_eq!(taken(&mut here, &[48, 49], 20), none, "they were on their way, and come once more");
+        assert_eq!(taken(&mut here, &[46, 47, 48, 49, 50], 30), [46, 47, 48, 49, 50]);
+        // Of one who gives nothing again everything else counts after a while.
+        here.frozen = Some(TransferId([8; 16]));
+        assert_eq!(taken(&mut here, &[51], 40), none);
+        here.frozen = None;
+        assert_eq!(taken(&mut here, &[52], 50), none);
+        assert_eq!(taken(&mut here, &[53], 49 + GIVEN_AGAIN_MS), none);
+        assert_eq!(taken(&mut here, &[54, 55], 50 + GIVEN_AGAIN_MS), [54, 55]);
     }
 }

@@ -8,7 +8,7 @@ use pangea_engine::Enter;
 use pangea_world::frames::{ServerMessage, close};
 use pangea_world::id::{CharacterId, TransferId};
 use pangea_world::messages::{
-    AreaMoved, Body, Crossing, Freeze, Granted, Invite, Left, MAX_ENVELOPE_BYTES, MoveArea, Mover, Standing,
+    AreaMoved, Body, Crossing, Freeze, Granted, Invite, Left, MAX_MOVE_BYTES, MoveArea, Mover, Standing,
     Stands, TakeOver,
 };
 use pangea_world::space::Rect;
@@ -23,9 +23,6 @@ const SETTLE_MS: u64 = 1_000;
 
 /// How often a move is told again that was not answered, ms.
 const AGAIN_MS: u64 = 2_000;
-
-/// Most bytes of an area that is moved: what goes with it has to have room in one message too.
-const MOST_BYTES: usize = MAX_ENVELOPE_BYTES - (1 << 20);
 
 /// How long one who sees and was not brought along may stay, ms.
 const STRANDED_MS: u64 = 2_000;
@@ -122,7 +119,7 @@ impl Area {
         let (transfer, epoch, pack) = (transfer.to_vec(), self.settings.epoch, self.sim.pack());
         let told = MoveArea { transfer, epoch, pack, characters };
         let bytes = told.encoded_len();
-        if bytes > MOST_BYTES || self.here.values().any(|here| here.frozen.is_some()) {
+        if bytes > MAX_MOVE_BYTES || self.here.values().any(|here| here.frozen.is_some()) {
             // Central gives up in time.
             return tracing::error!(
                 area = self.settings.name,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pangea_world::balance::{Act, FAILED_MS, Load, cut};
+use pangea_world::balance::{Act, FAILED_MS, Load, REST_MS, cut};
 use pangea_world::id::AreaId;
 use pangea_world::layout::{sound_cuts, square_of};
 use pangea_world::space::{AreaName, Ground, Place, Rect};
@@ -81,7 +81,13 @@ async fn cut_into(
     let known = store::area::named(&mut *core.store.reader().await?, &begins).await?;
     let new = known.map_or_else(|| AreaId(random::bytes()), |row| row.id);
     let after = vec![Part { area, name: keeps }, Part { area: new, name: begins }];
-    migration::carry_out(core, Plan { before: vec![area], after }, None).await
+    let moved = migration::carry_out(core, Plan { before: vec![area], after }, None).await?;
+    // Both halves rest, not only the one that the decision was about.
+    let until_ms = now_ms(core) + REST_MS;
+    if let Some(balance) = core.state().balances.get_mut(&name.world) {
+        [area, new].into_iter().for_each(|area| balance.rest(area, until_ms));
+    }
+    Ok(moved)
 }
 
 /// The area of this name (`world/ground/layer`), also one that does not run.

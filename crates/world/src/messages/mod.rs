@@ -37,6 +37,9 @@ pub const MOST_TOGETHER: usize = 16;
 /// Most bytes of one envelope.
 pub const MAX_ENVELOPE_BYTES: usize = 4 << 20;
 
+/// Most bytes of an area that moves, or of two that become one: what goes with it has to have room in one message too.
+pub const MAX_MOVE_BYTES: usize = MAX_ENVELOPE_BYTES - (1 << 20);
+
 /// One message on a link.
 #[derive(Clone, PartialEq, Message)]
 pub struct Envelope {

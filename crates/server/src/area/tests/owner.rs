@@ -54,7 +54,10 @@ async fn a_portal_and_the_handoff_from_its_source() {
     assert!(acked <= 4, "a frozen character does not move");
     let at = |epoch| CharacterAt { character: vec![1; 16], transfer: vec![9; 16], epoch };
     scene.say(Body::Aborted(at(5))).await;
-    player.find(|message| (message == ServerMessage::Steer { epoch: 5, acked: None }).then_some(())).await;
+    let steer =
+        player.find(|message| matches!(message, ServerMessage::Steer { .. }).then_some(message)).await;
+    let is_steer = matches!(steer, ServerMessage::Steer { epoch: 5, acked: Some(taken) } if taken <= 4);
+    assert!(is_steer, "what was not taken is given again: {steer:?}");
     scene.say(seal(5)).await;
     let epoch =
         scene.hear(|body| if let Body::Commit(commit) = body { Some(commit.epoch) } else { None }).await;
