@@ -299,15 +299,21 @@ fn doctor_knows_a_database_of_a_newer_program() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async { pangea_server::store::Store::open(&data).await.expect("made").close().await });
     assert_eq!(database().expect("a finding")["state"], "good");
-    // The version stands behind its name in the row of the table «meta».
     let file = data.join("pangea.db");
-    let mut bytes = std::fs::read(&file).expect("there");
-    let row = bytes.windows(7).position(|part| part.starts_with(b"schema") && part[6].is_ascii_digit());
-    bytes[row.expect("the version is in the file") + 6] = b'9';
-    std::fs::write(&file, bytes).expect("written");
+    runtime.block_on(async {
+        let store = pangea_server::store::Store::open(&data).await.expect("opened");
+        let newer = store.write(|tx| {
+            Box::pin(async move {
+                let newer = sqlx::query("UPDATE meta SET value = '999' WHERE key = 'schema'");
+                Ok(newer.execute(tx).await?.rows_affected())
+            })
+        });
+        assert_eq!(newer.await.expect("written"), 1);
+        store.close().await;
+    });
     let finding = database().expect("a finding");
     assert_eq!(finding["state"], "broken");
-    assert!(finding["found"].as_str().is_some_and(|text| text.contains("schema version 9")), "{finding}");
+    assert!(finding["found"].as_str().is_some_and(|text| text.contains("schema version 999")), "{finding}");
     assert!(finding["mend"].as_str().is_some_and(|text| text.contains("newer program")), "{finding}");
     std::fs::write(&file, "no database").expect("written");
     assert_eq!(database().expect("a finding")["state"], "broken");

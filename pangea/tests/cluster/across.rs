@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::crossing::{Way, until, walk_to};
 use crate::goods::{bag, durable, grant, has, see, things, told};
 use crate::support::{Cluster, signal};
-use crate::together::{BEYOND, trade, trading, two};
+use crate::together::{BEYOND, Trading, trade, trading, two};
 
 const HERE: &str = "two/0,0..2,2/0";
 
@@ -63,10 +63,9 @@ async fn two_of_two_servers_trade() {
     let [(mut ada, her), (mut bob, him)] = neighbours(&cluster).await;
     trade((&mut ada, "Ada"), (&mut bob, "Bob")).await;
     ada.act("Offer", &json!({ "slots": [], "counts": [], "coins": 30 })).await.expect("known");
-    see(&mut bob, "her offer", |game| trading(game).filter(|trading| trading.version == 2)).await;
+    see(&mut bob, "her offer", |game| trading(game).filter(Trading::brings)).await;
     bob.act("Offer", &json!({ "slots": [0], "counts": [4], "coins": 0 })).await.expect("known");
-    let version =
-        see(&mut ada, "his offer", |game| trading(game).filter(|trading| trading.version == 3)).await.version;
+    let version = see(&mut ada, "his offer", |game| trading(game).filter(Trading::brings)).await.version;
     ada.act("Agree", &json!({ "version": version })).await.expect("known");
     see(&mut bob, "her word", |game| trading(game).filter(|trading| trading.they_agree)).await;
     bob.act("Agree", &json!({ "version": version })).await.expect("known");
@@ -89,8 +88,7 @@ async fn a_server_that_dies_in_a_trade_takes_nothing_with_it() {
     let [(mut ada, her), (mut bob, him)] = neighbours(&cluster).await;
     trade((&mut ada, "Ada"), (&mut bob, "Bob")).await;
     bob.act("Offer", &json!({ "slots": [0], "counts": [4], "coins": 0 })).await.expect("known");
-    let version =
-        see(&mut ada, "his offer", |game| trading(game).filter(|trading| trading.version == 2)).await.version;
+    let version = see(&mut ada, "his offer", |game| trading(game).filter(Trading::brings)).await.version;
     ada.act("Agree", &json!({ "version": version })).await.expect("known");
     see(&mut bob, "her word", |game| trading(game).filter(|trading| trading.they_agree)).await;
     let server = cluster.serving(BEYOND).await[0].clone();

@@ -31,6 +31,15 @@ pub struct Trading {
     asked: bool,
     pub version: u32,
     pub they_agree: bool,
+    their_coins: u64,
+    their_counts: Vec<u32>,
+}
+
+impl Trading {
+    /// Whether the other one offers something.
+    pub fn brings(&self) -> bool {
+        self.their_coins > 0 || !self.their_counts.is_empty()
+    }
 }
 
 pub async fn enters(cluster: &Cluster, name: &str) -> Game {

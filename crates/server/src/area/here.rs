@@ -179,6 +179,8 @@ pub struct Area {
     pub talk: Talk,
     /// Who belongs together, as of the last step.
     pub groups: Vec<Vec<CharacterId>>,
+    /// Who came with the area when its client was not here, and was let go at once: under which epoch.
+    pub given_back: HashMap<CharacterId, u64>,
     tell: Tell,
     untold: VecDeque<Body>,
     /// Whether the link had no room when it was told last.
@@ -222,6 +224,7 @@ impl Area {
             moving: Moving::default(),
             talk: Talk::default(),
             groups: Vec::new(),
+            given_back: HashMap::new(),
             tell,
             untold: VecDeque::new(),
             full: false,
@@ -286,6 +289,9 @@ impl Area {
         } else {
             if guest.resumed {
                 return Refusal::err(Code::ResumeInvalid, "this connection cannot be resumed: enter again");
+            }
+            if guest.granted && self.given_back.get(&id).is_some_and(|epoch| guest.epoch <= *epoch) {
+                return Refusal::err(Code::StaleEpoch, "this character has been let go here: enter again");
             }
             let Some(entity) = self.sim.reserve_for(id) else {
                 return Refusal::err(Code::ServerFull, "this server is full");

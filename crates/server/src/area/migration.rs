@@ -207,7 +207,11 @@ impl Area {
         let Mover { character, epoch, stands, record, belongings } = mover;
         let stands @ Crossing { x, y, acked, .. } = stands.unwrap_or_default();
         let Some((id, here)) = self.find(&character) else {
-            // Its client is not here, or went just now: it is where it stood.
+            // Its client is not here, or went just now: it is where it stood. Who was announced anew before central
+            // knew that must not have it under this epoch.
+            if let Ok(id) = CharacterId::from_bytes(&character) {
+                self.given_back.insert(id, epoch);
+            }
             return self.tell(Body::Left(Left { character, epoch, x, y, record }));
         };
         (here.epoch, here.record) = (epoch, record);
