@@ -291,7 +291,7 @@ impl Area {
                 return Refusal::err(Code::ResumeInvalid, "this connection cannot be resumed: enter again");
             }
             if guest.granted && self.given_back.get(&id).is_some_and(|epoch| guest.epoch <= *epoch) {
-                return Refusal::err(Code::StaleEpoch, "this character has been let go here: enter again");
+                return Refusal::err(Code::NotAnnounced, "this character has been let go here: enter again");
             }
             let Some(entity) = self.sim.reserve_for(id) else {
                 return Refusal::err(Code::ServerFull, "this server is full");
