@@ -593,7 +593,8 @@ fn is_cut(world: &World, ground: &Ground) -> bool {
     cells_of(ground).is_some_and(|cells| square_of(world, &cells) != Some(cells))
 }
 
-fn cells_of(ground: &Ground) -> Option<Rect> {
+/// The cells of a ground, if it is of a grid.
+pub fn cells_of(ground: &Ground) -> Option<Rect> {
     match ground {
         Ground::Cells(cells) => Some(*cells),
         Ground::Map(_) => None,

@@ -15,7 +15,7 @@ use pangea_world::world::{Kind, World};
 use pangea_world::{Code, Refusal};
 
 use super::core::Core;
-use super::migration::{self, Moved, Part, Plan};
+use super::migration::{self, Moved, Part, Plan, cells_of};
 use super::running;
 use super::state::{Area, Phase, State, Taken};
 use crate::{random, store};
@@ -143,13 +143,6 @@ fn world_of(core: &Core, area: AreaId) -> Result<(Arc<World>, AreaName), Refusal
     let entry = state.areas.get(&area);
     let entry = entry.ok_or_else(|| Refusal::new(Code::NotFound, "no such area is known"))?;
     Ok((entry.world.clone(), entry.name.clone()))
-}
-
-fn cells_of(ground: &Ground) -> Option<Rect> {
-    match ground {
-        Ground::Cells(cells) => Some(*cells),
-        Ground::Map(_) => None,
-    }
 }
 
 /// How many stand in each cell; who is over the border counts where he comes from.
