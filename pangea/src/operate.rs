@@ -171,6 +171,9 @@ pub fn chat_log(cli: &Cli, part: &ChatLog) -> anyhow::Result<ExitCode> {
             ]);
         }
         print!("{}", screen::table(&rows));
+        if said.lines.is_empty() {
+            println!("nothing was said");
+        }
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -54,6 +54,11 @@ pub fn roles(cli: &Cli) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// What ended it before its time.
 pub fn area(game: Game) -> anyhow::Result<ExitCode> {
+    // Somebody typed it, and would wait for ever.
+    anyhow::ensure!(
+        !std::io::stdin().is_terminal(),
+        "«pangea area» alone is for spawners, which start it; «pangea area --help» says what else it does"
+    );
     log_to_stderr(&std::env::var("PANGEA_LOG").unwrap_or_else(|_| "info".to_owned()))?;
     node::area(game)?;
     Ok(ExitCode::SUCCESS)
@@ -122,7 +127,15 @@ async fn banner(config: Config, roles: &'static str, begun: Instant, shutdown: w
 }
 
 fn world_names(config: &Config) -> String {
-    let Ok(folder) = std::fs::read_dir(&config.worlds) else { return "the built-in ones".to_owned() };
+    let Ok(folder) = std::fs::read_dir(&config.worlds) else {
+        // Who named a folder does not expect others.
+        let missing = if config.worlds == Config::default().worlds {
+            String::new()
+        } else {
+            format!("; there is no folder «{}»", config.worlds.display())
+        };
+        return format!("the built-in ones{missing}");
+    };
     let mut names: Vec<String> = folder
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".toml").map(str::to_owned))

@@ -80,7 +80,7 @@ export class FactionWindow {
       this.draw();
     });
     const title = make("p", {}, make("strong", { dir: "auto" }, this.info?.title || own.name), ` · you are ${own.role}`);
-    if (this.page === "others") return this.body.replaceChildren(title, head, this.listOf(this.others.filter(({ id }) => id !== own.id), false));
+    if (this.page === "others") return this.body.replaceChildren(title, head, this.listOf(this.others.filter(({ id }) => id !== own.id), false, "There is no other faction in this world yet."));
     if (!this.info) return this.body.replaceChildren(title, head);
     this.body.replaceChildren(title, head, ...pagesOf(this, this.info)[this.page]());
   }
@@ -90,16 +90,16 @@ export class FactionWindow {
     const { company } = this;
     const invites = company.social.faction_invites.map(({ faction, role, from }) => row(faction.name, `${from.name} invites you, as ${role}`,
       button("Join", () => void this.do((api) => api.joinFaction(faction.id)), "primary"), button("No", () => void this.do((api) => api.declineFaction(faction.id)))));
-    return [...invites.length > 0 ? [list(invites, "")] : [], this.listOf(this.others, true), make("details", {}, make("summary", {}, "Found a faction"), this.founding())];
+    return [...invites.length > 0 ? [list(invites, "")] : [], this.listOf(this.others, true, "No player has founded a faction in this world yet."), make("details", {}, make("summary", {}, "Found a faction"), this.founding())];
   }
 
-  /** @param {FactionHead[]} heads @param {boolean} joins whether one may join */
-  listOf(heads, joins) {
+  /** @param {FactionHead[]} heads @param {boolean} joins whether one may join @param {string} nothing said of none */
+  listOf(heads, joins, nothing) {
     return list(heads.map((head) => {
       const about = [counted(head.members, "member"), head.open ? "everybody may join" : "by invitation", head.about].filter(Boolean).join(" · ");
       const title = head.title && head.title !== head.name ? `${head.title} (${head.name})` : head.name;
       return row(title, about, joins && head.open ? button("Join", () => void this.do((api) => api.joinFaction(head.id)), "primary") : null);
-    }), "There is no other faction in this world yet.");
+    }), nothing);
   }
 
   founding() {

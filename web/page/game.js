@@ -341,9 +341,8 @@ export class Game {
     this.showNear();
     this.society.look();
     const others = Math.max(0, [...world.entities].filter(({ kind }) => kind === 0).length - 1);
-    const seen = others === 1 ? "1 other in view" : `${others} others in view`;
-    const ping = Number.isNaN(world.rttMs) ? "" : ` · ${Math.round(world.rttMs)} ms`;
-    $("hud-numbers").textContent = `${seen}${ping}`;
+    const ping = Number.isNaN(world.rttMs) ? "" : ` · ping ${Math.round(world.rttMs)} ms`;
+    $("hud-numbers").textContent = `${others} in view${ping}`;
     $("hud-seams").hidden = !settings.borders;
     if (settings.borders) $("hud-seams").textContent = seamsText(world, this.lastCrossing);
     if (settings.minimap) drawMinimap(canvas("minimap"), this.picture);

@@ -1,13 +1,16 @@
 /** Characters: choose, make, delete; and where to enter. @module */
 
 import { asRefusal } from "../lib/refusal.js";
-import { $, confirm, input, showChoices, showError, showScreen } from "./dom.js";
+import { $, confirm, input, sentenceOf, showChoices, showError, showScreen } from "./dom.js";
 import { showPlaces } from "./places.js";
 import { change, settings } from "./settings.js";
 
 /** @import { Api } from "../lib/api.js" */
 /** @import { Character, Faction, WorldInfo, Wish } from "../lib/http_types.js" */
 /** @import { Destination } from "./places.js" */
+
+/** Between two tries to reach central. */
+const AGAIN_MS = 3000;
 
 /** The screen between login and world. */
 export class Lobby {
@@ -23,6 +26,8 @@ export class Lobby {
     this.newFaction = "";
     /** What was chosen last in «somewhere else»: after a «no» it can be mended. @type {Destination} */
     this.wish = {};
+    /** The next try to read what is shown. @type {ReturnType<typeof setTimeout> | undefined} */
+    this.again = undefined;
     $("show-create").onclick = () => this.showCreate(true);
     $("create-cancel").onclick = () => this.showCreate(false);
     $("create").addEventListener("submit", (event) => {
@@ -40,6 +45,12 @@ export class Lobby {
     return this.characters.find(({ id }) => id === settings.character) ?? this.characters[0];
   }
 
+  /** Where most players are, else the first. @returns {WorldInfo | undefined} */
+  get liveliest() {
+    const most = Math.max(...this.worlds.map(({ players }) => players));
+    return this.worlds.find(({ players }) => players === most);
+  }
+
   /** @param {string} [why] what went wrong before */
   async show(why = "") {
     showScreen("lobby");
@@ -47,12 +58,21 @@ export class Lobby {
     $("account-shown").textContent = this.api.session?.account?.name ?? "";
     // What was asked last time is not shown as if it were new: a choice made in it would be lost with the answer.
     $("enter-panel").hidden = true;
+    await this.read(why);
+  }
+
+  /** Asks for what is shown, until it is there or another screen is. @param {string} why */
+  async read(why) {
+    clearTimeout(this.again);
     try {
       [this.worlds, this.characters] = await Promise.all([this.api.worlds(), this.api.characters()]);
     } catch (thrown) {
-      showError("lobby-error", asRefusal(thrown).text);
+      if (!this.api.session) return;
+      showError("lobby-error", `${sentenceOf(asRefusal(thrown).text)} Trying again…`);
+      this.again = setTimeout(() => { if (!$("lobby").hidden) void this.read(why); }, AGAIN_MS);
       return;
     }
+    showError("lobby-error", why);
     this.showCharacters();
     this.showCreate(this.characters.length === 0);
     if (why) $("lobby-error").scrollIntoView({ block: "center" });
@@ -110,7 +130,7 @@ export class Lobby {
     this.showEnter();
     if (!open) return;
     showError("create-error");
-    this.newWorld = this.worlds.some(({ name }) => name === this.newWorld) ? this.newWorld : this.worlds[0]?.name ?? "";
+    this.newWorld = this.worlds.some(({ name }) => name === this.newWorld) ? this.newWorld : this.liveliest?.name ?? "";
     const options = this.worlds.map(({ name, title, about, players }) => {
       return { value: name, title, about, count: `${players} ${players === 1 ? "player" : "players"}` };
     });

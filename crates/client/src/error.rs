@@ -6,7 +6,7 @@ use pangea_world::Refusal;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The other side says no; branch on the code, show the text.
-    #[error("{0}")]
+    #[error(transparent)]
     Refused(#[from] Refusal),
     /// Not reached, or the connection was lost; try again later.
     #[error("{0}")]

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use pangea_engine::Game;
@@ -15,10 +16,11 @@ use crate::spawner::{self, SpawnerStart};
 use crate::{area, tls};
 
 /// How long central listens to game servers whose processes have ended already.
-const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(3);
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Central, spawner and chat in one process, until `shutdown` is true: then nobody enters any more, the game
-/// servers save and stop, and central ends last.
+/// servers of its spawner save and stop, and central ends last. At a stop that was announced those of other
+/// spawners save and stop too.
 ///
 /// # Errors
 /// What stopped a role; the others are stopped then too.
@@ -39,21 +41,31 @@ pub async fn up(mut config: Config, mut shutdown: watch::Receiver<bool>) -> anyh
     let chat_key = central.role_key("chat", &config.chat.name);
     let chat = ChatStart { config: config.chat.clone(), data: config.data.clone(), key: chat_key, pin };
     let core = central.core();
+    let stop_timeout = Duration::from_secs(config.spawner.stop_timeout_s);
     let (stop_rest, rest) = watch::channel(false);
     let central = tokio::spawn(central.run(rest.clone()));
     let chat = tokio::spawn(chat::run(chat, rest));
     let (stop_spawner, spawner_stops) = watch::channel(false);
     let mut spawner = tokio::spawn(spawner::run(spawner, spawner_stops));
     tokio::pin!(central, chat);
+    let mut announced = false;
     let mut failed = tokio::select! {
         biased;
         _ = shutdown.wait_for(|stop| *stop) => None,
-        () = core.stop_is_due() => None,
+        () = core.stop_is_due() => {
+            announced = true;
+            None
+        }
         end = &mut central => Some(ended("central", end)),
         end = &mut spawner => Some(ended("spawner", end)),
         end = &mut chat => Some(ended("chat", end)),
     };
     core.stop_entries();
+    let mut last_words = LAST_WORDS;
+    if announced {
+        core.drain_areas();
+        last_words = stop_timeout;
+    }
     let _ = stop_spawner.send(true);
     if !spawner.is_finished() {
         // Bounded by the spawner's own time-outs.
@@ -61,7 +73,7 @@ pub async fn up(mut config: Config, mut shutdown: watch::Receiver<bool>) -> anyh
         failed = failed.or(end.err().map(Err));
     }
     if !central.is_finished() {
-        core.until_stopped(LAST_WORDS).await;
+        core.until_stopped(last_words).await;
     }
     let _ = stop_rest.send(true);
     if !central.is_finished() {
@@ -88,7 +100,7 @@ pub async fn central(config: Config, mut shutdown: watch::Receiver<bool>) -> any
         () = core.stop_is_due() => {
             core.stop_entries();
             core.drain_areas();
-            let most = std::time::Duration::from_secs(config.spawner.stop_timeout_s);
+            let most = Duration::from_secs(config.spawner.stop_timeout_s);
             tokio::select! {
                 end = &mut running => return end,
                 () = core.until_stopped(most) => {}

@@ -91,7 +91,12 @@ pub(super) fn database(config: &Config) -> Option<Finding> {
 pub(super) fn worlds(config: &Config) -> Vec<Finding> {
     let folder = &config.worlds;
     if !folder.exists() {
-        return vec![Finding::good("worlds", format!("no folder «{}»: the built-in ones", folder.display()))];
+        let found = format!("no folder «{}»: the built-in ones", folder.display());
+        return vec![if *folder == Config::default().worlds {
+            Finding::good("worlds", found)
+        } else {
+            Finding::look("worlds", found, "mend the folder's name, if there are worlds of your own")
+        }];
     }
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,

@@ -1,6 +1,7 @@
 //! What operators do with a running cluster by the command line: a stop that is announced, cordons, an upgrade
 //! (D.9, D.10, L.9; scenario 14).
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Output;
 
@@ -66,6 +67,46 @@ async fn an_announced_stop_counts_down_and_loses_nothing() {
     again.login("Ada", "correct horse battery").await.unwrap();
     let mut game = again.enter(character, EnterOptions::default()).await.unwrap();
     until(&mut game, &mut way, "he is there", |game, _| game.me().is_some()).await;
+    let found = game.me().unwrap();
+    assert_eq!((found.x_cm, found.y_cm), (stood.x_cm, stood.y_cm), "no roll-back");
+}
+
+/// It stops the game servers of another spawner too, which save.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_announced_stop_ends_the_servers_of_all_spawners() {
+    let mut cluster = Cluster::with_worlds(&[("one", ONE)], &[PLAIN]).await;
+    let (data, key) = (cluster.folder.path().join("rack2"), cluster.folder.path().join("rack2.key"));
+    std::fs::write(&key, done(&cluster, &["key", "spawner", "rack2"]).await).unwrap();
+    std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
+    let [first, ..] = cluster.ports_in_a_row();
+    let settings = [
+        format!("data={}", data.display()),
+        format!("spawner.key_file={}", key.display()),
+        format!("spawner.ports={first}-{}", first + 39),
+    ];
+    done(&cluster, &["node", "cordon", "local"]).await;
+    cluster.start_another("spawner", "rack2", &settings);
+    let is_here = || async { done(&cluster, &["node", "areas"]).await.contains("rack2") };
+    cluster.until("the other spawner is here", is_here).await;
+    let (client, character) = cluster.player("Ada", "one", None).await;
+    let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
+    let mut way = Way::default();
+    walk_to(&mut game, &mut way, (26.0, 20.0)).await;
+    let stood = game.me().unwrap().clone();
+    let served = cluster.serving(AREA).await;
+    assert_eq!(served[0]["spawner"], "rack2", "{served:?}");
+    let pid = served[0]["pid"].as_u64().expect("a process");
+    done(&cluster, &["stop", "--in", "1s"]).await;
+    let status = cluster.ended().await;
+    assert!(status.success(), "{status}\n{}", cluster.log());
+    let gone = || async { !Path::new(&format!("/proc/{pid}")).exists() };
+    cluster.until("the other spawner's game server has ended", gone).await;
+    cluster.run().await;
+    done(&cluster, &["node", "uncordon", "local"]).await;
+    let again = cluster.client();
+    again.login("Ada", "correct horse battery").await.unwrap();
+    let mut game = again.enter(character, EnterOptions::default()).await.unwrap();
+    until(&mut game, &mut way, "she is there", |game, _| game.me().is_some()).await;
     let found = game.me().unwrap();
     assert_eq!((found.x_cm, found.y_cm), (stood.x_cm, stood.y_cm), "no roll-back");
 }

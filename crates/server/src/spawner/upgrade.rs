@@ -99,7 +99,9 @@ impl Spawner {
 
 /// A file that may be started: only one in the folder of programs, whoever has the operator's key.
 fn check(program: &Path, allowed: Option<&Path>) -> anyhow::Result<PathBuf> {
-    let folder = allowed.context("this spawner may not be given other programs (spawner.programs)")?;
+    let folder = allowed.context(
+        "this spawner starts no other program: its settings name no folder for them (spawner.programs)",
+    )?;
     let folder =
         folder.canonicalize().with_context(|| format!("«{}» (spawner.programs)", folder.display()))?;
     let found = program
