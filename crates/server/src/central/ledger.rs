@@ -253,3 +253,19 @@ fn result(id: Vec<u8>, text: Result<String, Refusal>) -> LedgerResult {
         Err(refusal) => LedgerResult { id, code: refusal.code.to_string(), text: refusal.text },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_results_go_in_several_messages_in_their_order() {
+        let result = |n: u8| result(vec![n], Ok("x".repeat(60_000)));
+        let messages = messages((0..200).map(result));
+        assert!(messages.len() > 8);
+        let bytes = |results: &Vec<LedgerResult>| results.iter().map(|one| one.text.len()).sum::<usize>();
+        assert!(messages.iter().all(|results| bytes(results) <= MESSAGE_BYTES + 60_000));
+        let all: Vec<u8> = messages.iter().flatten().map(|result| result.id[0]).collect();
+        assert_eq!(all, (0..200).collect::<Vec<u8>>());
+    }
+}
