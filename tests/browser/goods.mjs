@@ -288,6 +288,31 @@ await runAll(async () => {
     await press(first, "Escape");
   });
 
+  await step("what is put into the strongbox is in no bag, and comes out again", async () => {
+    const before = await settled(first, ada);
+    await walkToPerson(first, "Odo");
+    await press(first, "e");
+    await first.locator("#talk-window").getByRole("button", { name: "Open your strongbox" }).click();
+    const box = first.locator("#strongbox-window");
+    await box.waitFor();
+    await slotWith(first, "Bread").click();
+    const bread = box.getByRole("button", { name: /^Bread/ });
+    await bread.waitFor();
+    await shot(first, "25b-strongbox");
+    assert.deepEqual((await settled(first, ada)).goods, without({ ...before.goods, bread: 0 }));
+    await box.getByRole("button", { name: "Close the strongbox" }).click();
+    await first.waitForFunction(() => !window.pangea.me().components.Strongbox);
+    await press(first, "e");
+    await first.locator("#talk-window").getByRole("button", { name: "Open your strongbox" }).click();
+    await bread.focus();
+    await first.keyboard.press("Enter");
+    await has(first, "bread", before.goods.bread);
+    assert.deepEqual(await settled(first, ada), before);
+    await press(first, "Escape");
+    await press(first, "Escape");
+    await box.waitFor({ state: "hidden" });
+  });
+
   await step("two trade: an offer that changes is agreed to anew, and exactly it changes hands", async () => {
     await operator(`characters/${bob.id}/grant`, { reason: "pocket money", coins: [{ currency: "coin", amount: 30 }] });
     await second.waitForFunction(() => window.pangea.me().components.Bag.coins >= 30);

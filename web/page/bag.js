@@ -2,7 +2,7 @@
 
 import { Changes } from "./changes.js";
 import { $, make } from "./dom.js";
-import { PLACES, countsOf, fits, freeSlot, linesOf, slotsShown, stacksOf, useOf, wornOf } from "./goods.js";
+import { PLACES, countsOf, fits, freeSlot, half as halfOf, linesOf, slotsShown, stacksOf, useOf, wornOf } from "./goods.js";
 import { draggable, hideTip, slotButton } from "./slots.js";
 import { isOpen, openWindow, setUpWindow } from "./windows.js";
 
@@ -18,7 +18,7 @@ const PLACE_TITLES = { hand: "Hand", head: "Head", body: "Body", feet: "Feet" };
 /** @typedef {{slot: number} | {place: number}} Chosen */
 
 export class Bag {
-  /** @param {World} world @param {() => Tables} tables @param {(slot: number) => boolean} offer a tap on a slot while one trades; whether it was one */
+  /** @param {World} world @param {() => Tables} tables @param {(slot: number, half: boolean) => boolean} offer a tap on a slot while one trades or has the strongbox open; whether one does */
   constructor(world, tables, offer) {
     this.world = world;
     this.tables = tables;
@@ -80,8 +80,8 @@ export class Bag {
     button.dataset.slot = String(slot);
     if (this.asked.has(slot)) button.classList.add("waits");
     if (this.chosen && "slot" in this.chosen && this.chosen.slot === slot) button.setAttribute("aria-pressed", "true");
-    button.onclick = () => this.tap(slot);
-    button.ondblclick = () => this.use(slot);
+    button.onclick = (event) => this.tap(slot, event.shiftKey);
+    button.ondblclick = () => { if (!this.asked.has(slot)) this.use(slot); };
     if (stack) draggable(button, this.tables().item(stack.item).icon, (on, half) => this.letGo(slot, on, half));
     return button;
   }
@@ -96,11 +96,11 @@ export class Bag {
     return make("div", { class: "worn" }, button, make("small", {}, PLACE_TITLES[place]));
   }
 
-  /** A tap chooses; on an empty slot it brings what was chosen there. @param {number} slot */
-  tap(slot) {
+  /** A tap chooses; on an empty slot it brings what was chosen there. @param {number} slot @param {boolean} half */
+  tap(slot, half) {
     const { chosen } = this;
     if (this.stacks.has(slot)) {
-      if (this.offer(slot)) return;
+      if (this.offer(slot, half)) return;
       this.choose(chosen && "slot" in chosen && chosen.slot === slot ? null : { slot });
     } else if (chosen && "slot" in chosen) {
       this.arrange(chosen.slot, slot);
@@ -155,13 +155,13 @@ export class Bag {
     if (!stack) return;
     const target = /** @type {HTMLElement | null} */ (on?.closest(".slot"));
     if (target?.dataset.slot !== undefined) {
-      this.arrange(slot, Number(target.dataset.slot), half ? Math.ceil(stack.count / 2) : stack.count);
+      this.arrange(slot, Number(target.dataset.slot), half ? halfOf(stack.count) : stack.count);
     } else if (target?.dataset.place !== undefined) {
       if (this.tables().item(stack.item).place) this.use(slot);
-    } else if (on?.closest("#trade-window")) {
-      this.offer(slot);
+    } else if (on?.closest("#trade-window, #strongbox-window")) {
+      this.offer(slot, half);
     } else if (on?.id === "picture") {
-      this.drop(slot, half ? Math.ceil(stack.count / 2) : stack.count);
+      this.drop(slot, half ? halfOf(stack.count) : stack.count);
     }
   }
 

@@ -1,4 +1,4 @@
-/** Goods, quests, people, trade: the windows together, the keys, and what the world tells of them. @module */
+/** Goods, quests, people, trade, the strongbox: the windows together, the keys, and what the world tells of them. @module */
 
 import { Bag } from "./bag.js";
 import { $ } from "./dom.js";
@@ -6,6 +6,7 @@ import { Tables, markOf, noWords } from "./goods.js";
 import { showRecipes } from "./making.js";
 import { Quests } from "./quests.js";
 import { REACH_M, nearestForHands, sentenceOf } from "./reach.js";
+import { Strongbox } from "./strongbox.js";
 import { Talk } from "./talk.js";
 import { Trade } from "./trade.js";
 import { closeWindow, isOpen } from "./windows.js";
@@ -32,7 +33,8 @@ export class Belongings {
     this.read = { schema: undefined, tables: new Tables() };
     const tables = () => this.tables;
     this.trade = new Trade(world, tables, toast, () => this.openBag());
-    this.bag = new Bag(world, tables, (slot) => this.trade.offerSlot(slot));
+    this.bag = new Bag(world, tables, (slot, half) => this.trade.offerSlot(slot) || this.strongbox.put(slot, half));
+    this.strongbox = new Strongbox(world, tables, this.bag, () => this.openBag());
     this.quests = new Quests(world, tables, toast);
     this.talk = new Talk(world, tables);
     this.takenMs = 0;
@@ -77,6 +79,7 @@ export class Belongings {
     }
     this.quests.look();
     this.trade.look();
+    this.strongbox.look();
     this.talk.look();
   }
 

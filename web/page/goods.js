@@ -107,6 +107,9 @@ export function fits(from, to, tables, wish = from.count) {
   return Math.max(0, Math.min(wish, tables.item(from.item).stack - to.count));
 }
 
+/** Half of so many, the larger one. @param {number} count */
+export const half = (count) => Math.ceil(count / 2);
+
 /** The first slot in which nothing lies; -1 if there is none. @param {Map<number, Stack>} stacks @param {number} most */
 export function freeSlot(stacks, most) {
   for (let slot = 0; slot < most; slot++) if (!stacks.has(slot)) return slot;
@@ -187,6 +190,7 @@ const WORDS = {
   too_far: "That is too far away.", gone: "There is nothing to take.", stunned: "Not now.", busy: "Wait until what you have begun is done.",
   quest_order: "That is not what is asked of you now.", amount_invalid: "That amount is not possible.",
   storage_busy: "The world is very busy; try again.", bad_input: "That cannot be done.", stale_epoch: "You have just moved; try again.",
+  storage_reserved: "Have it opened first.",
   old_version: "The offer has changed meanwhile: look again.", ended: "It was ended.",
 };
 

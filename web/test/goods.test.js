@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Changes } from "../page/changes.js";
-import { Tables, countsOf, fits, freeSlot, linesOf, markOf, missing, noWords, openQuests, slotsShown, stacksOf, useOf, wornOf } from "../page/goods.js";
+import { Tables, countsOf, fits, freeSlot, half, linesOf, markOf, missing, noWords, openQuests, slotsShown, stacksOf, useOf, wornOf } from "../page/goods.js";
 import { nearestForHands, sentenceOf } from "../page/reach.js";
 import { withSlot } from "../page/trade.js";
 
@@ -28,6 +28,10 @@ test("a bag is read by slots, and shows a row more than is used", () => {
   assert.equal(freeSlot(stacks, 36), 1);
   assert.equal(freeSlot(stacks, 1), -1);
   assert.equal(stacksOf(undefined).size, 0);
+});
+
+test("half of a stack is at least one", () => {
+  assert.deepEqual([1, 2, 5, 20].map(half), [1, 1, 3, 10]);
 });
 
 test("no more is moved than fits, and only whole stacks change places", () => {

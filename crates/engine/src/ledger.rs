@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bevy_ecs::prelude::*;
-use pangea_world::id::{AreaId, CharacterId, OpId, ServerId};
+use pangea_world::id::{AreaId, CharacterId, OpId, ServerId, StorageId};
 use pangea_world::ledger::{
     Act, AreaFence, Asker, Book, Changes, CharacterFence, Fences, Holder, Operation, Sheet, Who, Writer,
     decide,
@@ -53,6 +53,8 @@ pub struct Ledger {
     changed: News,
     coming_changed: News,
     ground: Sheet,
+    /// What characters of this area have open, one each.
+    opened: BTreeMap<CharacterId, (StorageId, Sheet)>,
     spent: BTreeMap<u64, u64>,
     own: Option<Arc<Mutex<Own>>>,
 }
@@ -78,6 +80,21 @@ struct News {
 /// A character as an act names it; the area server fills in its epoch.
 pub fn who(character: CharacterId) -> Who {
     Who { character, epoch: 0 }
+}
+
+/// Who has the storage of this act no longer open.
+fn closes(act: &Act, outcome: &Result<Changes, Refusal>) -> Option<CharacterId> {
+    match (act, outcome) {
+        (Act::Release { who, .. }, Ok(_)) => Some(who.character),
+        (
+            Act::Reserve { who, .. }
+            | Act::Release { who, .. }
+            | Act::Put { who, .. }
+            | Act::Fetch { who, .. },
+            Err(refusal),
+        ) if matches!(refusal.code, Code::StorageReserved | Code::NotOwner) => Some(who.character),
+        _ => None,
+    }
 }
 
 impl Ledger {
@@ -123,7 +140,13 @@ impl Ledger {
         self.sheets.get(&character)
     }
 
-    /// Whose sheets changed since the last step, whoever did it.
+    /// The storage that a character of this area has reserved last, and what lies in it. `None`: none, or it was
+    /// released, or the ledger says that the reservation has ended.
+    pub fn opened(&self, character: CharacterId) -> Option<(StorageId, &Sheet)> {
+        self.opened.get(&character).map(|(storage, lies)| (*storage, lies))
+    }
+
+    /// Whose sheets changed since the last step, or what lies in the storage that they have open, whoever did it.
     pub fn changed(&self) -> &BTreeSet<CharacterId> {
         &self.changed.characters
     }
@@ -168,10 +191,21 @@ impl Ledger {
             if let Act::Pick { source, .. } = act {
                 self.spend([(source.number, source.life)]);
             }
+            if let Act::Reserve { who, storage, .. } = act
+                && self.sheets.contains_key(&who.character)
+            {
+                self.opened.insert(who.character, (*storage, Sheet::default()));
+                self.coming_changed.characters.insert(who.character);
+            }
             // What was decided long ago is in what characters have.
             if !matches!(act, Act::Void {}) {
                 self.apply(changes);
             }
+        }
+        if let Some(character) = closes(act, &outcome)
+            && self.opened.remove(&character).is_some()
+        {
+            self.coming_changed.characters.insert(character);
         }
         self.coming.push(Answer { ask, outcome: outcome.map(drop) });
     }
@@ -185,6 +219,7 @@ impl Ledger {
     /// The character is not here any more.
     pub fn forget(&mut self, character: CharacterId) {
         self.sheets.remove(&character);
+        self.opened.remove(&character);
     }
 
     /// What lies on the ground, and which sources are spent, as an area begins.
@@ -216,7 +251,15 @@ impl Ledger {
                     self.ground.apply(holder, changes);
                     self.coming_changed.ground = true;
                 }
-                Holder::Storage(_) | Holder::Parcel(_) | Holder::Bank => {}
+                Holder::Storage(storage) => {
+                    for (character, (open, lies)) in &mut self.opened {
+                        if *open == storage {
+                            lies.apply(holder, changes);
+                            self.coming_changed.characters.insert(*character);
+                        }
+                    }
+                }
+                Holder::Parcel(_) | Holder::Bank => {}
             }
         }
     }
@@ -345,7 +388,13 @@ impl Own {
                 (Asker::Server(ServerId::default()), Writer::Area { area, epoch: 0, incarnation: 0 })
             }
         };
-        decide(&mut self.book, &self.fences, asker, &Operation { id, by, act }, 0)
+        let operation = Operation { id, by, act };
+        let changes = decide(&mut self.book, &self.fences, asker, &operation, 0)?;
+        // As central tells it.
+        Ok(match operation.act {
+            Act::Reserve { storage, .. } => self.book.lies(Holder::Storage(storage)),
+            _ => changes,
+        })
     }
 }
 
@@ -423,6 +472,37 @@ mod tests {
         assert!(sim.ledger().ground_changed());
         assert_eq!(sim.ledger().ground().stacks[&81].quantity, 2);
         assert_eq!(sim.ledger().sheet(ada).map(|sheet| sheet.count("wood")), Some(1));
+    }
+
+    #[test]
+    fn a_reserved_storage_is_known_until_it_is_released_or_the_ledger_says_so() {
+        let (mut sim, ada) = sim();
+        sim.ledger().ask(pick(ada, 1));
+        sim.step(1.0);
+        let (storage, who) = (StorageId([5; 16]), who(ada));
+        let reserve = Act::Reserve { who, storage, for_ms: 9 };
+        let item = sim.ledger().sheet(ada).expect("a sheet").stacks[&0].id;
+        let part = pangea_world::ledger::Part { item, quantity: 2 };
+        let lies = |sim: &mut Sim| sim.ledger().opened(ada).map(|(of, lies)| (of, lies.count("wood")));
+        for (act, after) in [
+            (Act::Put { who, storage, part }, None),
+            (reserve.clone(), Some((storage, 0))),
+            (Act::Put { who, storage, part }, Some((storage, 2))),
+            (Act::Release { who, storage }, None),
+            (reserve.clone(), Some((storage, 2))),
+        ] {
+            sim.ledger().ask(act.clone());
+            sim.step(1.0);
+            assert_eq!(lies(&mut sim), after, "{act:?}");
+        }
+        assert!(sim.ledger().changed().contains(&ada));
+        let late = Refusal::new(Code::StorageReserved, "reserve it first");
+        sim.ledger().decided(Ask(0), &Act::Put { who, storage, part }, Err(late));
+        assert_eq!(lies(&mut sim), None);
+        sim.ledger().ask(reserve);
+        sim.step(1.0);
+        sim.ledger().forget(ada);
+        assert_eq!(lies(&mut sim), None);
     }
 
     #[test]

@@ -99,7 +99,15 @@ pub fn part(
     slot: u32,
     count: u32,
 ) -> Result<(Part, &Stack), (Code, &'static str)> {
-    let stack = ledger.sheet(character).and_then(|sheet| sheet.stacks.get(&slot));
+    part_of(ledger.sheet(character), slot, count)
+}
+
+/// The same in any sheet.
+///
+/// # Errors
+/// As of [`part`].
+pub fn part_of(sheet: Option<&Sheet>, slot: u32, count: u32) -> Result<(Part, &Stack), (Code, &'static str)> {
+    let stack = sheet.and_then(|sheet| sheet.stacks.get(&slot));
     let stack = stack.ok_or((Code::UnknownItem, "there is nothing in that slot"))?;
     if !(1..=stack.quantity).contains(&i64::from(count)) {
         return Err((Code::AmountInvalid, "there are not so many"));

@@ -24,12 +24,16 @@ pub enum Deed {
     Fell(Tile),
     /// Takes what a corpse, a herb, a chest has.
     Loot(Entity),
-    /// Takes from the ground, drops, moves, puts on, takes off, crafts.
+    /// Takes from the ground, drops, moves, puts on, takes off, crafts, puts away and fetches.
     Carry,
     /// Eats: so much health.
     Eat(u16),
     /// Agrees on something with a person: a quest, a deal.
     Deal(Entity),
+    /// Has its strongbox opened by a person.
+    Open(Entity),
+    /// Makes a strongbox its own, or closes it: there is nothing to be told of it.
+    Lock,
     /// A quest's step is done by itself.
     Advance,
     /// Trades with another character, or asks whether it did.
@@ -210,7 +214,7 @@ fn settle(mut asking: Asking<'_, '_>) {
                     asking.say(open.by, &Got { item: *item, count: *count });
                 }
             }
-            Err(refusal) if !matches!(open.deed, Deed::Trade(_)) => {
+            Err(refusal) if !matches!(open.deed, Deed::Trade(_) | Deed::Lock) => {
                 asking.refuse_with(open.by, refusal.code, &refusal.text);
             }
             Err(_) => {}

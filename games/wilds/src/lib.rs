@@ -20,6 +20,7 @@
 //! | [`heaps`] | what lies on the ground |
 //! | [`craft`] | making something of other things |
 //! | [`people`], [`quests`] | who stands there, and what they ask for |
+//! | [`strongbox`] | what one has in safe keeping |
 //! | [`trade`] | two characters trade |
 //! | [`day`] | day and night |
 
@@ -45,6 +46,7 @@ pub mod people;
 pub mod population;
 pub mod quests;
 pub mod species;
+pub mod strongbox;
 #[cfg(test)]
 mod tests;
 pub mod trade;
@@ -83,5 +85,6 @@ fn goods(area: &mut Builder, setup: &Setup<'_>) {
     heaps::build(area, setup);
     craft::build(area);
     people::build(area, setup);
+    strongbox::build(area);
     trade::build(area);
 }

@@ -1,4 +1,4 @@
-//! People who stand where they stand: they give quests, and one of them deals in goods. What they offer is a
+//! People who stand where they stand: they give quests, one of them deals in goods, and two keep strongboxes. What they offer is a
 //! list of choices, and a choice counts only out of the list that was said last.
 
 use bevy_ecs::prelude::*;
@@ -21,6 +21,7 @@ use crate::items::{self, goods};
 use crate::land::is_on;
 use crate::population::is_wild;
 use crate::quests::{QUESTS, bundle, coins};
+use crate::strongbox;
 
 /// From how far one talks, metres.
 pub const REACH_M: f64 = 5.0;
@@ -42,25 +43,36 @@ struct One {
     /// Whether it stands far from where newcomers appear.
     far: bool,
     deals: bool,
+    /// Whether it opens strongboxes.
+    keeps: bool,
 }
 
 /// All of them; a person's number is its place here.
 const PEOPLE: [One; 6] = [
-    One { name: "Mara", title: "Forester", greets: "Good that somebody comes.", far: false, deals: false },
+    One {
+        name: "Mara",
+        title: "Forester",
+        greets: "Good that somebody comes.",
+        far: false,
+        deals: false,
+        keeps: false,
+    },
     One {
         name: "Odo",
         title: "Trader",
         greets: "Look around. All of it is honest.",
         far: false,
         deals: true,
+        keeps: true,
     },
-    One { name: "Runa", title: "Smith", greets: "Mind the sparks.", far: false, deals: false },
+    One { name: "Runa", title: "Smith", greets: "Mind the sparks.", far: false, deals: false, keeps: false },
     One {
         name: "Ilse",
         title: "Herbalist",
         greets: "Something hurts, or you are bored.",
         far: false,
         deals: false,
+        keeps: false,
     },
     One {
         name: "Tove",
@@ -68,8 +80,9 @@ const PEOPLE: [One; 6] = [
         greets: "Nobody has come this way for days.",
         far: true,
         deals: false,
+        keeps: true,
     },
-    One { name: "Hale", title: "Hermit", greets: "You walk loudly.", far: true, deals: false },
+    One { name: "Hale", title: "Hermit", greets: "You walk loudly.", far: true, deals: false, keeps: false },
 ];
 
 /// A person; all see it.
@@ -125,6 +138,7 @@ enum Choice {
     End(usize, u32),
     Buy(&'static str),
     Sell(&'static str, i64),
+    Strongbox,
     Leave,
 }
 
@@ -270,6 +284,10 @@ fn say(
             _ => {}
         }
     }
+    if person.keeps {
+        texts.push("Open your strongbox".into());
+        choices.push(Choice::Strongbox);
+    }
     if person.deals {
         for ware in WARES {
             let item = items::of(items::number(ware));
@@ -319,6 +337,10 @@ fn choose(
                 asking.refuse(by, "bad_choice", "that was not offered");
                 continue;
             };
+            if *choice == Choice::Strongbox {
+                strongbox::open(&mut asking, by, *character, person);
+                continue;
+            }
             match act(*choice, *character) {
                 Some(act) => drop(asking.ask(by, *character, act, Deed::Deal(person))),
                 None => drop(commands.entity(by).remove::<Talking>()),
@@ -331,7 +353,7 @@ fn choose(
 fn act(choice: Choice, character: CharacterId) -> Option<Act> {
     let who = who(character);
     Some(match choice {
-        Choice::Leave => return None,
+        Choice::Leave | Choice::Strongbox => return None,
         Choice::End(quest, step) => return QUESTS[quest].end(character, step),
         Choice::Accept(quest) => {
             let quest = QUESTS.get(quest)?;

@@ -12,6 +12,7 @@ use pangea_world::world_file;
 
 mod border;
 mod goods;
+mod strongbox;
 
 use crate::attack::{Attack, Missed};
 use crate::gather::{Gather, Gathered};

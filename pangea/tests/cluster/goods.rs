@@ -147,7 +147,7 @@ pub fn tree(tiles: &BTreeMap<(i32, i32), u8>, from: (f64, f64)) -> ((i32, i32), 
     *reached.first().expect("a tree that one can walk to")
 }
 
-async fn kill_area(cluster: &Cluster, area: &str) {
+pub async fn kill_area(cluster: &Cluster, area: &str) {
     let server = cluster.serving(area).await[0].clone();
     signal(server["pid"].as_u64().expect("a pid") as u32, "KILL");
 }
@@ -292,7 +292,7 @@ async fn choose(game: &mut Game, target: u16, choice: &str) {
 }
 
 /// The person with this number in the table.
-async fn person(game: &mut Game, who: u16) -> (u16, (f64, f64)) {
+pub async fn person(game: &mut Game, who: u16) -> (u16, (f64, f64)) {
     #[derive(Deserialize)]
     struct Person {
         who: u16,

@@ -6,8 +6,10 @@ use std::time::Duration;
 use http::Method;
 use pangea_server::link::{self, Event, Opener, Sender};
 use pangea_server::store::{self, Store};
-use pangea_world::id::{AccountId, AreaId, CharacterId, OpId, ServerId, TransferId};
-use pangea_world::ledger::{Act, Bundle, Changes, Coins, Goods, Operation, Source, Who, Writer};
+use pangea_world::id::{AccountId, AreaId, CharacterId, OpId, ServerId, StorageId, TransferId};
+use pangea_world::ledger::{
+    Act, Bundle, Changes, Coins, Goods, Holder, Operation, Part, Sheet, Source, Who, Writer,
+};
 use pangea_world::messages::{Body, Granted, LedgerOp, LedgerOps, LedgerResult, Register};
 use pangea_world::ownership::Change;
 use pangea_world::role_key::RoleKey;
@@ -329,4 +331,38 @@ async fn bad_operations_are_refused_and_operators_give_and_take() {
     let journal =
         cluster.operator(Method::GET, &format!("/api/data/characters/{}/journal?most=2", hero(1))).await;
     assert_eq!(journal.expect("its journal")["entries"].as_array().map(Vec::len), Some(2));
+}
+
+/// J6: a storage that is somebody's own opens to nobody else, also after central was killed; who opens it is told
+/// what lies there, and what lies there comes out once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storage_opens_to_its_own_alone_and_tells_what_lies_there() {
+    let mut cluster = Cluster::prepare(&[], &[]);
+    people(&cluster).await;
+    cluster.run().await;
+    let mut server = Server::start(&cluster, 0x53).await;
+    let storage = StorageId([7; 16]);
+    let reserve = |n| Act::Reserve { who: who(n), storage, for_ms: 60_000 };
+    let get = server.operation(1, pick(1));
+    let part = Part { item: get.id.item(1).expect("an id"), quantity: 2 };
+    let put = |n| Act::Put { who: who(n), storage, part };
+    let fetch = |n| Act::Fetch { who: who(n), storage, part };
+    let acts = [Act::Claim { who: who(1), storage }, reserve(1), put(1), reserve(2), put(2), fetch(2)];
+    let operations: Vec<Operation> = (2..).zip(acts).map(|(n, act)| server.operation(n, act)).collect();
+    assert_eq!(server.asked(&[get]).await, [""]);
+    let others = ["not_owner", "storage_reserved", "storage_reserved"];
+    assert_eq!(server.asked(&operations).await, [&[""; 3][..], &others].concat());
+    let ups = server.ups;
+    cluster.kill();
+    cluster.run().await;
+    server.until("central is back", |server| server.ups > ups).await;
+    let late = [server.operation(10, reserve(2)), server.operation(11, reserve(1))];
+    assert_eq!(server.asked(&late).await, ["not_owner", ""]);
+    let text = &server.results[&late[1].id.to_vec()].text;
+    let mut lies = Sheet::default();
+    lies.apply(Holder::Storage(storage), &serde_json::from_str(text).expect("changes"));
+    assert_eq!(lies.count("wood"), 2);
+    let twice = [server.operation(12, fetch(1)), server.operation(13, fetch(1))];
+    assert_eq!(server.asked(&twice).await, ["", "unknown_item"]);
+    assert_eq!((belongings(&cluster, 1).await, belongings(&cluster, 2).await), ((2, 1), (0, 0)));
 }

@@ -44,6 +44,7 @@ mod split_kills;
 mod start_errors;
 mod stop;
 mod storage;
+mod strongbox;
 mod support;
 mod third_party;
 mod tls;

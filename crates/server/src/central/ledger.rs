@@ -21,6 +21,9 @@ pub const QUEUE_MAX: usize = 16_384;
 /// Most operations of one transaction, but for those that came together.
 const TOGETHER: usize = 512;
 
+/// With more text than this, results go on in another message.
+const MESSAGE_BYTES: usize = 1 << 20;
+
 /// Gets the answers, in the order of the orders.
 type Reply = Box<dyn FnOnce(Vec<Answer>) + Send>;
 
@@ -199,10 +202,11 @@ impl Operations {
                     answer.code.map_or(Ok(answer.text.clone()), |code| Refusal::err(code, answer.text));
                 result(answer.id.to_vec(), text)
             });
-            let results = good.chain(bad).collect();
-            // The area asks again what it has no answer to.
-            if let Err(refusal) = sender.send(Body::LedgerResults(LedgerResults { results })) {
-                tracing::warn!(%server, %refusal, "results of the ledger could not be told");
+            for results in messages(good.chain(bad)) {
+                // The area asks again what it has no answer to.
+                if let Err(refusal) = sender.send(Body::LedgerResults(LedgerResults { results })) {
+                    tracing::warn!(%server, %refusal, "results of the ledger could not be told");
+                }
             }
             drop(answered);
         });
@@ -215,6 +219,20 @@ impl Operations {
             let _ = answered.wait_for(|answered| *answered >= asked).await;
         }
     }
+}
+
+/// Results in as many messages as it takes: what lies in a storage may be some 50 KB.
+fn messages(results: impl Iterator<Item = LedgerResult>) -> Vec<Vec<LedgerResult>> {
+    let (mut messages, mut bytes) = (vec![Vec::new()], 0);
+    for result in results {
+        if bytes > MESSAGE_BYTES {
+            messages.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += result.text.len();
+        messages.last_mut().expect("there is one").push(result);
+    }
+    messages
 }
 
 fn read(op: &LedgerOp, index: usize) -> Result<Operation, Refusal> {
@@ -233,5 +251,21 @@ fn result(id: Vec<u8>, text: Result<String, Refusal>) -> LedgerResult {
     match text {
         Ok(text) => LedgerResult { id, code: String::new(), text },
         Err(refusal) => LedgerResult { id, code: refusal.code.to_string(), text: refusal.text },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_results_go_in_several_messages_in_their_order() {
+        let result = |n: u8| result(vec![n], Ok("x".repeat(60_000)));
+        let messages = messages((0..200).map(result));
+        assert!(messages.len() > 8);
+        let bytes = |results: &Vec<LedgerResult>| results.iter().map(|one| one.text.len()).sum::<usize>();
+        assert!(messages.iter().all(|results| bytes(results) <= MESSAGE_BYTES + 60_000));
+        let all: Vec<u8> = messages.iter().flatten().map(|result| result.id[0]).collect();
+        assert_eq!(all, (0..200).collect::<Vec<u8>>());
     }
 }

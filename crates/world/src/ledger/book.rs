@@ -198,6 +198,13 @@ impl Book {
         self.sheets.get(&holder)
     }
 
+    /// What lies in all slots of a holder, as rows.
+    pub fn lies(&self, holder: Holder) -> Changes {
+        let stacks = self.sheets.get(&holder).into_iter().flat_map(|sheet| &sheet.stacks);
+        let slots = stacks.map(|(slot, stack)| (holder, *slot, Some(stack.clone()))).collect();
+        Changes { slots, ..Changes::default() }
+    }
+
     /// How far a source is spent.
     pub fn source(&self, area: AreaId, number: u64) -> Spent {
         self.sources.get(&(area, number)).copied().unwrap_or_default()

@@ -249,7 +249,7 @@ pub struct LedgerOp {
 /// What became of operations.
 #[derive(Clone, PartialEq, Message)]
 pub struct LedgerResults {
-    /// One for each operation of one [`LedgerOps`], in its order.
+    /// Of operations of one [`LedgerOps`], in its order; the rest of them in further messages, if these are long.
     #[prost(message, repeated, tag = "1")]
     pub results: Vec<LedgerResult>,
 }
@@ -264,7 +264,8 @@ pub struct LedgerResult {
     /// was not decided: ask again.
     #[prost(string, tag = "2")]
     pub code: String,
-    /// If done [`crate::ledger::Changes`] as JSON, else the refusal's sentence.
+    /// If done [`crate::ledger::Changes`] as JSON, else the refusal's sentence. Of a reservation it is all that lies in
+    /// the storage by now, also for a repeat.
     #[prost(string, tag = "3")]
     pub text: String,
 }

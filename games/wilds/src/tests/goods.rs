@@ -19,13 +19,13 @@ use crate::quests::QuestLog;
 use crate::trade::{Agree, EndTrade, Offer, Trade, TradeOver, Trading};
 
 impl Try {
-    fn wish<T: Input>(&mut self, who: u16, input: &T) {
+    pub fn wish<T: Input>(&mut self, who: u16, input: &T) {
         self.heard.clear();
         self.sim.act(who, input).expect("it is taken");
         self.step(3);
     }
 
-    fn gets(&mut self, who: u16, goods: Goods) {
+    pub fn gets(&mut self, who: u16, goods: Goods) {
         let to = self.sim.character(who);
         self.sim.operate(Act::Grant { to, gets: Bundle::goods([goods]) }).expect("granted");
         self.step(1);
@@ -43,18 +43,18 @@ impl Try {
         self.sim.get::<Bag>(who).expect("a bag")
     }
 
-    fn has(&self, who: u16, item: &str) -> u32 {
+    pub fn has(&self, who: u16, item: &str) -> u32 {
         let bag = self.bag(who);
         let of = bag.items.iter().zip(&bag.counts).filter(|(n, _)| **n == number(item));
         of.map(|(_, count)| *count).sum()
     }
 
-    fn slot(&self, who: u16, item: &str) -> u16 {
+    pub fn slot(&self, who: u16, item: &str) -> u16 {
         let bag = self.bag(who);
         bag.slots[bag.items.iter().position(|n| *n == number(item)).expect("in the bag")]
     }
 
-    fn codes(&self) -> Vec<String> {
+    pub fn codes(&self) -> Vec<String> {
         self.event::<Told>().into_iter().map(|told| told.code).collect()
     }
 
@@ -71,20 +71,20 @@ impl Try {
         all.iter(self.sim.ecs()).map(|(net, at)| (net.0, at.point())).collect()
     }
 
-    fn put(&mut self, who: u16, at: (f64, f64)) {
+    pub fn put(&mut self, who: u16, at: (f64, f64)) {
         let entity = self.sim.entity(who).expect("there");
         let mut position = self.sim.ecs().get_mut::<Position>(entity).expect("there");
         (position.x, position.y) = at;
     }
 
-    fn person(&mut self, n: u16) -> (u16, (f64, f64)) {
+    pub fn person(&mut self, n: u16) -> (u16, (f64, f64)) {
         let mut all = self.sim.ecs().query::<(&Net, &Position, &Person)>();
         let found = all.iter(self.sim.ecs()).find(|(.., person)| person.who == n);
         found.map(|(net, at, _)| (net.0, at.point())).expect("a person")
     }
 
     /// Talks, and chooses what begins so.
-    fn agree_on(&mut self, who: u16, person: u16, choice: &str) {
+    pub fn agree_on(&mut self, who: u16, person: u16, choice: &str) {
         self.wish(who, &Talk { target: person });
         let says = self.event::<Says>().pop().unwrap_or_else(|| panic!("nothing said: {:?}", self.codes()));
         let n = says.choices.iter().position(|text| text.starts_with(choice));

@@ -80,7 +80,7 @@ pub struct Answer {
     pub id: OpId,
     /// `None`: done.
     pub code: Option<Code>,
-    /// If done [`Changes`] as JSON, else the refusal's sentence.
+    /// If done [`Changes`] as JSON, with all that lies in a storage that was reserved; else the refusal's sentence.
     pub text: String,
     /// Whether it had been decided before.
     pub repeat: bool,
@@ -318,7 +318,7 @@ impl Turn<'_> {
                 // Whoever calls an operation off that was decided hears how.
                 let is_asked = *body == order.body || matches!(order.operation.act, Act::Void {});
                 committed.answers.push(if is_asked {
-                    Answer { repeat: true, ..answer.clone() }
+                    self.told(order, Answer { repeat: true, ..answer.clone() })
                 } else {
                     Answer::refused(id, mismatch())
                 });
@@ -338,13 +338,25 @@ impl Turn<'_> {
                 self.entries.push(Entry::new(self.chain.last, self.now, order, &answer));
                 now.insert(id, place);
             }
-            committed.answers.push(answer);
+            committed.answers.push(self.told(order, answer));
         }
         for (character, area, epoch) in told {
             let sheet = self.book.sheet(Holder::Character(character)).cloned().unwrap_or_default();
             committed.told.push(Told { character, area, epoch, sheet });
         }
         committed
+    }
+
+    /// Whoever has opened a storage is told what lies in it by now. The journal keeps none of that: it would be
+    /// written again with each opening.
+    fn told(&self, order: &Order, answer: Answer) -> Answer {
+        match order.operation.act {
+            Act::Reserve { storage, .. } if answer.code.is_none() => {
+                let lies = self.book.lies(Holder::Storage(storage));
+                Answer { text: serde_json::to_string(&lies).unwrap_or_default(), ..answer }
+            }
+            _ => answer,
+        }
     }
 
     /// Counts characters that an operation changed, whose owner is not who asked for it; who has an owner is

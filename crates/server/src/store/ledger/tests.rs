@@ -1,6 +1,6 @@
 //! Operations on a real database.
 
-use pangea_world::id::{AccountId, ItemId, ServerId, TransferId};
+use pangea_world::id::{AccountId, ItemId, ServerId, StorageId, TransferId};
 use pangea_world::ledger::{Act, Bundle, Coins, Goods, Part, Side, Source, Who, Writer};
 use pangea_world::ownership::Change;
 use pangea_world::space::AreaName;
@@ -120,6 +120,42 @@ async fn many_operations_are_one_transaction_and_repeats_get_the_first_answer() 
     let again = ledger.commit(orders).await.expect("committed");
     assert!(again.answers.iter().zip(&first.answers).all(|(again, first)| again.text == first.text));
     assert_eq!(durable(&store, Holder::Character(hero(1))).await, before);
+}
+
+#[tokio::test]
+async fn who_opens_a_storage_is_told_what_lies_there_by_now_and_the_journal_keeps_none_of_it() {
+    let (_folder, store) = peopled().await;
+    let mut ledger = Ledger::new(store.clone(), Arc::default());
+    let storage = StorageId([7; 16]);
+    let reserve = Act::Reserve { who: who(1), storage, for_ms: 60_000 };
+    let wood = Part { item: op(0).item(1).expect("an id"), quantity: 3 };
+    let acts = [
+        pick(1, 1, 1),
+        Act::Claim { who: who(1), storage },
+        reserve.clone(),
+        Act::Put { who: who(1), storage, part: wood },
+        Act::Reserve { who: who(2), storage, for_ms: 60_000 },
+        Act::Fetch { who: who(2), storage, part: wood },
+    ];
+    let orders: Vec<Order> = (0..).zip(acts).map(|(n, act)| order(op(n), act)).collect();
+    let committed = ledger.commit(orders.clone()).await.expect("committed");
+    let others = [Some(Code::NotOwner), Some(Code::StorageReserved)];
+    assert_eq!(codes(&committed), [&[None; 4][..], &others].concat());
+    let told = |committed: &Committed, place: usize| {
+        let mut sheet = Sheet::default();
+        sheet.apply(Holder::Storage(storage), &committed.answers[place].result().expect("done"));
+        sheet.count("wood")
+    };
+    assert_eq!(told(&committed, 2), 0, "what lay there when it was decided");
+    // By the same ledger, and by one that knows nothing.
+    for mut ledger in [ledger, Ledger::new(store.clone(), Arc::default())] {
+        let again = ledger.commit(orders[2..3].to_vec()).await.expect("committed");
+        assert_eq!((again.answers[0].repeat, told(&again, 0)), (true, 3));
+    }
+    let kept = journal::answer(&mut store.reader().await.expect("a reader"), op(2)).await.expect("read");
+    assert_eq!(kept.expect("an answer").text, "{}");
+    assert_eq!(durable(&store, Holder::Storage(storage)).await.count("wood"), 3);
+    assert_eq!(chain(&store).await, journal::Checked { to: 6, more: false, broken: None });
 }
 
 #[tokio::test]
