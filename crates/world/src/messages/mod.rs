@@ -305,4 +305,10 @@ pub enum Body {
     /// The answer to it.
     #[prost(message, tag = "94")]
     SaidLines(SaidLines),
+    /// Chat asks central who is at an area server.
+    #[prost(message, tag = "95")]
+    AreThere(AreThere),
+    /// The answer to it.
+    #[prost(message, tag = "96")]
+    There(There),
 }
