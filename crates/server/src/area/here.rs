@@ -261,6 +261,7 @@ impl Area {
     fn prepare(&mut self, guest: &Guest) -> Result<(), Refusal> {
         let id = guest.doc.id;
         let eyes = self.sim.free_place((guest.doc.place.x, guest.doc.place.y));
+        self.on_announced_again(id, guest.epoch, guest.granted);
         if let Some(here) = self.here.get_mut(&id) {
             if guest.epoch < here.epoch {
                 return Refusal::err(Code::StaleEpoch, "this character is here under a higher epoch");
@@ -438,7 +439,12 @@ impl Area {
         };
         here.client = None;
         self.talk.forget_client(character);
-        let grace_ms = if here.in_world { self.settings.grace_ms } else { ONLY_SEES_GRACE_MS };
+        let grace_ms = match (here.in_world, here.beside) {
+            (true, _) => self.settings.grace_ms,
+            (false, false) => ONLY_SEES_GRACE_MS,
+            // Its border is shut at once: who crossed it now would have nobody to be shown to.
+            (false, true) => 0,
+        };
         here.leaves_at_ms = Some(self.now_ms + grace_ms);
         self.report(FromLoop::Lost(character));
     }
@@ -488,11 +494,24 @@ impl Area {
         self.forget(character, close::MOVED, None);
     }
 
+    /// The character is here anew, as one that comes from elsewhere: what is left of the time before is dropped.
+    pub fn drop_older(&mut self, character: CharacterId) {
+        if let Some(here) = self.here.get(&character) {
+            self.sim.remove(here.entity, Leave::Handoff);
+            self.clear(character, close::MOVED, None);
+        }
+    }
+
     /// It is not among the entities any more.
     fn forget(&mut self, character: CharacterId, code: u16, reason: Option<Refusal>) {
+        let Some(here) = self.here.get(&character) else { return };
+        self.report(FromLoop::Gone { character, epoch: here.epoch });
+        self.clear(character, code, reason);
+    }
+
+    fn clear(&mut self, character: CharacterId, code: u16, reason: Option<Refusal>) {
         let Some(here) = self.here.remove(&character) else { return };
         self.talk.leave(character);
-        self.report(FromLoop::Gone { character, epoch: here.epoch });
         if let Some(slot) = here.client
             && let Some(Some(client)) = self.clients.get_mut(slot)
         {
