@@ -340,7 +340,7 @@ async fn two_chats() -> (Cluster, [String; 1], [&'static str; 2]) {
     let mut cluster = Cluster::apart_with(&[FREELY]).await;
     let listen = [format!("chat.listen=127.0.0.1:{}", cluster.ports_in_a_row()[0])];
     cluster.start_another("chat", "second", &listen);
-    cluster.until("both chats are here", || async { chats(&cluster).await == 2 }).await;
+    cluster.until("both chats are here", || async { count(&cluster, "chat").await == 2 }).await;
     let place = |name: &str| {
         pangea_world::chat::place(&pangea_world::chat::inbox(name), ["chat", "second"].into_iter()).unwrap()
     };
@@ -349,14 +349,14 @@ async fn two_chats() -> (Cluster, [String; 1], [&'static str; 2]) {
     (cluster, listen, [at("chat"), at("second")])
 }
 
-/// How many chats central has a link to.
-async fn chats(cluster: &Cluster) -> usize {
+/// To how many of a role central has a link.
+async fn count(cluster: &Cluster, of: &str) -> usize {
     let Ok(status) = cluster.client().call::<serde_json::Value>(http::Method::GET, "/api/status", None).await
     else {
         return 0;
     };
     let roles = status["roles"].as_array().unwrap();
-    roles.iter().filter(|role| role["role"] == "chat").count()
+    roles.iter().filter(|role| role["role"] == of).count()
 }
 
 /// Two chats share the channels; while one is away its channels wait, and those of the other go on.
@@ -391,7 +391,8 @@ async fn channels_keep_their_place_when_central_is_started_again() {
     cluster.kill_role("second");
     cluster.kill();
     cluster.start_role("central");
-    cluster.until("the first chat is back", || async { chats(&cluster).await == 1 }).await;
+    let back = || async { count(&cluster, "chat").await == 1 && count(&cluster, "spawner").await == 1 };
+    cluster.until("the first chat is back", back).await;
     // In an area that is started now.
     let mut first = in_isles(&cluster, first_name, "forest").await;
     said_at_last(&mut ada, first_name, "the first chat is linked here").await;
