@@ -208,10 +208,25 @@ await runAll(async () => {
     await stall.getByLabel("Price for all of it").fill("7");
     await stall.getByRole("button", { name: "Offer it" }).click();
     await stall.getByRole("button", { name: "Take back" }).waitFor();
+    await stall.getByLabel("How many").fill("1");
+    await stall.getByLabel("Price for all of it").fill("9");
+    await stall.getByRole("button", { name: "Offer it" }).click();
+    await stall.getByRole("button", { name: "Take back" }).nth(1).waitFor();
+    // A page of one offer each.
+    await first.route(/\/api\/.*market\?/, (route) => route.continue({ url: route.request().url().replace(/limit=\d+/, "limit=1") }));
     await look(first);
     await first.keyboard.press("Escape");
     await first.keyboard.press("k");
-    await first.getByRole("listitem").filter({ hasText: `from ${bob}` }).getByRole("button", { name: /Buy for/ }).click();
+    const offered = first.getByRole("region", { name: "Market" });
+    const ofBob = offered.getByRole("listitem").filter({ hasText: `from ${bob}` });
+    await offered.getByRole("button", { name: /Buy for/ }).first().waitFor();
+    assert.equal(await offered.getByRole("button", { name: /Buy for/ }).count(), 1, "one offer on the first page");
+    while (await ofBob.count() < 2) {
+      const shown = await offered.getByRole("listitem").count();
+      await offered.getByRole("button", { name: "Show more" }).click();
+      await offered.getByRole("listitem").nth(shown).waitFor();
+    }
+    await ofBob.getByRole("button", { name: /Buy for .* 7$/ }).click();
     await has(first, "wood", 4);
     await coinsAre(second, bobs + 37);
     await shot(first, "social-market");

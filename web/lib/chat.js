@@ -16,6 +16,8 @@ import { Refusal } from "./refusal.js";
 const ANSWER_MS = 15_000;
 /** Most that may wait for an answer. */
 const MOST_OPEN = 16;
+/** For how long the same words said once more are the same line, if nobody knows whether it was said, ms. */
+const SAME_LINE_MS = 60_000;
 /** Local lines that are remembered, so that none is told twice. */
 const MOST_LOCAL = 256;
 /** Channels whose last line is remembered. */
@@ -60,6 +62,8 @@ export class Chat extends Emitter {
     this.local = new Set();
     /** Said and not answered. @type {Map<number, Open>} */
     this.open = new Map();
+    /** What was refused and may have been said all the same, by its words: its number, and until when that counts. @type {Map<string, {id: number, untilMs: number}>} */
+    this.unsure = new Map();
     /** The channels that the character is in. @type {Set<ChannelKind>} */
     this.inside = new Set();
     this.lastId = 0;
@@ -68,7 +72,8 @@ export class Chat extends Emitter {
   // ---- what a game calls ------------------------------------------------------------------------------
 
   /**
-   * Says something; a text with a slash before it is a command. What became of it comes as `said`.
+   * Says something; a text with a slash before it is a command. What became of it comes as `said`. What is refused with
+   * `chat_unavailable` may have been said; the same words within a minute are the same line, and are heard once.
    * @param {ChannelKind} kind @param {string} text @returns {number} its number
    */
   say(kind, text) {
@@ -92,8 +97,7 @@ export class Chat extends Emitter {
 
   /** @param {ChannelKind} kind @param {string} to @param {string} text */
   give(kind, to, text) {
-    // Rises over reloads too: a number that was used means that line.
-    const id = this.lastId = Math.max(this.lastId + 1, Date.now() * 1000);
+    const id = this.number(wordsOf(kind, to, text));
     const command = text.startsWith("/");
     /** @type {Say} */
     const message = { type: "say", kind: CHANNELS.indexOf(kind), id: BigInt(id), to, text };
@@ -109,6 +113,15 @@ export class Chat extends Emitter {
     return id;
   }
 
+  /** A new number; but that of the same words, if they may have been said. @param {string} words */
+  number(words) {
+    const unsure = this.unsure.get(words);
+    this.unsure.delete(words);
+    if (unsure && unsure.untilMs > Date.now()) return unsure.id;
+    // Rises over reloads too: a number that was used means that line.
+    return this.lastId = Math.max(this.lastId + 1, Date.now() * 1000);
+  }
+
   /** @param {number} id @param {Refusal | null} refusal */
   answer(id, refusal) {
     const open = this.open.get(id);
@@ -116,6 +129,10 @@ export class Chat extends Emitter {
     clearTimeout(open.timer);
     this.open.delete(id);
     const { kind, to, text } = open.message;
+    if (refusal?.code === "chat_unavailable" && !open.command) {
+      this.unsure.set(wordsOf(CHANNELS[kind], to, text), { id, untilMs: Date.now() + SAME_LINE_MS });
+      forgetOldest(this.unsure, MOST_OPEN);
+    }
     this.emit("said", { id, kind: CHANNELS[kind], to, text, command: open.command, refusal });
   }
 
@@ -213,6 +230,7 @@ export class Chat extends Emitter {
   forget() {
     this.marks.clear();
     this.local.clear();
+    this.unsure.clear();
   }
 }
 
@@ -220,6 +238,11 @@ export class Chat extends Emitter {
 function channelOf(kind, area) {
   if (kind === "area") return `area/${area}`;
   return kind === "world" ? `world/${area.split("/", 1)[0]}` : kind;
+}
+
+/** @param {ChannelKind} kind @param {string} to @param {string} text */
+function wordsOf(kind, to, text) {
+  return [kind, to, text].join("\n");
 }
 
 /** @param {ChannelKind} kind @param {bigint} log @param {RawLine} raw @returns {Line} */

@@ -113,6 +113,23 @@ test("the server's answer is told once; what was not answered when one leaves is
   assert.deepEqual(answers, ["a said", "b muted", "c left"]);
 });
 
+test("what may have been said is the same line when it is said again", async () => {
+  const { world, one } = await talking();
+  /** @param {string} text @param {string} code */
+  const say = (text, code) => {
+    const id = world.chat.whisper("Bob", text);
+    one.tell({ type: "said", id: BigInt(id), code, text: "" });
+    return id;
+  };
+  const first = say("psst", "chat_unavailable");
+  assert.notEqual(say("pst", "chat_unavailable"), first, "other words");
+  assert.equal(say("psst", "chat_unavailable"), first);
+  assert.equal(say("psst", ""), first);
+  const next = say("psst", "muted");
+  assert.ok(next > first, "it was said: this is another one");
+  assert.ok(say("psst", "") > next, "what is refused for sure is not said");
+});
+
 test("a command is never given twice, and a flood waits", async () => {
   const { world, one } = await talking(prepared());
   /** @type {string[]} */

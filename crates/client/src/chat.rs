@@ -2,18 +2,22 @@
 //! that the character comes to.
 
 use std::collections::{HashSet, VecDeque};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pangea_world::chat::Kind;
 use pangea_world::frames::{self, ClientMessage, Heard};
 use pangea_world::id::CharacterId;
 use pangea_world::{Code, Refusal};
+use tokio::time::Instant;
 
 /// Lines of a kind by which a repeat is known.
 const REMEMBERED: usize = 256;
 
 /// What was said and is not answered.
 const MOST_UNANSWERED: usize = 64;
+
+/// For how long the same words said once more are the same line, if nobody knows whether it was said.
+const SAME_LINE: Duration = Duration::from_secs(60);
 
 /// One line that was said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,16 +39,18 @@ pub struct Line {
 }
 
 /// The state of all channels.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Talk {
     /// Log and number of the last line that was shown, by kind.
     marks: [Option<(u64, u64)>; 7],
     shown: [Shown; 7],
     unanswered: VecDeque<(u64, ClientMessage)>,
+    /// What was refused and may have been said all the same, and until when that counts; oldest first.
+    unsure: VecDeque<(Instant, ClientMessage)>,
     last_id: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Shown {
     order: VecDeque<([u8; 16], u64)>,
     all: HashSet<([u8; 16], u64)>,
@@ -73,6 +79,7 @@ impl Default for Talk {
             marks: [None; 7],
             shown: Default::default(),
             unanswered: VecDeque::new(),
+            unsure: VecDeque::new(),
             last_id: now_ms << 20,
         }
     }
@@ -81,14 +88,32 @@ impl Default for Talk {
 impl Talk {
     /// Something to say, with a number of its own; what is too much is given back as refused.
     pub fn say(&mut self, kind: Kind, to: &str, text: &str) -> (u64, ClientMessage, Option<(u64, Refusal)>) {
-        self.last_id += 1;
-        let id = self.last_id;
+        let id = self.number(kind, to, text);
         let message = ClientMessage::Say { kind: kind as u8, id, to: to.to_owned(), text: text.to_owned() };
         self.unanswered.push_back((id, message.clone()));
-        let too_many = || Refusal::new(Code::TooManyRequests, "too much was said and not answered");
-        let dropped =
-            if self.unanswered.len() > MOST_UNANSWERED { self.unanswered.pop_front() } else { None };
-        (id, message, dropped.map(|(id, _)| (id, too_many())))
+        let silent = || Refusal::new(Code::ChatUnavailable, "too much was said and not answered");
+        let full = self.unanswered.len() > MOST_UNANSWERED;
+        let oldest = self.unanswered.front().filter(|_| full).map(|(id, _)| *id);
+        oldest.into_iter().for_each(|id| self.answered(id, Some(Code::ChatUnavailable)));
+        (id, message, oldest.map(|id| (id, silent())))
+    }
+
+    /// A new one; but that of the same words if they were refused and may have been said: then it is heard once.
+    fn number(&mut self, kind: Kind, to: &str, text: &str) -> u64 {
+        let now = Instant::now();
+        self.unsure.retain(|(until, _)| *until > now);
+        let words = (kind as u8, to, text);
+        let same = |(_, said): &(Instant, ClientMessage)| match said {
+            ClientMessage::Say { kind, to, text, .. } => (*kind, to.as_str(), text.as_str()) == words,
+            _ => false,
+        };
+        if let Some(at) = self.unsure.iter().position(same)
+            && let Some((_, ClientMessage::Say { id, .. })) = self.unsure.remove(at)
+        {
+            return id;
+        }
+        self.last_id += 1;
+        self.last_id
     }
 
     /// What a server is told that steers from now on: what was heard, and again what nobody has answered.
@@ -99,9 +124,16 @@ impl Talk {
         std::iter::once(heard).chain(self.unanswered.iter().map(|(_, say)| say.clone())).collect()
     }
 
-    /// A server has answered.
-    pub fn answered(&mut self, id: u64) {
-        self.unanswered.retain(|(unanswered, _)| *unanswered != id);
+    /// A server has answered; with `chat_unavailable` nobody knows whether it was said.
+    pub fn answered(&mut self, id: u64, refused: Option<Code>) {
+        let Some(at) = self.unanswered.iter().position(|(unanswered, _)| *unanswered == id) else { return };
+        let Some((_, message)) = self.unanswered.remove(at) else { return };
+        if refused == Some(Code::ChatUnavailable) {
+            self.unsure.push_back((Instant::now() + SAME_LINE, message));
+            if self.unsure.len() > MOST_UNANSWERED {
+                self.unsure.pop_front();
+            }
+        }
     }
 
     /// Where a channel stands; false: the character is not in it any more.
@@ -173,13 +205,42 @@ mod tests {
         assert_eq!(talk.tune_in(), [ClientMessage::Heard(Vec::new())]);
     }
 
+    /// Who is told that chat is away, and says it again, says the same line; who was answered, or says something else,
+    /// says another one.
+    #[test]
+    fn what_may_have_been_said_is_the_same_line_when_it_is_said_again() {
+        let mut talk = Talk::default();
+        let mut say = |kind: Kind, to: &str, text: &str, refused: Option<Code>| {
+            let (id, ..) = talk.say(kind, to, text);
+            talk.answered(id, refused);
+            id
+        };
+        let first = say(Kind::Whisper, "Ada", "psst", Some(Code::ChatUnavailable));
+        let others =
+            [(Kind::Whisper, "Bob", "psst"), (Kind::Party, "", "psst"), (Kind::Whisper, "Ada", "pst")];
+        let others = others.map(|(kind, to, text)| say(kind, to, text, Some(Code::Muted)));
+        assert!(!others.contains(&first));
+        assert_eq!(say(Kind::Whisper, "Ada", "psst", Some(Code::ChatUnavailable)), first);
+        assert_eq!(say(Kind::Whisper, "Ada", "psst", None), first);
+        assert!(say(Kind::Whisper, "Ada", "psst", None) > others[2], "it was said: this is another one");
+        assert_ne!(
+            say(Kind::Whisper, "Bob", "psst", None),
+            others[0],
+            "what is refused for sure is not said"
+        );
+        let many: Vec<u64> =
+            (0..100).map(|n| say(Kind::World, "", &n.to_string(), Some(Code::ChatUnavailable))).collect();
+        assert_ne!(say(Kind::World, "", "0", None), many[0], "forgotten");
+        assert_eq!(say(Kind::World, "", "99", None), many[99]);
+    }
+
     #[test]
     fn what_is_not_answered_is_said_again() {
         let mut talk = Talk::default();
         let (first, message, _) = talk.say(Kind::World, "", "hail");
         let (second, ..) = talk.say(Kind::Whisper, "Ada", "psst");
         assert_eq!(talk.tune_in()[1], message);
-        talk.answered(first);
+        talk.answered(first, None);
         assert!(matches!(&talk.tune_in()[1..], [ClientMessage::Say { id, .. }] if *id == second));
         let dropped: Vec<_> = (0..100).filter_map(|_| talk.say(Kind::World, "", "x").2).collect();
         assert_eq!((dropped.len(), talk.tune_in().len()), (37, 65));

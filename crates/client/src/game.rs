@@ -27,7 +27,7 @@ use self::borders::beside_said;
 use self::healing::heal;
 use crate::chat::Talk;
 use crate::connection::{Connection, First, Said, Traffic};
-use crate::enter::Prepared;
+use crate::enter::{EnterOptions, Prepared};
 use crate::view::Entity;
 use crate::{Client, Error, Event, View};
 
@@ -118,6 +118,18 @@ impl Game {
             past: Traffic::default(),
             nothing: View::default(),
         })
+    }
+
+    /// Enters with the same character once more, when this game is over: what was heard and what has no answer are
+    /// taken along, so that lines that are kept are neither missed nor shown twice, and what was said is said once.
+    ///
+    /// # Errors
+    /// As central or the game server refuses; then it may be tried again.
+    pub async fn again(&mut self, options: EnterOptions) -> Result<Self, Error> {
+        let mut game = self.client.enter(self.character, options).await?;
+        game.talk = self.talk.clone();
+        game.follows = self.follows;
+        Ok(game)
     }
 
     // ---- what is seen --------------------------------------------------------------------------------
@@ -222,7 +234,9 @@ impl Game {
     }
 
     /// Says something in a channel; [`Event::Said`] answers it under the number that is given. One that begins
-    /// with `/` is a command. What no server has answered is said again at the next one, and is heard once.
+    /// with `/` is a command. What no server has answered is said again at the next one, and is heard once. What is
+    /// refused with `chat_unavailable` may have been said; the same words within a minute are the same line, under the
+    /// same number, and are heard once.
     pub async fn say(&mut self, channel: Kind, text: &str) -> u64 {
         self.say_to(channel, "", text).await
     }
@@ -474,7 +488,7 @@ impl Game {
                 }
             }
             ServerMessage::Said { id, refused } => {
-                self.talk.answered(id);
+                self.talk.answered(id, refused.as_ref().map(|refusal| refusal.code));
                 Event::Said { id, refused }
             }
             ServerMessage::Channel { kind, log, seq } => {

@@ -41,7 +41,7 @@ const AT_ONCE: usize = 16;
 /// How often the players' process looks how late it is.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// How long the last lines may be on their way.
+/// Nothing more is on its way if nobody has heard anything for so long.
 const LAST_LINES: Duration = Duration::from_secs(20);
 
 /// Measures and prints; fails if a promise did not hold.
@@ -98,9 +98,13 @@ async fn talk(options: &TrialChat, cluster: &mut Cluster) -> anyhow::Result<Repo
     let loud = cpu(cluster, part, options).await?;
     let took = began.elapsed();
     phase.store(OVER, Ordering::Relaxed);
-    let until = Instant::now() + LAST_LINES;
-    while Instant::now() < until && !book.is_whole() {
+    let (mut heard, mut since) = (0, Instant::now());
+    while since.elapsed() < LAST_LINES && !book.is_whole() {
         tokio::time::sleep(Duration::from_millis(50)).await;
+        let now = book.deliveries.load(Ordering::Relaxed);
+        if now != heard {
+            (heard, since) = (now, Instant::now());
+        }
     }
     phase.store(OVER + 1, Ordering::Relaxed);
     let mut lost_players = Vec::new();
@@ -141,7 +145,7 @@ async fn come_in(
     let (inside, mut came) = mpsc::unbounded_channel();
     let count = players.len();
     for (number, client, character) in players {
-        let talker = Talker::new(number, client.clone(), character, options, phase.clone(), book.clone());
+        let talker = Talker::new(number, options, phase.clone(), book.clone());
         let (doors, inside, kind) = (doors.clone(), inside.clone(), talker::kind(options.shape));
         talking.spawn(async move {
             let enter = EnterOptions { world: Some(WORLD.to_owned()), ..EnterOptions::default() };

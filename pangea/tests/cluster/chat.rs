@@ -208,6 +208,29 @@ async fn a_whisper_reaches_one_alone() {
     assert_eq!(line(&mut eve, Kind::World).await.text, "nothing for me");
 }
 
+/// A game that is over is entered anew: what was said meanwhile is heard then, once and in order, also if it is more
+/// than anybody keeps at hand.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_enters_again_hears_what_was_missed() {
+    let cluster = Cluster::start(&[FREELY]).await;
+    let mut ada = in_isles(&cluster, "Ada", "harbour").await;
+    let mut bob = in_isles(&cluster, "Bob", "forest").await;
+    let said = ada.whisper("Bob", "before").await;
+    assert_eq!(answer(&mut ada, said).await, None);
+    assert_eq!(line(&mut bob, Kind::Whisper).await.text, "before");
+    bob.leave().await;
+    let missed: Vec<String> = (0..250).map(|n| format!("p{n}")).collect();
+    for some in missed.chunks(25) {
+        let mut last = 0;
+        for text in some {
+            last = ada.whisper("Bob", text).await;
+        }
+        assert_eq!(answer(&mut ada, last).await, None);
+    }
+    let mut bob = bob.again(EnterOptions::default()).await.unwrap();
+    assert_eq!(lines_to(&mut bob, Kind::Whisper, "p249").await, missed);
+}
+
 /// With the other setting nobody whispers to who is not there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whispers_to_the_absent_are_refused_by_setting() {
@@ -312,26 +335,34 @@ async fn chat_is_killed_and_comes_back() {
     assert!(heard.windows(2).all(|two| number(&two[0]) < number(&two[1])), "in order: {heard:?}");
 }
 
-/// Two chats share the channels; while one is away its channels wait, and those of the other go on.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_chats_share_the_channels() {
+/// A cluster with two chats, how the second one is started, and a name at each of them.
+async fn two_chats() -> (Cluster, [String; 1], [&'static str; 2]) {
     let mut cluster = Cluster::apart_with(&[FREELY]).await;
     let listen = [format!("chat.listen=127.0.0.1:{}", cluster.ports_in_a_row()[0])];
     cluster.start_another("chat", "second", &listen);
-    cluster
-        .until("both chats are here", || async {
-            let status: serde_json::Value =
-                cluster.client().call(http::Method::GET, "/api/status", None).await.unwrap();
-            let roles = status["roles"].as_array().unwrap();
-            roles.iter().filter(|role| role["role"] == "chat").count() == 2
-        })
-        .await;
+    cluster.until("both chats are here", || async { count(&cluster, "chat").await == 2 }).await;
     let place = |name: &str| {
         pangea_world::chat::place(&pangea_world::chat::inbox(name), ["chat", "second"].into_iter()).unwrap()
     };
     let names = ["Bob", "Cleo", "Dora", "Emil", "Fritz", "Gerd", "Hanna", "Ida"];
-    let first_name = names.into_iter().find(|name| place(name) == "chat").unwrap();
-    let second_name = names.into_iter().find(|name| place(name) == "second").unwrap();
+    let at = |chat: &str| names.into_iter().find(|name| place(name) == chat).unwrap();
+    (cluster, listen, [at("chat"), at("second")])
+}
+
+/// To how many of a role central has a link.
+async fn count(cluster: &Cluster, of: &str) -> usize {
+    let Ok(status) = cluster.client().call::<serde_json::Value>(http::Method::GET, "/api/status", None).await
+    else {
+        return 0;
+    };
+    let roles = status["roles"].as_array().unwrap();
+    roles.iter().filter(|role| role["role"] == of).count()
+}
+
+/// Two chats share the channels; while one is away its channels wait, and those of the other go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_chats_share_the_channels() {
+    let (mut cluster, listen, [first_name, second_name]) = two_chats().await;
     let mut ada = in_isles(&cluster, "Ada", "harbour").await;
     let mut first = in_isles(&cluster, first_name, "forest").await;
     let mut second = in_isles(&cluster, second_name, "forest").await;
@@ -347,6 +378,32 @@ async fn two_chats_share_the_channels() {
     cluster.start_another("chat", "second", &listen);
     said_at_last(&mut ada, second_name, "four").await;
     assert_eq!(lines_to(&mut second, Kind::Whisper, "four").await.last().unwrap(), "four");
+}
+
+/// Central is started again, and one of two chats comes back later than the area servers: nobody looks for its
+/// channels at the other one meanwhile, neither those who were inside nor who comes just then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn channels_keep_their_place_when_central_is_started_again() {
+    let (mut cluster, listen, [first_name, second_name]) = two_chats().await;
+    let mut ada = in_isles(&cluster, "Ada", "harbour").await;
+    let mut second = in_isles(&cluster, second_name, "harbour").await;
+    said_at_last(&mut ada, second_name, "one").await;
+    cluster.kill_role("second");
+    cluster.kill();
+    cluster.start_role("central");
+    let back = || async { count(&cluster, "chat").await == 1 && count(&cluster, "spawner").await == 1 };
+    cluster.until("the first chat is back", back).await;
+    // In an area that is started now.
+    let mut first = in_isles(&cluster, first_name, "forest").await;
+    said_at_last(&mut ada, first_name, "the first chat is linked here").await;
+    for game in [&mut ada, &mut first] {
+        let said = game.whisper(second_name, "scattered").await;
+        assert_eq!(answer(game, said).await, Some(Code::ChatUnavailable));
+    }
+    cluster.start_another("chat", "second", &listen);
+    said_at_last(&mut first, second_name, "two").await;
+    let heard = lines_to(&mut second, Kind::Whisper, "two").await;
+    assert_eq!(heard, ["one", "two"]);
 }
 
 /// Whispers this until it is said.

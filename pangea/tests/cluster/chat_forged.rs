@@ -5,7 +5,7 @@ use pangea_client::{ChannelKind as Kind, EnterOptions};
 use pangea_server::link::{self, Event, Opener};
 use pangea_world::frames::{ClientMessage, ServerMessage, close};
 use pangea_world::id::{CharacterId, PartyId, unhex};
-use pangea_world::messages::{Audience, Body, Listener, Post};
+use pangea_world::messages::{Audience, Body, Listen, Listener, Post, ReadLines};
 use pangea_world::role_key::RoleKey;
 use pangea_world::ticket::{Credential, Signer};
 use tokio_tungstenite::tungstenite::Message;
@@ -174,6 +174,24 @@ async fn a_link_forges_senders() {
         Some("text_invalid"),
         "what an area server would not have let through"
     );
+    // It hears and reads nobody's inbox: central says of nobody that he is there.
+    let inbox = format!("to/{admiral}");
+    let listen = |channel: &str| Body::Listen(Listen { channel: channel.to_owned(), log: 0, seq: 0 });
+    sender.send(listen(&inbox)).expect("sent");
+    let read =
+        ReadLines { channel: inbox.clone(), most: 10, reader: admiral.to_vec(), ..ReadLines::default() };
+    sender.send(Body::ReadLines(read)).expect("sent");
+    let mut zoe = in_isles(&cluster, "Zoe", "harbour").await;
+    let said = zoe.whisper("Bob", "for you alone").await;
+    assert_eq!(crate::chat::answer(&mut zoe, said).await, None);
+    assert_eq!(line(&mut bob, Kind::Whisper).await.text, "for you alone");
+    sender.send(listen("world/isles")).expect("sent");
+    let next = heard(|event| match event {
+        Event::Message(Body::Listening(listening)) => Some(Some(listening.channel)),
+        Event::Message(Body::Lines(lines)) => Some(Some(lines.channel)),
+        _ => None,
+    });
+    assert_eq!(next.await.as_deref(), Some("world/isles"), "nothing of the inbox before");
     bob.say(Kind::World, "last").await;
     assert_eq!(lines_to(&mut bob, Kind::World, "last").await, ["last"]);
 }

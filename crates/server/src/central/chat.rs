@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pangea_world::chat::place;
-use pangea_world::messages::{Body, Known, MAX_LINES, Post, ReadSaid, SaidLine, WhoIs};
+use pangea_world::id::{CharacterId, ServerId};
+use pangea_world::messages::{AreThere, Body, Known, MAX_LINES, Post, ReadSaid, SaidLine, There, WhoIs};
 use pangea_world::{Code, Refusal, name};
+use serde::Deserialize;
 use tokio::sync::oneshot;
 
 use super::core::Core;
@@ -13,7 +15,10 @@ use super::peers;
 use super::state::{Chat, PeerAddress};
 use crate::link::{Accepted, Event};
 use crate::random;
-use crate::store::character;
+use crate::store::{character, roster};
+
+/// How long a chat that was there before central was started keeps its place; as long as one whose link is lost.
+const KEPT: Duration = Duration::from_secs(30);
 
 /// How long a chat may take to read its file.
 const CHAT_ANSWERS: Duration = Duration::from_secs(5);
@@ -40,7 +45,9 @@ pub async fn follow(core: Arc<Core>, mut link: Accepted) {
                     certificate: register.certificate,
                     webtransport: None,
                 };
-                let chat = Chat { peer, bus: register.bus, sender: link.sender.clone() };
+                let bus = register.bus;
+                written_there(&core, &name, &peer, bus).await;
+                let chat = Chat { peer, bus, sender: Some(link.sender.clone()) };
                 let older = core.state().chats.insert(name.clone(), chat);
                 let gone = older.map(|older| older.peer.server).filter(|older| *older != session);
                 peers::chats_changed(&core, gone);
@@ -51,6 +58,10 @@ pub async fn follow(core: Arc<Core>, mut link: Accepted) {
                     // Who asked may have gone away.
                     let _ = waits.send(said);
                 }
+            }
+            Event::Message(Body::AreThere(asked)) => {
+                // One that is not told asks again.
+                let _ = link.sender.send(Body::There(there(&core, asked)));
             }
             Event::Message(Body::WhoIs(who)) => {
                 let (core, sender) = (core.clone(), link.sender.clone());
@@ -64,18 +75,90 @@ pub async fn follow(core: Arc<Core>, mut link: Accepted) {
             _ => {}
         }
     }
-    let ours = {
+    forget(&core, &name, |chat| chat.peer.server == session).await;
+}
+
+/// A chat of which this is true is gone.
+async fn forget(core: &Core, name: &str, is_gone: impl Fn(&Chat) -> bool) {
+    let gone = {
         let mut state = core.state();
-        let ours = state.chats.get(&name).is_some_and(|chat| chat.peer.server == session);
-        if ours {
-            state.chats.remove(&name);
+        match state.chats.get(name).is_some_and(is_gone) {
+            true => state.chats.remove(name),
+            false => None,
         }
-        ours
     };
-    if ours {
-        tracing::warn!(chat = name, "a chat is gone");
-        peers::chats_changed(&core, Some(session));
+    let Some(Chat { peer, bus, .. }) = gone else { return };
+    tracing::warn!(chat = name, "a chat is gone");
+    let (key, text) = (name.to_owned(), roster_text(&peer, bus));
+    let written = core.store.write(move |tx| {
+        let (key, text) = (key.clone(), text.clone());
+        Box::pin(async move { roster::remove(tx, &key, &text).await })
+    });
+    if let Err(refusal) = written.await {
+        tracing::warn!(chat = name, %refusal, "it is not written that a chat is gone");
     }
+    peers::chats_changed(core, Some(peer.server));
+}
+
+// ---- over a start of central ----
+
+fn roster_text(peer: &PeerAddress, bus: bool) -> String {
+    serde_json::json!({ "peer": peer, "bus": bus }).to_string()
+}
+
+/// Before anybody is told of it: so central knows it when it is started again.
+async fn written_there(core: &Core, name: &str, peer: &PeerAddress, bus: bool) {
+    let (key, text) = (name.to_owned(), roster_text(peer, bus));
+    let written = core.store.write(move |tx| {
+        let (key, text) = (key.clone(), text.clone());
+        Box::pin(async move { roster::set(tx, &key, &text).await })
+    });
+    if let Err(refusal) = written.await {
+        tracing::warn!(chat = name, %refusal, "it is not written that a chat is here");
+    }
+}
+
+/// The chats that were there when central ended are named as before until they are back: else an area server that
+/// comes back sooner than they do would look for a channel at another chat than the others do.
+///
+/// # Errors
+/// If the store fails.
+pub async fn read(core: &Core) -> Result<(), Refusal> {
+    let rows = roster::all(&mut *core.store.reader().await?).await?;
+    let mut state = core.state();
+    for (name, text) in rows {
+        let Ok(row) = serde_json::from_str::<Row>(&text) else { continue };
+        state.chats.insert(name, Chat { peer: row.peer, bus: row.bus, sender: None });
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Row {
+    peer: PeerAddress,
+    bus: bool,
+}
+
+/// Those that do not come back have no place any more.
+pub async fn forget_absent(core: Arc<Core>) {
+    tokio::time::sleep(KEPT).await;
+    let names: Vec<String> = core.state().chats.keys().cloned().collect();
+    for name in names {
+        forget(&core, &name, |chat| chat.sender.is_none()).await;
+    }
+}
+
+/// Who of these has a seat in an area that this server has, or is about to take over.
+fn there(core: &Core, asked: AreThere) -> There {
+    let AreThere { server, mut characters } = asked;
+    let Ok(id) = server.parse::<ServerId>() else { return There { server, characters: Vec::new() } };
+    let state = core.state();
+    let areas: Vec<_> = state.areas.values().filter(|area| area.is_served_by(id)).collect();
+    characters.retain(|character| {
+        let character = CharacterId::from_bytes(character);
+        character.is_ok_and(|character| areas.iter().any(|area| area.seats.contains_key(&character)))
+    });
+    There { server, characters }
 }
 
 /// None: it cannot be said now.
@@ -106,12 +189,14 @@ pub struct Page {
 /// `chat_unavailable` if no chat is here, or one does not answer.
 pub async fn said(core: &Core, wanted: &ReadSaid) -> Result<Page, Refusal> {
     let most = wanted.most.min(MAX_LINES as u32);
+    let silent = || Refusal::new(Code::ChatUnavailable, "a chat does not answer");
     let mut open = Vec::new();
     {
         let mut state = core.state();
         state.looks.retain(|_, waits| !waits.is_closed());
         let chats: Vec<_> = state.chats.values().map(|chat| chat.sender.clone()).collect();
         for chat in chats {
+            let chat = chat.ok_or_else(silent)?;
             let (tell, answer) = oneshot::channel();
             let request = state.next_request();
             chat.send(Body::ReadSaid(ReadSaid { request, most: most + 1, ..wanted.clone() }))?;
@@ -122,7 +207,6 @@ pub async fn said(core: &Core, wanted: &ReadSaid) -> Result<Page, Refusal> {
     if open.is_empty() {
         return Refusal::err(Code::ChatUnavailable, "no chat is connected");
     }
-    let silent = || Refusal::new(Code::ChatUnavailable, "a chat does not answer");
     let mut lines = Vec::new();
     for answer in open {
         match tokio::time::timeout(CHAT_ANSWERS, answer).await {
@@ -166,7 +250,8 @@ pub fn announce(core: &Core, world: Option<&str>, text: String) -> Result<(), Re
         text,
         ..Post::default()
     };
-    state.chats.get(chat).map_or_else(|| Err(nobody()), |chat| chat.sender.send(Body::Announce(post)))
+    let chat = state.chats.get(chat).and_then(|chat| chat.sender.as_ref());
+    chat.map_or_else(|| Err(nobody()), |sender| sender.send(Body::Announce(post)))
 }
 
 #[cfg(test)]

@@ -102,6 +102,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Central> {
     let checkpoints = checkpoints::Checkpoints::new(config)?;
     let core = Core::new(config, &worlds, store.clone(), keys, checkpoints);
     recut::read(&core).await.context("how the worlds are cut")?;
+    chat::read(&core).await.context("the chats that were there")?;
     moderation::read_addresses(&core).await.context("the addresses that are kept out")?;
     let list = Arc::new(worlds.into_iter().map(|(world, _)| world).collect());
     let api = api::Api::new(Arc::new(config.clone()), list, store.clone(), core.clone())?;
@@ -154,6 +155,7 @@ impl Central {
         let watchdog = crate::task::spawn(watchdog::run(self.core.clone()));
         let balancing = crate::task::spawn(recut::run(self.core.clone()));
         let presence = crate::task::spawn(presence::run(self.core.clone()));
+        let absent = crate::task::spawn(chat::forget_absent(self.core.clone()));
         let pruning = crate::task::spawn(prune(self.api.clone()));
         let mut http_stops = shutdown.clone();
         let stopped = async move {
@@ -170,7 +172,7 @@ impl Central {
             bail!("the HTTP listener ended");
         }
         links.abort();
-        for task in [roles, watchdog, balancing, presence, pruning] {
+        for task in [roles, watchdog, balancing, presence, absent, pruning] {
             task.abort();
         }
         self.store.close().await;

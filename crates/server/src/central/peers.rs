@@ -83,10 +83,10 @@ pub fn chats_changed(core: &Core, gone: Option<Vec<u8>>) {
         ..Peer::default()
     };
     let all: Vec<Peer> = state.chats.iter().map(named).collect();
-    for chat in state.chats.values() {
+    for sender in state.chats.values().filter_map(|chat| chat.sender.as_ref()) {
         // A link that is full is reset, and then it registers anew.
         let peers = Peers { whole: true, present: all.clone(), gone: Vec::new() };
-        let _ = chat.sender.send(Body::Peers(peers));
+        let _ = sender.send(Body::Peers(peers));
     }
     for area in state.areas.values() {
         let present = chats_for(core, &state, area);

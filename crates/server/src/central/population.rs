@@ -167,7 +167,8 @@ impl Core {
         let state = self.state();
         let mut status = ClusterStatus { disk_full: self.store.is_full(), ..ClusterStatus::default() };
         let role = |role: &str, name: String| RoleStatus { role: role.to_owned(), name };
-        status.roles.extend(state.chats.keys().map(|name| role("chat", name.clone())));
+        let here = state.chats.iter().filter(|(_, chat)| chat.sender.is_some());
+        status.roles.extend(here.map(|(name, _)| role("chat", name.clone())));
         status.roles.extend(state.spawners.keys().map(|name| role("spawner", name.clone())));
         for area in state.areas.values() {
             status.areas += u32::from(*area.phase.borrow() == Phase::Ready);

@@ -17,6 +17,7 @@ use pangea_world::placement::LayerState;
 use pangea_world::space::{AreaName, Ground, Place, Rect};
 use pangea_world::world::World;
 use pangea_world::{Code, Refusal, role_key::RoleKey};
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
@@ -79,16 +80,17 @@ pub struct Spawner {
     pub servers: HashMap<ServerId, ServerInfo>,
 }
 
-/// A connected chat.
+/// A chat.
 pub struct Chat {
     pub peer: PeerAddress,
     /// Whether it passes lines to the other chats.
     pub bus: bool,
-    pub sender: link::Sender,
+    /// `None`: it was there when central was started, and has not come back yet.
+    pub sender: Option<link::Sender>,
 }
 
 /// Where a role can be reached.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PeerAddress {
     pub server: Vec<u8>,
     pub address: String,
@@ -96,6 +98,7 @@ pub struct PeerAddress {
     pub tls: bool,
     pub certificate: Vec<u8>,
     /// For players, if it has one.
+    #[serde(skip)]
     pub webtransport: Option<WebTransport>,
 }
 

@@ -179,6 +179,7 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
                 Happening::Central(Event::Message(Body::ReadSaid(wanted))) => {
                     relay.router.on_read_said(wanted);
                 }
+                Happening::Central(Event::Message(Body::There(there))) => relay.router.on_there(&there),
                 Happening::Central(Event::Message(Body::Known(known))) => relay.router.on_known(known),
                 Happening::Central(Event::Message(Body::Peers(peers))) => {
                     relay.set_chats(peers.present.into_iter().map(|chat| chat.area));

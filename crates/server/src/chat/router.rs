@@ -1,13 +1,13 @@
 //! Who hears what: channels, who listens to them, and what is said. No sockets: everybody is told by [`Tell`].
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use pangea_world::chat::{self, KEPT_LINES, Kind, Log};
 use pangea_world::id::CharacterId;
 use pangea_world::messages::{
-    Audience, Body, Known, Line, Lines, Listen, Listening, MAX_LINES, Post, Posted, ReadLines, ReadSaid,
-    SaidLines, WhoIs,
+    AreThere, Audience, Body, Known, Line, Lines, Listen, Listening, MAX_LINES, Post, Posted, ReadLines,
+    ReadSaid, SaidLines, There, WhoIs,
 };
 use pangea_world::{Code, Refusal, name};
 
@@ -19,8 +19,14 @@ use crate::{link, random};
 /// Most channels without a listener that are remembered.
 const MOST_IDLE: usize = 4_096;
 
+/// Most inboxes that wait for central to say that they may be heard there.
+const MOST_UNSURE: usize = 65_536;
+
 /// Most lines that wait for central to say whose a name is.
 const MOST_WAITING: usize = 8_192;
+
+/// Most that is read of an inbox as soon as central has said so.
+const MOST_READS: usize = 4;
 
 /// How long central may take to say whose a name is, ms.
 const LOOKUP_MS: u64 = 5_000;
@@ -67,6 +73,10 @@ pub struct Router {
     last_lookup: u64,
     /// Channels that could not be read: they are asked for again.
     unread: BTreeSet<String>,
+    /// Inboxes that area servers want to hear, by server and channel, until central says that their characters are there.
+    unsure: BTreeMap<(String, String), Unsure>,
+    /// Those of them that central was not asked about yet.
+    unasked: BTreeSet<(String, String)>,
     /// Channels with lines that were not told yet.
     fresh: BTreeSet<String>,
     others: Others,
@@ -91,6 +101,13 @@ struct Channel {
     waiting: Vec<(String, Listen)>,
 }
 
+/// An inbox that is listened to as soon as central says that it may be.
+struct Unsure {
+    listen: Listen,
+    /// What is read of it then; at most [`MOST_READS`].
+    reads: Vec<ReadLines>,
+}
+
 struct Lookup {
     key: String,
     until_ms: u64,
@@ -107,6 +124,8 @@ impl Router {
             lookups: HashMap::new(),
             last_lookup: 0,
             unread: BTreeSet::new(),
+            unsure: BTreeMap::new(),
+            unasked: BTreeSet::new(),
             fresh: BTreeSet::new(),
             others,
             rules,
@@ -126,6 +145,7 @@ impl Router {
             return;
         }
         self.names.forget_server(server, self.now_ms);
+        self.unsure.retain(|(theirs, _), _| theirs != server);
         let theirs: Vec<String> = self.channels.keys().cloned().collect();
         theirs.iter().for_each(|channel| self.unlisten(server, channel));
     }
@@ -140,6 +160,8 @@ impl Router {
         self.set_time(now_ms);
         self.names.let_time_pass(now_ms);
         std::mem::take(&mut self.unread).into_iter().for_each(|name| self.open(name));
+        self.unasked = self.unsure.keys().cloned().collect();
+        self.ask_who_is_there();
         let late: Vec<u64> =
             self.lookups.iter().filter(|(_, lookup)| lookup.until_ms <= now_ms).map(|(id, _)| *id).collect();
         for request in late {
@@ -165,6 +187,17 @@ impl Router {
             Body::Post(post) => self.on_post(server, post),
             Body::ReadLines(read) => self.on_read(server, read),
             body => tracing::warn!(server, ?body, "an area server does not say this to chat"),
+        }
+    }
+
+    /// Central says who is at an area server: it may hear their inboxes.
+    pub fn on_there(&mut self, there: &There) {
+        for character in there.characters.iter().filter_map(|bytes| CharacterId::from_bytes(bytes).ok()) {
+            let key = (there.server.clone(), format!("to/{character}"));
+            if let Some(Unsure { listen, reads }) = self.unsure.remove(&key) {
+                self.listen(&there.server, Kind::Whisper, listen);
+                reads.into_iter().for_each(|read| self.on_read(&there.server, read));
+            }
         }
     }
 
@@ -242,8 +275,9 @@ impl Router {
         }
     }
 
-    /// Tells the new lines of all channels.
+    /// Tells the new lines of all channels, and asks what is to be asked.
     pub fn flush(&mut self) {
+        self.ask_who_is_there();
         for name in std::mem::take(&mut self.fresh) {
             self.tell_fresh(&name);
         }
@@ -262,6 +296,36 @@ impl Router {
         let Some(kind) = Kind::of_channel(&listen.channel) else {
             return tracing::warn!(channel = listen.channel, "there is no such channel");
         };
+        if kind != Kind::Whisper {
+            return self.listen(server, kind, listen);
+        }
+        if self.unsure.len() >= MOST_UNSURE {
+            return tracing::warn!(server, "too many inboxes wait for central");
+        }
+        let key = (server.to_owned(), listen.channel.clone());
+        self.unasked.insert(key.clone());
+        self.unsure.insert(key, Unsure { listen, reads: Vec::new() });
+    }
+
+    /// Of those who are said to be there one can hear the inbox alone: central says who is. What has no answer, or none
+    /// that says so, is asked again each time that time passes.
+    fn ask_who_is_there(&mut self) {
+        let mut asked: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
+        for key in std::mem::take(&mut self.unasked).into_iter().filter(|key| self.unsure.contains_key(key)) {
+            let (server, channel) = key;
+            let character = channel.strip_prefix("to/").and_then(|text| text.parse::<CharacterId>().ok());
+            asked.entry(server).or_default().extend(character.map(|character| character.to_vec()));
+        }
+        for (server, characters) in &asked {
+            for characters in characters.chunks(MAX_LINES) {
+                // One that cannot be asked now is asked again.
+                let (server, characters) = (server.clone(), characters.to_vec());
+                let _ = (self.others.central)(Body::AreThere(AreThere { server, characters }));
+            }
+        }
+    }
+
+    fn listen(&mut self, server: &str, kind: Kind, listen: Listen) {
         let new = !self.channels.contains_key(&listen.channel);
         if new && self.channels.len() > MOST_IDLE {
             self.drop_idle();
@@ -328,6 +392,7 @@ impl Router {
     }
 
     fn unlisten(&mut self, server: &str, name: &str) {
+        self.unsure.remove(&(server.to_owned(), name.to_owned()));
         let Some(channel) = self.channels.get_mut(name) else { return };
         channel.listeners.remove(server);
         channel.waiting.retain(|(waits, _)| waits != server);
@@ -464,9 +529,18 @@ impl Router {
     // ---- reading ----
 
     fn on_read(&mut self, server: &str, read: ReadLines) {
+        if let Some(unsure) = self.unsure.get_mut(&(server.to_owned(), read.channel.clone()))
+            && unsure.reads.len() < MOST_READS
+        {
+            return unsure.reads.push(read);
+        }
         let ReadLines { channel, before, most, reader, after } = read;
         let most = most.min(MAX_LINES as u32);
         let reading = Reading { server: server.to_owned(), reader, channel, after, before, most };
+        let listens = |channel: &Channel| channel.listeners.contains(server);
+        if !self.channels.get(&reading.channel).is_some_and(listens) {
+            return self.show(reading, 0, Vec::new());
+        }
         let kept = self.channels.get(&reading.channel).and_then(|channel| channel.log.as_ref());
         let durable = Kind::of_channel(&reading.channel).is_some_and(Kind::is_durable);
         let found: Option<(u64, Vec<Line>)> = match (kept, after) {

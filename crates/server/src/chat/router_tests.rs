@@ -54,6 +54,17 @@ impl Scene {
 
     fn listen(&mut self, server: &str, channel: &str, log: u64, seq: u64) {
         self.router.hear(server, Body::Listen(Listen { channel: channel.into(), log, seq }));
+        if let Some(character) = channel.strip_prefix("to/") {
+            self.router.flush();
+            self.central.lock().expect("asked").clear();
+            self.there(server, &[character.parse().expect("a character")]);
+        }
+    }
+
+    /// Central says so.
+    fn there(&mut self, server: &str, characters: &[CharacterId]) {
+        let characters = characters.iter().map(|character| character.to_vec()).collect();
+        self.router.on_there(&There { server: server.into(), characters });
     }
 
     fn post(&mut self, server: &str, sender: u8, id: u64, channel: &str, to: &str, text: &str) {
@@ -187,6 +198,50 @@ fn whispers_find_their_hearer() {
         scene.told("a"),
         ["offline", "offline", "unknown_character", "unknown_character", "chat_unavailable"]
     );
+}
+
+/// A server hears and reads an inbox as soon as central says that its character is there, and asks until then.
+#[test]
+fn an_inbox_is_heard_where_central_says_that_its_character_is() {
+    let mut scene = Scene::new(true, &[]);
+    scene.up("a", &[(1, "Ada")]);
+    scene.up("b", &[(2, "Bob")]);
+    let bob = CharacterId([2; 16]);
+    let inbox = format!("to/{bob}");
+    for server in ["a", "b"] {
+        scene.router.hear(server, Body::Listen(Listen { channel: inbox.clone(), log: 0, seq: 0 }));
+        let read = ReadLines { channel: inbox.clone(), most: 5, reader: vec![2; 16], ..ReadLines::default() };
+        scene.router.hear(server, Body::ReadLines(read));
+    }
+    scene.router.flush();
+    let asked = |scene: &Scene| -> Vec<(String, usize)> {
+        let asked = std::mem::take(&mut *scene.central.lock().expect("asked"));
+        let one = |body| match body {
+            Body::AreThere(asked) => (asked.server, asked.characters.len()),
+            other => panic!("{other:?}"),
+        };
+        asked.into_iter().map(one).collect()
+    };
+    let both = [("a".to_owned(), 1), ("b".to_owned(), 1)];
+    assert_eq!(asked(&scene), both);
+    scene.there("b", &[bob]);
+    scene.there("a", &[]);
+    scene.there("c", &[bob]);
+    scene.keep();
+    scene.post("a", 1, 1, "", "Bob", "psst");
+    scene.keep();
+    assert_eq!(scene.told("b"), ["at 0", "1 psst"]);
+    assert_eq!(scene.told("a"), ["said"]);
+    scene.router.let_time_pass(1_000);
+    assert_eq!(asked(&scene), both[..1], "it may have come in the meantime");
+    scene.router.hear("a", Body::Unlisten(Unlisten { channel: inbox.clone() }));
+    scene.router.let_time_pass(2_000);
+    assert!(asked(&scene).is_empty());
+    scene.there("a", &[bob]);
+    let read = ReadLines { channel: inbox, most: 5, reader: vec![2; 16], ..ReadLines::default() };
+    scene.router.hear("a", Body::ReadLines(read));
+    assert_eq!(scene.told("a"), [""; 0], "who does not listen reads nothing");
+    assert!(scene.orders.lock().expect("ordered").is_empty());
 }
 
 /// What is told in one turn is more than is kept: nothing is left out.

@@ -49,6 +49,7 @@ pub mod migrate;
 pub mod moderation;
 pub mod ownership;
 pub mod quest;
+pub mod roster;
 pub mod session;
 #[cfg(feature = "simulation")]
 mod simulated;

@@ -224,6 +224,28 @@ pub struct Known {
     pub name: String,
 }
 
+/// Are these characters at this area server, or awaited there? One that is not may not hear their inboxes.
+#[derive(Clone, PartialEq, Message)]
+pub struct AreThere {
+    /// The area server's id as text.
+    #[prost(string, tag = "1")]
+    pub server: String,
+    /// Who, 16 bytes each; at most [`MAX_LINES`].
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub characters: Vec<Vec<u8>>,
+}
+
+/// The answer to [`AreThere`].
+#[derive(Clone, PartialEq, Message)]
+pub struct There {
+    /// From it.
+    #[prost(string, tag = "1")]
+    pub server: String,
+    /// Those of them that are.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub characters: Vec<Vec<u8>>,
+}
+
 /// What was said, for moderators: in a durable channel that is named, else in those that are not durable.
 #[derive(Clone, PartialEq, Message)]
 pub struct ReadSaid {

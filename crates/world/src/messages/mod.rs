@@ -52,13 +52,13 @@ pub struct Envelope {
     /// What is said; none for a bare acknowledgement.
     #[prost(
         oneof = "Body",
-        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 68, 70, 71, 72, 73, 74, 80, 81, 82, 90, 91, 92, 93, 94"
+        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 68, 70, 71, 72, 73, 74, 80, 81, 82, 90, 91, 92, 93, 94, 95, 96"
     )]
     pub body: Option<Body>,
 }
 
 /// Every message of every link. Tags 3-7 handshake, 10-29 area → central, 30-49, 54-58, 67 and 68 central → area,
-/// 50-53 and 59 spawner → central, 60-66 central → spawner, 70-74 area → chat, 80-82 chat → area, 90-94 between
+/// 50-53 and 59 spawner → central, 60-66 central → spawner, 70-74 area → chat, 80-82 chat → area, 90-96 between
 /// central and chat.
 #[derive(Clone, PartialEq, Oneof)]
 pub enum Body {
@@ -305,4 +305,10 @@ pub enum Body {
     /// The answer to it.
     #[prost(message, tag = "94")]
     SaidLines(SaidLines),
+    /// Chat asks central who is at an area server.
+    #[prost(message, tag = "95")]
+    AreThere(AreThere),
+    /// The answer to it.
+    #[prost(message, tag = "96")]
+    There(There),
 }

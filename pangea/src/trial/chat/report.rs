@@ -58,7 +58,7 @@ pub(super) struct Report {
     ban_ms: f64,
     /// How often somebody went over a border.
     handoffs: u64,
-    /// How often a player was lost, entered anew, and read what was said meanwhile.
+    /// How often a player was lost, entered anew, and heard what was said meanwhile.
     returned: u64,
     /// How late the players' own timers were, the 99th of a hundred, ms.
     driver_late_ms_p99: f64,
@@ -90,7 +90,8 @@ impl Report {
                 broken.push(what);
             }
         };
-        must(lost == 0, format!("{lost} deliveries were lost"));
+        let missed = book.missed.lock().unwrap_or_else(PoisonError::into_inner);
+        must(lost == 0, format!("{lost} deliveries were lost: {}", missed.join("; ")));
         must(doubled == 0, format!("{doubled} lines were heard twice"));
         must(out_of_order == 0, format!("{out_of_order} lines came out of order"));
         must(!said.is_empty(), "nothing was said".to_owned());

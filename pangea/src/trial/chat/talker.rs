@@ -1,14 +1,12 @@
 //! One player: says something now and then, walks over borders or stands, and notes what he hears.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use pangea_client::{ChannelKind as Kind, Client, EnterOptions, Event, Game, Line};
+use pangea_client::{ChannelKind as Kind, EnterOptions, Event, Game, Line};
 use pangea_engine::Dice;
-use pangea_world::id::CharacterId;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::super::crossing::SIDE_M;
@@ -25,8 +23,6 @@ pub(super) const OVER: u8 = 2;
 
 /// How long who is lost tries to come back.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Older lines that are asked for at once.
-const PAGE: u8 = 50;
 /// Each so-manieth line is a whisper.
 const WHISPER_EACH: u32 = 4;
 
@@ -47,6 +43,8 @@ pub(super) struct Book {
     pub(super) doubled: AtomicU64,
     pub(super) out_of_order: AtomicU64,
     pub(super) latencies_ms: Mutex<Vec<f64>>,
+    /// Who did not hear what, a sentence each.
+    pub(super) missed: Mutex<Vec<String>>,
 }
 
 /// One line by its number.
@@ -54,6 +52,9 @@ pub(super) struct Book {
 pub(super) struct Said {
     pub(super) at: Instant,
     pub(super) kind: Kind,
+    /// By whom, and if it is a whisper to whom: their numbers.
+    speaker: u32,
+    to: Option<u32>,
     /// How many shall hear it.
     pub(super) hearers: u32,
     /// None: not answered yet.
@@ -73,14 +74,15 @@ impl Book {
             doubled: AtomicU64::new(0),
             out_of_order: AtomicU64::new(0),
             latencies_ms: Mutex::default(),
+            missed: Mutex::default(),
         }
     }
 
-    /// A line's number, from 0.
-    fn begin(&self, speaker: u32, whisper: bool) -> usize {
+    /// A line's number, from 0; `to`: it is a whisper.
+    fn begin(&self, speaker: u32, to: Option<u32>) -> usize {
         let all = self.names.len();
         let (kind, hearers) = match self.shape {
-            _ if whisper => (Kind::Whisper, 1),
+            _ if to.is_some() => (Kind::Whisper, 1),
             ChatShape::Groups => {
                 let first = speaker as usize / GROUP * GROUP;
                 (Kind::Faction, GROUP.min(all - first) as u32)
@@ -88,7 +90,7 @@ impl Book {
             ChatShape::Mixed | ChatShape::World => (Kind::World, all as u32),
         };
         let mut lines = self.lock();
-        lines.push(Said { at: Instant::now(), kind, hearers, said: None, heard: 0 });
+        lines.push(Said { at: Instant::now(), kind, speaker, to, hearers, said: None, heard: 0 });
         lines.len() - 1
     }
 
@@ -98,13 +100,14 @@ impl Book {
         }
     }
 
-    /// How long ago it was said, ms.
-    fn heard(&self, number: usize) -> f64 {
+    /// How long ago it was said, ms, and whether its speaker believes so: what was refused since chat was away may come
+    /// later than what was said after it.
+    fn heard(&self, number: usize) -> (f64, bool) {
         self.deliveries.fetch_add(1, Ordering::Relaxed);
         let mut lines = self.lock();
-        let Some(line) = lines.get_mut(number) else { return 0.0 };
+        let Some(line) = lines.get_mut(number) else { return (0.0, false) };
         line.heard += 1;
-        line.at.elapsed().as_secs_f64() * 1e3
+        (line.at.elapsed().as_secs_f64() * 1e3, line.said != Some(false))
     }
 
     /// Whether all that was said has been heard.
@@ -113,6 +116,21 @@ impl Book {
             None => false,
             Some(said) => !said || line.heard >= line.hearers,
         })
+    }
+
+    /// How many lines there are.
+    fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Which lines of those that were said for a player, and are kept, it has not heard.
+    fn missing(&self, player: u32, has_heard: impl Fn(usize) -> bool) -> Vec<usize> {
+        let group = |of: u32| of as usize / GROUP;
+        let hers = |line: &Said| line.to.map_or(group(line.speaker) == group(player), |to| to == player);
+        let lines = self.lock();
+        let said =
+            lines.iter().enumerate().filter(|(_, line)| line.said == Some(true) && line.kind.is_durable());
+        said.filter(|(number, line)| hers(line) && !has_heard(*number)).map(|(number, _)| number).collect()
     }
 
     /// All of it.
@@ -140,8 +158,6 @@ pub(super) async fn tuned_in(game: &mut Game, into: Kind) -> anyhow::Result<()> 
 
 pub(super) struct Talker {
     number: u32,
-    client: Client,
-    character: CharacterId,
     walks: bool,
     every: Duration,
     dice: Dice,
@@ -153,28 +169,19 @@ pub(super) struct Talker {
     open: Vec<(u64, usize)>,
     /// What was heard, a bit for each line.
     heard: Vec<u64>,
-    /// What was read as history.
-    read: HashSet<u64>,
     /// The last number of each speaker, in the world's channel and in whispers.
     last: Vec<[u64; 2]>,
     latencies_ms: Vec<f64>,
+    /// When it was lost and came back: how many lines there were, and why.
+    lost: Vec<(usize, usize, String)>,
 }
 
 impl Talker {
-    pub(super) fn new(
-        number: u32,
-        client: Client,
-        character: CharacterId,
-        options: &TrialChat,
-        phase: Arc<AtomicU8>,
-        book: Arc<Book>,
-    ) -> Self {
+    pub(super) fn new(number: u32, options: &TrialChat, phase: Arc<AtomicU8>, book: Arc<Book>) -> Self {
         let every = f64::from(options.players) / f64::from(options.lines_per_s.max(1));
         let last = vec![[0; 2]; book.names.len()];
         Self {
             number,
-            client,
-            character,
             walks: number % 100 < options.walkers_percent,
             every: Duration::from_secs_f64(every),
             dice: Dice::new(options.common.seed.wrapping_mul(0x9E37_79B9) ^ u64::from(number)),
@@ -184,9 +191,9 @@ impl Talker {
             aim: 0,
             open: Vec::new(),
             heard: Vec::new(),
-            read: HashSet::new(),
             last,
             latencies_ms: Vec::new(),
+            lost: Vec::new(),
         }
     }
 
@@ -203,19 +210,13 @@ impl Talker {
             tokio::select! {
                 biased;
                 event = game.next_event() => match event {
-                    Some(Event::Ended(_)) | None => match self.come_back().await {
-                        Ok(mut again) => {
-                            self.book.returned.fetch_add(1, Ordering::Relaxed);
-                            for kind in self.durable() {
-                                again.read_chat(kind, 0, PAGE).await;
+                    ended @ (Some(Event::Ended(_)) | None) => {
+                        match self.come_back(&mut game, &format!("{ended:?}")).await {
+                            Ok(again) => {
+                                self.book.returned.fetch_add(1, Ordering::Relaxed);
+                                game = again;
                             }
-                            game = again;
-                        }
-                        Err(why) => return Some(why),
-                    },
-                    Some(Event::History { kind, lines }) => {
-                        if let Some(before) = self.catch_up(&lines) {
-                            game.read_chat(kind, before, PAGE).await;
+                            Err(why) => return Some(why),
                         }
                     }
                     Some(event) => self.take(&event),
@@ -237,40 +238,38 @@ impl Talker {
         }
         let mut all = self.book.latencies_ms.lock().unwrap_or_else(PoisonError::into_inner);
         all.append(&mut self.latencies_ms);
+        self.count_missing(game.area());
         None
     }
 
-    /// The server was killed and the client gave up: the player enters anew. Its marks are lost with it, so what was
-    /// said meanwhile is read from the history.
-    async fn come_back(&mut self) -> Result<Game, String> {
-        let until = Instant::now() + PATIENCE;
+    /// The client gave up: the player enters anew, and hears what was said meanwhile.
+    async fn come_back(&mut self, game: &mut Game, why: &str) -> Result<Game, String> {
+        let (until, lost_at) = (Instant::now() + PATIENCE, self.book.len());
         loop {
-            match self.client.enter(self.character, EnterOptions::default()).await {
-                Ok(game) => return Ok(game),
+            match game.again(EnterOptions::default()).await {
+                Ok(again) => {
+                    self.lost.push((lost_at, self.book.len(), why.to_owned()));
+                    return Ok(again);
+                }
                 Err(error) if Instant::now() > until => return Err(error.to_string()),
                 Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
             }
         }
     }
 
-    /// Channels whose lines are there when one comes back.
-    fn durable(&self) -> Vec<Kind> {
-        [kind(self.book.shape), Kind::Whisper].into_iter().filter(|kind| kind.is_durable()).collect()
-    }
-
-    /// Older lines: those that were missed are heard now, in whatever order. Below which number to read on, if there
-    /// may be more.
-    fn catch_up(&mut self, lines: &[Line]) -> Option<u64> {
-        let mut missed = 0;
-        for line in lines {
-            let number = line.text.split(' ').next().and_then(|word| word.parse().ok());
-            if let Some(number) = number.filter(|number| self.notes(*number)) {
-                missed += 1;
-                self.read.insert(number);
-                self.book.heard(number as usize);
-            }
+    /// Says what was said for it and did not come.
+    fn count_missing(&self, area: &str) {
+        let has_heard =
+            |number: usize| self.heard.get(number / 64).is_some_and(|word| word & (1 << (number % 64)) != 0);
+        let missing = self.book.missing(self.number, has_heard);
+        if let (Some(first), Some(last)) = (missing.first(), missing.last()) {
+            let (name, count) = (name_of(self.number), missing.len());
+            let lost = &self.lost;
+            let text = format!(
+                "{name} in {area} missed {count} lines of {first} to {last}; lost and back: {lost:?}"
+            );
+            self.book.missed.lock().unwrap_or_else(PoisonError::into_inner).push(text);
         }
-        lines.first().filter(|line| missed > 0 && line.seq > 1).map(|line| line.seq)
     }
 
     /// Whether this line is heard for the first time.
@@ -289,15 +288,16 @@ impl Talker {
         let players = self.book.names.len();
         let whispers = self.book.shape == ChatShape::Mixed && players > 1;
         let whisper = whispers && self.count.is_multiple_of(WHISPER_EACH);
-        let number = self.book.begin(self.number, whisper);
+        let to = whisper.then(|| {
+            let other = 1 + self.dice.between(0.0, (players - 1) as f64) as u32;
+            (self.number + other) % players as u32
+        });
+        let number = self.book.begin(self.number, to);
         let text =
             format!("{number} {} hail and well met, all of you who are in earshot of this line", self.number);
-        let id = if whisper {
-            let other = 1 + self.dice.between(0.0, (players - 1) as f64) as usize;
-            let to = name_of(((self.number as usize + other) % players) as u32);
-            game.whisper(&to, &text).await
-        } else {
-            game.say(kind(self.book.shape), &text).await
+        let id = match to {
+            Some(to) => game.whisper(&name_of(to), &text).await,
+            None => game.say(kind(self.book.shape), &text).await,
         };
         self.open.push((id, number));
     }
@@ -332,19 +332,17 @@ impl Talker {
         let mut words = line.text.split(' ').map(str::parse::<u64>);
         let (Some(Ok(number)), Some(Ok(speaker))) = (words.next(), words.next()) else { return };
         if !self.notes(number) {
-            // What was read as history, and is said now, was shown once.
-            let doubled = u64::from(!self.read.remove(&number));
-            self.book.doubled.fetch_add(doubled, Ordering::Relaxed);
+            self.book.doubled.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        if let Some(last) = self.last.get_mut(speaker as usize) {
+        let (took_ms, believed) = self.book.heard(number as usize);
+        self.latencies_ms.push(took_ms);
+        if let Some(last) = self.last.get_mut(speaker as usize).filter(|_| believed) {
             let last = &mut last[usize::from(line.kind == Kind::Whisper)];
             if *last > number {
                 self.book.out_of_order.fetch_add(1, Ordering::Relaxed);
             }
             *last = number;
         }
-        let took_ms = self.book.heard(number as usize);
-        self.latencies_ms.push(took_ms);
     }
 }

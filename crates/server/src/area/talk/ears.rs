@@ -118,6 +118,8 @@ impl Area {
     /// A client asks for older lines.
     pub fn on_read_chat(&mut self, character: CharacterId, kind: u8, before: u64, most: u8) {
         let Self { talk, here, clients, now_ms, .. } = self;
+        // The chat must know that it is listened to before it is asked.
+        talk.tell_waiting();
         let Some(ear) = talk.ears.get_mut(&character) else { return };
         let channel = ear.channels.get(usize::from(kind)).cloned().flatten();
         let may = ear.reads.take(READS_PER_10S, *now_ms);

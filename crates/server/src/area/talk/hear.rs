@@ -98,7 +98,9 @@ impl Area {
             }
             let Some(channel) = self.talk.channels.get_mut(&name) else { return };
             let Some(log) = channel.log.as_mut().filter(|log| log.id() == id) else { return };
-            take_line(log, &mut channel.told, line);
+            if take_line(log, &mut channel.told, line) && channel.kind.is_durable() {
+                self.talk.fall_behind(&name);
+            }
         }
         if !self.talk.fresh.contains(&name) {
             self.talk.fresh.push(name);
@@ -190,11 +192,14 @@ impl Area {
     }
 }
 
-/// Keeps a line; after a gap (it was away for long) the log goes on from there.
-fn take_line(log: &mut Log, told: &mut u64, line: Line) {
-    if line.seq > log.last() + 1 {
+/// Keeps a line; after a gap (more was said than chats keep at hand while the link was away) the log goes on from
+/// there: true.
+fn take_line(log: &mut Log, told: &mut u64, line: Line) -> bool {
+    let gap = line.seq > log.last() + 1;
+    if gap {
         *log = Log::new(log.id(), line.seq - 1);
         *told = log.last();
     }
     log.push(line);
+    gap
 }

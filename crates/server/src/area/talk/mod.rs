@@ -237,6 +237,19 @@ impl Talk {
         }
     }
 
+    /// Lines of a channel were left out, and are on disk: who was told all before them is told those first.
+    fn fall_behind(&mut self, name: &str) {
+        let Some(channel) = self.channels.get(name) else { return };
+        for member in &channel.members {
+            let Some(ear) = self.ears.get_mut(member) else { continue };
+            let hears = &mut ear.hears[channel.kind as usize];
+            if let Hears::All(seq) = *hears {
+                *hears = Hears::Behind(seq);
+                self.read_on(channel, name, *member, seq);
+            }
+        }
+    }
+
     /// Asks for what somebody has missed.
     fn read_on(&self, channel: &Channel, name: &str, reader: CharacterId, seq: u64) {
         let read = ReadLines {

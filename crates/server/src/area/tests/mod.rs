@@ -6,6 +6,7 @@ mod peers;
 mod play;
 mod record;
 mod social;
+mod talk;
 mod webtransport;
 
 use std::io;
