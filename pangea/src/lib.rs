@@ -31,6 +31,10 @@ use pangea_engine::Game;
 
 use flags::{AreaCommand, Cli, Command, NodeCommand, TrialCommand};
 
+/// Central takes and gives back very many small pieces of memory.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Does what the command line says.
 pub fn run(game: Game) -> ExitCode {
     // Idle servers are many and small: no command line is built for them, and no settings.

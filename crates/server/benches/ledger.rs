@@ -15,6 +15,10 @@ use pangea_world::id::{AccountId, AreaId, CharacterId, OpId, ServerId, TransferI
 use pangea_world::ledger::{Act, Asker, Bundle, Coins, Goods, Operation, Source, Who, Writer};
 use pangea_world::ownership::Change;
 
+/// As the program has it.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Characters in the database, and those of them that play.
 const CHARACTERS: u32 = 20_000;
 const PLAYING: u32 = 1_000;

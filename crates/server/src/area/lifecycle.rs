@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::clock::Clock;
 use super::mailbox::Gauges;
+use super::program;
 
 /// The annotation that names the area, 32 hex digits.
 pub const AREA_ANNOTATION: &str = "pangea.dev/area";
@@ -72,6 +73,8 @@ impl Lifecycle {
                     }
                 }
                 "Shutdown" => return None,
+                // From here on it waits, maybe for long.
+                "Ready" => program::let_go(),
                 _ => {}
             }
         }

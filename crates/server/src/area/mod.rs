@@ -3,6 +3,7 @@
 //! | file | does |
 //! |---|---|
 //! | `lifecycle` | idle until allocated, by the Agones SDK |
+//! | `program` | what it keeps in memory meanwhile |
 //! | `control` | the control task: admission, the link to central, stop; owns all but the loop |
 //! | `admission` | who may come in |
 //! | `load` | from Granted to a running loop |
@@ -51,6 +52,7 @@ mod pace;
 mod peer_frame;
 mod peers;
 mod pending;
+mod program;
 mod quic;
 mod ring;
 mod save;

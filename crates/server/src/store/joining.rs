@@ -1,7 +1,7 @@
 //! What a join must know of a character. Very many join at once, and each statement costs two changes of
 //! thread: so one task reads for all that wait at that moment, in one statement.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use pangea_world::id::{AccountId, CharacterId, ItemId};
@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::character::{self, Character};
 use super::social::WITH_OTHERS;
-use super::{Error, PIECE_MAX, Reader, Store, gone, id, piece_text, quest, reader};
+use super::{Error, PIECE_MAX, Reader, Store, gone, id, piece_rows, piece_text, quest, reader};
 use crate::task::on_the_spot;
 
 /// Most joins that wait for their character; a further one is refused with `storage_busy`.
@@ -106,13 +106,16 @@ async fn all(
 ) -> Result<HashMap<CharacterId, Joining>, Error> {
     let mut found = HashMap::with_capacity(ids.len());
     let mut things = Vec::new();
+    // Who is asked for twice would have everything twice.
+    let ids: Vec<CharacterId> = ids.iter().copied().collect::<HashSet<_>>().into_iter().collect();
     for ids in ids.chunks(PIECE_MAX) {
         let (text, size) = piece_text(&READ, ids.len());
         let mut query = sqlx::query(text);
-        // In the order of the statement's parts. Whom it is asked for twice it finds once.
+        // In the order of the statement's parts.
         for holders in [false, true, true, false] {
-            for id in ids.iter().cycle().take(size) {
-                query = query.bind(if holders { Holder::Character(*id).to_vec() } else { id.to_vec() });
+            for id in ids.iter().copied().map(Some).chain(std::iter::repeat(None)).take(size) {
+                let key = |id| if holders { Holder::Character(id).to_vec() } else { id.to_vec() };
+                query = query.bind(id.map(key));
             }
         }
         for row in query.fetch_all(&mut *connection).await? {
@@ -155,22 +158,22 @@ async fn all(
     Ok(found)
 }
 
-/// The statement for 1, 2, 4, … characters: their ids, the same as holders twice, their ids. The second column
-/// of a thing is whose it is; the last but one says what it is.
+/// The statement for 1, 2, 4, … characters: their ids, the same as holders twice, their ids; NULL is nobody. The second
+/// column of a thing is whose it is; the last but one says what it is. Who is looked for is the outer loop of each
+/// part: for a list behind `IN` SQLite makes a table of its own, at each run.
 static READ: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let sql = |size: u32| {
-        let count = 1 << size;
-        let (some, with) = (vec!["?"; count].join(", "), WITH_OTHERS);
+    let sql = |some: String| {
+        let (some, with) = (format!("(VALUES {some}) AS wished CROSS JOIN"), WITH_OTHERS);
         format!(
             "SELECT id, account, world, name, faction, created, owner, epoch, map, x, y, place_known, record, 0, {with} \
-             FROM character WHERE id IN ({some}) AND deleted IS NULL \
+             FROM {some} character ON id = column1 WHERE deleted IS NULL \
              UNION ALL SELECT id, holder, NULL, template, NULL, quantity, NULL, slot, NULL, 0.0, 0.0, most, NULL, \
-             1, version FROM item WHERE holder IN ({some}) \
+             1, version FROM {some} item ON holder = column1 \
              UNION ALL SELECT NULL, holder, NULL, currency, NULL, amount, NULL, 0, NULL, 0.0, 0.0, 0, NULL, 2, \
-             version FROM money WHERE holder IN ({some}) \
+             version FROM {some} money ON holder = column1 \
              UNION ALL SELECT NULL, character, NULL, id, NULL, 0, NULL, step, NULL, 0.0, 0.0, completed, NULL, 3, \
-             version FROM quest WHERE character IN ({some})"
+             version FROM {some} quest ON character = column1"
         )
     };
-    (0..=PIECE_MAX.ilog2()).map(sql).collect()
+    piece_rows(1).map(sql).collect()
 });
