@@ -226,16 +226,40 @@ impl Handoff {
             }
             Message::Grant { character, epoch, items, version, .. } => {
                 let c = usize::from(character);
-                if epoch > process.seen[c] {
-                    process.seen[c] = epoch;
-                    let tail = Row::default();
-                    process.copies[c] =
-                        Some(Copied { epoch, frozen: 0, target: 0, items, base: version, tail });
+                if epoch <= process.seen[c] {
+                    return Some(());
                 }
+                process.seen[c] = epoch;
+                let stays = process.copies[c].and_then(|copy| self.announced(copy, epoch));
+                if let Some(copy) = stays {
+                    state.tell_done(copy.tail);
+                }
+                // Its commit came with all of it.
+                let stays = stays.map(|copy| Copied {
+                    base: copy.base + copy.tail.len(),
+                    tail: Row::default(),
+                    ..copy
+                });
+                let anew = Copied { epoch, frozen: 0, target: 0, items, base: version, tail: Row::default() };
+                state.processes[area].copies[c] = Some(stays.unwrap_or(anew));
             }
             Message::Registered { .. } | Message::Write { .. } | Message::Commit { .. } => return None,
         }
         Some(())
+    }
+
+    /// One that is held still is granted under a higher epoch: what goes on, if that says that its handoff came to
+    /// nothing.
+    fn announced(&self, copy: Copied, epoch: u8) -> Option<Copied> {
+        let mut held = copy.held();
+        let stays = match self.is(Naive::AnnouncedStays) {
+            true => held.frozen.take().is_some(),
+            false => held.announced(u64::from(epoch), true) == Heard::Stays,
+        };
+        held.epoch = u64::from(epoch);
+        let mut copy = copy;
+        copy.set(held);
+        stays.then_some(copy)
     }
 
     pub(super) fn begin(&self, state: &mut State, character: usize, target: usize) -> Option<()> {
