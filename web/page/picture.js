@@ -16,6 +16,7 @@ import { drawBeside, drawOwners } from "./seams.js";
 import { settings } from "./settings.js";
 import { Night, darkness, hourOf } from "./sky.js";
 import { Things, drawPortal } from "./things.js";
+import { drawUnknown, isPerson, kindColour } from "./unknown.js";
 
 /** @import { World } from "../lib/world.js" */
 /** @import { Entity } from "../lib/entities.js" */
@@ -191,6 +192,7 @@ export class Picture {
     const struck = this.effects.part("flash", entity.id, nowMs);
     if (struck !== null && struck < 1) pen.filter = "brightness(1.9) saturate(1.6)";
     if (isCreature(entity.kindName)) drawCreature(pen, entity.kindName, pose, x, y, px * 1.1);
+    else if (!isPerson(entity)) drawUnknown(pen, entity.kindName, x, y, px);
     else {
       const swing = this.effects.part("swing", entity.id, nowMs);
       drawPerson(pen, pose, this.colour(entity), x, y, px * 1.15, own, entity.components.Body?.health === 0, this.worn(entity), swing);
@@ -224,7 +226,7 @@ export class Picture {
   drawDark(standing, left, top, px) {
     const hour = hourOf(this.world);
     if (darkness(hour) <= 0) return;
-    const people = standing.filter(({ entity }) => !isCreature(entity.kindName) && !isThing(entity.kindName));
+    const people = standing.filter(({ entity }) => isPerson(entity));
     this.night.draw(this.pen, hour, people.map(({ x, y, own }) => ({ x: x * px - left, y: (y - 0.4) * px - top, own })), px);
   }
 
@@ -268,7 +270,9 @@ export class Picture {
   /** @param {Entity} entity */
   nameOf(entity) {
     const { Person } = entity.components;
-    return Person ? this.titles(Person.who) : entity.name;
+    if (Person) return this.titles(Person.who);
+    const hasPicture = isPerson(entity) || isCreature(entity.kindName) || isThing(entity.kindName);
+    return hasPicture ? entity.name : entity.name || entity.kindName;
   }
 
   /** «!» and «?» over people. @param {Standing[]} standing @param {number} left @param {number} top @param {number} px @param {number} nowMs */
@@ -336,8 +340,9 @@ export class Picture {
   }
 }
 
-/** Where the head of a character ends, metres; a hat makes it higher. @param {Entity} entity */
+/** Where the head of a character ends, metres, or the stone of what has no picture; a hat makes it higher. @param {Entity} entity */
 function headOf(entity) {
+  if (!isPerson(entity)) return 0.75;
   return entity.components.Gear?.head ? 1.46 : 1.28;
 }
 
@@ -371,7 +376,7 @@ export function drawMinimap(canvas, picture) {
   for (const entity of world.entities) {
     if (entity === me) continue;
     if (isThing(entity.kindName)) continue;
-    const creature = CREATURE_COLOURS[entity.kindName];
+    const creature = isPerson(entity) ? undefined : CREATURE_COLOURS[entity.kindName] ?? kindColour(entity.kindName);
     pen.fillStyle = creature ?? (entity.kindName === "person" ? "#ffd75e" : picture.colour(entity));
     pen.beginPath();
     pen.arc((entity.x - here.x + reach) * px, (entity.y - here.y + reach) * px, creature ? 1.8 : 3, 0, 7);
