@@ -123,6 +123,21 @@ impl Held {
             Answer::Stale => Heard::Lost,
         }
     }
+
+    /// Takes what it says of a frozen one that it is announced here under `epoch`, as owned here already (`granted`) or
+    /// for a handoff that will come: under a higher epoch its own handoff has been decided, and the answer is lost or
+    /// late. Each change raises the epoch by one: the next one, and still here, is a handoff that came to nothing.
+    /// All else comes after it went: what is held is of a time before.
+    pub fn announced(&mut self, epoch: u64, granted: bool) -> Heard {
+        if self.frozen.is_none() || epoch <= self.epoch {
+            return Heard::Nothing;
+        }
+        if granted && epoch == self.epoch + 1 {
+            *self = Self { epoch, frozen: None };
+            return Heard::Stays;
+        }
+        Heard::Gone { epoch }
+    }
 }
 
 #[cfg(test)]
@@ -184,5 +199,18 @@ mod tests {
         assert_eq!(held.hear(id(1), 3, Answer::Stale), Heard::Nothing, "of the epoch before");
         assert!(held.freeze(id(2), 4));
         assert_eq!(held.hear(id(2), 4, Answer::Committed { epoch: 5 }), Heard::Gone { epoch: 5 });
+    }
+
+    #[test]
+    fn an_announcement_under_a_higher_epoch_is_an_answer_too() {
+        let frozen = Held { epoch: 3, frozen: Some(id(1)) };
+        let announced = |mut held: Held, epoch, granted| (held.announced(epoch, granted), held);
+        assert_eq!(announced(frozen, 3, true), (Heard::Nothing, frozen), "not decided yet");
+        assert_eq!(announced(frozen, 4, true), (Heard::Stays, Held { epoch: 4, frozen: None }));
+        for (epoch, granted) in [(4, false), (5, false), (5, true)] {
+            assert_eq!(announced(frozen, epoch, granted).0, Heard::Gone { epoch }, "it was elsewhere");
+        }
+        let free = Held { epoch: 3, frozen: None };
+        assert_eq!(announced(free, 4, true), (Heard::Nothing, free));
     }
 }

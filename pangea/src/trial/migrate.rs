@@ -67,6 +67,18 @@ pub fn run(options: &TrialMigrate) -> anyhow::Result<ExitCode> {
     shown::print(options.common.json, &report, &report.table(), &report.broken)
 }
 
+/// Entities for each square metre at most: with a view of 16 m about forty of them are seen.
+const DENSITY: f64 = 0.05;
+
+/// So far from the middle walkers turn at most, metres.
+const SPREAD_M: u32 = 46;
+
+/// The side of an area for so many entities, metres.
+fn side_m(entities: u32) -> u32 {
+    let side_m = (f64::from(entities) / DENSITY).sqrt() as u32;
+    side_m.next_multiple_of(SIDE_M).max(2 * SIDE_M)
+}
+
 async fn measure(options: &TrialMigrate) -> anyhow::Result<Report> {
     let world = format!(
         "kind = \"grid\"\nseed = {}\ncapacity = {}\nlayers = 1\nidle_stop_s = 600\nview_m = 16\n[grid]\n\
@@ -74,7 +86,7 @@ async fn measure(options: &TrialMigrate) -> anyhow::Result<Report> {
          bounds = {{ x0 = 0, y0 = 0, x1 = 1, y1 = 1 }}\n",
         options.common.seed,
         options.players * 2,
-        side = SIDE_M * 2,
+        side = side_m(options.entities),
         spawn = SIDE_M - 10,
     );
     say("a private cluster with one area");
@@ -88,7 +100,7 @@ async fn measure(options: &TrialMigrate) -> anyhow::Result<Report> {
 async fn walk(options: &TrialMigrate, cluster: &Cluster) -> anyhow::Result<Report> {
     cluster.until_idle(2, PATIENCE).await?;
     say(&format!("{} players come in", options.players));
-    let round = Round::new(TURN_M);
+    let round = Round::spread(TURN_M, SPREAD_M);
     let record = Arc::new(Record::default());
     let players = come_in(options.players, cluster, None).await?;
     let everybody = Arc::new(players.iter().map(|(.., character)| *character).collect::<Vec<_>>());

@@ -3,18 +3,24 @@
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use pangea_client::{Client, Error};
 use pangea_world::id::CharacterId;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::cluster::{Cluster, WORLD};
 use super::economy::{BEGIN_COINS, audit};
+use super::say;
 
 /// Players who are made at the same time.
 const AT_ONCE: usize = 16;
+
+/// How often it is said how many there are.
+const TELL: Duration = Duration::from_secs(5);
 
 /// The password of each.
 pub(super) const PASSWORD: &str = "all that glitters";
@@ -41,9 +47,13 @@ pub(super) async fn make(
             Ok::<_, Error>((number, client, character))
         });
     }
-    let mut all = Vec::new();
+    let (many, mut all, mut told) = (tasks.len(), Vec::new(), Instant::now());
     while let Some(made) = tasks.join_next().await {
         all.push(made?.context("making accounts")?);
+        if told.elapsed() > TELL {
+            told = Instant::now();
+            say(&format!("{} of {many} have an account", all.len()));
+        }
     }
     all.sort_by_key(|(number, ..)| *number);
     Ok(all)

@@ -149,6 +149,20 @@ impl Cluster {
         self.spawners[machine].into_iter().chain(process::of(MACHINES[machine].0)).collect()
     }
 
+    /// Wall clocks: of the machines, and of central.
+    pub fn clocks(&self) -> usize {
+        self.skews_ms.len()
+    }
+
+    /// Puts a wall clock forward, or back, for all that runs there and will.
+    pub fn put_clock(&mut self, clock: usize, by_ms: i64) {
+        self.skews_ms[clock] += by_ms;
+        let there = if clock < MACHINES.len() { self.on(clock) } else { Vec::from_iter(self.central) };
+        for node in there {
+            simulation::skew(node, self.skews_ms[clock]);
+        }
+    }
+
     /// Both roles, as far as they run, and the area servers.
     pub fn nodes(&self) -> Vec<NodeId> {
         let areas = process::all().into_iter().map(|(_, node)| node);

@@ -11,6 +11,9 @@ use crate::deposed::depose;
 /// Usual way of a byte.
 const USUAL: Duration = Duration::from_millis(2);
 
+/// Furthest that a wall clock jumps, ms: three hours.
+const MOST_JUMP_MS: u64 = 3 * 3_600_000;
+
 /// Does harm for this long, then ends it all. Some seeds begin with the scene of a machine that is [deposed](depose).
 ///
 /// # Errors
@@ -32,7 +35,7 @@ pub async fn harm(
         let areas = process::all();
         let area = pick(&areas, dice);
         let nodes = cluster.nodes();
-        match dice.below(20) {
+        match dice.below(22) {
             0..=3 => {
                 if let Some((pid, _)) = area {
                     note(&format!("kill -9 of area server {pid}"));
@@ -96,6 +99,7 @@ pub async fn harm(
                     cut(one, player);
                 }
             }
+            18..=19 => jump(cluster, dice).await,
             _ => {
                 let slowest = Duration::from_millis(20 + dice.below(300));
                 note(&format!("the network takes up to {} ms", slowest.as_millis()));
@@ -136,6 +140,23 @@ async fn away(cluster: &mut Cluster, dice: &mut Dice) {
     pause(dice, 1_000, 16_000).await;
     heal();
     note("it is back");
+}
+
+/// A wall clock is put minutes or hours forward or back, and right again after a while; the monotonic ones go on.
+async fn jump(cluster: &mut Cluster, dice: &mut Dice) {
+    let machine = dice.below(cluster.clocks() as u64) as usize;
+    let by_ms = 60_000 + dice.below(MOST_JUMP_MS) as i64;
+    let by_ms = if dice.percent(50) { by_ms } else { -by_ms };
+    note(&format!("clock {machine} jumps by {} s", by_ms / 1_000));
+    cluster.put_clock(machine, by_ms);
+    pause(dice, 100, 6_000).await;
+    if dice.percent(30) {
+        cluster.kill_central();
+        cluster.start_central();
+        pause(dice, 100, 2_000).await;
+    }
+    cluster.put_clock(machine, -by_ms);
+    note("it is right again");
 }
 
 async fn pause(dice: &mut Dice, least_ms: u64, most_ms: u64) {

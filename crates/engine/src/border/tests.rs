@@ -1,5 +1,9 @@
 //! Two or three areas side by side, and the bytes between them.
 
+mod characters;
+mod frames;
+mod scripts;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bevy_ecs::prelude::*;
@@ -405,371 +409,6 @@ fn a_small_budget_tells_all_in_the_end() {
     }
 }
 
-const ADA: CharacterId = CharacterId([0xAD; 16]);
-
-fn ada(at: (f64, f64), record: Option<&[u8]>, acked: u32) -> Arrival<'_> {
-    let look = Character { name: "Ada".to_owned(), faction: String::new() };
-    Arrival { who: ADA, look, at, exactly: true, why: Enter::Handoff, record, acked }
-}
-
-#[test]
-fn a_character_goes_over_and_nobody_sees_anything_come_or_go() {
-    let mut two = Two::new();
-    // The east holds a seat for her before it sees her.
-    let east = two.b().reserve_for(ADA).expect("an id");
-    let west = two.a().reserve().expect("an id");
-    two.a().arrive(west, ada((199.5, 100.0), None, 0)).expect("new");
-    two.a().set_reach(west, &[B]);
-    two.steps(2);
-    assert_eq!(two.b().ghost_of(ADA), Some(east));
-    assert_eq!(two.b().reserve_for(ADA), Some(east));
-    let mut views = [View::default(), View::default()];
-    for (n, me) in [(0, west), (1, east)] {
-        look(&mut two.sims[n], &mut views[n], 20_000, me);
-    }
-    let mut at = 0.0;
-    for seq in 1..=8 {
-        two.a().act(west, &Walk { dx: 1.0, dy: 0.0 }).expect("taken");
-        two.step();
-        for (n, me) in [(0, west), (1, east)] {
-            assert_eq!(look(&mut two.sims[n], &mut views[n], 20_000, me), (vec![], vec![]));
-        }
-        at = two.a().place(west).expect("there").0;
-        assert_eq!(two.a().acked(west), seq);
-    }
-    assert_eq!(at, 201.5, "the line does not stop her");
-    let record = two.a().record(west).expect("a record");
-    // The new owner has her before the old one knows.
-    two.b().arrive(east, ada((at, 100.0), Some(&record), 8)).expect("readable");
-    two.step();
-    for (n, me) in [(0, west), (1, east)] {
-        assert_eq!(look(&mut two.sims[n], &mut views[n], 20_000, me), (vec![], vec![]));
-    }
-    assert_eq!(two.a().hand_over(west, PEER), Some(record));
-    for seq in 9..12u32 {
-        assert_eq!(two.b().acked(east), seq - 1);
-        two.b().act(east, &Walk { dx: 1.0, dy: 0.0 }).expect("taken");
-        two.step();
-        for (n, me) in [(0, west), (1, east)] {
-            let seen = look(&mut two.sims[n], &mut views[n], 20_000, me);
-            assert_eq!(seen, (vec![], vec![]), "in area {n}");
-        }
-    }
-    two.step();
-    assert_eq!(two.b().place(east), Some((202.25, 100.0)));
-    assert_eq!(two.a().place(west), Some((202.25, 100.0)), "the west sees where she goes");
-    assert_eq!(here(two.a(), Gid(ADA.0)), Some((west, true)));
-    let body = all(two.a())[&Gid(ADA.0)].2.clone();
-    assert_eq!(body.map(|body| body.health), Some(100));
-    // And out of the game.
-    two.b().remove(east, Leave::Quit);
-    two.steps(2);
-    assert_eq!((ghosts(two.a()), ghosts(two.b()), two.a().ghost_of(ADA)), (0, 0, None));
-}
-
-#[test]
-fn who_went_over_to_nobody_is_gone_after_a_second() {
-    let mut two = Two::new();
-    let west = two.a().reserve_for(ADA).expect("an id");
-    two.a().arrive(west, ada((199.5, 100.0), None, 0)).expect("new");
-    two.steps(2);
-    two.line = false;
-    two.a().hand_over(west, PEER).expect("a record");
-    two.steps(10);
-    assert_eq!(two.a().ghost_of(ADA), Some(west));
-    two.steps(15);
-    assert_eq!(two.a().ghost_of(ADA), None);
-}
-
-#[test]
-fn a_seat_that_is_given_back_leaves_the_ghost_where_it_is() {
-    let mut two = Two::new();
-    let west = two.a().reserve_for(ADA).expect("an id");
-    two.a().arrive(west, ada((199.5, 100.0), None, 0)).expect("new");
-    two.steps(2);
-    let east = two.b().reserve_for(ADA).expect("the ghost's");
-    assert_eq!(two.b().remove(east, Leave::Quit), None);
-    two.step();
-    assert_eq!(two.b().ghost_of(ADA), Some(east));
-    two.a().remove(west, Leave::Quit);
-    two.steps(2);
-    assert_eq!(two.b().ghost_of(ADA), None);
-    two.b().step(1.0);
-    assert!((0..9).filter_map(|_| two.b().reserve()).any(|id| id == east), "the id is free again");
-}
-
-#[test]
-fn a_shut_border_is_a_wall_and_an_open_one_is_not() {
-    let mut terrain = Terrain::new(Box::new(|_: i32, _: i32| tile::GRASS));
-    let mut go = |beyond: &[Rect], from, by| walk::walk_beyond(&mut terrain, A, beyond, from, by);
-    assert_eq!(go(&[], (199.5, 50.0), (1.0, 0.0)), (199.7, 50.0));
-    assert_eq!(go(&[B], (199.5, 50.0), (1.0, 0.0)), (200.5, 50.0));
-    // Around the corner of three areas: what is open on one side of a walker has to be open on the other.
-    let south = Rect { x0: 200, y0: 100, x1: 400, y1: 200 };
-    assert_eq!(go(&[south], (199.5, 99.9), (1.0, 0.0)), (199.7, 99.9));
-    assert_eq!(go(&[south], (199.5, 101.0), (1.0, -2.0)), (200.5, 100.3));
-    assert_eq!(go(&[], (200.9, 50.0), (0.1, 0.0)), (199.7, 50.0), "shut behind him: back to the edge");
-}
-
-#[test]
-fn a_third_area_sees_it_go_over_without_a_blink() {
-    const SOUTH: Rect = Rect { x0: 0, y0: 200, x1: 400, y1: 400 };
-    let grounds = [A, B, SOUTH];
-    let mut sims = grounds.map(sim);
-    let drift = Drift { dx: 0.25, dy: 0.0 };
-    sims[0].ecs().spawn((SHEEP, Position { x: 198.0, y: 190.0 }, Body::default(), drift));
-    let mut view = View::default();
-    for step in 0..40 {
-        for n in 0..3 {
-            sims[n].step(1.0);
-            if n == 2 && step > 3 {
-                let mut out = BytesMut::new();
-                let eyes = Eyes { at: (20_000, 20_100), me: 999, acked: 0, budget: 100_000 };
-                sims[2].gather(&mut view, eyes, &mut out);
-                assert_eq!(view.known(), 1);
-            }
-            for to in (0..3).filter(|to| *to != n) {
-                let mut frame = Vec::new();
-                sims[n].tell_peer(Peer(to as u16), grounds[to], 9_000, &mut frame);
-                if !frame.is_empty() {
-                    sims[to].hear_peer(Peer(n as u16), &frame).expect("a good frame");
-                }
-            }
-        }
-        assert_eq!(sims.each_mut().map(owned).iter().sum::<usize>(), 1);
-    }
-    assert_eq!(sims.each_mut().map(owned), [0, 1, 0]);
-    assert_eq!(sims.each_mut().map(ghosts), [1, 0, 1]);
-    let gid = *all(&mut sims[2]).keys().next().expect("one");
-    let entity = sims[2].ecs.resource::<Gids>().find(gid).expect("its ghost");
-    assert_eq!(sims[2].ecs.get::<Ghost>(entity), Some(&Ghost { peer: Peer(1) }), "it is the east's");
-    // The one from which it came dies: that is nothing to it.
-    sims[2].forget_peer(Peer(0));
-    assert_eq!(ghosts(&mut sims[2]), 1);
-}
-
-fn frame_of_all() -> (Two, Vec<u8>) {
-    let mut two = Two::new();
-    let goes = two.sheep(0, (198.0, 100.0), (0.25, 0.0));
-    two.sheep(0, (199.0, 100.0), (0.0, 0.0));
-    let gone = two.sheep(0, (198.0, 100.0), (0.0, 0.0));
-    let there = two.sheep(1, (203.0, 100.0), (0.0, 0.0));
-    two.steps(2);
-    let gid = *two.b().ecs.get::<Gid>(there).expect("told");
-    let ghost = two.a().ecs.resource::<Gids>().find(gid).expect("its ghost");
-    two.line = false;
-    two.a().ecs.despawn(gone);
-    two.a().ecs.get_mut::<Position>(goes).expect("there").x = 200.9;
-    two.a().terrain().set_tile(199, 40, tile::TREE);
-    two.a().ecs.resource_mut::<Post>().to(ghost, &Strike { by: gid, damage: 5 });
-    two.a().step(1.0);
-    let mut frame = Vec::new();
-    two.a().tell_peer(PEER, B, 9_000, &mut frame);
-    assert_eq!(owned(two.a()), 1, "there is a pass in it");
-    (two, frame)
-}
-
-#[test]
-fn a_malformed_frame_changes_nothing() {
-    let (mut two, frame) = frame_of_all();
-    let before = all(two.b());
-    for cut in 0..frame.len() {
-        assert!(two.b().hear_peer(PEER, &frame[..cut]).is_err(), "cut at {cut}");
-    }
-    let more: Vec<u8> = frame.iter().copied().chain([0]).collect();
-    assert!(two.b().hear_peer(PEER, &more).is_err());
-    assert_eq!(all(two.b()), before);
-    two.b().hear_peer(PEER, &frame).expect("whole");
-    let after = all(two.b());
-    assert_ne!(after, before);
-    two.b().hear_peer(PEER, &frame).expect("old");
-    assert_eq!(all(two.b()), after);
-    two.steps(1);
-    assert!(two.b().ecs.query::<&Body>().iter(&two.b().ecs).any(|body| body.health == 15));
-}
-
-#[test]
-fn a_gap_closes_the_line() {
-    let mut two = Two::new();
-    let sheep = two.sheep(0, (190.0, 100.0), (0.1, 0.0));
-    two.steps(2);
-    two.line = false;
-    for _ in 0..2 {
-        two.a().step(1.0);
-        two.last[0].clear();
-        let mut out = Vec::new();
-        two.a().tell_peer(PEER, B, 9_000, &mut out);
-        two.last[0] = out;
-    }
-    let frame = two.last[0].clone();
-    let gid = *two.a().ecs.get::<Gid>(sheep).expect("told");
-    let before = all(two.b())[&gid].clone();
-    assert_eq!(two.b().hear_peer(PEER, &frame), Err(Malformed));
-    assert_eq!(all(two.b())[&gid], before);
-}
-
-/// What can happen to two areas.
-#[derive(Debug, Clone)]
-enum Deed {
-    Step,
-    /// Only one of them steps and tells.
-    One(usize),
-    Turn(usize, f64),
-    Born(usize, f64),
-    Dies(usize),
-    Lost,
-    Made,
-    Repeated(usize),
-    /// Its process ends, another serves the same ground with nothing on it.
-    Killed(usize),
-}
-
-fn deeds() -> impl Strategy<Value = Deed> {
-    prop_oneof![
-        12 => Just(Deed::Step),
-        6 => (0..2usize).prop_map(Deed::One),
-        4 => (0..20usize, -0.4..0.4f64).prop_map(|(n, dx)| Deed::Turn(n, dx)),
-        3 => (0..2usize, -3.0..3.0f64).prop_map(|(n, x)| Deed::Born(n, x)),
-        1 => (0..20usize).prop_map(Deed::Dies),
-        1 => Just(Deed::Lost),
-        2 => Just(Deed::Made),
-        2 => (0..2usize).prop_map(Deed::Repeated),
-        1 => (0..2usize).prop_map(Deed::Killed),
-    ]
-}
-
-/// Two areas, what is on its way between them, and who lives.
-struct World2 {
-    two: Two,
-    /// Alive, by the number in its purse.
-    alive: std::collections::BTreeSet<u64>,
-    born: u64,
-    epoch: u64,
-}
-
-impl World2 {
-    fn new() -> Self {
-        Self { two: Two::new(), alive: Default::default(), born: 0, epoch: 5 }
-    }
-
-    fn one(&mut self, n: usize) {
-        let ground = [B, A][n];
-        self.two.sims[n].step(1.0);
-        if self.two.line {
-            let mut out = Vec::new();
-            self.two.sims[n].tell_peer(PEER, ground, 2_000, &mut out);
-            self.two.last[n] = out;
-            self.two.say(n);
-        }
-    }
-
-    fn sheep(&mut self) -> Vec<(usize, Entity, u64)> {
-        let mut found = Vec::new();
-        for (n, sim) in self.two.sims.iter_mut().enumerate() {
-            let mut query = sim.ecs.query::<(Entity, &Body)>();
-            found.extend(query.iter(&sim.ecs).map(|(entity, body)| (n, entity, body.gold)));
-        }
-        found
-    }
-
-    fn does(&mut self, deed: &Deed) {
-        match *deed {
-            Deed::Step => (0..2).for_each(|n| self.one(n)),
-            Deed::One(n) => self.one(n),
-            Deed::Turn(which, dx) => {
-                let sheep = self.sheep();
-                if let Some((n, entity, _)) = sheep.get(which % sheep.len().max(1)) {
-                    self.two.sims[*n].ecs.get_mut::<Drift>(*entity).expect("it drifts").dx = dx;
-                }
-            }
-            Deed::Born(n, x) => {
-                let x = if n == 0 { 200.0 - x.abs() } else { 200.0 + x.abs() };
-                let entity = self.two.sheep(n, (x, 100.0), (x.sin() * 0.3, 0.0));
-                self.born += 1;
-                self.two.sims[n].ecs.get_mut::<Body>(entity).expect("a body").gold = self.born;
-                self.alive.insert(self.born);
-            }
-            Deed::Dies(which) => {
-                let sheep = self.sheep();
-                if let Some((n, entity, gold)) = sheep.get(which % sheep.len().max(1)) {
-                    self.two.sims[*n].ecs.despawn(*entity);
-                    self.alive.remove(gold);
-                }
-            }
-            Deed::Lost => self.two.line = false,
-            Deed::Made => self.two.restart(),
-            // A frame of a line that is lost does not come any more.
-            Deed::Repeated(n) if self.two.line => self.two.say(n),
-            Deed::Repeated(_) => {}
-            Deed::Killed(n) => {
-                self.two.sims[n] = sim([A, B][n]);
-                self.epoch += 1;
-                self.two.sims[n].set_origin(AreaId([9; 16]), self.epoch);
-                self.two.last = Default::default();
-                self.two.sims[1 - n].forget_peer(PEER);
-                // What it owned is lost, and what was passed to it and not acknowledged.
-                let left: BTreeSet<u64> = self.sheep().into_iter().map(|(.., gold)| gold).collect();
-                self.alive.retain(|gold| left.contains(gold));
-                self.two.restart();
-            }
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
-
-    /// Whatever happens to the line and to the areas: nothing has two owners, nothing lives that died, and
-    /// when all is quiet nothing is lost and each shows what the other owns, as it is.
-    #[test]
-    fn nothing_is_doubled_and_nothing_is_lost(script in proptest::collection::vec(deeds(), 1..120)) {
-        let mut world = World2::new();
-        world.does(&Deed::Step);
-        for deed in &script {
-            world.does(deed);
-            let mut owned: Vec<u64> = world.sheep().iter().map(|(.., gold)| *gold).collect();
-            owned.sort_unstable();
-            let count = owned.len();
-            owned.dedup();
-            prop_assert_eq!(owned.len(), count, "two owners after {:?}", deed);
-            prop_assert!(owned.iter().all(|gold| world.alive.contains(gold)), "the dead live after {:?}", deed);
-        }
-        world.two.restart();
-        for (n, entity, _) in world.sheep() {
-            world.two.sims[n].ecs.get_mut::<Drift>(entity).expect("it drifts").dx = 0.0;
-        }
-        for _ in 0..30 {
-            world.does(&Deed::Step);
-        }
-        let owned: std::collections::BTreeSet<u64> = world.sheep().iter().map(|(.., gold)| *gold).collect();
-        prop_assert_eq!(&owned, &world.alive);
-        let [here, there] = world.two.sims.each_mut().map(all);
-        for (mine, theirs) in [(&here, &there), (&there, &here)] {
-            for (gid, (is_ghost, at, body, asleep)) in mine {
-                let other = theirs.get(gid);
-                if *is_ghost {
-                    prop_assert_eq!(other, Some(&(false, *at, body.clone(), *asleep)));
-                } else if (at.x - 200.0).abs() < f64::from(VIEW_M) {
-                    prop_assert_eq!(other, Some(&(true, *at, body.clone(), *asleep)));
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn any_bytes_are_heard_or_refused(bytes: Vec<u8>, at in 0usize..400, by: u8) {
-        let (mut two, mut frame) = frame_of_all();
-        let _ = two.b().hear_peer(PEER, &bytes);
-        let at = at % frame.len();
-        frame[at] ^= by;
-        let before = all(two.b());
-        if two.b().hear_peer(PEER, &frame).is_err() {
-            prop_assert_eq!(all(two.b()), before);
-        }
-        two.b().step(1.0);
-    }
-}
-
 #[test]
 fn what_is_told_in_a_step_is_shown_in_the_next() {
     for east_first in [false, true] {
@@ -793,4 +432,25 @@ fn what_is_told_in_a_step_is_shown_in_the_next() {
             assert_eq!(two.a().place(west), two.b().place(east));
         }
     }
+}
+
+fn frame_of_all() -> (Two, Vec<u8>) {
+    let mut two = Two::new();
+    let goes = two.sheep(0, (198.0, 100.0), (0.25, 0.0));
+    two.sheep(0, (199.0, 100.0), (0.0, 0.0));
+    let gone = two.sheep(0, (198.0, 100.0), (0.0, 0.0));
+    let there = two.sheep(1, (203.0, 100.0), (0.0, 0.0));
+    two.steps(2);
+    let gid = *two.b().ecs.get::<Gid>(there).expect("told");
+    let ghost = two.a().ecs.resource::<Gids>().find(gid).expect("its ghost");
+    two.line = false;
+    two.a().ecs.despawn(gone);
+    two.a().ecs.get_mut::<Position>(goes).expect("there").x = 200.9;
+    two.a().terrain().set_tile(199, 40, tile::TREE);
+    two.a().ecs.resource_mut::<Post>().to(ghost, &Strike { by: gid, damage: 5 });
+    two.a().step(1.0);
+    let mut frame = Vec::new();
+    two.a().tell_peer(PEER, B, 9_000, &mut frame);
+    assert_eq!(owned(two.a()), 1, "there is a pass in it");
+    (two, frame)
 }

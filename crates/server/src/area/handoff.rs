@@ -140,6 +140,12 @@ impl Area {
         if here.hear(at, at.epoch.saturating_sub(1), Answer::Aborted { epoch: at.epoch }) != Heard::Stays {
             return;
         }
+        self.goes_on(id);
+    }
+
+    /// Nothing keeps it from being moved any more, under its epoch.
+    fn goes_on(&mut self, id: CharacterId) {
+        let Some(here) = self.here.get_mut(&id) else { return };
         here.together.clear();
         let (client, entity, epoch, frozen_ms) = (here.client, here.entity, here.epoch, here.frozen_ms);
         let acked = Some(self.sim.acked(entity));
@@ -147,7 +153,22 @@ impl Area {
         self.make_up(entity, self.now_ms.saturating_sub(frozen_ms));
         // What was prepared was for the epoch before.
         self.shut_borders(id);
-        self.say(client, &ServerMessage::Steer { epoch: at.epoch, acked });
+        self.say(client, &ServerMessage::Steer { epoch, acked });
+    }
+
+    /// Central announces one that is frozen, `granted` or for a handoff to us: its handoff is decided, and the answer
+    /// went with a central that is no more.
+    pub fn on_announced_again(&mut self, id: CharacterId, epoch: u64, granted: bool) {
+        let Some(here) = self.here.get_mut(&id) else { return };
+        let mut held = here.held();
+        match held.announced(epoch, granted) {
+            Heard::Stays => {
+                (here.epoch, here.frozen) = (held.epoch, held.frozen);
+                self.goes_on(id);
+            }
+            Heard::Gone { .. } => self.drop_older(id),
+            Heard::Nothing | Heard::Lost => {}
+        }
     }
 
     /// It is another's.

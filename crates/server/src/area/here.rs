@@ -2,18 +2,18 @@
 //! This file says how they come and go; [`super::handoff`] how they change their owner, [`super::inbox`]
 //! what their clients say.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, DefaultHasher, Hash as _, Hasher};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use pangea_engine::sim::{Arrival, centimetres};
+use pangea_engine::sim::Arrival;
 use pangea_engine::walk::SPEED_M_S;
 use pangea_engine::{Character, Enter, Leave, Peer, Sim};
 use pangea_world::character::CharacterDoc;
 use pangea_world::frames::{ServerMessage, Welcome, close};
 use pangea_world::id::{AreaId, CharacterId, EnterId, TransferId};
-use pangea_world::messages::{Body, CharacterAt, Crossing, Left, MAX_RECORD_BYTES, Places};
+use pangea_world::messages::{Body, CharacterAt, Crossing, Left};
 use pangea_world::social::SocialDoc;
 use pangea_world::space::Rect;
 use pangea_world::{Code, GAME_PROTOCOL_VERSION, Refusal};
@@ -23,25 +23,18 @@ use super::crossing::Borders;
 use super::ledger::Ledger;
 use super::mailbox::{Entrance, FromLoop, Gauges, Guest, Tell};
 use super::migration::Moving;
+use super::outgoing::Outgoing;
 use super::peers::PeerSlot;
 use super::save::Saving;
+use super::standing::{RECORD_EVERY_MS, bounded, hash};
 use super::talk::Talk;
 use crate::config::GameIo;
 
 /// How long one that only sees is kept without its client: where it is steered, it is not lost.
 const ONLY_SEES_GRACE_MS: u64 = 2_000;
 
-/// How often a character's record is written at most while it stays, ms: a kill costs no more.
-const RECORD_EVERY_MS: u64 = 3_000;
-
-/// From how many bytes of records on a further batch of places begins.
-const BATCH_BYTES: usize = 1 << 20;
-
 /// How long a client may take to give inputs again after a handoff that came to nothing, ms.
 const GIVEN_AGAIN_MS: u64 = 2_000;
-
-/// Most messages for central that wait for room on the link.
-const MOST_UNTOLD: usize = 65_536;
 
 /// What the loop must know of its area.
 #[derive(Debug, Clone)]
@@ -181,14 +174,8 @@ pub struct Area {
     pub groups: Vec<Vec<CharacterId>>,
     /// Who came with the area when its client was not here, and was let go at once: under which epoch.
     pub given_back: HashMap<CharacterId, u64>,
-    tell: Tell,
-    untold: VecDeque<Body>,
-    /// Whether the link had no room when it was told last.
-    full: bool,
-    reports: Vec<FromLoop>,
-    /// Slots of clients whose characters have left in this tick.
-    parting: Vec<usize>,
-    control: tokio::sync::mpsc::Sender<FromLoop>,
+    /// What is told at the end of the tick.
+    pub outgoing: Outgoing,
 }
 
 impl std::fmt::Debug for Area {
@@ -225,12 +212,7 @@ impl Area {
             talk: Talk::default(),
             groups: Vec::new(),
             given_back: HashMap::new(),
-            tell,
-            untold: VecDeque::new(),
-            full: false,
-            reports: Vec::new(),
-            parting: Vec::new(),
-            control,
+            outgoing: Outgoing::new(tell, control),
         }
     }
 
@@ -261,6 +243,7 @@ impl Area {
     fn prepare(&mut self, guest: &Guest) -> Result<(), Refusal> {
         let id = guest.doc.id;
         let eyes = self.sim.free_place((guest.doc.place.x, guest.doc.place.y));
+        self.on_announced_again(id, guest.epoch, guest.granted);
         if let Some(here) = self.here.get_mut(&id) {
             if guest.epoch < here.epoch {
                 return Refusal::err(Code::StaleEpoch, "this character is here under a higher epoch");
@@ -438,7 +421,12 @@ impl Area {
         };
         here.client = None;
         self.talk.forget_client(character);
-        let grace_ms = if here.in_world { self.settings.grace_ms } else { ONLY_SEES_GRACE_MS };
+        let grace_ms = match (here.in_world, here.beside) {
+            (true, _) => self.settings.grace_ms,
+            (false, false) => ONLY_SEES_GRACE_MS,
+            // Its border is shut at once: who crossed it now would have nobody to be shown to.
+            (false, true) => 0,
+        };
         here.leaves_at_ms = Some(self.now_ms + grace_ms);
         self.report(FromLoop::Lost(character));
     }
@@ -488,16 +476,29 @@ impl Area {
         self.forget(character, close::MOVED, None);
     }
 
+    /// The character is here anew, as one that comes from elsewhere: what is left of the time before is dropped.
+    pub fn drop_older(&mut self, character: CharacterId) {
+        if let Some(here) = self.here.get(&character) {
+            self.sim.remove(here.entity, Leave::Handoff);
+            self.clear(character, close::MOVED, None);
+        }
+    }
+
     /// It is not among the entities any more.
     fn forget(&mut self, character: CharacterId, code: u16, reason: Option<Refusal>) {
+        let Some(here) = self.here.get(&character) else { return };
+        self.report(FromLoop::Gone { character, epoch: here.epoch });
+        self.clear(character, code, reason);
+    }
+
+    fn clear(&mut self, character: CharacterId, code: u16, reason: Option<Refusal>) {
         let Some(here) = self.here.remove(&character) else { return };
         self.talk.leave(character);
-        self.report(FromLoop::Gone { character, epoch: here.epoch });
         if let Some(slot) = here.client
             && let Some(Some(client)) = self.clients.get_mut(slot)
         {
             client.part(self.now_ms, code, reason);
-            self.parting.push(slot);
+            self.outgoing.parting.push(slot);
         }
         self.ledger.forget(self.sim.ledger(), character, here.epoch);
     }
@@ -529,91 +530,11 @@ impl Area {
         }
     }
 
-    // ---- telling ----
-
-    /// Tells central of those that moved, or are another, since it was told last.
-    pub fn tell_places(&mut self) {
-        if !self.has_room() {
-            return;
-        }
-        let mut batches = Vec::new();
-        let (mut places, mut bytes) = (Vec::new(), 0);
-        for (character, here) in self.here.iter_mut().filter(|(_, here)| here.in_world) {
-            let Some((x, y)) = self.sim.place(here.entity) else { continue };
-            let now = centimetres((x, y));
-            let moved = here.told.replace(now) != Some(now);
-            let record = here.changed_record(&self.sim, *character, self.now_ms);
-            if moved || !record.is_empty() {
-                bytes += record.len();
-                places.push(Left { character: character.to_vec(), epoch: here.epoch, x, y, record });
-            }
-            if bytes >= BATCH_BYTES {
-                batches.push(std::mem::take(&mut places));
-                bytes = 0;
-            }
-        }
-        batches.push(places);
-        for places in batches.into_iter().filter(|places| !places.is_empty()) {
-            self.tell(Body::Places(Places { places }));
-        }
-    }
-
-    /// A character's record as central takes it; empty: there is none that can be written.
-    pub fn record_of(&self, character: CharacterId) -> Vec<u8> {
-        let record = self.here.get(&character).and_then(|here| self.sim.record(here.entity));
-        bounded(character, record)
-    }
-
-    /// Tells central, in order and at the end of the tick: one by one, each would wake the link's thread.
-    pub fn tell(&mut self, body: Body) {
-        if self.untold.len() >= MOST_UNTOLD {
-            tracing::error!(area = self.settings.name, "too much waits for central; the oldest is lost");
-            self.untold.pop_front();
-        }
-        self.untold.push_back(body);
-    }
-
-    /// Tells central what waits, as far as the link has room; then the control task, so that what that says of a
-    /// character comes after; then clients that they are closed: who comes back at once is not found here still.
-    ///
-    /// # Panics
-    /// If the control task is gone or has not listened for tens of thousands of messages: nothing can be
-    /// told to central then, and recovery takes over.
-    pub fn tell_waiting(&mut self) {
-        self.full = false;
-        while let Some(body) = self.untold.front() {
-            if (self.tell)(body.clone()).is_err() {
-                self.full = true;
-                break;
-            }
-            self.untold.pop_front();
-        }
-        for event in self.reports.drain(..) {
-            let result = self.control.try_send(event);
-            assert!(result.is_ok(), "the control task does not listen");
-        }
-        for slot in self.parting.drain(..) {
-            if let Some(Some(client)) = self.clients.get_mut(slot) {
-                client.close_if_parted();
-            }
-        }
-    }
-
-    /// Whether the link takes all that is told.
-    pub fn has_room(&self) -> bool {
-        !self.full
-    }
-
     /// Queues a message for a client, if there is one.
     pub fn say(&mut self, slot: Option<usize>, message: &ServerMessage) {
         if let Some(Some(client)) = slot.and_then(|slot| self.clients.get_mut(slot)) {
             client.say(message);
         }
-    }
-
-    /// Tells the control task, after what central was told before.
-    pub fn report(&mut self, event: FromLoop) {
-        self.reports.push(event);
     }
 
     /// Which portal is at this place.
@@ -650,37 +571,6 @@ impl Here {
         self.missed = None;
         false
     }
-
-    /// Its record, if it is time to look and it is another than central was told; else empty.
-    fn changed_record(&mut self, sim: &Sim, character: CharacterId, now_ms: u64) -> Vec<u8> {
-        let (told, look_ms) = self.recorded;
-        // A frozen one's record went with its commit.
-        if look_ms > now_ms || self.frozen.is_some() {
-            return Vec::new();
-        }
-        let Some(record) = sim.record(self.entity) else { return Vec::new() };
-        let now = hash(&record);
-        self.recorded = (now, now_ms + RECORD_EVERY_MS);
-        if now == told { Vec::new() } else { bounded(character, Some(record)) }
-    }
-}
-
-/// Tells two records of a character apart.
-fn hash(record: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    record.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// One that is too long is not written: the one before it stays.
-fn bounded(character: CharacterId, record: Option<Vec<u8>>) -> Vec<u8> {
-    let record = record.unwrap_or_default();
-    if record.len() <= MAX_RECORD_BYTES {
-        return record;
-    }
-    let bytes = record.len();
-    tracing::error!(%character, bytes, "a character's record is too long; the one before it is kept");
-    Vec::new()
 }
 
 fn why(code: u16) -> Leave {

@@ -10,6 +10,7 @@
 //! | `mailbox`, `clock` | what the control task and the loop share |
 //! | `tick` | the loop |
 //! | `here`, `inbox`, `handoff` | the characters: come and go, what clients say, change of owner |
+//! | `standing`, `outgoing` | … what central is told of them; what waits for the end of a tick |
 //! | `crossing`, `together` | … who is near a border, and who goes over it; those who go together |
 //! | `migration` | … a whole area to another server |
 //! | `ledger` | what is asked of the ledger, what characters have |
@@ -45,6 +46,7 @@ mod load;
 mod mailbox;
 mod migration;
 mod neighbours;
+mod outgoing;
 mod pace;
 mod peer_frame;
 mod peers;
@@ -55,6 +57,7 @@ mod save;
 mod session;
 mod social;
 mod socket;
+mod standing;
 mod status;
 mod stream;
 mod talk;

@@ -104,8 +104,9 @@ impl Loop {
         let mut due_us = self.clock.now_us();
         while self.tick() {
             if self.area.acts {
-                let area = &self.area;
-                crate::simulation::acted(&area.settings.name, area.settings.epoch, &area.acts_for());
+                let settings = &self.area.settings;
+                let area = (settings.area, settings.name.as_str());
+                crate::simulation::acted(area, settings.epoch, &self.area.acts_for());
             }
             crate::simulation::net::ticked();
             tokio::time::sleep(self.until_next(&mut due_us)).await;

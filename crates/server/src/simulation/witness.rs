@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pangea_world::id::CharacterId;
+use pangea_world::id::{AreaId, CharacterId};
 
 use super::node::{NodeId, here};
 use super::{note, with};
@@ -19,7 +19,8 @@ pub struct Acts {
 /// Of whom the epoch is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Whose {
-    Area(String),
+    /// With its name: ground that is cut again is another area.
+    Area(AreaId, String),
     Character(CharacterId),
 }
 
@@ -34,11 +35,12 @@ pub(super) struct Witness {
 const MOST: usize = 16;
 
 /// The loop of an area under this epoch has acted, and for these.
-pub fn acted(area: &str, epoch: u64, all: &[Acts]) {
+pub fn acted((area, name): (AreaId, &str), epoch: u64, all: &[Acts]) {
     let node = here();
     let mut news = Vec::new();
     let characters = all.iter().map(|acts| (Whose::Character(acts.character), acts.epoch));
-    let all: Vec<_> = std::iter::once((Whose::Area(area.to_owned()), epoch)).chain(characters).collect();
+    let all: Vec<_> =
+        std::iter::once((Whose::Area(area, name.to_owned()), epoch)).chain(characters).collect();
     with(|world| {
         for (whose, epoch) in &all {
             let before = world.witness.last.get(whose).copied();

@@ -39,8 +39,8 @@ const MOST_TRIES: u32 = 5;
 /// What those who walk together share.
 #[derive(Debug)]
 pub(in crate::trial) struct Round {
-    /// So far from a line those turn back who walk to and fro over it, metres.
-    turn_m: f64,
+    /// So far from a line those turn back who walk to and fro over it, metres: each somewhere between these two.
+    turn_m: (f64, f64),
     /// How often another server took over so far.
     pub(in crate::trial) crossings: AtomicU64,
     over: AtomicBool,
@@ -48,8 +48,13 @@ pub(in crate::trial) struct Round {
 
 impl Round {
     pub(in crate::trial) fn new(turn_m: u32) -> Arc<Self> {
+        Self::spread(turn_m, turn_m)
+    }
+
+    /// The same, spread over more land.
+    pub(in crate::trial) fn spread(least_m: u32, most_m: u32) -> Arc<Self> {
         let (crossings, over) = Default::default();
-        Arc::new(Self { turn_m: turn_m.into(), crossings, over })
+        Arc::new(Self { turn_m: (least_m.into(), most_m.into()), crossings, over })
     }
 
     /// They stop.
@@ -211,7 +216,8 @@ impl Walker {
     fn aims(&mut self) -> Vec<(f64, f64)> {
         let corner = f64::from(SIDE_M);
         let mut near = |low: f64, high: f64| self.dice.between(low, high);
-        let turn = self.round.turn_m;
+        let (least_m, most_m) = self.round.turn_m;
+        let turn = if most_m > least_m { near(least_m, most_m) } else { least_m };
         let radius = near(turn + 1.0, turn + 8.0);
         let along = near(8.0, 40.0);
         match self.number % 5 {

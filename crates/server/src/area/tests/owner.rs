@@ -70,6 +70,29 @@ async fn a_portal_and_the_handoff_from_its_source() {
     assert!(!said.iter().any(|body| matches!(body, Body::Left(_))), "one that went over does not leave");
 }
 
+/// The answer went with a central that was killed. The one after it has the character here, under the next epoch, and
+/// lets its player in: it is steered again; what the old handoff is answered then says nothing new.
+#[tokio::test]
+async fn a_handoff_whose_answer_is_lost_ends_when_its_character_comes_in_anew() {
+    let mut scene = Scene::ready().await;
+    let _before = scene.enter(1, 21.5, 30.0).await;
+    let seal = |epoch| Body::Seal(Seal { character: vec![1; 16], transfer: vec![9; 16], epoch });
+    scene.say(seal(4)).await;
+    scene.hear(|body| matches!(body, Body::Commit(_)).then_some(())).await;
+    assert_eq!(scene.admit(at(1, 21.5, 30.0), 2, 5, true).await, None);
+    let anew = Claims { jti: EnterId([2; 16]), epoch: 5, ..claims(1, clock::unix_s()) };
+    let mut player = Player::connect(scene.port, &ticket_of(anew)).await;
+    assert!(player.welcome.as_ref().expect("welcome").steering);
+    scene.say(Body::Aborted(CharacterAt { character: vec![1; 16], transfer: vec![9; 16], epoch: 5 })).await;
+    player.say(&ClientMessage::walk(1, 1.0, 0.0)).await;
+    player
+        .find(|message| matches!(message, ServerMessage::Update(update) if update.acked == 1).then_some(()))
+        .await;
+    let kick = Kick { character: vec![1; 16], epoch: 5, code: "session_ended".into(), ..Kick::default() };
+    scene.say(Body::Kick(kick)).await;
+    assert_eq!(scene.hear_left().await.1, 5, "and it leaves when it is asked to");
+}
+
 #[tokio::test]
 async fn the_handoffs_target_shows_first_and_steers_when_granted() {
     let mut scene = Scene::ready().await;
