@@ -153,7 +153,7 @@ async fn the_areas_of_a_lost_machine_come_up_elsewhere() {
 }
 
 /// `kill -9` of all game servers of which a spawner with this data folder has made a note.
-fn kill_all(data: &Path) {
+pub fn kill_all(data: &Path) {
     let records = std::fs::read_dir(data.join("run")).unwrap().map(|entry| entry.unwrap().path());
     for record in records.filter(|path| path.extension().is_some_and(|end| end == "json")) {
         let record: Value = serde_json::from_slice(&std::fs::read(record).unwrap()).unwrap();

@@ -9,6 +9,7 @@ use http::Method;
 use pangea_client::{EnterOptions, Event, Game};
 use pangea_world::Code;
 
+use crate::crash::kill_all;
 use crate::crossing::{PLAIN, Way, take, until, walk_to};
 use crate::migration::{AREA, ONE};
 use crate::support::{Cluster, event};
@@ -109,6 +110,9 @@ async fn an_announced_stop_ends_the_servers_of_all_spawners() {
     until(&mut game, &mut way, "she is there", |game, _| game.me().is_some()).await;
     let found = game.me().unwrap();
     assert_eq!((found.x_cm, found.y_cm), (stood.x_cm, stood.y_cm), "no roll-back");
+    drop(game);
+    cluster.kill_role("rack2");
+    kill_all(&data);
 }
 
 /// A cordoned spawner gets no new area, keeps what it has, and is cordoned still after a kill of everything.
