@@ -28,7 +28,8 @@ use crate::task::on_the_spot;
 /// Most jobs of one transaction.
 const GROUP_MAX: usize = 256;
 
-/// Between the begins of two groups of joins and leaves alone. Whoever comes while nobody writes does not wait.
+/// Least time from the begin of a group to that of one of joins and leaves alone: so long does one of them wait at
+/// most for others of its kind.
 const PACE: Duration = Duration::from_millis(3);
 
 /// How often a full disk is tried again while nobody writes.
@@ -181,7 +182,7 @@ impl Writer {
             let mut next = Some(first);
             let pause = tokio::time::sleep_until(next_quick);
             tokio::pin!(pause);
-            while next.as_ref().is_some_and(Order::is_quick) && group.len() < GROUP_MAX {
+            while next.as_ref().is_some_and(Order::is_quick) && group.len() + 1 < GROUP_MAX {
                 tokio::select! {
                     biased;
                     () = &mut pause => break,
