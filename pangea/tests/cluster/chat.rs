@@ -212,7 +212,7 @@ async fn a_whisper_reaches_one_alone() {
 /// than anybody keeps at hand.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_enters_again_hears_what_was_missed() {
-    let cluster = Cluster::start(&[FREELY]).await;
+    let cluster = Cluster::start(&[FREELY, "limits.messages_per_second=10000"]).await;
     let mut ada = in_isles(&cluster, "Ada", "harbour").await;
     let mut bob = in_isles(&cluster, "Bob", "forest").await;
     let said = ada.whisper("Bob", "before").await;
