@@ -458,11 +458,21 @@ fn not_needed(state: &State, moves: &Move) {
 
 // ---- what the two servers say ------------------------------------------------------------------------
 
-/// Whether this server is the one to which the area is to go.
-pub fn is_to(core: &Core, area: AreaId, server: ServerId) -> bool {
-    let state = core.state();
-    let moves = state.areas.get(&area).and_then(|entry| entry.moves.as_ref());
-    moves.is_some_and(|moves| moves.server == Some(server))
+/// Whether this server is the one to which the area is to go. One that `begins` may register before its spawner's
+/// answer has named it, on another link: while nobody is named that is waited for.
+pub async fn is_to(core: &Core, area: AreaId, server: ServerId, begins: bool) -> bool {
+    let named = async {
+        loop {
+            let changed = core.changed.notified();
+            let to = core.state().areas.get(&area).and_then(|entry| Some(entry.moves.as_ref()?.server));
+            match to {
+                Some(None) if begins => changed.await,
+                to => return to.flatten() == Some(server),
+            }
+        }
+    };
+    let most = Duration::from_secs(core.config.central.start_timeout_s);
+    tokio::time::timeout(most, named).await.unwrap_or(false)
 }
 
 /// The other server registers: it is told what to load, and owns nothing yet.

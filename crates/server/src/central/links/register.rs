@@ -37,7 +37,7 @@ pub(super) async fn register_area(
         certificate: register.certificate.clone(),
         webtransport: register.webtransport.clone().filter(is_webtransport),
     };
-    if migration::is_to(core, area, server) {
+    if migration::is_to(core, area, server, register.incarnation == 0).await {
         migration::register(core, link, server, (area, register), at).await?;
         return Ok(area);
     }
