@@ -67,8 +67,10 @@ pub fn run(options: &TrialMigrate) -> anyhow::Result<ExitCode> {
     shown::print(options.common.json, &report, &report.table(), &report.broken)
 }
 
-/// Entities for each square metre at most: with a view of 16 m about forty of them are seen.
-const DENSITY: f64 = 0.05;
+/// How far players see, metres, and entities for each square metre: of these about thirty are seen, and of a thousand
+/// players as many.
+const VIEW_M: u32 = 10;
+const DENSITY: f64 = 0.1;
 
 /// So far from the middle walkers turn at most, metres.
 const SPREAD_M: u32 = 46;
@@ -81,7 +83,7 @@ fn side_m(entities: u32) -> u32 {
 
 async fn measure(options: &TrialMigrate) -> anyhow::Result<Report> {
     let world = format!(
-        "kind = \"grid\"\nseed = {}\ncapacity = {}\nlayers = 1\nidle_stop_s = 600\nview_m = 16\n[grid]\n\
+        "kind = \"grid\"\nseed = {}\ncapacity = {}\nlayers = 1\nidle_stop_s = 600\nview_m = {VIEW_M}\n[grid]\n\
          cell_m = {side}\narea_cells = 1\nspawn = {{ x = {spawn}.0, y = {spawn}.0 }}\n\
          bounds = {{ x0 = 0, y0 = 0, x1 = 1, y1 = 1 }}\n",
         options.common.seed,

@@ -6,8 +6,6 @@
 //! Every statement costs two changes of thread, and of joins and leaves there are very many. So these say
 //! beforehand what they usually come to ([`Quick`]), and all of a group are written in a few statements of
 //! many rows. If a single row does not stand as it was seen, the group is rolled back and runs job by job.
-//! A group of nothing else begins some time after the one before it: most of what a group costs does not
-//! depend on how many are in it.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -18,7 +16,6 @@ use pangea_world::{Code, Refusal};
 use sqlx::any::AnyConnectOptions;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::Instant;
 
 use super::enter::{self, Enter};
 use super::ownership::{self, Swap};
@@ -28,10 +25,6 @@ use crate::task::on_the_spot;
 /// Most jobs of one transaction.
 const GROUP_MAX: usize = 256;
 
-/// Least time from the begin of a group to that of one of joins and leaves alone: so long does one of them wait at
-/// most for others of its kind.
-const PACE: Duration = Duration::from_millis(3);
-
 /// How often a full disk is tried again while nobody writes.
 const FULL_TRY: Duration = Duration::from_secs(1);
 
@@ -39,20 +32,6 @@ const FULL_TRY: Duration = Duration::from_secs(1);
 pub(super) enum Order {
     Job(Box<dyn Job>),
     Close(oneshot::Sender<()>),
-}
-
-impl Order {
-    /// Whether it is a job that may wait a moment for others of its kind.
-    fn is_quick(&self) -> bool {
-        matches!(self, Order::Job(job) if job.quick().is_some())
-    }
-
-    fn into_job(self) -> Option<Box<dyn Job>> {
-        match self {
-            Order::Job(job) => Some(job),
-            Order::Close(_) => None,
-        }
-    }
 }
 
 /// What a job usually comes to.
@@ -162,7 +141,6 @@ impl Writer {
         let guard = Guard(self.fail.clone());
         let mut group: Vec<Box<dyn Job>> = Vec::with_capacity(GROUP_MAX);
         let mut closing = None;
-        let mut next_quick = Instant::now();
         while closing.is_none() {
             let first = if *self.full.borrow() {
                 match tokio::time::timeout(FULL_TRY, self.queue.recv()).await {
@@ -179,22 +157,9 @@ impl Writer {
                 self.queue.recv().await
             };
             let Some(first) = first else { break };
-            let mut next = Some(first);
-            let pause = tokio::time::sleep_until(next_quick);
-            tokio::pin!(pause);
-            while next.as_ref().is_some_and(Order::is_quick) && group.len() + 1 < GROUP_MAX {
-                tokio::select! {
-                    biased;
-                    () = &mut pause => break,
-                    order = self.queue.recv() => {
-                        let before = std::mem::replace(&mut next, order);
-                        group.extend(before.and_then(Order::into_job));
-                    }
-                }
-            }
-            next_quick = Instant::now() + PACE;
             // Whoever is as far as this one comes into the same group.
             tokio::task::yield_now().await;
+            let mut next = Some(first);
             while let Some(order) = next.take() {
                 match order {
                     Order::Job(job) => group.push(job),

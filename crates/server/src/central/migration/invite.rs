@@ -31,6 +31,13 @@ const ALL_IN: Duration = Duration::from_secs(1);
 /// So many are announced at the same time: clients come while others are still announced.
 const AT_ONCE: usize = 32;
 
+/// So many are on the way at the same time: a server has room for a few hundred who have not shown their ticket yet, and
+/// those who see already play on meanwhile.
+const MOST_ON_THE_WAY: usize = 64;
+
+/// How long they are waited for before others are told; once that was in vain nobody is.
+const ON_THE_WAY: Duration = Duration::from_secs(1);
+
 /// How long a server may take to say where everybody stands.
 const ASK: Duration = Duration::from_secs(2);
 
@@ -145,13 +152,20 @@ async fn invite_to(
         async move { invite(core, (area, part), (id, &seat), there).await.ok() }
     });
     let mut invited = pin!(stream::iter(invited).buffer_unordered(AT_ONCE));
-    let mut count = 0;
+    let few = |moves: &Move| {
+        let on_the_way = moves.invited.values().filter(|(_, sees)| !sees).count();
+        (on_the_way < MOST_ON_THE_WAY).then_some(())
+    };
+    let (mut count, mut they_come) = (0, true);
     while let Some(invited) = invited.next().await {
         // Whoever could not be announced is tried again before it is decided.
         let Some((run, body, character)) = invited else { continue };
         with(core, part.area, transfer, |moves| moves.invited.insert(character, (run, false)))?;
         source.send(Body::Invite(body))?;
         count += 1;
+        if they_come {
+            they_come = until(core, part.area, transfer, ON_THE_WAY, few).await?.is_some();
+        }
     }
     Ok(count)
 }
