@@ -181,7 +181,7 @@ impl Default for Limits {
             body_bytes: 65_536,
             messages_per_second: 100,
             chat_lines_per_10s: 10,
-            pending_sockets: 512,
+            pending_sockets: 2_048,
             connections_per_address: 256,
             loopback_free: true,
         }

@@ -31,8 +31,8 @@ const ALL_IN: Duration = Duration::from_secs(1);
 /// So many are announced at the same time: clients come while others are still announced.
 const AT_ONCE: usize = 32;
 
-/// So many are on the way at the same time: a server has room for a few hundred who have not shown their ticket yet, and
-/// those who see already play on meanwhile.
+/// So many are on the way at the same time: a server has room for some who have not shown their ticket yet, and those
+/// who are still here play on meanwhile.
 const MOST_ON_THE_WAY: usize = 64;
 
 /// How long they are waited for before others are told; once that was in vain nobody is.
