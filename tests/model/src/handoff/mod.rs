@@ -41,8 +41,6 @@ pub enum Naive {
     LooksRight,
     /// A group's characters go in a commit each.
     OneByOne,
-    /// Whatever is announced of a frozen one, it goes on as it was.
-    AnnouncedStays,
 }
 
 /// The model: what is in it, and how much may happen.

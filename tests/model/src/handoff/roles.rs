@@ -230,7 +230,7 @@ impl Handoff {
                     return Some(());
                 }
                 process.seen[c] = epoch;
-                let stays = process.copies[c].and_then(|copy| self.announced(copy, epoch));
+                let stays = process.copies[c].and_then(|copy| Self::announced(copy, epoch));
                 if let Some(copy) = stays {
                     state.tell_done(copy.tail);
                 }
@@ -250,14 +250,9 @@ impl Handoff {
 
     /// One that is held still is granted under a higher epoch: what goes on, if that says that its handoff came to
     /// nothing.
-    fn announced(&self, copy: Copied, epoch: u8) -> Option<Copied> {
-        let mut held = copy.held();
-        let stays = match self.is(Naive::AnnouncedStays) {
-            true => held.frozen.take().is_some(),
-            false => held.announced(u64::from(epoch), true) == Heard::Stays,
-        };
-        held.epoch = u64::from(epoch);
-        let mut copy = copy;
+    fn announced(copy: Copied, epoch: u8) -> Option<Copied> {
+        let (mut copy, mut held) = (copy, copy.held());
+        let stays = held.announced(u64::from(epoch), true) == Heard::Stays;
         copy.set(held);
         stays.then_some(copy)
     }

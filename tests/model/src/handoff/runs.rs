@@ -162,12 +162,6 @@ pub fn runs(deep: bool) -> Vec<Run> {
             Handoff { faults: Faults { losses: 1, ..none }, ..plain.clone() },
         ),
         naive("N10 looks as if it was mine", breaks("told is durable"), Naive::LooksRight, unleased.clone()),
-        naive(
-            "what is announced stays as it was",
-            breaks("told is durable"),
-            Naive::AnnouncedStays,
-            Handoff { moves: 2, faults: crash, ..plain.clone() },
-        ),
         Run::new("handoff, N7 no lease", breaks("one authority"), Handoff { visible: true, ..unleased }),
         naive(
             "a group one by one",
