@@ -31,11 +31,17 @@ export class Chat extends Emitter<ChatEvents> {
     local: Set<string>;
     /** Said and not answered. @type {Map<number, Open>} */
     open: Map<number, Open>;
+    /** What was refused and may have been said all the same, by its words: its number, and until when that counts. @type {Map<string, {id: number, untilMs: number}>} */
+    unsure: Map<string, {
+        id: number;
+        untilMs: number;
+    }>;
     /** The channels that the character is in. @type {Set<ChannelKind>} */
     inside: Set<ChannelKind>;
     lastId: number;
     /**
-     * Says something; a text with a slash before it is a command. What became of it comes as `said`.
+     * Says something; a text with a slash before it is a command. What became of it comes as `said`. What is refused with
+     * `chat_unavailable` may have been said; the same words within a minute are the same line, and are heard once.
      * @param {ChannelKind} kind @param {string} text @returns {number} its number
      */
     say(kind: ChannelKind, text: string): number;
@@ -48,6 +54,8 @@ export class Chat extends Emitter<ChatEvents> {
     read(kind: ChannelKind, before?: number, most?: number): void;
     /** @param {ChannelKind} kind @param {string} to @param {string} text */
     give(kind: ChannelKind, to: string, text: string): number;
+    /** A new number; but that of the same words, if they may have been said. @param {string} words */
+    number(words: string): number;
     /** @param {number} id @param {Refusal | null} refusal */
     answer(id: number, refusal: Refusal | null): void;
     /** This connection steers from now on. @param {Connection} connection */
