@@ -11,6 +11,10 @@ use crate::replicate::{FieldInfo, Replicate, take_message};
 
 /// A message of a client for its character.
 pub trait Input: Replicate {
+    /// Whether it only moves its character, and asks nothing of the ledger or of central: the last that is taken of an
+    /// area which is about to go to another server.
+    const STEERS: bool = false;
+
     /// What can be said without knowing the area: finite numbers, lengths, ranges.
     ///
     /// # Errors
@@ -68,6 +72,7 @@ impl<T: Input> Inputs<T> {
 pub(crate) trait InputKind: Send + Sync {
     fn name(&self) -> &'static str;
     fn fields(&self) -> &'static [FieldInfo];
+    fn steers(&self) -> bool;
     /// Gives a character its queue.
     fn attach(&self, entity: &mut EntityWorldMut<'_>);
     /// Allows what could not be taken for so many ticks.
@@ -103,6 +108,10 @@ impl<T: Input> InputKind for TypedInput<T> {
 
     fn fields(&self) -> &'static [FieldInfo] {
         T::FIELDS
+    }
+
+    fn steers(&self) -> bool {
+        T::STEERS
     }
 
     fn attach(&self, entity: &mut EntityWorldMut<'_>) {

@@ -456,6 +456,11 @@ impl Sim {
         Ok(())
     }
 
+    /// Whether inputs of this kind only move their character ([`Input::STEERS`](crate::Input::STEERS)).
+    pub fn steers(&self, kind: u8) -> bool {
+        self.registry.inputs.get(usize::from(kind)).is_some_and(|input| input.steers())
+    }
+
     /// For so many ticks no input of this character was taken, though its client may have given them: they are
     /// allowed at once, at most [`MOST_UNREAD`](crate::input::MOST_UNREAD).
     pub fn make_up(&mut self, id: u16, ticks: f32) {

@@ -38,6 +38,8 @@ pub struct Walk {
 }
 
 impl Input for Walk {
+    const STEERS: bool = true;
+
     fn check(&self) -> Result<(), Refusal> {
         if !self.dx.is_finite() || !self.dy.is_finite() {
             return Refusal::err(Code::BadInput, "a direction has two finite numbers");

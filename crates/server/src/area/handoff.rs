@@ -87,7 +87,7 @@ impl Area {
                 return;
             }
             (here.frozen, here.crosses, here.commit_again_ms) = (held.frozen, crosses, again_ms);
-            here.frozen_ms = now_ms;
+            here.held_ms = now_ms;
             here.together = going.iter().map(|(other, ..)| *other).filter(|other| other != id).collect();
         }
         self.ask_ledger();
@@ -111,7 +111,7 @@ impl Area {
         let here = self.here.get(&id)?;
         let transfer = here.frozen?.to_vec();
         let (x, y) = self.sim.place(here.entity).unwrap_or(here.eyes);
-        let unread_ms = self.now_ms.saturating_sub(here.frozen_ms) as u32;
+        let unread_ms = self.now_ms.saturating_sub(here.held_ms) as u32;
         let acked = self.sim.acked(here.entity);
         let crossing = here.crosses.then_some(Crossing { x, y, acked, unread_ms });
         let (character, epoch, record) = (id.to_vec(), here.epoch, self.record_of(id));
@@ -147,12 +147,22 @@ impl Area {
     fn goes_on(&mut self, id: CharacterId) {
         let Some(here) = self.here.get_mut(&id) else { return };
         here.together.clear();
-        let (client, entity, epoch, frozen_ms) = (here.client, here.entity, here.epoch, here.frozen_ms);
-        let acked = Some(self.sim.acked(entity));
+        let (entity, epoch) = (here.entity, here.epoch);
         self.sim.set_epoch(entity, epoch);
-        self.make_up(entity, self.now_ms.saturating_sub(frozen_ms));
         // What was prepared was for the epoch before.
         self.shut_borders(id);
+        self.steers_again(id, self.now_ms);
+    }
+
+    /// Its inputs are taken again; its client shall give those that were not until then, ms of the clock.
+    pub(super) fn steers_again(&mut self, id: CharacterId, until_ms: u64) {
+        let Some(here) = self.here.get_mut(&id) else { return };
+        if let Some((_, again_until)) = &mut here.missed {
+            *again_until = None;
+        }
+        let (client, entity, epoch, held_ms) = (here.client, here.entity, here.epoch, here.held_ms);
+        self.make_up(entity, until_ms.saturating_sub(held_ms));
+        let acked = Some(self.sim.acked(entity));
         self.say(client, &ServerMessage::Steer { epoch, acked });
     }
 

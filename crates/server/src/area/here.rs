@@ -93,10 +93,10 @@ pub struct Here {
     pub leaves_at_ms: Option<u64>,
     /// Set while central decides about this change of owner: nothing moves it.
     pub frozen: Option<TransferId>,
-    /// Since when, ms of the clock.
-    pub frozen_ms: u64,
+    /// Since when its inputs are not taken, ms of the clock: it is frozen, or the area goes to another server.
+    pub held_ms: u64,
     /// Its first input that was not taken for that, and until when its client may take to give it again.
-    missed: Option<(u32, Option<u64>)>,
+    pub missed: Option<(u32, Option<u64>)>,
     /// Whether that is a crossing, which the area itself began.
     pub crosses: bool,
     /// The others about whom central decides with it.
@@ -289,7 +289,7 @@ impl Area {
                 client: None,
                 leaves_at_ms: (!guest.beside).then(|| self.now_ms + guest.wait_ms.max(1_000)),
                 frozen: None,
-                frozen_ms: 0,
+                held_ms: 0,
                 missed: None,
                 crosses: false,
                 together: Vec::new(),
@@ -554,10 +554,13 @@ impl Area {
 }
 
 impl Here {
-    /// Whether this input is not taken: nothing moves the character now, or it comes after one that was not taken for
-    /// that, and will come again with that.
-    pub fn misses(&mut self, seq: u32, now_ms: u64) -> bool {
-        if self.frozen.is_some() {
+    /// Whether this input is not taken: nothing moves the character now, or this one has to wait (`waits`), or it comes
+    /// after one that was not taken for that, and will come again with that.
+    pub fn misses(&mut self, seq: u32, waits: bool, now_ms: u64) -> bool {
+        if self.frozen.is_some() || waits {
+            if self.frozen.is_none() && self.missed.is_none() {
+                self.held_ms = now_ms;
+            }
             let first = self.missed.map_or(seq, |(first, _)| first.min(seq));
             self.missed = Some((first, None));
             return true;
@@ -595,7 +598,7 @@ impl Here {
             client: None,
             leaves_at_ms: None,
             frozen: None,
-            frozen_ms: 0,
+            held_ms: 0,
             missed: None,
             crosses: false,
             together: Vec::new(),
@@ -623,7 +626,7 @@ mod tests {
     fn inputs_that_were_not_taken_while_it_was_frozen_come_again_first() {
         let (mut here, none) = (Here::inside(doc(1), 3), [0_u32; 0]);
         let taken = |here: &mut Here, seqs: &[u32], now_ms: u64| {
-            seqs.iter().copied().filter(|seq| !here.misses(*seq, now_ms)).collect::<Vec<_>>()
+            seqs.iter().copied().filter(|seq| !here.misses(*seq, false, now_ms)).collect::<Vec<_>>()
         };
         assert_eq!(taken(&mut here, &[45], 0), [45]);
         here.frozen = Some(TransferId([9; 16]));
@@ -638,5 +641,9 @@ mod tests {
         assert_eq!(taken(&mut here, &[52], 50), none);
         assert_eq!(taken(&mut here, &[53], 49 + GIVEN_AGAIN_MS), none);
         assert_eq!(taken(&mut here, &[54, 55], 50 + GIVEN_AGAIN_MS), [54, 55]);
+        // One alone has to wait: so does what comes after it.
+        assert!(here.misses(56, true, 9_000));
+        assert_eq!(taken(&mut here, &[57], 9_000), none);
+        assert_eq!((taken(&mut here, &[56, 57], 9_100), here.held_ms), (vec![56, 57], 9_000));
     }
 }

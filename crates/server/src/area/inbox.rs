@@ -74,7 +74,8 @@ impl Area {
         match message {
             ClientMessage::Hello { .. } => return Refusal::err(Code::Protocol, "a second hello"),
             ClientMessage::Input { seq, kind, payload } => {
-                if !here.in_world || !self.acts || here.misses(seq, self.now_ms) {
+                let waits = self.moving.settles() && !self.sim.steers(kind);
+                if !here.in_world || !self.acts || here.misses(seq, waits, self.now_ms) {
                     return Ok(());
                 }
                 if let Err(refusal) = self.sim.input(here.entity, seq, kind, &payload) {

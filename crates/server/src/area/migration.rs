@@ -1,6 +1,7 @@
 //! A whole area goes to another server while it is played (docs/handoff.md). Its clients see at the other one
-//! already; then it stands still, is packed, and central decides. Until it has decided nothing moves here, and
-//! what clients send stays unread: the one who has the area afterwards reads it, or is sent it again.
+//! already; characters only walk until what is under way with central is answered. Then it stands still, is packed, and
+//! central decides. Until it has decided nothing moves here, and what clients send stays unread: the one who has the
+//! area afterwards reads it, or is sent it again.
 
 use std::collections::HashSet;
 
@@ -49,10 +50,10 @@ impl Moving {
         matches!(self, Self::Not | Self::Settles { .. })
     }
 
-    /// Whether what clients send is read. Not while it settles: what they do would ask for more of central, and
-    /// they say it again to whoever has the area then.
-    pub fn reads(&self) -> bool {
-        matches!(self, Self::Not)
+    /// Whether only what moves characters is taken: all else would ask for more of central, and clients give it again
+    /// to whoever has the area then.
+    pub fn settles(&self) -> bool {
+        matches!(self, Self::Settles { .. })
     }
 }
 
@@ -88,6 +89,9 @@ impl Area {
         if matches!(self.moving, Moving::Not) {
             let goes = freeze.goes.iter().filter_map(|id| CharacterId::from_bytes(id).ok()).collect();
             self.moving = Moving::Settles { transfer, goes, until_ms: self.now_ms + SETTLE_MS };
+            // Whose handoff is under way has none that is open; nobody begins another.
+            let stay = self.here.iter().filter(|(_, here)| here.in_world && here.frozen.is_none());
+            stay.map(|(id, _)| *id).collect::<Vec<_>>().into_iter().for_each(|id| self.shut_borders(id));
         }
     }
 
@@ -121,11 +125,8 @@ impl Area {
         let bytes = told.encoded_len();
         if bytes > MAX_MOVE_BYTES || self.here.values().any(|here| here.frozen.is_some()) {
             // Central gives up in time.
-            return tracing::error!(
-                area = self.settings.name,
-                bytes,
-                "the area cannot be moved now; it plays on"
-            );
+            tracing::error!(area = self.settings.name, bytes, "the area cannot be moved now; it plays on");
+            return self.play_on();
         }
         self.tell(Body::MoveArea(told.clone()));
         self.moving = Moving::Frozen { told, again_ms: self.now_ms + AGAIN_MS, goes };
@@ -138,7 +139,8 @@ impl Area {
         let acked = self.sim.acked(here.entity);
         let sheet = self.sim.ledger().sheet(id);
         let belongings = sheet.and_then(|sheet| serde_json::to_vec(sheet).ok()).unwrap_or_default();
-        let unread_ms = self.now_ms.saturating_sub(self.read_ms) as u32;
+        let since_ms = if here.missed.is_some() { here.held_ms } else { self.read_ms };
+        let unread_ms = self.now_ms.saturating_sub(since_ms) as u32;
         let stands = Some(Crossing { x, y, acked, unread_ms });
         Some(Mover { character: id.to_vec(), epoch: here.epoch, stands, record, belongings })
     }
@@ -154,7 +156,10 @@ impl Area {
             return false;
         }
         let was = std::mem::take(&mut self.moving);
-        let (true, Moving::Frozen { goes, .. }) = (moved.done, was) else { return false };
+        let (true, Moving::Frozen { goes, .. }) = (moved.done, was) else {
+            self.play_on();
+            return false;
+        };
         self.moving = Moving::Gone;
         for id in self.here.keys().copied().collect::<Vec<_>>() {
             if !goes.contains(&id) {
@@ -168,6 +173,15 @@ impl Area {
             self.drop_character(id, close::MOVED, None);
         }
         true
+    }
+
+    /// The area stays: what was not taken while it settled is given again.
+    fn play_on(&mut self) {
+        let missed = self.here.iter().filter(|(_, here)| here.missed.is_some() && here.frozen.is_none());
+        for id in missed.map(|(id, _)| *id).collect::<Vec<_>>() {
+            // What all have missed since is made up when they are read.
+            self.steers_again(id, self.read_ms);
+        }
     }
 
     /// Central was started anew: it is told at once.

@@ -139,7 +139,7 @@ impl Loop {
             return false;
         }
         // What comes while the lease does not hold stays unread too: it is not lost.
-        if self.area.acts && self.area.moving.reads() {
+        if self.area.acts && self.area.moving.plays() {
             self.read();
         }
         let plays = self.area.moving.plays();
@@ -151,7 +151,9 @@ impl Loop {
             self.area.sim.step(CLOCKS);
             self.area.tell_events();
             self.area.enter_portals();
-            self.area.watch_borders();
+            if !self.area.moving.settles() {
+                self.area.watch_borders();
+            }
         }
         self.area.let_time_pass();
         self.area.send_chunks();

@@ -1,5 +1,7 @@
 //! Owners: handoffs, leases, saved states, a central that forgets.
 
+use pangea_world::messages::{AreaMoved, Freeze, Where};
+
 use super::*;
 use crate::checkpoint::Checkpoint;
 
@@ -91,6 +93,42 @@ async fn a_handoff_whose_answer_is_lost_ends_when_its_character_comes_in_anew() 
     let kick = Kick { character: vec![1; 16], epoch: 5, code: "session_ended".into(), ..Kick::default() };
     scene.say(Body::Kick(kick)).await;
     assert_eq!(scene.hear_left().await.1, 5, "and it leaves when it is asked to");
+}
+
+/// Somebody else's handoff is with central, so the area cannot stand still yet: who walks walks on. What might ask for
+/// more waits, and all that comes after it; the client gives it again, here if the area stays, or there.
+#[tokio::test]
+async fn who_walks_walks_on_until_the_area_stands_still() {
+    let mut scene = Scene::ready().await;
+    let mut player = scene.enter(1, 10.0, 10.0).await;
+    let _goes = scene.enter(2, 12.0, 10.0).await;
+    scene.say(Body::Seal(Seal { character: vec![2; 16], transfer: vec![9; 16], epoch: 4 })).await;
+    scene.hear(|body| matches!(body, Body::Commit(_)).then_some(())).await;
+    let freeze = |transfer: u8| Body::Freeze(Freeze { transfer: vec![transfer; 16], goes: vec![vec![1; 16]] });
+    let other = |seq| ClientMessage::Input { seq, kind: 9, payload: bytes::Bytes::new() };
+    for (transfer, first) in [(5, 1), (6, 4)] {
+        scene.say(freeze(transfer)).await;
+        scene.say(Body::Where(Where {})).await;
+        scene.hear(|body| matches!(body, Body::Standing(_)).then_some(())).await;
+        player.say(&ClientMessage::walk(first, 1.0, 0.0)).await;
+        while player.update().await.acked < first {}
+        player.say(&other(first + 1)).await;
+        player.say(&ClientMessage::walk(first + 2, 1.0, 0.0)).await;
+        player.say(&ClientMessage::Ping { nonce: transfer.into() }).await;
+        player.find(|message| (message == ServerMessage::Pong { nonce: transfer.into() }).then_some(())).await;
+        if transfer == 5 {
+            scene.say(Body::AreaMoved(AreaMoved { transfer: vec![5; 16], done: false })).await;
+            let steer = ServerMessage::Steer { epoch: 4, acked: Some(first) };
+            player.find(|message| (message == steer).then_some(())).await;
+            player.say(&ClientMessage::walk(2, 1.0, 0.0)).await;
+            player.say(&ClientMessage::walk(3, 1.0, 0.0)).await;
+            while player.update().await.acked < 3 {}
+        }
+    }
+    scene.say(Body::Aborted(CharacterAt { character: vec![2; 16], transfer: vec![9; 16], epoch: 5 })).await;
+    let moved = scene.hear(|body| if let Body::MoveArea(told) = body { Some(told) } else { None }).await;
+    let stands = moved.characters.iter().find(|mover| mover.character == [1; 16]).and_then(|mover| mover.stands);
+    assert_eq!(stands.map(|stands| (stands.acked, stands.x)), Some((4, 11.0)), "four steps, and nothing else");
 }
 
 #[tokio::test]
