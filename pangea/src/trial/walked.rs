@@ -11,8 +11,8 @@ use crate::screen::Cell;
 /// The figures as they are printed, beside those of the trial.
 #[derive(Debug, Serialize)]
 pub(super) struct Walked {
-    /// From the last update of the server before to the first of the next one, less one tick; per player and change
-    /// of server, borders included.
+    /// From the last update of the server before to the first of the next one, less one tick; per player who walks and
+    /// change of server, borders included.
     pause_ms_p50: f64,
     pause_ms_p99: f64,
     pause_ms_max: f64,
@@ -62,7 +62,7 @@ impl Walked {
             pause_ms_p50: percentile(&mut pauses, 0.5),
             pause_ms_p99: percentile(&mut pauses, 0.99),
             pause_ms_max: percentile(&mut pauses, 1.0),
-            changes: pauses.len(),
+            changes: all.iter().map(|notes| notes.changes).sum(),
             inputs_sent: sum(|notes| notes.steps),
             inputs_lost: wrong,
             inputs_doubled: wrong,
@@ -86,7 +86,10 @@ impl Walked {
             row(
                 "pause",
                 pause,
-                &format!("p50 / p99 / most, without an update, of {} changes of server", self.changes),
+                &format!(
+                    "p50 / p99 / most, without an update, of who walks, {} changes of server",
+                    self.changes
+                ),
             ),
             row("inputs", self.inputs_sent, &inputs),
             row("disconnects", self.disconnects, "must be 0"),

@@ -23,6 +23,7 @@ use pangea_world::{Code, Refusal};
 use tokio::sync::{mpsc, watch};
 
 use super::admission::{Admissions, Announcement, Missing};
+use super::bell::Bell;
 use super::chat_link::ChatLinks;
 use super::clock::{Clock, Lease};
 use super::dial::Dialled;
@@ -104,6 +105,7 @@ pub(super) struct Owned {
     /// Made ready for a move of the area, and not taken over yet.
     pub(super) waits: bool,
     to_loop: mpsc::Sender<ToLoop>,
+    bell: Arc<Bell>,
 }
 
 /// Runs until the area is given back. `shutdown` ends when the server shall stop; the answer to a link that
@@ -393,7 +395,7 @@ impl Control {
             self.tell.clone(),
             self.to_control.clone(),
         )?;
-        load::start(area, self.clock, self.lease.clone())?;
+        let bell = load::start(area, self.clock, self.lease.clone())?;
         self.admissions = Admissions::new(world.capacity as usize);
         self.factions = world.factions.iter().map(|faction| (faction.id.clone(), faction.clone())).collect();
         let took_ms = (self.clock.now_ms() - began_ms) as u32;
@@ -406,6 +408,7 @@ impl Control {
             always_on,
             waits: granted.waits,
             to_loop,
+            bell,
         });
         self.empty_since_ms = self.clock.now_ms();
         let area = name.parse().context("the granted area")?;
@@ -430,6 +433,10 @@ impl Control {
             }
         }
         self.to_loop(ToLoop::TakeOver(Box::new(over), packed)).await;
+        // Everybody has stood still since the last tick of the server before.
+        if let Some(owned) = &self.owned {
+            owned.bell.ring();
+        }
     }
 
     async fn on_admit(&mut self, admit: &Admit) {

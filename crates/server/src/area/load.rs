@@ -16,6 +16,7 @@ use pangea_world::{Code, Refusal};
 use tokio::sync::mpsc;
 
 use super::admission::Announcement;
+use super::bell::Bell;
 use super::clock::{Clock, Lease};
 use super::here::{Area, Settings};
 use super::identity::Identity;
@@ -125,17 +126,26 @@ pub fn grounds_m(world: &World, grounds: &[String]) -> Vec<Rect> {
     grounds.iter().filter_map(rect).collect()
 }
 
-/// Starts the loop's thread.
+/// Starts the loop's thread; what wakes it.
 ///
 /// # Errors
 /// If the system gives no thread or no epoll.
-pub fn start((area, mail): (Area, mpsc::Receiver<ToLoop>), clock: Clock, lease: Lease) -> anyhow::Result<()> {
+pub fn start(
+    (area, mail): (Area, mpsc::Receiver<ToLoop>),
+    clock: Clock,
+    lease: Lease,
+) -> anyhow::Result<Arc<Bell>> {
     let area = Loop::new(area, clock, lease, mail).context("the loop's epoll")?;
+    let bell = Arc::new(Bell::default());
     #[cfg(feature = "simulation")]
     crate::task::spawn(area.run_as_task());
     #[cfg(not(feature = "simulation"))]
-    std::thread::Builder::new().name("tick".into()).spawn(move || area.run()).context("the loop's thread")?;
-    Ok(())
+    {
+        let bell = bell.clone();
+        let thread = std::thread::Builder::new().name("tick".into());
+        thread.spawn(move || area.run(&bell)).context("the loop's thread")?;
+    }
+    Ok(bell)
 }
 
 /// Central's public keys.

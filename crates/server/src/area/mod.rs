@@ -26,6 +26,7 @@
 //! | `chat_link` | the links to chats; `chat`: who hears and says what |
 
 mod admission;
+mod bell;
 mod chat_link;
 mod claim;
 mod client;

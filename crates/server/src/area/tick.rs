@@ -14,6 +14,7 @@ use pangea_world::{Code, Refusal};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 
+use super::bell::Bell;
 use super::clock::{Clock, Lease};
 use super::here::Area;
 use super::mailbox::{FromLoop, Gauges, ToLoop};
@@ -90,11 +91,13 @@ impl Loop {
 
     /// Ticks until a stop, or until the control task is gone.
     #[cfg_attr(feature = "simulation", allow(dead_code, reason = "a task instead"))]
-    pub fn run(mut self) {
+    pub fn run(mut self, bell: &Bell) {
         self.traffic.take_ring(self.area.settings.io);
         let mut due_us = self.clock.now_us();
         while self.tick() {
-            std::thread::sleep(self.until_next(&mut due_us));
+            if bell.sleep(self.until_next(&mut due_us)) {
+                due_us = self.clock.now_us();
+            }
         }
     }
 

@@ -66,6 +66,10 @@ impl Round {
 /// What one player met.
 #[derive(Debug, Default)]
 pub(in crate::trial) struct Notes {
+    /// Changes of server.
+    pub(in crate::trial) changes: usize,
+    /// At each of them, of who walks: from the last update of the server before to the first of the next one, less one
+    /// tick. Near one who stands there may be nothing to be told of.
     pub(in crate::trial) gaps_ms: Vec<f64>,
     /// The same where no border was, of who walks.
     pub(in crate::trial) usual_ms: Vec<f64>,
@@ -212,6 +216,10 @@ impl Walker {
         self.notes
     }
 
+    fn walks(&self) -> bool {
+        !self.number.is_multiple_of(5)
+    }
+
     /// One in five stands; of the others half go round the corner, half to and fro over a border.
     fn aims(&mut self) -> Vec<(f64, f64)> {
         let corner = f64::from(SIDE_M);
@@ -287,7 +295,7 @@ impl Walker {
         match event {
             Event::Game { name, values } if name == "Told" => self.told(&values),
             Event::Updated { .. } => {
-                let walks = !self.number.is_multiple_of(5) && !self.given.is_empty();
+                let walks = self.walks() && !self.given.is_empty();
                 let walks = walks && self.notes.usual_ms.len() < MOST_USUAL;
                 if let Some(before) = self.updated.replace(Instant::now()).filter(|_| walks) {
                     self.notes.usual_ms.push((before.elapsed().as_secs_f64() * 1e3 - 50.0).max(0.0));
@@ -297,7 +305,10 @@ impl Walker {
             Event::Crossed { to, gap, .. } => {
                 let gap_ms = gap.as_secs_f64() * 1e3;
                 (self.updated, self.crossed) = (None, Some(Instant::now()));
-                self.notes.gaps_ms.push(gap_ms);
+                self.notes.changes += 1;
+                if self.walks() {
+                    self.notes.gaps_ms.push(gap_ms);
+                }
                 self.round.crossings.fetch_add(1, Ordering::Relaxed);
                 self.notes.updates_missed += (gap_ms / 50.0).round() as u64;
                 self.notes.areas.insert(to);

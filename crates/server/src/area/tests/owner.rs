@@ -104,7 +104,8 @@ async fn who_walks_walks_on_until_the_area_stands_still() {
     let _goes = scene.enter(2, 12.0, 10.0).await;
     scene.say(Body::Seal(Seal { character: vec![2; 16], transfer: vec![9; 16], epoch: 4 })).await;
     scene.hear(|body| matches!(body, Body::Commit(_)).then_some(())).await;
-    let freeze = |transfer: u8| Body::Freeze(Freeze { transfer: vec![transfer; 16], goes: vec![vec![1; 16]] });
+    let freeze =
+        |transfer: u8| Body::Freeze(Freeze { transfer: vec![transfer; 16], goes: vec![vec![1; 16]] });
     let other = |seq| ClientMessage::Input { seq, kind: 9, payload: bytes::Bytes::new() };
     for (transfer, first) in [(5, 1), (6, 4)] {
         scene.say(freeze(transfer)).await;
@@ -115,7 +116,9 @@ async fn who_walks_walks_on_until_the_area_stands_still() {
         player.say(&other(first + 1)).await;
         player.say(&ClientMessage::walk(first + 2, 1.0, 0.0)).await;
         player.say(&ClientMessage::Ping { nonce: transfer.into() }).await;
-        player.find(|message| (message == ServerMessage::Pong { nonce: transfer.into() }).then_some(())).await;
+        player
+            .find(|message| (message == ServerMessage::Pong { nonce: transfer.into() }).then_some(()))
+            .await;
         if transfer == 5 {
             scene.say(Body::AreaMoved(AreaMoved { transfer: vec![5; 16], done: false })).await;
             let steer = ServerMessage::Steer { epoch: 4, acked: Some(first) };
@@ -127,8 +130,13 @@ async fn who_walks_walks_on_until_the_area_stands_still() {
     }
     scene.say(Body::Aborted(CharacterAt { character: vec![2; 16], transfer: vec![9; 16], epoch: 5 })).await;
     let moved = scene.hear(|body| if let Body::MoveArea(told) = body { Some(told) } else { None }).await;
-    let stands = moved.characters.iter().find(|mover| mover.character == [1; 16]).and_then(|mover| mover.stands);
-    assert_eq!(stands.map(|stands| (stands.acked, stands.x)), Some((4, 11.0)), "four steps, and nothing else");
+    let stands =
+        moved.characters.iter().find(|mover| mover.character == [1; 16]).and_then(|mover| mover.stands);
+    assert_eq!(
+        stands.map(|stands| (stands.acked, stands.x)),
+        Some((4, 11.0)),
+        "four steps, and nothing else"
+    );
 }
 
 #[tokio::test]
