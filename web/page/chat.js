@@ -287,7 +287,7 @@ export class ChatWindow {
 
   /** @param {Shown} line */
   lineElement(line) {
-    const element = make("div", { class: `line k-${line.kind}`, title: line.kind === "note" || line.kind === "bad" ? "" : clock(line.atMs) });
+    const element = make(line.commands ? "div" : "p", { class: `line k-${line.kind}`, title: line.kind === "note" || line.kind === "bad" ? "" : clock(line.atMs) });
     element.dataset.key = keyOf(line);
     if (isChannel(line.kind)) element.append(make("span", { class: "tag" }, line.kind === "system" ? "News" : SPOKEN[line.kind].title));
     if (line.name) {
