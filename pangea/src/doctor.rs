@@ -102,9 +102,9 @@ fn print(findings: &[Finding]) {
 
 fn look(cli: &Cli) -> Vec<Finding> {
     let mut findings = vec![Finding::good("version", format!("pangea {}", env!("CARGO_PKG_VERSION")))];
-    let config = settings::layers(cli).and_then(|layers| layers.config());
-    let config = match config {
-        Ok(config) => config,
+    let read = settings::layers(cli).and_then(|layers| Ok((layers.config()?, layers)));
+    let (config, layers) = match read {
+        Ok(read) => read,
         Err(error) => {
             findings.push(Finding::broken(
                 "settings",
@@ -124,7 +124,7 @@ fn look(cli: &Cli) -> Vec<Finding> {
     findings.extend(files::keys(&config));
     findings.extend(ports::listening(&config, files::central_runs(&config)));
     findings.extend(ports::game_ports(&config));
-    findings.extend(ports::addresses(&config));
+    findings.extend(ports::addresses(&layers, &config));
     findings.extend(open_files(&config));
     findings.push(io(&config));
     findings

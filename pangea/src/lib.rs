@@ -9,10 +9,12 @@
 //! | [`show_config`] | `pangea config` |
 //! | [`doctor`] | `pangea doctor` |
 //! | [`operate`] | `pangea area …`, `pangea node …`, `pangea upgrade`, `pangea stop` |
+//! | [`backup`] | `pangea backup` |
 //! | [`bots`] | `pangea bots` |
 //! | [`trial`] | `pangea trial join`, `field`, `crowd`, `economy`, `crossing`, `migrate`, `split`, `crash` |
 //! | [`screen`] | tables and colours |
 
+pub mod backup;
 pub mod bots;
 pub mod doctor;
 pub mod flags;
@@ -75,7 +77,8 @@ fn dispatch(cli: &Cli, game: Game) -> anyhow::Result<ExitCode> {
         Some(Command::Upgrade(wish)) => operate::upgrade(cli, wish),
         Some(Command::Stop(wish)) => operate::stop(cli, wish),
         Some(Command::ChatLog(part)) => operate::chat_log(cli, part),
-        Some(Command::Config(show)) => show_config::run(cli, show.json),
+        Some(Command::Config(wish)) => show_config::run(cli, wish),
+        Some(Command::Backup(wish)) => backup::run(cli, wish),
         Some(Command::Doctor(check)) => doctor::run(cli, check.json),
         Some(Command::Key { role, name }) => serve::key(cli, *role, name),
         Some(Command::Bots(options)) => bots::run(options),

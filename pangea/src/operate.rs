@@ -190,12 +190,17 @@ pub fn areas(cli: &Cli) -> anyhow::Result<ExitCode> {
         let head = ["area", "seats", "spawner", "version", "pid", "port", "memory", "server"];
         let mut rows = vec![head.map(|text| cell(text, dim)).to_vec()];
         for one in &running {
-            let memory = if one.rss_kib > 0 { format!("{} MB", one.rss_kib / 1_024) } else { "?".to_owned() };
+            // Our own servers say it from their first second on, other people's never do.
+            let memory = match one.rss_kib {
+                0 if one.program.is_empty() => "–".to_owned(),
+                0 => "starting".to_owned(),
+                kib => format!("{} MB", kib / 1_024),
+            };
             rows.push(vec![
                 cell(one.area.as_deref().unwrap_or_default(), bold),
                 cell(&one.seats.to_string(), plain),
                 cell(&one.spawner, plain),
-                cell(one.version.as_deref().unwrap_or("?"), plain),
+                cell(one.version.as_deref().unwrap_or("–"), plain),
                 cell(&one.pid.to_string(), plain),
                 cell(&one.port.to_string(), plain),
                 cell(&memory, plain),

@@ -78,6 +78,21 @@ pub fn table(rows: &[Vec<Cell>]) -> String {
     out
 }
 
+/// A text in lines of at most so many characters; a longer word has a line of its own.
+pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// A cell without colour.
 pub fn plain(text: &str) -> String {
     text.to_owned()
@@ -92,6 +107,13 @@ mod tests {
         let row =
             |a: &str, b: &str| vec![(a.to_owned(), plain as fn(&str) -> String), (b.to_owned(), plain as _)];
         assert_eq!(table(&[row("a", "1"), row("ähm", "22")]), "a    1\nähm  22\n");
+    }
+
+    #[test]
+    fn a_long_text_is_wrapped_between_words() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("ähm immeasurable  no", 6), ["ähm", "immeasurable", "no"]);
+        assert!(wrapped(" ", 6).is_empty());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use pangea_server::config_layers::{ConfigError, Layers};
 
-use crate::flags::{CentralFlags, ChatFlags, Cli, Command, FarFlags, MachineFlags, UpFlags};
+use crate::flags::{CentralFlags, ChatFlags, Cli, Command, FarFlags, MachineFlags, ShowConfig, UpFlags};
 
 /// A flag as written, its key and its text.
 type Pair<'a> = (&'static str, &'static str, Option<&'a str>);
@@ -58,7 +58,7 @@ fn pairs(cli: &Cli) -> Vec<Pair<'_>> {
             pairs.extend(far(&flags.far, ["spawner.central", "spawner.name", "spawner.key_file"]));
         }
         Some(Command::Chat(flags)) => pairs.extend(chat(flags)),
-        Some(Command::Config(show) | Command::Doctor(show)) => pairs.extend(up(&show.up)),
+        Some(Command::Config(ShowConfig { show, .. }) | Command::Doctor(show)) => pairs.extend(up(&show.up)),
         _ => {}
     }
     pairs

@@ -44,7 +44,9 @@ fn help_names_every_command_and_option() {
     let help = pangea(here.path(), &["--help"], &[]);
     assert!(help.status.success());
     let text = stdout(&help);
-    for word in ["up", "central", "spawner", "chat", "area", "config", "doctor", "key", "bots", "trial"] {
+    for word in
+        ["up", "central", "spawner", "chat", "area", "backup", "config", "doctor", "key", "bots", "trial"]
+    {
         assert!(text.lines().any(|line| line.trim_start().starts_with(word)), "{word} is missing:\n{text}");
     }
     for word in ["--listen", "--data", "--worlds", "--log", "--set", "--config"] {
@@ -73,6 +75,62 @@ fn config_shows_each_value_and_its_origin() {
     assert_eq!(entry("worlds"), ("v".into(), "PANGEA_WORLDS".into()));
     assert_eq!(entry("central.link"), ("127.0.0.1:4001".into(), "pangea.toml:3".into()));
     assert_eq!(entry("data"), ("data".into(), "default".into()));
+}
+
+#[test]
+fn config_explains_a_key_a_section_and_all() {
+    let here = folder();
+    let explain =
+        |arguments: &[&str]| pangea(here.path(), &[&["config", "--explain"], arguments].concat(), &[]);
+    let one = stdout(&explain(&["central.listen"]));
+    assert_eq!(
+        one,
+        "central.listen = 127.0.0.1:8080  (default)\n    Where the pages and the HTTP API listen.\n"
+    );
+    let (section, all) = (stdout(&explain(&["chat"])), stdout(&explain(&[])));
+    assert!(
+        section.lines().count() > 20
+            && section.lines().all(|line| line.starts_with("chat.") || line.starts_with("    "))
+    );
+    assert!(
+        all.contains("spawner.templates.area.pool = 2")
+            && all.lines().all(|line| line.chars().count() <= 100),
+        "{all}"
+    );
+    let unknown = explain(&["central.lisen"]);
+    assert!(!unknown.status.success());
+    assert!(stderr(&unknown).contains("there is no setting «central.lisen»; did you mean «central.listen»?"));
+    let list = json(&explain(&["log", "--json"]));
+    assert!(list[0]["meaning"].as_str().is_some_and(|text| text.starts_with("What is logged")), "{list:?}");
+}
+
+/// A backup is whole or not there, and nothing is written over.
+#[test]
+fn a_backup_needs_a_database_and_a_new_folder() {
+    let here = folder();
+    let none = pangea(here.path(), &["backup", "copies/first"], &[]);
+    assert!(!none.status.success());
+    assert!(stderr(&none).contains("there is no database in the data folder «data»"), "{}", stderr(&none));
+    let left = || std::fs::read_dir(here.path().join("copies")).expect("a folder").count();
+    assert_eq!(left(), 0, "nothing of it stays");
+    std::fs::create_dir(here.path().join("copies/second")).expect("a folder");
+    let there = pangea(here.path(), &["backup", "copies/second"], &[]);
+    assert!(!there.status.success() && stderr(&there).contains("is there already"), "{}", stderr(&there));
+}
+
+#[test]
+fn doctor_says_which_central_up_takes() {
+    let here = folder();
+    let found = |arguments: &[&str]| {
+        let list = json(&pangea(here.path(), &[&["doctor", "--json"], arguments].concat(), &[]));
+        finding(&list, "spawner.central")["found"].as_str().expect("text").to_owned()
+    };
+    assert_eq!(
+        found(&["--link", "127.0.0.1:9981"]),
+        "127.0.0.1:9981, that of `pangea up` itself (central.link)"
+    );
+    let set = found(&["--link", "127.0.0.1:9981", "--set", "spawner.central=127.0.0.1:9982"]);
+    assert!(set.starts_with("127.0.0.1:9982 is 127.0.0.1; for that role alone"), "{set}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 import { CHANNELS } from "../lib/chat_frames.js";
 import { ChatLog } from "./chat_log.js";
-import { SPOKEN, meaningOf } from "./chat_words.js";
+import { SLASHES, SPOKEN, meaningOf } from "./chat_words.js";
 import { $, canvas, input, make, sentenceOf } from "./dom.js";
 
 /** @import { Answer, Line } from "../lib/chat.js" */
@@ -41,6 +41,8 @@ export class ChatWindow {
     this.last = "";
     /** @type {Set<string>} */
     this.names = new Set();
+    /** What is read from its top, until something else is heard or written. @type {Element | null} */
+    this.top = null;
     /** Channels whose earlier lines were asked for. @type {Set<ChannelKind>} */
     this.asked = new Set();
     this.notes = 0;
@@ -73,6 +75,7 @@ export class ChatWindow {
 
   /** @param {string} [text] what stands in the field */
   open(text) {
+    this.top = null;
     $("chat").classList.add("open");
     if (text !== undefined) input("chat-input").value = text;
     input("chat-input").focus();
@@ -81,6 +84,7 @@ export class ChatWindow {
 
   /** The keys go back to the game. */
   close() {
+    this.top = null;
     $("chat").classList.remove("open");
     input("chat-input").value = "";
     canvas("picture").focus();
@@ -173,7 +177,8 @@ export class ChatWindow {
 
   /** @param {Notice} notice */
   told(notice) {
-    if (notice.type === "command") this.note(notice.text, !notice.ok);
+    if (notice.type === "command" && notice.commands) this.explain(notice.commands);
+    else if (notice.type === "command") this.note(notice.text, !notice.ok);
     if (notice.type === "muted") this.note(notice.until_ms > Date.now() ? `You may not speak until ${clock(notice.until_ms)}.` : "You may speak again.", true);
   }
 
@@ -181,6 +186,17 @@ export class ChatWindow {
   note(text, bad = false) {
     this.notes += 1;
     this.add({ kind: bad ? "bad" : "note", key: String(this.notes), seq: 0, name: "", text: sentenceOf(text), atMs: Date.now() });
+  }
+
+  /** What may be written with a slash, as a list that is read from its top. @param {{shape: string, does: string}[]} commands */
+  explain(commands) {
+    this.notes += 1;
+    const line = /** @type {const} */ ({ kind: "note", key: String(this.notes), seq: 0, name: "", text: "With a slash you may write:" });
+    this.add({ ...line, atMs: Date.now(), commands: [...SLASHES, ...commands] });
+    // Closed, it shows a few lines alone on a phone.
+    if (matchMedia("(max-width: 700px)").matches) $("chat").classList.add("open");
+    this.top = $("chat-lines").lastElementChild;
+    this.toEnd();
   }
 
   /** @param {ChannelKind} kind @param {boolean} inside @param {number} seq */
@@ -242,12 +258,13 @@ export class ChatWindow {
     button.className = `k-${kind}`;
     button.textContent = kind === "whisper" ? `To ${to || "…"}` : SPOKEN[kind].title;
     button.title = `Your words go ${kind === "whisper" && to ? `to ${to} alone` : SPOKEN[kind].hint}. Click for the next channel.`;
-    input("chat-input").placeholder = kind === "whisper" && to === "" ? "/w name words" : "Enter to talk";
+    input("chat-input").placeholder = kind === "whisper" && to === "" ? "/w name words" : matchMedia("(pointer: coarse)").matches ? "Say something" : "Enter to talk";
   }
 
   /** @param {Omit<Shown, "order">} line */
   add(line) {
     if (!this.log.add(line, this.tab)) return;
+    this.top = null;
     this.drawTabs();
     this.draw();
   }
@@ -264,12 +281,13 @@ export class ChatWindow {
 
   toEnd() {
     const list = $("chat-lines");
-    list.scrollTop = list.scrollHeight;
+    if (this.top?.isConnected) this.top.scrollIntoView({ block: "start" });
+    else list.scrollTop = list.scrollHeight;
   }
 
   /** @param {Shown} line */
   lineElement(line) {
-    const element = make("p", { class: `line k-${line.kind}`, title: line.kind === "note" || line.kind === "bad" ? "" : clock(line.atMs) });
+    const element = make(line.commands ? "div" : "p", { class: `line k-${line.kind}`, title: line.kind === "note" || line.kind === "bad" ? "" : clock(line.atMs) });
     element.dataset.key = keyOf(line);
     if (isChannel(line.kind)) element.append(make("span", { class: "tag" }, line.kind === "system" ? "News" : SPOKEN[line.kind].title));
     if (line.name) {
@@ -278,6 +296,10 @@ export class ChatWindow {
       element.append(who, make("span", { class: "colon" }, ": "));
     }
     element.append(make("span", { class: "words", dir: "auto" }, line.text));
+    if (line.commands) {
+      const rows = line.commands.flatMap(({ shape, does }) => [make("dt", {}, shape), make("dd", {}, does)]);
+      element.append(make("dl", { class: "commands" }, ...rows));
+    }
     return element;
   }
 }

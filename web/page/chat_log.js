@@ -10,7 +10,7 @@ const MOST = 200;
 
 /**
  * What is shown: somebody's line, or a word of the page itself (`note`, `bad`).
- * @typedef {{kind: ChannelKind | "note" | "bad", key: string, seq: number, name: string, text: string, atMs: number, order: number, to?: string}} Shown
+ * @typedef {{kind: ChannelKind | "note" | "bad", key: string, seq: number, name: string, text: string, atMs: number, order: number, to?: string, commands?: {shape: string, does: string}[]}} Shown
  */
 
 export class ChatLog {

@@ -20,6 +20,13 @@ const TURNS = {
 };
 const WHISPERS = ["w", "whisper", "tell", "msg"];
 
+/** What is done here and goes to nobody as a command, as help shows it. */
+export const SLASHES = [
+  { shape: "/w NAME TEXT", does: "whispers to one alone" },
+  { shape: "/r TEXT", does: "answers who whispered last" },
+  { shape: "/local TEXT", does: `speaks ${SPOKEN.local.hint}; so do /area, /world, /party, /faction to theirs` },
+];
+
 /** Where the words go that have no slash before them. @typedef {{kind: Spoken, to: string}} Target */
 
 /**

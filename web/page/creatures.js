@@ -1,5 +1,7 @@
 /** Creatures: drawn from the side, looking where they go. @module */
 
+import { drawShadow } from "./shadow.js";
+
 /** @import { Pose } from "./people.js" */
 
 /**
@@ -55,10 +57,7 @@ export function drawCreature(pen, kind, pose, left, top, px) {
   pen.save();
   pen.translate(left, top);
   pen.scale(px, px);
-  pen.fillStyle = "#08101866";
-  pen.beginPath();
-  pen.ellipse(0.03, 0.02, look.long * 1.15 * short, look.long * 0.38, 0, 0, 7);
-  pen.fill();
+  drawShadow(pen, look.long * 1.15 * short, look.long * 0.38);
   pen.scale(side * short, 1);
   pen.lineJoin = pen.lineCap = "round";
   drawLegs(pen, look, gait * pose.walking, up);

@@ -71,7 +71,7 @@ export class Game {
     area.focus();
     const touch = matchMedia("(pointer: coarse)").matches;
     $("walk-hint").textContent = touch
-      ? "Put a finger on the left half and drag: that is the way you walk."
+      ? "Put a finger on the ground and drag: that is the way you walk. Help shows what else there is."
       : "Walk with W, A, S, D or the arrow keys. H shows what else there is.";
     $("walk-hint").hidden = settings.walked;
     $("deeds").hidden = !touch;
@@ -216,7 +216,10 @@ export class Game {
   openGoOn() {
     showError("go-on-error");
     $("go-on-progress").textContent = "";
-    showPlaces($("go-on-places"), this.api, this.worlds, { verb: "Go on", go: (to) => {
+    const [home] = (this.world.welcome?.area ?? "").split("/");
+    const stay = make("button", { type: "button" }, "Stay here");
+    stay.onclick = () => dialog("go-on-dialog").close();
+    showPlaces($("go-on-places"), this.api, this.worlds, { verb: "Go on", home, beside: [stay], go: (to) => {
       showError("go-on-error");
       $("go-on-progress").textContent = "Asking…";
       this.world.goOn(to);

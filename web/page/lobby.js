@@ -2,7 +2,7 @@
 
 import { asRefusal } from "../lib/refusal.js";
 import { $, confirm, input, sentenceOf, showChoices, showError, showScreen } from "./dom.js";
-import { showPlaces } from "./places.js";
+import { inOrder, showPlaces } from "./places.js";
 import { change, settings } from "./settings.js";
 
 /** @import { Api } from "../lib/api.js" */
@@ -43,12 +43,6 @@ export class Lobby {
   /** @returns {Character | undefined} */
   get chosen() {
     return this.characters.find(({ id }) => id === settings.character) ?? this.characters[0];
-  }
-
-  /** Where most players are, else the first. @returns {WorldInfo | undefined} */
-  get liveliest() {
-    const most = Math.max(...this.worlds.map(({ players }) => players));
-    return this.worlds.find(({ players }) => players === most);
   }
 
   /** @param {string} [why] what went wrong before */
@@ -103,9 +97,11 @@ export class Lobby {
     $("enter-where").textContent = chosen.place
       ? `${chosen.name} stands in ${title}.`
       : `${chosen.name} begins in ${title}${faction ? ` with ${faction.title}` : ""}.`;
+    const home = chosen.place?.world ?? chosen.world;
     showPlaces($("enter-places"), this.api, this.worlds, {
       verb: "Enter there",
-      start: { world: chosen.place?.world ?? chosen.world, ...this.wish },
+      home,
+      start: { world: home, ...this.wish },
       go: (to) => {
         this.wish = to;
         this.enter({ character: chosen.id, ...to });
@@ -130,8 +126,9 @@ export class Lobby {
     this.showEnter();
     if (!open) return;
     showError("create-error");
-    this.newWorld = this.worlds.some(({ name }) => name === this.newWorld) ? this.newWorld : this.liveliest?.name ?? "";
-    const options = this.worlds.map(({ name, title, about, players }) => {
+    const worlds = inOrder(this.worlds);
+    this.newWorld = worlds.some(({ name }) => name === this.newWorld) ? this.newWorld : worlds[0]?.name ?? "";
+    const options = worlds.map(({ name, title, about, players }) => {
       return { value: name, title, about, count: `${players} ${players === 1 ? "player" : "players"}` };
     });
     showChoices($("create-worlds"), options, this.newWorld, (name) => {

@@ -3,6 +3,7 @@
 import { drawCreature, isCreature } from "./creatures.js";
 import { chance } from "./hash.js";
 import { iconPicture } from "./icons.js";
+import { drawShadow } from "./shadow.js";
 
 /** @import { Entity } from "../lib/entities.js" */
 
@@ -16,10 +17,7 @@ export function drawLying(pen, entity, at, left, top, px, nowMs, { icon, near, p
   pen.save();
   pen.translate(left, top);
   pen.scale(px, px);
-  pen.fillStyle = "#08101866";
-  pen.beginPath();
-  pen.ellipse(0.03, 0.02, 0.34, 0.13, 0, 0, 7);
-  pen.fill();
+  drawShadow(pen, 0.34, 0.13);
   if (near) {
     pen.strokeStyle = `rgb(255 233 168 / ${0.55 + 0.3 * Math.sin(nowMs / 250)})`;
     pen.lineWidth = 0.045;

@@ -1,6 +1,7 @@
 /** Characters: a cloak in the faction's colour, a head, a walk, a name, what they wear. @module */
 
 import { iconPicture } from "./icons.js";
+import { drawShadow } from "./shadow.js";
 
 /**
  * How a character stands and walks.
@@ -64,10 +65,7 @@ export function drawPerson(pen, pose, colour, left, top, px, own, lies = false, 
     pen.ellipse(0, 0.02, 0.47, 0.25, 0, 0, 7);
     pen.stroke();
   }
-  pen.fillStyle = "#08101870";
-  pen.beginPath();
-  pen.ellipse(0.05, 0.03, 0.36, 0.16, 0, 0, 7);
-  pen.fill();
+  drawShadow(pen, 0.38, 0.16);
   if (lies) {
     pen.translate(0.35, -0.12);
     pen.rotate(-1.45);

@@ -10,19 +10,30 @@ import { make } from "./dom.js";
 const MOST_LAYERS = 16;
 
 /**
- * Fills a place with the picker.
- * @param {HTMLElement} place @param {Api} api @param {WorldInfo[]} worlds
- * @param {{verb: string, go: (to: Destination) => void, start?: Destination}} options
- *   `start`: what is chosen at first
+ * Worlds as they are proposed: where one's character is, then where most players are.
+ * @template {{name: string, title: string, players: number}} T
+ * @param {T[]} worlds @param {string} [home] the world of one's character
  */
-export function showPlaces(place, api, worlds, { verb, go, start = {} }) {
+export function inOrder(worlds, home = "") {
+  const isHome = (/** @type {T} */ { name }) => Number(name === home);
+  return [...worlds].sort((a, b) => isHome(b) - isHome(a) || b.players - a.players || a.title.localeCompare(b.title));
+}
+
+/**
+ * Fills a place with the picker.
+ * @param {HTMLElement} place @param {Api} api @param {WorldInfo[]} all
+ * @param {{verb: string, go: (to: Destination) => void, home: string, start?: Destination, beside?: HTMLElement[]}} options
+ *   `home`: the world of one's character; `start`: what is chosen at first; `beside`: further buttons
+ */
+export function showPlaces(place, api, all, { verb, go, home, start = {}, beside = [] }) {
+  const worlds = inOrder(all, home);
   const rule = make("select", { "aria-label": "Rules" });
   const world = make("select", { "aria-label": "World" });
   const map = make("select", { "aria-label": "Map" });
   const layer = make("select", { "aria-label": "Layer" });
   const friend = make("input", { "aria-label": "Friend", maxlength: "24", autocomplete: "off", spellcheck: "false", placeholder: "name of a character" });
-  const about = make("p", { class: "hint" });
-  const mapLabel = make("label", {}, "Map ", map);
+  const about = make("p", { class: "hint whole" });
+  const mapLabel = make("label", { class: "whole" }, "Map ", map);
   const rules = [...new Set(worlds.flatMap((one) => one.rules))];
   const chosen = () => worlds.find(({ name }) => name === world.value);
 
@@ -58,14 +69,12 @@ export function showPlaces(place, api, worlds, { verb, go, start = {} }) {
   map.onchange = () => void fillLayers();
 
   const form = make("form", { class: "places" },
-    make("label", {}, "World ", world), mapLabel, make("label", {}, "Layer ", layer));
+    make("label", { class: "whole" }, "World ", world), about, mapLabel, make("label", rules.length > 0 ? {} : { class: "whole" }, "Layer ", layer));
   const rulesLabel = make("label", {}, "Rules ", rule);
   rulesLabel.hidden = rules.length === 0;
-  form.append(rulesLabel, make("label", {}, "Beside a friend ", friend));
+  form.append(rulesLabel, make("label", { class: "whole" }, "Beside a friend ", friend));
   form.append(make("p", { class: "hint whole" }, "A layer is a copy of the same land. A friend's layer is taken if he is there and it has room."));
-  form.prepend(about);
-  about.classList.add("whole");
-  form.append(make("div", { class: "row end whole" }, make("button", { type: "submit", class: "primary" }, verb)));
+  form.append(make("div", { class: "row end whole" }, ...beside, make("button", { type: "submit", class: "primary" }, verb)));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     /** @type {Destination} */

@@ -1,5 +1,7 @@
 /** What a game of one's own puts into the world, and of which this page has no picture. @module */
 
+import { drawShadow } from "./shadow.js";
+
 /** @import { Entity } from "../lib/entities.js" */
 
 /** @param {Entity} entity whether it is drawn as somebody */
@@ -19,10 +21,7 @@ export function drawUnknown(pen, kind, left, top, px) {
   pen.save();
   pen.translate(left, top);
   pen.scale(px, px);
-  pen.fillStyle = "#08101866";
-  pen.beginPath();
-  pen.ellipse(0.03, 0.02, 0.3, 0.11, 0, 0, 7);
-  pen.fill();
+  drawShadow(pen, 0.3, 0.11);
   pen.fillStyle = kindColour(kind);
   pen.beginPath();
   pen.moveTo(0, -0.02);

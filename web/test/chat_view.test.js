@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { ChatLog } from "../page/chat_log.js";
-import { meaningOf } from "../page/chat_words.js";
+import { SLASHES, meaningOf } from "../page/chat_words.js";
 import { untilText } from "../page/parts.js";
+import { inOrder } from "../page/places.js";
 
 /** @import { Shown } from "../page/chat_log.js" */
 
@@ -30,6 +31,10 @@ test("a whisper knows names with spaces, and who whispered last", () => {
   assert.equal(meant("/w").does, "nothing");
   assert.equal(meaningOf("/r yes", { ...NOW, last: "" }).does, "nothing");
   assert.equal(meaningOf("yes", { ...NOW, target: { kind: "whisper", to: "" } }).does, "nothing", "nobody is meant");
+});
+
+test("what help says of the page's own slashes is done by the page", () => {
+  for (const { shape } of SLASHES) assert.notEqual(meant(shape.replace("NAME", "Bob")).does, "command", shape);
 });
 
 /** @param {Shown["kind"]} kind @param {number} seq @param {number} atMs */
@@ -72,4 +77,14 @@ test("a time that is to come, in words", () => {
   assert.equal(untilText(3_600_000, 0), "in 1 hour");
   assert.equal(untilText(3 * 86_400_000, 0), "in 3 days");
   assert.equal(untilText(0, 5), "in 1 minute");
+});
+
+test("the world of one's character is proposed first, then where most players are", () => {
+  const world = (/** @type {string} */ name, /** @type {number} */ players) => ({ name, title: name.toUpperCase(), players });
+  const worlds = [world("b", 0), world("a", 0), world("full", 9), world("home", 1)];
+  /** @param {string} [home] */
+  const names = (home) => inOrder(worlds, home).map(({ name }) => name);
+  assert.deepEqual(names(), ["full", "home", "a", "b"]);
+  assert.deepEqual(names("b"), ["b", "full", "home", "a"]);
+  assert.equal(worlds[0].name, "b", "the list itself stays");
 });

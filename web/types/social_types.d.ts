@@ -111,6 +111,10 @@ export type Notice = {
     type: "command";
     text: string;
     ok: boolean;
+    commands?: {
+        shape: string;
+        does: string;
+    }[];
 } | {
     type: "gather";
     from: Who;

@@ -1,19 +1,23 @@
 //! Every setting of every role, once: the struct tree is the file's shape, its `Default` the only default,
-//! and a field's doc comment its help text. `pangea config` prints what holds and where it came from.
+//! and a field's doc comment its help text: `pangea config --explain` and docs/settings.md show it, `pangea config` what
+//! holds and where it came from.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The whole file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Folder for the database, keys, logs and the state of running servers.
+    #[schema(value_type = String)]
     pub data: PathBuf,
     /// Folder of world files; the two built-in worlds if it does not exist.
+    #[schema(value_type = String)]
     pub worlds: PathBuf,
     /// What is logged, e.g. `info` or `info,pangea_server::central=debug`.
     pub log: String,
@@ -48,16 +52,20 @@ impl Default for Config {
 }
 
 /// The role central.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Central {
     /// Where the pages and the HTTP API listen.
+    #[schema(value_type = String)]
     pub listen: SocketAddr,
     /// Where the links of the other roles arrive.
+    #[schema(value_type = String)]
     pub link: SocketAddr,
     /// Certificate chain, PEM; made at start if `listen` is not loopback and this is empty.
+    #[schema(value_type = Option<String>)]
     pub tls_certificate: Option<PathBuf>,
     /// Its private key, PEM.
+    #[schema(value_type = Option<String>)]
     pub tls_key: Option<PathBuf>,
     /// Speak plain HTTP even off loopback (behind a proxy that speaks TLS).
     pub plain: bool,
@@ -109,7 +117,7 @@ impl Default for Central {
 }
 
 /// Accounts, sessions, characters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Accounts {
     /// Whether anybody may register.
@@ -149,7 +157,7 @@ impl Default for Accounts {
 }
 
 /// Limits for clients.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Registrations and logins a minute from one address (one /64 of IPv6).
@@ -189,7 +197,7 @@ impl Default for Limits {
 }
 
 /// The role spawner.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Spawner {
     /// Its name, unique in the cluster; its key is made for this name.
@@ -197,15 +205,19 @@ pub struct Spawner {
     /// Central's link, `host:port`.
     pub central: String,
     /// File with the key that `pangea key spawner NAME` printed; made by itself under `pangea up`.
+    #[schema(value_type = Option<String>)]
     pub key_file: Option<PathBuf>,
     /// Address on which game servers listen.
+    #[schema(value_type = String)]
     pub bind: IpAddr,
     /// Host that clients are told; the same as `bind` if empty.
     pub advertise: String,
     /// Certificate chain of our game servers' ports, PEM; made by each at its start if `bind` is not loopback
     /// and this is empty. A server reads it when it gets an area.
+    #[schema(value_type = Option<String>)]
     pub tls_certificate: Option<PathBuf>,
     /// Its private key, PEM.
+    #[schema(value_type = Option<String>)]
     pub tls_key: Option<PathBuf>,
     /// Whether our game servers also take players by WebTransport: UDP under the number of their game port. One
     /// that cannot have it goes on without.
@@ -228,6 +240,7 @@ pub struct Spawner {
     /// Logs of ended game servers that are kept; the oldest go first.
     pub logs_kept: u32,
     /// Folder whose files `pangea upgrade` may start as game servers; without it none but this program.
+    #[schema(value_type = Option<String>)]
     pub programs: Option<PathBuf>,
     /// Crashes before an allocation within `crash_window_s` after which a template is not started for that long.
     pub crash_limit: u32,
@@ -265,7 +278,7 @@ impl Default for Spawner {
 }
 
 /// How a game server receives and sends.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum GameIo {
     /// io_uring where it is there.
@@ -278,12 +291,13 @@ pub enum GameIo {
 }
 
 /// A kind of server that the spawner can start.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Template {
     /// Program and arguments; empty: this program as `pangea area`.
     pub command: Vec<String>,
     /// Working folder; empty: the spawner's.
+    #[schema(value_type = String)]
     pub folder: PathBuf,
     /// Further environment.
     pub environment: BTreeMap<String, String>,
@@ -298,7 +312,7 @@ pub struct Template {
 }
 
 /// A counter of the SDK at a server's start.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Counter {
     /// Where it begins.
@@ -308,7 +322,7 @@ pub struct Counter {
 }
 
 /// A list of the SDK at a server's start.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct List {
     /// Most values, up to 1,000.
@@ -332,7 +346,7 @@ impl Default for Template {
 }
 
 /// The role chat.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Chat {
     /// Its name, unique in the cluster; its key is made for this name.
@@ -340,8 +354,10 @@ pub struct Chat {
     /// Central's link, `host:port`.
     pub central: String,
     /// File with the key that `pangea key chat NAME` printed; made by itself under `pangea up`.
+    #[schema(value_type = Option<String>)]
     pub key_file: Option<PathBuf>,
     /// Where area servers connect.
+    #[schema(value_type = String)]
     pub listen: SocketAddr,
     /// Host that area servers are told; the same as `listen` if empty.
     pub advertise: String,
@@ -364,7 +380,7 @@ pub struct Chat {
 }
 
 /// What becomes of a whisper to a character that is not in the world.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OfflineWhispers {
     /// It is kept until it comes.
@@ -375,7 +391,7 @@ pub enum OfflineWhispers {
 }
 
 /// What becomes of a line that the filter does not answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ChatFilter {
     /// It is said.
@@ -406,7 +422,7 @@ impl Default for Chat {
 }
 
 /// Parties, mail, the market.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Social {
     /// Most members of a party.

@@ -199,7 +199,7 @@ impl Layers {
     }
 
     fn read(&self) -> Result<Config, String> {
-        Config::deserialize(self.table.clone()).map_err(|error| error.message().trim().to_owned())
+        Config::deserialize(self.table.clone()).map_err(|error| toml_file::plainly(error.message()))
     }
 
     /// Reads a text as the kind of value that the key has.

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`config`] | every setting of every role, once |
 //! | [`config_layers`] | default < file < environment < flags, and where each value came from |
+//! | [`config_meaning`] | what each setting means |
+//! | [`backup`] | a copy of the data folder while central runs |
 //! | [`node`] | starts the roles of one process; nobody else names them all |
 //! | [`central`] | accounts, characters, placement, registry; grants ownership |
 //! | [`spawner`] | starts, watches and stops game servers on one machine, serves them the Agones SDK |
@@ -22,12 +24,14 @@
 pub mod address;
 pub mod area;
 pub mod area_start;
+pub mod backup;
 pub mod central;
 pub mod chat;
 mod checkpoint;
 pub mod clock;
 pub mod config;
 pub mod config_layers;
+pub mod config_meaning;
 pub mod link;
 mod net;
 pub mod node;

@@ -26,7 +26,7 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 /// What stopped a role; the others are stopped then too.
 pub async fn up(mut config: Config, mut shutdown: watch::Receiver<bool>) -> anyhow::Result<()> {
     let central = central::open(&config).await?;
-    let link = reachable(central.link_address());
+    let link = own_link(central.link_address());
     (config.spawner.central, config.chat.central) = (link.clone(), link);
     let pin = central.link_pin();
     let spawner = SpawnerStart {
@@ -42,6 +42,7 @@ pub async fn up(mut config: Config, mut shutdown: watch::Receiver<bool>) -> anyh
     let chat = ChatStart { config: config.chat.clone(), data: config.data.clone(), key: chat_key, pin };
     let core = central.core();
     let stop_timeout = Duration::from_secs(config.spawner.stop_timeout_s);
+    let spawner_name = config.spawner.name.clone();
     let (stop_rest, rest) = watch::channel(false);
     let central = tokio::spawn(central.run(rest.clone()));
     let chat = tokio::spawn(chat::run(chat, rest));
@@ -61,10 +62,11 @@ pub async fn up(mut config: Config, mut shutdown: watch::Receiver<bool>) -> anyh
         end = &mut chat => Some(ended("chat", end)),
     };
     core.stop_entries();
-    let mut last_words = LAST_WORDS;
+    // What another spawner started is none of this process's, but at a stop that was announced.
+    let (mut last_words, mut whose) = (LAST_WORDS, Some(spawner_name.as_str()));
     if announced {
         core.drain_areas();
-        last_words = stop_timeout;
+        (last_words, whose) = (stop_timeout, None);
     }
     let _ = stop_spawner.send(true);
     if !spawner.is_finished() {
@@ -73,7 +75,7 @@ pub async fn up(mut config: Config, mut shutdown: watch::Receiver<bool>) -> anyh
         failed = failed.or(end.err().map(Err));
     }
     if !central.is_finished() {
-        core.until_stopped(last_words).await;
+        core.until_stopped(last_words, whose).await;
     }
     let _ = stop_rest.send(true);
     if !central.is_finished() {
@@ -103,7 +105,7 @@ pub async fn central(config: Config, mut shutdown: watch::Receiver<bool>) -> any
             let most = Duration::from_secs(config.spawner.stop_timeout_s);
             tokio::select! {
                 end = &mut running => return end,
-                () = core.until_stopped(most) => {}
+                () = core.until_stopped(most, None) => {}
             }
         }
     }
@@ -184,8 +186,8 @@ fn role_secret(
     Ok((key, pin))
 }
 
-/// An address that listens everywhere is reached on loopback.
-fn reachable(mut address: SocketAddr) -> String {
+/// Where the roles of one process find central's link: one that listens everywhere is reached on loopback.
+pub fn own_link(mut address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }

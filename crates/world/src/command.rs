@@ -40,23 +40,91 @@ pub enum Command {
     Send(String, String, Option<String>),
 }
 
-/// What they are called, what they take, and from which level on one may give them.
-pub const COMMANDS: [(&str, &str, u8); 15] = [
-    ("help", "", 0),
-    ("who", "", 0),
-    ("recall", "", 0),
-    ("report", "NAME TEXT", 0),
-    ("mute", "NAME MINUTES [REASON]", 1),
-    ("unmute", "NAME", 1),
-    ("kick", "NAME [REASON]", 1),
-    ("announce", "TEXT", 1),
-    ("goto", "NAME", 1),
-    ("bring", "NAME", 1),
-    ("send", "NAME WORLD [MAP]", 1),
-    ("ban", "NAME HOURS [REASON]", 1),
-    ("unban", "NAME", 1),
-    ("banip", "NAME|ADDRESS[/PREFIX] HOURS [REASON]", 2),
-    ("unbanip", "ADDRESS[/PREFIX]", 2),
+/// One of them: how it is written, and how it is read.
+pub struct Entry {
+    /// What stands behind the slash.
+    pub name: &'static str,
+    /// What it takes, as its writer is told.
+    pub takes: &'static str,
+    /// What it does, in a line.
+    pub does: &'static str,
+    /// From which level on one may give it.
+    pub level: u8,
+    read: fn(&mut Words<'_>) -> Option<Command>,
+}
+
+const fn entry(
+    name: &'static str,
+    takes: &'static str,
+    level: u8,
+    read: fn(&mut Words<'_>) -> Option<Command>,
+    does: &'static str,
+) -> Entry {
+    Entry { name, takes, does, level, read }
+}
+
+/// All of them, in the order in which they are shown.
+pub const COMMANDS: [Entry; 15] = [
+    entry("help", "", 0, |_| Some(Command::Help), "this list"),
+    entry("who", "", 0, |_| Some(Command::Who), "who is in this world"),
+    entry("recall", "", 0, |_| Some(Command::Recall), "brings you to the place of your faction"),
+    entry(
+        "report",
+        "NAME TEXT",
+        0,
+        |words| Some(Command::Report(words.next()?, words.text()?)),
+        "tells the moderators of somebody",
+    ),
+    entry(
+        "mute",
+        "NAME MINUTES [REASON]",
+        1,
+        |words| Some(Command::Mute(words.next()?, words.minutes(1)?, words.text().unwrap_or_default())),
+        "may not speak",
+    ),
+    entry("unmute", "NAME", 1, |words| Some(Command::Unmute(words.next()?)), "may speak again"),
+    entry(
+        "kick",
+        "NAME [REASON]",
+        1,
+        |words| Some(Command::Kick(words.next()?, words.text().unwrap_or_default())),
+        "ends the login",
+    ),
+    entry("announce", "TEXT", 1, |words| Some(Command::Announce(words.text()?)), "says it to everybody"),
+    entry("goto", "NAME", 1, |words| Some(Command::GoTo(words.next()?)), "brings you to somebody"),
+    entry("bring", "NAME", 1, |words| Some(Command::Bring(words.next()?)), "brings somebody to you"),
+    entry(
+        "send",
+        "NAME WORLD [MAP]",
+        1,
+        |words| Some(Command::Send(words.next()?, words.next()?, words.next())),
+        "sends somebody to another world",
+    ),
+    entry(
+        "ban",
+        "NAME HOURS [REASON]",
+        1,
+        |words| Some(Command::Ban(words.next()?, words.minutes(60)?, words.text().unwrap_or_default())),
+        "keeps the account out",
+    ),
+    entry("unban", "NAME", 1, |words| Some(Command::Unban(words.next()?)), "lets it come again"),
+    entry(
+        "banip",
+        "NAME|ADDRESS[/PREFIX] HOURS [REASON]",
+        2,
+        |words| {
+            let (whom, minutes) = (words.next()?, words.minutes(60)?);
+            Some(Command::BanAddress(whom, minutes, words.text().unwrap_or_default()))
+        },
+        "keeps addresses out: these, or where somebody logged in last",
+    ),
+    entry(
+        "unbanip",
+        "ADDRESS[/PREFIX]",
+        2,
+        |words| Some(Command::UnbanAddress(words.next()?)),
+        "lets these addresses come again",
+    ),
 ];
 
 /// Reads a command without its slash. A name with spaces stands in quotes.
@@ -66,35 +134,24 @@ pub const COMMANDS: [(&str, &str, u8); 15] = [
 pub fn read(text: &str, level: u8) -> Result<Command, Refusal> {
     let mut words = Words(text.trim());
     let name = words.next().unwrap_or_default().to_lowercase();
-    let known = COMMANDS.iter().find(|(known, ..)| *known == name);
-    let Some((_, takes, _)) = known.filter(|(_, _, least)| level >= *least) else {
+    let Some(entry) = for_level(level).find(|entry| entry.name == name) else {
         return Refusal::err(Code::NotFound, format!("there is no command «/{name}»; /help lists them"));
     };
-    let bad = || Refusal::new(Code::BadRequest, format!("write /{name} {takes}"));
-    let command = arguments(&name, &mut words).ok_or_else(bad)?;
+    let bad = || Refusal::new(Code::BadRequest, format!("write {}", entry.shape()));
+    let command = (entry.read)(&mut words).ok_or_else(bad)?;
     if words.rest().is_empty() { Ok(command) } else { Err(bad()) }
 }
 
-fn arguments(name: &str, words: &mut Words<'_>) -> Option<Command> {
-    use Command::*;
-    Some(match name {
-        "help" => Help,
-        "who" => Who,
-        "recall" => Recall,
-        "report" => Report(words.next()?, words.text()?),
-        "mute" => Mute(words.next()?, words.minutes(1)?, words.text().unwrap_or_default()),
-        "unmute" => Unmute(words.next()?),
-        "kick" => Kick(words.next()?, words.text().unwrap_or_default()),
-        "announce" => Announce(words.text()?),
-        "goto" => GoTo(words.next()?),
-        "bring" => Bring(words.next()?),
-        "send" => Send(words.next()?, words.next()?, words.next()),
-        "ban" => Ban(words.next()?, words.minutes(60)?, words.text().unwrap_or_default()),
-        "unban" => Unban(words.next()?),
-        "banip" => BanAddress(words.next()?, words.minutes(60)?, words.text().unwrap_or_default()),
-        "unbanip" => UnbanAddress(words.next()?),
-        _ => return None,
-    })
+/// Those that one of this level may give.
+pub fn for_level(level: u8) -> impl Iterator<Item = &'static Entry> {
+    COMMANDS.iter().filter(move |entry| level >= entry.level)
+}
+
+impl Entry {
+    /// How it is written.
+    pub fn shape(&self) -> String {
+        format!("/{} {}", self.name, self.takes).trim_end().to_owned()
+    }
 }
 
 /// What is left of a line.
@@ -130,10 +187,10 @@ impl Words<'_> {
     }
 }
 
-/// What one of this level may write.
+/// What one of this level may write, a line each.
 pub fn help(level: u8) -> String {
-    let line = |(name, takes, _): &(&str, &str, u8)| format!("/{name} {takes}").trim().to_owned();
-    COMMANDS.iter().filter(|(_, _, least)| level >= *least).map(line).collect::<Vec<_>>().join(" · ")
+    let line = |entry: &Entry| format!("{}: {}", entry.shape(), entry.does);
+    for_level(level).map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -166,12 +223,42 @@ mod tests {
 
     #[test]
     fn a_command_above_ones_level_is_none() {
-        for (name, _, least) in COMMANDS {
+        for Entry { name, level: least, .. } in COMMANDS {
             for level in 0..3 {
                 assert_eq!(code(name, level) == Some(Code::NotFound), level < least, "{name} {level}");
             }
         }
-        assert!(help(0).contains("/recall") && !help(0).contains("/ban"));
+        let names = |level| for_level(level).map(|entry| entry.name).collect::<Vec<_>>();
+        assert_eq!(names(0), ["help", "who", "recall", "report"]);
+        assert_eq!(names(2).len(), COMMANDS.len());
         assert_eq!(code("", 2), Some(Code::NotFound));
+    }
+
+    /// What is said of a command is true: as its shape says it is read, and as it is refused its shape is told.
+    #[test]
+    fn help_says_how_each_command_is_written() {
+        assert!(help(0).lines().any(|line| line == "/report NAME TEXT: tells the moderators of somebody"));
+        for entry in COMMANDS {
+            let written = |word: &str| match word {
+                "MINUTES" | "HOURS" => "5".to_owned(),
+                word => word.to_owned(),
+            };
+            let all: Vec<String> =
+                entry.takes.split(' ').map(|word| written(word.trim_matches(['[', ']']))).collect();
+            let needed: Vec<String> =
+                entry.takes.split(' ').filter(|word| !word.starts_with('[')).map(written).collect();
+            for words in [all, needed.clone()] {
+                let text = format!("{} {}", entry.name, words.join(" "));
+                assert!(read(&text, 2).is_ok(), "{text}");
+            }
+            if let Some((_, less)) = needed.split_last().filter(|(last, _)| !last.is_empty()) {
+                let refused =
+                    read(&format!("{} {}", entry.name, less.join(" ")), 2).expect_err("something is missing");
+                assert_eq!(
+                    (refused.code, refused.text),
+                    (Code::BadRequest, format!("write {}", entry.shape()))
+                );
+            }
+        }
     }
 }

@@ -5,9 +5,10 @@ use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::path::Path;
 
 use pangea_server::config::Config;
-use pangea_server::config_layers::port_range;
+use pangea_server::config_layers::{Layers, Origin, port_range};
+use pangea_server::node;
 
-use super::Finding;
+use super::{Finding, State};
 
 /// A game server takes one port for players and two for its SDK.
 const PORTS_PER_SERVER: usize = 3;
@@ -90,7 +91,7 @@ fn outgoing_ports() -> Option<(u16, u16)> {
 }
 
 /// Names resolve, and `bind` is an address of this machine.
-pub(super) fn addresses(config: &Config) -> Vec<Finding> {
+pub(super) fn addresses(layers: &Layers, config: &Config) -> Vec<Finding> {
     let spawner = &config.spawner;
     let mut findings = vec![match TcpListener::bind((spawner.bind, 0)) {
         Ok(_) => Finding::good("spawner.bind", spawner.bind.to_string()),
@@ -109,12 +110,28 @@ pub(super) fn addresses(config: &Config) -> Vec<Finding> {
             mend,
         ));
     }
-    findings.push(resolves("spawner.central", &spawner.central));
-    findings.push(resolves("chat.central", &config.chat.central));
+    findings.push(central(layers, config, "spawner.central", &spawner.central));
+    findings.push(central(layers, config, "chat.central", &config.chat.central));
     if !config.chat.advertise.is_empty() {
         findings.push(resolves("chat.advertise", &format!("{}:0", bracketed(&config.chat.advertise))));
     }
     findings
+}
+
+/// Where a role looks for central: under `pangea up` always in its own process, whatever is set.
+fn central(layers: &Layers, config: &Config, key: &str, host_and_port: &str) -> Finding {
+    let link = match config.central.link {
+        link if link.port() == 0 => "a free port".to_owned(),
+        link => node::own_link(link),
+    };
+    if layers.origin(key) == Origin::Default {
+        return Finding::good(key, format!("{link}, that of `pangea up` itself (central.link)"));
+    }
+    let mut finding = resolves(key, host_and_port);
+    if finding.state == State::Good && host_and_port != link {
+        finding.found += &format!("; for that role alone, `pangea up` takes {link} (central.link)");
+    }
+    finding
 }
 
 /// An IPv6 address needs brackets before a port.

@@ -90,7 +90,7 @@ fn checkpoints(cluster: &Cluster) -> Vec<(PathBuf, u64)> {
 }
 
 /// Waits until a checkpoint was made after this tick.
-async fn saved_after(cluster: &Cluster, tick: u32) {
+pub async fn saved_after(cluster: &Cluster, tick: u32) {
     let newer = || async { checkpoints(cluster).iter().any(|(_, saved)| *saved > u64::from(tick)) };
     cluster.until("a checkpoint is written", newer).await;
 }

@@ -5,6 +5,7 @@
 
 mod across;
 mod admission;
+mod backup;
 mod bad_frames;
 mod bad_parties;
 mod borders;

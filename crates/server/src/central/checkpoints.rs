@@ -58,6 +58,19 @@ struct Opened {
     prefix: Path,
 }
 
+/// The folder of this cluster's checkpoints; `None`: they lie in a bucket.
+///
+/// # Errors
+/// If `central.checkpoints` is no place.
+pub fn checkpoints_folder(config: &Config) -> anyhow::Result<Option<PathBuf>> {
+    Ok(Checkpoints::new(config)?.folder())
+}
+
+/// Whether a file of this name can be a checkpoint: one that is being written has another.
+pub fn is_checkpoint(name: &str) -> bool {
+    name.len() == NAME_CHARACTERS && !name.contains('#')
+}
+
 impl Checkpoints {
     /// As `central.checkpoints` says.
     ///
@@ -77,6 +90,14 @@ impl Checkpoints {
             _ => bail!("central.checkpoints = \"{text}\": it is «file:FOLDER» or «s3://BUCKET/PREFIX»"),
         };
         Ok(Self { place, opened: OnceCell::new() })
+    }
+
+    /// The folder; `None`: they lie in a bucket.
+    fn folder(&self) -> Option<PathBuf> {
+        match &self.place {
+            Place::Folder(folder) => Some(folder.clone()),
+            Place::Bucket(_) => None,
+        }
     }
 
     async fn opened(&self) -> anyhow::Result<&Opened> {
@@ -301,7 +322,7 @@ pub async fn named(
 ) -> Result<Option<String>, crate::store::Error> {
     let name = row::state(connection, area).await?.map(String::from_utf8);
     Ok(match name {
-        Some(Ok(name)) if name.len() == NAME_CHARACTERS => Some(name),
+        Some(Ok(name)) if is_checkpoint(&name) => Some(name),
         Some(_) => {
             tracing::error!(%area, "what this program saved before it had checkpoints is not read any more");
             None

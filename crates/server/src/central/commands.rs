@@ -36,20 +36,33 @@ pub async fn run(core: Arc<Core>, area: AreaId, asked: messages::Command) {
     } else {
         Refusal::err(Code::TooManyRequests, "too many commands; wait a moment")
     };
-    let (text, ok) = match answer {
-        Ok(text) => (text, true),
-        Err(refusal) => (refusal.text, false),
+    let notice = match answer {
+        Ok(Answer::Said(text)) => json!({ "type": "command", "text": text, "ok": true }),
+        Ok(Answer::Help(level)) => {
+            let commands: Vec<_> = command::for_level(level)
+                .map(|entry| json!({ "shape": entry.shape(), "does": entry.does }))
+                .collect();
+            json!({ "type": "command", "text": command::help(level), "ok": true, "commands": commands })
+        }
+        Err(refusal) => json!({ "type": "command", "text": refusal.text, "ok": false }),
     };
-    social::notify(&core, id, &json!({ "type": "command", "text": text, "ok": ok }));
+    social::notify(&core, id, &notice);
 }
 
-async fn obey(core: &Arc<Core>, id: CharacterId, text: &str) -> Result<String, Refusal> {
+/// What is told of a command that was obeyed.
+enum Answer {
+    Said(String),
+    /// What one of this level may write.
+    Help(u8),
+}
+
+async fn obey(core: &Arc<Core>, id: CharacterId, text: &str) -> Result<Answer, Refusal> {
     let giver = moderation::of_character(&mut *core.store.reader().await?, id).await?;
     let command = command::read(text, giver.level)?;
     let by = |why: String| By { actor: giver.account.to_string(), why };
     let until = |minutes: u64| now_ms() + minutes as i64 * 60_000;
-    Ok(match command {
-        Command::Help => command::help(giver.level),
+    Ok(Answer::Said(match command {
+        Command::Help => return Ok(Answer::Help(giver.level)),
         Command::Who => who(core, id).await?,
         Command::Recall => {
             recall(core, id).await?;
@@ -134,7 +147,7 @@ async fn obey(core: &Arc<Core>, id: CharacterId, text: &str) -> Result<String, R
             send_on(core, other_id, wish)?;
             format!("{other} is on the way")
         }
-    })
+    }))
 }
 
 /// Whom a name means, and whose that is.

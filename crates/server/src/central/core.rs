@@ -157,21 +157,36 @@ impl Core {
         self.keys.signer.sign_credential(&credential)
     }
 
-    /// Waits until every area server has given its area back, at most so long.
-    pub async fn until_stopped(&self, most: Duration) {
+    /// Waits until every area server has given its area back, at most so long; of one spawner, or of all.
+    pub async fn until_stopped(&self, most: Duration, of: Option<&str>) {
         let stopped = async {
             loop {
                 let changed = self.changed.notified();
-                let runs = |area: &Area| area.server.as_ref().is_some_and(|server| server.sender.is_some());
-                if !self.state().areas.values().any(runs) {
+                if self.running(of).is_empty() {
                     return;
                 }
                 changed.await;
             }
         };
         if tokio::time::timeout(most, stopped).await.is_err() {
-            tracing::warn!("some area servers did not say their last words");
+            tracing::warn!(
+                areas = self.running(of).join(", "),
+                "these areas did not say in time that they are saved; what they wrote last counts"
+            );
         }
+        let others = self.running(None).len() - self.running(of).len();
+        if others > 0 {
+            tracing::info!(areas = others, "areas of other spawners are played on until central is back");
+        }
+    }
+
+    /// The areas that a server of ours has, by name; of one spawner, or of all.
+    fn running(&self, of: Option<&str>) -> Vec<String> {
+        let runs = |area: &&Area| {
+            let server = area.server.as_ref().filter(|server| server.sender.is_some());
+            server.is_some_and(|server| of.is_none_or(|spawner| server.spawner == spawner))
+        };
+        self.state().areas.values().filter(runs).map(|area| area.name.to_string()).collect()
     }
 
     /// From now on nobody enters any more.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use pangea_world::role_key::RoleKey;
 use tokio::sync::mpsc;
 
-pub(super) use self::register::goods_of;
+pub(super) use self::register::{goods_of, granted};
 use super::chat;
 use super::core::Core;
 use super::state::server_key;

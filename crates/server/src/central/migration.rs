@@ -16,9 +16,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, TransferId};
 use pangea_world::layout::{extent_m, square_of};
-use pangea_world::messages::{
-    AreaMoved, Body, Freeze, Granted, Heartbeat, Kick, MoveArea, Register, StopServer,
-};
+use pangea_world::messages::{AreaMoved, Body, Freeze, Granted, Kick, MoveArea, Register, StopServer};
 use pangea_world::space::{AreaName, Ground, Rect};
 use pangea_world::world::World;
 use pangea_world::{Code, Refusal};
@@ -30,7 +28,7 @@ use self::invite::{all_in, come, invite_all};
 pub use self::invite::{ask_where, standing, stands};
 use super::core::{Core, template_of};
 use super::state::{Area, PeerAddress, Phase, Server, State, Taken, Transfer};
-use super::{peers, running};
+use super::{links, peers, running};
 use crate::link::Accepted;
 use crate::random;
 use crate::store::{self, Error};
@@ -499,36 +497,14 @@ pub async fn register(
     let name = moves.plan.after.iter().find(|part| part.area == area).map(|part| part.name.clone());
     let (name, plan) = (name.ok_or_else(gone)?, moves.plan.clone());
     let (world, always_on) = (entry.world.clone(), running::is_always_on(&entry.world, &name.ground));
-    moves.there = Some(Server {
-        id: server,
-        spawner: link.hello.spawner.clone(),
-        incarnation,
-        epoch,
-        at,
-        path: "/play".to_owned(),
-        sender: Some(link.sender.clone()),
-        program: Some(link.hello.program.clone()),
-        draining: false,
-        heard: Instant::now(),
-        load: Heartbeat::default(),
-    });
+    moves.there = Some(Server::of_link(link, server, (epoch, incarnation), at));
     let cuts = cuts_after(&state, &world, &plan);
     drop(state);
     link.sender.send(Body::Granted(Granted {
-        area: area.to_vec(),
-        incarnation,
-        epoch,
-        world: world.name.clone(),
-        world_toml: core.world_texts.get(&world.name).cloned().unwrap_or_default(),
         beyond: peers::beyond(&world, &cuts, &name.ground),
-        ground: name.ground.to_string(),
-        layer: u32::from(name.layer),
-        lease_ms: core.config.central.owner_lease_s * 1_000,
-        keys: core.ticket_keys_message().keys,
         always_on,
-        prompt: core.config.central.prompt,
         waits: true,
-        ..Granted::default()
+        ..links::granted(core, area, (epoch, incarnation), &name)
     }))
 }
 

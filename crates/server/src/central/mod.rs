@@ -61,6 +61,7 @@ use anyhow::{Context as _, bail};
 use pangea_world::role_key::RoleKey;
 use tokio::sync::{mpsc, watch};
 
+pub use self::checkpoints::{checkpoints_folder, is_checkpoint};
 use self::core::Core;
 use self::keys::Keys;
 use crate::config::Config;

@@ -16,7 +16,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::core::{Core, template_of};
-use super::state::{Area, PeerAddress, Phase, Server, State, Taken};
+use super::state::{Area, OWN_PATH, PeerAddress, Phase, Server, State, Taken};
 use super::wish::Progress;
 use super::{checkpoints, handoff, migration, peers};
 use crate::store::{self, Error, ownership};
@@ -236,25 +236,13 @@ async fn start_once(core: &Arc<Core>, area: AreaId) -> Result<(), Refusal> {
         port: info.port,
         ..Default::default()
     };
-    let path = if own { "/play".to_owned() } else { info.path.clone() };
+    let path = if own { OWN_PATH } else { &info.path };
     let mut phase = {
         let mut state = core.state();
         let entry = state.areas.get_mut(&area).ok_or_else(gone)?;
         // Its registration may have been quicker than this answer.
         if entry.server.as_ref().is_none_or(|server| server.id != id) {
-            entry.server = Some(Server {
-                id,
-                spawner: spawner.clone(),
-                incarnation,
-                epoch: 0,
-                at,
-                path,
-                sender: None,
-                program: None,
-                draining: false,
-                heard: Instant::now(),
-                load: Default::default(),
-            });
+            entry.server = Some(Server { incarnation, ..Server::named(id, &spawner, at, path) });
         }
         entry.phase.subscribe()
     };
@@ -456,10 +444,6 @@ pub async fn failover(core: &Core, area: AreaId, from: ServerId) -> Result<(), R
 
 /// A game server has ended: its area goes back to the store, and up again if somebody was there.
 pub async fn server_died(core: &Arc<Core>, server: ServerId, how: &str) {
-    // Its own last words say more, and are on their way on its own link.
-    if core.state().stopping && how == "exit 0" {
-        return;
-    }
     let found = {
         let mut state = core.state();
         let area = state.area_of(server);

@@ -11,7 +11,8 @@ use pangea_world::balance::Balance;
 use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, FactionId, ServerId, SessionId};
 use pangea_world::layout::ground_among;
 use pangea_world::messages::{
-    Allocated, Body, CharacterAt, RefusalMessage, SaidLines, ServerInfo, ShowOut, Upgraded, WebTransport,
+    Allocated, Body, CharacterAt, Heartbeat, RefusalMessage, SaidLines, ServerInfo, ShowOut, Upgraded,
+    WebTransport,
 };
 use pangea_world::placement::LayerState;
 use pangea_world::space::{AreaName, Ground, Place, Rect};
@@ -29,6 +30,9 @@ use crate::link;
 
 /// Most characters of which it is remembered where they were found.
 const MOST_FOUND: usize = 65_536;
+
+/// The path of the game socket of our own servers.
+pub const OWN_PATH: &str = "/play";
 
 /// All of it.
 #[derive(Default)]
@@ -152,7 +156,42 @@ pub struct Server {
     pub draining: bool,
     /// When it was heard last.
     pub heard: Instant,
-    pub load: pangea_world::messages::Heartbeat,
+    pub load: Heartbeat,
+}
+
+impl Server {
+    /// A process that its spawner named: it has not registered, or never does because it is a third-party one.
+    pub fn named(id: ServerId, spawner: &str, at: PeerAddress, path: &str) -> Self {
+        Self {
+            id,
+            spawner: spawner.to_owned(),
+            incarnation: 0,
+            epoch: 0,
+            at,
+            path: path.to_owned(),
+            sender: None,
+            program: None,
+            draining: false,
+            heard: Instant::now(),
+            load: Heartbeat::default(),
+        }
+    }
+
+    /// One of ours, which has opened this link.
+    pub fn of_link(
+        link: &link::Accepted,
+        id: ServerId,
+        (epoch, incarnation): (u64, u64),
+        at: PeerAddress,
+    ) -> Self {
+        Self {
+            incarnation,
+            epoch,
+            sender: Some(link.sender.clone()),
+            program: Some(link.hello.program.clone()),
+            ..Self::named(id, &link.hello.spawner, at, OWN_PATH)
+        }
+    }
 }
 
 /// How far an area is.

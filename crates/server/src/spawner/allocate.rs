@@ -181,7 +181,7 @@ impl Spawner {
                 self.tell(Body::ServerExited(ServerExited {
                     server: stop.server.clone(),
                     how,
-                    area: Vec::new(),
+                    ..ServerExited::default()
                 }));
             }
         }

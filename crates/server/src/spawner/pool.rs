@@ -10,7 +10,7 @@ use pangea_world::{Code, Refusal};
 use tokio::time::Instant;
 
 use super::ports::{Ports, Taken};
-use super::process::{Notify, Process, boot_id};
+use super::process::{Notify, Process, UNKNOWN, boot_id};
 use super::record::Record;
 use super::sdk::Endpoint;
 use super::sdk::state::{Counter, List, MAX_LIST_CAPACITY, Phase, State};
@@ -42,6 +42,7 @@ impl Spawner {
                     server: server.to_vec(),
                     how: "ended while no spawner was there".to_owned(),
                     area: record.area.map(|area| area.to_vec()).unwrap_or_default(),
+                    in_order: false,
                 });
                 continue;
             };
@@ -243,6 +244,9 @@ impl Spawner {
         let record = &server.record;
         self.range.free(record.ports);
         self.folder.forget(record.server);
+        // Nobody knows the code of an adopted one: if it was to end, and nobody killed it, it ended well.
+        let as_wished = record.state.phase == Phase::Shutdown && !server.killed;
+        let in_order = how == "exit 0" || how == UNKNOWN && as_wished;
         let how = match &server.ending {
             Some(Ending::Failed(why)) => format!("{why}, {how}"),
             Some(Ending::Asked | Ending::Done) | None => how.to_owned(),
@@ -260,6 +264,7 @@ impl Spawner {
             server: record.server.to_vec(),
             how: how.clone(),
             area,
+            in_order,
         }));
         // One that ends of its own will before anybody used it would be started again and again.
         let tried = self.tried_in_vain(record.server, &how);

@@ -42,6 +42,9 @@ pub struct Order {
     pub log: PathBuf,
 }
 
+/// How a process ended that an earlier spawner started: only a parent is told the code.
+pub const UNKNOWN: &str = "ended (it was adopted, so its exit code is unknown)";
+
 #[cfg(feature = "simulation")]
 pub use crate::simulation::process::Process;
 
@@ -122,7 +125,7 @@ impl Process {
         let end = AsyncFd::new(handle.clone()).ok()?;
         let watcher = crate::task::spawn(async move {
             let how = match end.readable().await {
-                Ok(_) => "ended (it was adopted, so its exit code is unknown)".to_owned(),
+                Ok(_) => UNKNOWN.to_owned(),
                 Err(error) => format!("lost: {error}"),
             };
             ended(how).await;

@@ -39,6 +39,8 @@ pub struct Server {
     pub record: Record,
     /// Set once it is about to end.
     pub ending: Option<Ending>,
+    /// By force.
+    pub killed: bool,
     process: Process,
     _serving: Serving,
     settings: Arc<Settings>,
@@ -70,6 +72,7 @@ impl Server {
             changes: broadcast::channel(WATCH_BACKLOG).0,
             record,
             ending: None,
+            killed: false,
             process,
             _serving: serving,
             settings,
@@ -147,6 +150,7 @@ impl Server {
     pub fn kill(&mut self) {
         self.terminate_at = None;
         self.kill_at = None;
+        self.killed = true;
         self.process.kill();
     }
 

@@ -19,6 +19,7 @@
 //! | [`social`] | friends, parties, mail, market |
 //! | [`faction`] | factions that players have founded, and their ground |
 //! | [`chat`] | the file of a chat: lines of channels |
+//! | [`backup`] | copies of databases that are written meanwhile |
 //! | [`account`], [`session`], [`character`], [`area`], [`quest`], [`enter`], [`audit`] | their rows |
 
 use std::fs::{File, TryLockError};
@@ -38,6 +39,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub mod account;
 pub mod area;
 pub mod audit;
+pub mod backup;
 pub mod character;
 pub mod chat;
 pub mod cut;

@@ -95,6 +95,9 @@ pub struct ServerExited {
     /// The area it was allocated to, or empty.
     #[prost(bytes = "vec", tag = "3")]
     pub area: Vec<u8>,
+    /// It ended well: as it was asked to, or by its own will.
+    #[prost(bool, tag = "4")]
+    pub in_order: bool,
 }
 
 /// Give an area a server.

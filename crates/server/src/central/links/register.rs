@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use pangea_world::id::{AccountId, AreaId, CharacterId, EnterId, ServerId, SessionId};
 use pangea_world::ledger::Holder;
-use pangea_world::messages::{Body, CharacterHere, Granted, Heartbeat, Register, WebTransport};
+use pangea_world::messages::{Body, CharacterHere, Granted, Register, WebTransport};
+use pangea_world::space::AreaName;
 use pangea_world::{Code, Refusal};
-use tokio::time::Instant;
 
 use super::super::core::Core;
 use super::super::state::{PeerAddress, Phase, Seat, Server, Taken};
@@ -93,19 +93,7 @@ pub(super) async fn register_area(
         let entry = all.areas.get_mut(&area).ok_or_else(stale)?;
         entry.factions.clear();
         entry.founded.clear();
-        entry.server = Some(Server {
-            id: server,
-            spawner,
-            incarnation,
-            epoch,
-            at,
-            path: "/play".to_owned(),
-            sender: Some(link.sender.clone()),
-            program: Some(link.hello.program.clone()),
-            draining: false,
-            heard: Instant::now(),
-            load: Heartbeat::default(),
-        });
+        entry.server = Some(Server::of_link(link, server, (epoch, incarnation), at));
         entry.phase.send_replace(if register.ready { Phase::Ready } else { Phase::Loading { restoring } });
         take_seats(&mut entry.seats, register);
         entry.always_on
@@ -119,23 +107,13 @@ pub(super) async fn register_area(
     let inside: Vec<CharacterId> = inside.collect();
     tracing::info!(area = %row.name, %server, epoch, incarnation, resumed, "a game server has registered");
     link.sender.send(Body::Granted(Granted {
-        area: area.to_vec(),
-        incarnation,
-        epoch,
-        world: world.name.clone(),
-        world_toml: core.world_texts.get(&world.name).cloned().unwrap_or_default(),
         beyond,
-        ground: row.name.ground.to_string(),
-        layer: u32::from(row.name.layer),
         state: state.unwrap_or_default(),
-        lease_ms: core.config.central.owner_lease_s * 1_000,
-        keys: core.ticket_keys_message().keys,
         resumed,
         always_on,
-        prompt: core.config.central.prompt,
         lies,
         spent,
-        waits: false,
+        ..granted(core, area, (epoch, incarnation), &row.name)
     }))?;
     let ground = (world.name.clone(), row.name.ground.to_string());
     if let Err(refusal) = factions::registered(core, area, &ground, &register.factions, &link.sender).await {
@@ -151,6 +129,28 @@ pub(super) async fn register_area(
         peers::tell_all(core, area);
     }
     Ok(area)
+}
+
+/// What every server is told of the area that it has, or is about to take over.
+pub(in crate::central) fn granted(
+    core: &Core,
+    area: AreaId,
+    (epoch, incarnation): (u64, u64),
+    name: &AreaName,
+) -> Granted {
+    Granted {
+        area: area.to_vec(),
+        incarnation,
+        epoch,
+        world: name.world.clone(),
+        world_toml: core.world_texts.get(&name.world).cloned().unwrap_or_default(),
+        ground: name.ground.to_string(),
+        layer: u32::from(name.layer),
+        lease_ms: core.config.central.owner_lease_s * 1_000,
+        keys: core.ticket_keys_message().keys,
+        prompt: core.config.central.prompt,
+        ..Granted::default()
+    }
 }
 
 /// Those who are inside have their seats, as their server says.

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, SessionId};
-use pangea_world::messages::{Body, Heartbeat, ServerExited, ServerInfo, SpawnerHello};
+use pangea_world::messages::{Body, ServerExited, ServerInfo, SpawnerHello};
 use pangea_world::{Code, Refusal};
-use tokio::time::Instant;
 
 use super::super::core::Core;
 use super::super::state::{Area, PeerAddress, Phase, Seat, Server, Spawner, Taken};
@@ -167,17 +166,9 @@ async fn adopt_third_party(core: &Arc<Core>, spawner: &str, info: &ServerInfo) -
         ..Default::default()
     };
     entry.server = Some(Server {
-        id: server,
-        spawner: spawner.to_owned(),
         incarnation: row.incarnation,
         epoch: row.epoch,
-        at,
-        path: info.path.clone(),
-        sender: None,
-        program: None,
-        draining: false,
-        heard: Instant::now(),
-        load: Heartbeat::default(),
+        ..Server::named(server, spawner, at, &info.path)
     });
     for character in characters {
         let seat = Seat {
@@ -203,10 +194,19 @@ async fn server_exited(core: &Arc<Core>, spawner: &str, exited: &ServerExited) {
     if let Some(entry) = core.state().spawners.get_mut(spawner) {
         entry.servers.remove(&id);
     }
-    if exited.how != "exit 0" || core.state().area_of(id).is_none() {
+    // A spawner of an earlier version says only how.
+    let in_order = exited.in_order || exited.how == "exit 0";
+    let (has_area, stopping) = {
+        let state = core.state();
+        (state.area_of(id).is_some(), state.stopping)
+    };
+    if !in_order || !has_area && !stopping {
         return running::server_died(core, id, &exited.how).await;
     }
-    // It ended in order: its last words are on their way on its own link, or are being written.
+    // Its last words are on their way on its own link, or are being written; as all stops, that is waited for elsewhere.
+    if stopping {
+        return core.changed.notify_waiters();
+    }
     let (core, how) = (core.clone(), exited.how.clone());
     crate::task::spawn(async move {
         let stopped = async {
