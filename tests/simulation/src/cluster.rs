@@ -1,11 +1,13 @@
 //! The roles of one cluster, each a process of the simulation; killed, they are started again.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use pangea_server::config::{self, Config, GameIo};
-use pangea_server::simulation::{self, Dice, NodeId, note, process};
+use pangea_server::simulation::{self, Dice, NodeId, net, note, process};
 use pangea_server::spawner::{self, SpawnerStart};
 use pangea_server::{central, node};
 use pangea_world::role_key::RoleKey;
@@ -31,6 +33,10 @@ pub struct Cluster {
     config: Config,
     /// The process that is central, if it runs.
     pub central: Option<NodeId>,
+    /// Those that were central before another one took over, and may not know it.
+    superseded: Vec<NodeId>,
+    /// Centrals that have ended by themselves.
+    ended: Arc<Mutex<BTreeSet<NodeId>>>,
     /// Those that are spawners, each on a machine of its own.
     pub spawners: [Option<NodeId>; MACHINES.len()],
     /// How far the wall clocks of the machines and of central are from the true time, ms.
@@ -72,25 +78,53 @@ impl Cluster {
             folder,
             config,
             central: None,
+            superseded: Vec::new(),
+            ended: Arc::default(),
             spawners: [None; MACHINES.len()],
             skews_ms: skews(&mut Dice::new(seed).another(11)),
             running: watch::Sender::new(false),
         })
     }
 
-    /// Starts central, if it does not run.
+    /// Starts central, if it does not run, or has ended by itself.
     pub fn start_central(&mut self) {
-        if self.central.is_some() {
+        if self.central.is_some_and(|node| !self.has_ended(node)) {
             return;
         }
         let node = simulation::new("central");
         simulation::skew(node, self.skews_ms[MACHINES.len()]);
         self.central = Some(node);
-        let (config, stops) = (self.config.clone(), self.running.subscribe());
+        let (config, stops, ended) = (self.config.clone(), self.running.subscribe(), self.ended.clone());
         tokio::spawn(simulation::of(node, async move {
-            let ended = async { central::open(&config).await?.run(stops).await }.await;
-            note(&format!("central ends: {ended:?}"));
+            let how = async { central::open(&config).await?.run(stops).await }.await;
+            note(&format!("central ends: {how:?}"));
+            // Off this task: it ends with its process.
+            tokio::spawn(async move {
+                simulation::end(node);
+                ended.lock().unwrap_or_else(PoisonError::into_inner).insert(node);
+            });
+            std::future::pending::<()>().await;
         }));
+    }
+
+    /// Starts another central on the same store, to which the addresses lead from now on; the one before is not
+    /// told. Which that is; `None` if it does not run.
+    pub fn supersede_central(&mut self) -> Option<NodeId> {
+        let old = self.central.filter(|node| !self.has_ended(*node))?;
+        self.central = None;
+        self.superseded.push(old);
+        self.start_central();
+        net::lead(old, self.central?);
+        Some(old)
+    }
+
+    /// Those that were superseded and run still.
+    pub fn superseded(&self) -> Vec<NodeId> {
+        self.superseded.iter().copied().filter(|node| !self.has_ended(*node)).collect()
+    }
+
+    fn has_ended(&self, central: NodeId) -> bool {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).contains(&central)
     }
 
     /// Starts the spawners that do not run; central has made their keys.
@@ -166,7 +200,8 @@ impl Cluster {
     /// Both roles, as far as they run, and the area servers.
     pub fn nodes(&self) -> Vec<NodeId> {
         let areas = process::all().into_iter().map(|(_, node)| node);
-        self.central.into_iter().chain(self.spawners.into_iter().flatten()).chain(areas).collect()
+        let centrals = self.central.into_iter().chain(self.superseded());
+        centrals.chain(self.spawners.into_iter().flatten()).chain(areas).collect()
     }
 
     /// Waits until central has made its keys and answers.

@@ -61,7 +61,8 @@ pub async fn depose(cluster: &mut Cluster, players: &[NodeId], dice: &mut Dice) 
     }
 }
 
-fn keep_apart(these: &[NodeId], those: &[NodeId]) {
+/// Neither reaches the other.
+pub fn keep_apart(these: &[NodeId], those: &[NodeId]) {
     for (one, other) in these.iter().flat_map(|one| those.iter().map(move |other| (*one, *other))) {
         part(one, other);
         part(other, one);

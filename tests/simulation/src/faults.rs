@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use pangea_server::simulation::disk::{self, Trouble};
 use pangea_server::simulation::net::{cut, heal, part, slow_down};
 use pangea_server::simulation::{self, Dice, NodeId, note, process};
 
 use crate::cluster::{Cluster, MACHINES};
 use crate::deposed::depose;
+use crate::superseded::supersede;
 
 /// Usual way of a byte.
 const USUAL: Duration = Duration::from_millis(2);
@@ -14,7 +16,8 @@ const USUAL: Duration = Duration::from_millis(2);
 /// Furthest that a wall clock jumps, ms: three hours.
 const MOST_JUMP_MS: u64 = 3 * 3_600_000;
 
-/// Does harm for this long, then ends it all. Some seeds begin with the scene of a machine that is [deposed](depose).
+/// Does harm for this long, then ends it all. Some seeds begin with the scene of a machine that is [deposed](depose),
+/// some with that of a central that is [superseded](supersede).
 ///
 /// # Errors
 /// If a role cannot be started again.
@@ -25,17 +28,23 @@ pub async fn harm(
     most: Duration,
 ) -> anyhow::Result<()> {
     let mut most = most;
-    if dice.percent(45) {
+    let scene = dice.below(100);
+    if scene < 40 {
         depose(cluster, players, dice).await;
+        most /= 3;
+    } else if scene < 70 {
+        supersede(cluster, players, dice).await;
         most /= 3;
     }
     let until = tokio::time::Instant::now() + most;
     while tokio::time::Instant::now() < until {
         pause(dice, 100, 1_500).await;
+        // It may have ended by itself; whoever looks after it starts it again.
+        cluster.start_central();
         let areas = process::all();
         let area = pick(&areas, dice);
         let nodes = cluster.nodes();
-        match dice.below(22) {
+        match dice.below(27) {
             0..=3 => {
                 if let Some((pid, _)) = area {
                     note(&format!("kill -9 of area server {pid}"));
@@ -100,6 +109,8 @@ pub async fn harm(
                 }
             }
             18..=19 => jump(cluster, dice).await,
+            20..=23 => disk_fails(cluster, dice).await,
+            24 => supersede(cluster, players, dice).await,
             _ => {
                 let slowest = Duration::from_millis(20 + dice.below(300));
                 note(&format!("the network takes up to {} ms", slowest.as_millis()));
@@ -111,7 +122,10 @@ pub async fn harm(
     }
     heal();
     slow_down(USUAL);
+    disk::trouble(None);
     cluster.nodes().into_iter().for_each(simulation::resume);
+    // Whoever cannot write any more ends now.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     cluster.start_central();
     cluster.start_spawners()?;
     note("no faults any more");
@@ -140,6 +154,39 @@ async fn away(cluster: &mut Cluster, dice: &mut Dice) {
     pause(dice, 1_000, 16_000).await;
     heal();
     note("it is back");
+}
+
+/// Central's disk fails for a while, or breaks: then central ends, and is started again.
+async fn disk_fails(cluster: &mut Cluster, dice: &mut Dice) {
+    let trouble = match dice.below(9) {
+        0..=1 => Trouble::Refuses(10 + dice.below(90)),
+        2..=3 => Trouble::Full,
+        4..=5 => Trouble::Breaks { done: dice.percent(60) },
+        6 => Trouble::Tears,
+        7 => Trouble::Unread,
+        _ => Trouble::Away,
+    };
+    note(&format!("disk: {trouble:?}"));
+    disk::trouble(Some(trouble));
+    pause(dice, 100, 6_000).await;
+    // What is there now is all that whoever comes next has.
+    match dice.below(6) {
+        0 => {
+            cluster.kill_central();
+            cluster.start_central();
+        }
+        1..=2 => {
+            if let Some((pid, _)) = pick(&process::all(), dice) {
+                note(&format!("kill -9 of area server {pid}"));
+                process::kill(pid);
+            }
+        }
+        _ => {}
+    }
+    pause(dice, 100, 3_000).await;
+    disk::trouble(None);
+    cluster.start_central();
+    note("the disk is sound");
 }
 
 /// A wall clock is put minutes or hours forward or back, and right again after a while; the monotonic ones go on.

@@ -9,6 +9,7 @@ mod game;
 mod orders;
 mod player;
 mod run;
+mod superseded;
 
 use std::process::ExitCode;
 

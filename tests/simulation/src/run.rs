@@ -177,6 +177,8 @@ async fn simulate(seed: u64) -> anyhow::Result<(String, Vec<String>)> {
         }
     }
     let converged = all_answered(&common).await;
+    let superseded = cluster.superseded().into_iter();
+    wrong.extend(superseded.map(|node| format!("{node:?} has not noticed that another central leads")));
     if converged {
         calm(&common).await;
     } else {

@@ -111,12 +111,18 @@ impl Checkpoints {
 
     async fn put(&self, area: AreaId, name: &str, bytes: Vec<u8>) -> anyhow::Result<()> {
         let (opened, path) = self.path(area, name).await?;
+        #[cfg(feature = "simulation")]
+        let (bytes, refused) = crate::simulation::disk::checkpoint_written(bytes)?;
         on_the_spot(opened.store.put(&path, bytes.into())).await?;
+        #[cfg(feature = "simulation")]
+        refused?;
         Ok(())
     }
 
     /// `None`: there is none of this name.
     async fn get(&self, area: AreaId, name: &str) -> anyhow::Result<Option<Vec<u8>>> {
+        #[cfg(feature = "simulation")]
+        crate::simulation::disk::checkpoint_read()?;
         let (opened, path) = self.path(area, name).await?;
         let found = match on_the_spot(opened.store.get(&path)).await {
             Err(object_store::Error::NotFound { .. }) => return Ok(None),

@@ -92,8 +92,8 @@ pub struct Move {
     /// The same when it has registered.
     there: Option<Server>,
     ready: bool,
-    /// Who is invited there, by the join of his ticket, and whether his client sees there.
-    invited: HashMap<CharacterId, (EnterId, bool)>,
+    /// Who is invited there, by the join of his ticket, under which epoch, and whether his client sees there.
+    invited: HashMap<CharacterId, (EnterId, u64, bool)>,
     /// Whether its change of owner is being written: then nobody gives up.
     deciding: bool,
     /// Whether it was told to stand still.
@@ -254,7 +254,7 @@ async fn go(
     let servers = find_servers(core, plan, to, transfer).await?;
     let start = Duration::from_secs(core.config.central.start_timeout_s);
     for part in &plan.after {
-        let ready = |moves: &Move| moves.ready.then_some(());
+        let ready = |moves: &Move, _: &State| moves.ready.then_some(());
         until(core, part.area, transfer, start, ready).await?.ok_or_else(|| {
             Refusal::new(Code::AreaUnavailable, "the other server did not become ready in time")
         })?;
@@ -371,7 +371,7 @@ fn freeze(
     for part in &plan.after {
         let moves = state.areas.get(&part.area).and_then(|entry| entry.moves.as_ref());
         let moves = moves.filter(|moves| moves.transfer == transfer).ok_or_else(gone)?;
-        goes.extend(moves.invited.iter().filter(|(_, (_, sees))| *sees).map(|(id, _)| *id));
+        goes.extend(moves.invited.iter().filter(|(_, (.., sees))| *sees).map(|(id, _)| *id));
     }
     let goes: Vec<Vec<u8>> = goes.into_iter().map(CharacterId::to_vec).collect();
     let (mut inside, mut ended) = (0, Some(ended));
@@ -515,7 +515,7 @@ pub fn heard(core: &Core, area: AreaId, server: ServerId, body: &Body) -> bool {
     let Some(moves) = moves.filter(|moves| moves.server == Some(server)) else { return false };
     let sees = |moves: &mut Move, character: &[u8], run: &[u8], now: bool| {
         let invited = CharacterId::from_bytes(character).ok().and_then(|id| moves.invited.get_mut(&id));
-        if let Some((_, sees)) = invited.filter(|(known, _)| known.0.as_slice() == run) {
+        if let Some((.., sees)) = invited.filter(|(known, ..)| known.0.as_slice() == run) {
             *sees = now;
         }
     };
@@ -629,7 +629,7 @@ async fn until<T>(
     area: AreaId,
     transfer: TransferId,
     most: Duration,
-    look: impl Fn(&Move) -> Option<T>,
+    look: impl Fn(&Move, &State) -> Option<T>,
 ) -> Result<Option<T>, Refusal> {
     let deadline = Instant::now() + most;
     loop {
@@ -642,7 +642,7 @@ async fn until<T>(
             let moves = entry.and_then(|entry| entry.moves.as_ref()).filter(|m| m.transfer == transfer);
             let moves = moves.ok_or_else(gone)?;
             let lives = moves.server.is_none_or(|server| state.spawner_of(server).is_some());
-            (look(moves), lives)
+            (look(moves, &state), lives)
         };
         if found.is_some() {
             return Ok(found);

@@ -536,11 +536,17 @@ impl Core {
         }
     }
 
-    /// Asks a server's spawner to stop it; after `grace_ms` by force.
+    /// Asks a server's spawner to stop it; after `grace_ms` by force. It may be the server of a central that has
+    /// taken over meanwhile: then this one says nothing.
     pub(super) fn stop_server(&self, server: ServerId, grace_ms: u64) {
-        let state = self.state();
-        if let Some(spawner) = state.spawner_of(server) {
-            let _ = spawner.sender.send(Body::StopServer(StopServer { server: server.to_vec(), grace_ms }));
-        }
+        let Some(spawner) = self.state().spawner_of(server).map(|spawner| spawner.sender.clone()) else {
+            return;
+        };
+        let store = self.store.clone();
+        crate::task::spawn(async move {
+            if store.leads().await.is_ok() {
+                let _ = spawner.send(Body::StopServer(StopServer { server: server.to_vec(), grace_ms }));
+            }
+        });
     }
 }

@@ -35,6 +35,10 @@ pub async fn run(core: Arc<Core>) {
     let mut asked = HashMap::new();
     loop {
         tokio::time::sleep(EVERY).await;
+        // So a central that nobody asks for anything notices too that it was superseded, and ends.
+        if core.store.leads().await.is_err() {
+            continue;
+        }
         // Whoever was asleep himself cannot tell who was silent.
         let late = last.elapsed() > EVERY * 2;
         last = Instant::now();

@@ -2,6 +2,7 @@
 //!
 //! | file | is |
 //! |---|---|
+//! | [`disk`] | central's disk, which fails for a while |
 //! | `node` | a process among others: its tasks end, stand still and go on together |
 //! | [`net`] | TCP: late, cut, parted, as the seed decides |
 //! | `process` | what a spawner starts |
@@ -10,6 +11,7 @@
 //! Compiled with the feature `simulation` alone, which no server has. One simulation per process of the machine:
 //! what counts from the start of a process is the same for the same seed then.
 
+pub mod disk;
 pub mod net;
 mod node;
 pub mod process;
@@ -39,17 +41,20 @@ pub enum Check {
     Lease,
     /// What is done to goods is acknowledged once it is durable.
     Durable,
+    /// A central that another one has superseded neither writes nor renews a lease.
+    Leader,
     /// A role whose link stood with another life of the one at its other end is told that this one knows nothing of it.
     Incarnation,
 }
 
 impl Check {
     /// All, with their names on the command line.
-    pub const ALL: [(&'static str, Check); 5] = [
+    pub const ALL: [(&'static str, Check); 6] = [
         ("epoch", Check::Epoch),
         ("owner", Check::Owner),
         ("lease", Check::Lease),
         ("durable", Check::Durable),
+        ("leader", Check::Leader),
         ("incarnation", Check::Incarnation),
     ];
 }
@@ -66,6 +71,7 @@ struct World {
     print: bool,
     nodes: node::Nodes,
     net: net::Fabric,
+    disk: disk::Disk,
     processes: process::Table,
     witness: witness::Witness,
 }
@@ -77,6 +83,7 @@ pub fn begin(seed: u64, game: Game, without: Option<Check>, print: bool) {
     let dice = Dice::new(seed);
     *lock() = Some(World {
         net: net::Fabric::new(dice.another(1)),
+        disk: disk::Disk::new(dice.another(2)),
         dice,
         began: Instant::now(),
         game,

@@ -35,6 +35,8 @@ pub(super) struct Fabric {
     /// Longest way of a byte, µs.
     pub(super) slowest_us: u64,
     doors: BTreeMap<u16, Door>,
+    /// Of processes to which their address leads no more; what has arrived there is answered still.
+    behind: BTreeMap<(u16, NodeId), Door>,
     next_port: u16,
     wires: Vec<Arc<Wire>>,
     /// Who cannot reach whom.
@@ -58,6 +60,7 @@ impl Fabric {
             dice,
             slowest_us: 2_000,
             doors: BTreeMap::new(),
+            behind: BTreeMap::new(),
             next_port: FIRST_OWN_PORT,
             wires: Vec::new(),
             parted: BTreeSet::new(),
@@ -95,6 +98,22 @@ pub fn part(from: NodeId, to: NodeId) {
 /// Everybody reaches everybody.
 pub fn heal() {
     with(|world| world.net.parted.clear());
+    changed();
+}
+
+/// From now on the addresses of the one lead to the other, where it listens or will.
+pub fn lead(from: NodeId, to: NodeId) {
+    let replaced = with(|world| {
+        let Fabric { doors, behind, .. } = &mut world.net;
+        let (of, kept) = std::mem::take(doors).into_iter().partition(|(_, door)| door.node == from);
+        let of: BTreeMap<u16, Door> = of;
+        *doors = kept;
+        behind.extend(of.into_iter().map(|(port, door)| ((port, from), door)));
+        let back: Vec<_> = behind.keys().filter(|(_, node)| *node == to).copied().collect();
+        let back = back.into_iter().filter_map(|key| Some((key.0, behind.remove(&key)?)));
+        back.filter_map(|(port, door)| doors.insert(port, door)).collect::<Vec<_>>()
+    });
+    drop(replaced);
     changed();
 }
 
@@ -145,10 +164,12 @@ pub(super) fn lose(id: NodeId) {
 
 fn close_doors(id: NodeId) {
     let closed = with(|world| {
-        let doors = &mut world.net.doors;
+        let Fabric { doors, behind, .. } = &mut world.net;
         let ports: Vec<u16> =
             doors.iter().filter(|(_, door)| door.node == id).map(|(port, _)| *port).collect();
-        ports.into_iter().filter_map(|port| doors.remove(&port)).collect::<Vec<_>>()
+        let hidden: Vec<_> = behind.keys().filter(|(_, node)| *node == id).copied().collect();
+        let open = ports.into_iter().filter_map(|port| doors.remove(&port)).collect::<Vec<_>>();
+        (open, hidden.into_iter().filter_map(|key| behind.remove(&key)).collect::<Vec<_>>())
     });
     drop(closed);
 }
@@ -556,9 +577,10 @@ impl Drop for Reserved {
 
 fn close(port: u16, of: Option<NodeId>) {
     let door = with(|world| {
-        let doors = &mut world.net.doors;
+        let Fabric { doors, behind, .. } = &mut world.net;
         let whose = doors.get(&port).is_some_and(|door| of.is_none_or(|node| node == door.node));
-        whose.then(|| doors.remove(&port)).flatten()
+        let hidden = of.and_then(|node| behind.remove(&(port, node)));
+        (whose.then(|| doors.remove(&port)).flatten(), hidden)
     });
     drop(door);
 }
@@ -624,8 +646,9 @@ impl TcpListener {
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         poll_fn(|cx| {
             with(|world| {
-                let Some(door) = world.net.doors.get_mut(&self.port).filter(|door| door.node == self.node)
-                else {
+                let Fabric { doors, behind, .. } = &mut world.net;
+                let open = doors.get_mut(&self.port).filter(|door| door.node == self.node);
+                let Some(door) = open.or_else(|| behind.get_mut(&(self.port, self.node))) else {
                     return Poll::Pending;
                 };
                 match door.queue.pop_front() {

@@ -78,6 +78,8 @@ pub(super) async fn serve(readers: AnyPool, mut queue: mpsc::Receiver<Wish>) {
                 Some(kept) => kept,
                 None => reader(on_the_spot(readers.acquire()).await?, &readers),
             };
+            #[cfg(feature = "simulation")]
+            crate::simulation::disk::before_read(())?;
             let found = all(&mut connection, &ids).await?;
             // A simulation stands still as long as one is held.
             kept = Some(connection).filter(|_| !cfg!(feature = "simulation"));

@@ -66,6 +66,8 @@ pub async fn migrate(connection: &mut AnyConnection, path: &str) -> anyhow::Resu
 /// # Errors
 /// If the database fails, for instance because it is read-only.
 pub async fn lead(connection: &mut AnyConnection) -> anyhow::Result<u64> {
+    #[cfg(feature = "simulation")]
+    crate::simulation::disk::before_commit(())?;
     let row = sqlx::query("UPDATE leader SET epoch = epoch + 1, seen = $1 WHERE id = 1 RETURNING epoch")
         .bind(super::now_ms())
         .fetch_one(&mut *connection)

@@ -6,12 +6,14 @@
 //! reads go through a small pool of connections that cannot write ([`Store::reader`]).
 //!
 //! One central writes. It holds `central.lock` for its life, and a row in the database whose epoch each open
-//! raises; every transaction begins by checking that row, so a central that was superseded cannot write.
+//! raises; every transaction begins by checking that row, so a central that was superseded cannot write. What it
+//! says without a write is not held back by that: before what counts it asks ([`Store::leads`]).
 //!
 //! | file | knows |
 //! |---|---|
 //! | [`migrate`] | the schema and its versions |
 //! | [`writer`] | group commit |
+//! | [`leading`] | whether this central leads still |
 //! | [`joining`] | what joins read, many at once |
 //! | [`ownership`] | the one function that changes an owner; writes that only an owner may do |
 //! | [`cut`] | areas that are cut anew, with everybody and everything on them |
@@ -46,6 +48,7 @@ pub mod cut;
 pub mod enter;
 pub mod faction;
 pub mod joining;
+pub mod leading;
 pub mod ledger;
 pub mod migrate;
 pub mod moderation;
@@ -117,6 +120,7 @@ pub struct Store {
     jobs: mpsc::Sender<writer::Order>,
     readers: AnyPool,
     joins: mpsc::Sender<joining::Wish>,
+    questions: mpsc::Sender<leading::Question>,
     failed: watch::Receiver<Option<String>>,
     full: watch::Receiver<bool>,
     era: u64,
@@ -190,9 +194,12 @@ impl Store {
         crate::task::spawn(checkpoint(copying, path.with_extension("db-wal"), fail.clone()));
         let (joins, joining) = mpsc::channel(joining::QUEUE_MAX);
         crate::task::spawn(joining::serve(readers.clone(), joining));
+        let (questions, asked) = mpsc::channel(leading::QUEUE_MAX);
+        let asking = leading::connect(&options).await.with_context(what)?;
+        crate::task::spawn(leading::serve(asking, readers.clone(), epoch, asked, fail.clone()));
         let connection = Some(connection);
         crate::task::spawn(writer::Writer { connection, options, queue, epoch, fail, full, lock }.run());
-        Ok(Store { jobs, readers, joins, failed, full: is_full, era: found.era, epoch })
+        Ok(Store { jobs, readers, joins, questions, failed, full: is_full, era: found.era, epoch })
     }
 
     /// Runs a job in a transaction and answers once it is durable. The job may run more than once (its
@@ -237,6 +244,8 @@ impl Store {
     /// `storage_busy` if none is free within five seconds.
     pub async fn reader(&self) -> Result<Reader, Refusal> {
         let acquired = on_the_spot(self.readers.acquire()).await;
+        #[cfg(feature = "simulation")]
+        let acquired = acquired.and_then(crate::simulation::disk::before_read);
         acquired.map(|connection| reader(connection, &self.readers)).map_err(|error| match error {
             sqlx::Error::PoolTimedOut => Refusal::new(Code::StorageBusy, "the database is busy; try again"),
             error => Error::Database(error).into(),
@@ -331,6 +340,8 @@ fn lock(folder: &Path) -> anyhow::Result<Arc<File>> {
     })?;
     match file.try_lock() {
         Ok(()) => Ok(Arc::new(file)),
+        // There it stands for a database of another machine, which several centrals reach.
+        Err(TryLockError::WouldBlock) if cfg!(feature = "simulation") => Ok(Arc::new(file)),
         Err(TryLockError::WouldBlock) => bail!(
             "another central has the data folder «{}» open; stop it first, or choose another folder (data = …)",
             folder.display()

@@ -92,6 +92,19 @@ async fn a_superseded_central_writes_nothing_and_says_so() {
     assert!(notes(&store).await.is_empty());
 }
 
+/// Nothing is written: it asks before it renews a lease, and once a second.
+#[tokio::test]
+async fn a_superseded_central_that_writes_nothing_finds_out_when_it_asks() {
+    let (folder, store) = fresh().await;
+    store.leads().await.expect("it leads");
+    let options = options(&folder.path().join("pangea.db"), "rw").expect("the database");
+    let mut rival = connect(&options).await.expect("a connection of another central");
+    assert_eq!(migrate::lead(&mut rival).await.expect("it takes the lead"), store.epoch() + 1);
+    let many = futures_util::future::join_all((0..50).map(|_| store.leads())).await;
+    assert!(many.iter().all(|answer| answer.as_ref().is_err_and(|refusal| refusal.code == Code::Stopping)));
+    assert!(store.failed().await.contains("taken over"));
+}
+
 #[tokio::test]
 async fn a_newer_schema_is_refused_with_both_versions() {
     let (folder, store) = fresh().await;

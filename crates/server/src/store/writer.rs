@@ -287,13 +287,21 @@ async fn in_transaction(
     quick: bool,
 ) -> Result<Outcome, sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let outcome = match run_all(&mut transaction, epoch, jobs, quick).await {
+    let ran = run_all(&mut transaction, epoch, jobs, quick).await;
+    #[cfg(feature = "simulation")]
+    let ran = match ran {
+        Ok(Ran::All) => crate::simulation::disk::before_commit(Ran::All).map_err(Error::Database),
+        ran => ran,
+    };
+    let outcome = match ran {
         Ok(Ran::All) => {
             transaction.commit().await?;
+            #[cfg(feature = "simulation")]
+            crate::simulation::disk::after_commit()?;
             return Ok(Outcome::Durable);
         }
         Ok(Ran::NotLeading) => {
-            return Ok(Outcome::Over("another central has taken over the database".to_owned()));
+            return Ok(Outcome::Over(super::leading::TAKEN_OVER.to_owned()));
         }
         Ok(Ran::Unusual) => Outcome::Unusual,
         Err(Error::Database(error)) if fault(&error) != Fault::Other => return Err(error),
@@ -327,7 +335,10 @@ async fn run_all(
     let swaps: Vec<&Swap> = usual.iter().filter_map(|job| Some(job.quick()?.1)).collect();
     if usual.is_empty() {
         let lead = sqlx::query(LEAD).bind(now_ms()).bind(epoch as i64);
-        if lead.execute(&mut *connection).await?.rows_affected() != 1 {
+        let leads = lead.execute(&mut *connection).await?.rows_affected() == 1;
+        #[cfg(feature = "simulation")]
+        let leads = leads || crate::simulation::without(crate::simulation::Check::Leader);
+        if !leads {
             return Ok(Ran::NotLeading);
         }
     } else if !run_usual(connection, epoch, notes, swaps).await? {

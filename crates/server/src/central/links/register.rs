@@ -26,6 +26,8 @@ pub(super) async fn register_area(
 ) -> Result<AreaId, Refusal> {
     let area = AreaId::from_bytes(&register.area)
         .map_err(|_| Refusal::new(Code::BadRequest, "a registration names its area"))?;
+    // What a superseded central remembers must neither renew a lease nor refuse the new one's servers.
+    core.store.leads().await?;
     if register.port == 0 || register.port > 65_535 || register.address.is_empty() {
         return Refusal::err(Code::BadRequest, "a registration needs an address and a port");
     }

@@ -129,7 +129,7 @@ fn gather(core: &Core, area: AreaId, transfer: TransferId, message: MoveArea) ->
         };
         // By where it stands; one whose client sees another part alone crosses over from there.
         let away = |n: usize| grounds[n].map_or(0.0, |rect| far(rect, (stands.x, stands.y)));
-        let sees = |n: usize| invited[n].get(&id).is_some_and(|(_, sees)| *sees);
+        let sees = |n: usize| invited[n].get(&id).is_some_and(|(.., sees)| *sees);
         let best = (0..after.len()).min_by(|a, b| {
             (sees(*b), away(*a)).partial_cmp(&(sees(*a), away(*b))).unwrap_or(std::cmp::Ordering::Equal)
         });

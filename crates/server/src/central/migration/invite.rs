@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::super::core::Core;
 use super::super::factions;
 use super::super::join::{self, Want};
-use super::super::state::{Seat, Server, Taken};
+use super::super::state::{Seat, Server, State, Taken};
 use super::super::wish::EnterWish;
 use super::{LOOK, Move, Part, Plan, extent_of, far, gone, until, with};
 use crate::{clock, random};
@@ -41,7 +41,8 @@ const ON_THE_WAY: Duration = Duration::from_secs(1);
 /// How long a server may take to say where everybody stands.
 const ASK: Duration = Duration::from_secs(2);
 
-/// Waits until the clients of all who are invited see there; who does not come in time leaves, and enters anew.
+/// Waits until the clients of all who are invited see there; who does not come in time leaves, and enters anew. Who
+/// went elsewhere meanwhile is not waited for.
 pub(super) async fn come(
     core: &Arc<Core>,
     plan: &Plan,
@@ -49,11 +50,22 @@ pub(super) async fn come(
     deadline: Instant,
 ) -> Result<(), Refusal> {
     for part in &plan.after {
-        let all = |moves: &Move| moves.invited.values().all(|(_, sees)| *sees).then_some(());
+        let all = |moves: &Move, state: &State| {
+            let mut invited = moves.invited.iter();
+            let come = invited.all(|(id, (_, epoch, sees))| *sees || !is_inside(state, plan, (*id, *epoch)));
+            come.then_some(())
+        };
         let left = deadline.saturating_duration_since(Instant::now());
         until(core, part.area, transfer, left, all).await?;
     }
     Ok(())
+}
+
+/// Whether he is inside under that epoch; who was invited, went over a border and came back is under another, and his
+/// ticket is good no more.
+fn is_inside(state: &State, plan: &Plan, (id, epoch): (CharacterId, u64)) -> bool {
+    let mut seats = plan.before.iter().filter_map(|area| state.areas.get(area)?.seats.get(&id));
+    seats.any(|seat| seat.taken == Taken::Inside && seat.epoch == epoch)
 }
 
 /// Waits for those who are owned there already and whose clients are on the way; not for long.
@@ -100,7 +112,7 @@ pub(super) async fn invite_all(
                 (Some(at), Some(ground)) => far(ground, *at) <= NEAR_M,
                 _ => true,
             };
-            invited += invite_to(core, (*area, part), near, transfer).await?;
+            invited += invite_to(core, plan, (*area, part), near, transfer).await?;
         }
     }
     Ok(invited)
@@ -108,6 +120,7 @@ pub(super) async fn invite_all(
 
 async fn invite_to(
     core: &Arc<Core>,
+    plan: &Plan,
     (area, part): (AreaId, &Part),
     comes: impl Fn(CharacterId) -> bool,
     transfer: TransferId,
@@ -116,8 +129,10 @@ async fn invite_to(
         let mut state = core.state();
         let moves = state.areas.get(&part.area).and_then(|entry| entry.moves.as_ref());
         let there = moves.and_then(|moves| moves.there.clone()).ok_or_else(gone)?;
-        let known: HashSet<CharacterId> =
-            moves.map(|moves| moves.invited.keys().copied().collect()).unwrap_or_default();
+        let invited = moves.map(|moves| moves.invited.iter()).into_iter().flatten();
+        let known = invited.filter(|(id, (_, epoch, _))| is_inside(&state, plan, (**id, *epoch)));
+        let known: HashSet<CharacterId> = known.map(|(id, _)| *id).collect();
+        let first = moves.is_none_or(|moves| moves.invited.is_empty());
         let entry = state.areas.get(&area).ok_or_else(gone)?;
         let source = entry.server.as_ref().and_then(|server| server.sender.clone()).ok_or_else(gone)?;
         let inside = entry.seats.iter().filter(|(_, seat)| seat.taken == Taken::Inside);
@@ -136,7 +151,7 @@ async fn invite_to(
             entry.founded.sort_unstable();
             entry.founded.dedup();
         }
-        (there, source, seats, factions, known.is_empty())
+        (there, source, seats, factions, first)
     };
     let sender = there.sender.clone().ok_or_else(gone)?;
     if first {
@@ -152,15 +167,15 @@ async fn invite_to(
         async move { invite(core, (area, part), (id, &seat), there).await.ok() }
     });
     let mut invited = pin!(stream::iter(invited).buffer_unordered(AT_ONCE));
-    let few = |moves: &Move| {
-        let on_the_way = moves.invited.values().filter(|(_, sees)| !sees).count();
+    let few = |moves: &Move, _: &State| {
+        let on_the_way = moves.invited.values().filter(|(.., sees)| !sees).count();
         (on_the_way < MOST_ON_THE_WAY).then_some(())
     };
     let (mut count, mut they_come) = (0, true);
     while let Some(invited) = invited.next().await {
         // Whoever could not be announced is tried again before it is decided.
-        let Some((run, body, character)) = invited else { continue };
-        with(core, part.area, transfer, |moves| moves.invited.insert(character, (run, false)))?;
+        let Some((run, body, character, epoch)) = invited else { continue };
+        with(core, part.area, transfer, |moves| moves.invited.insert(character, (run, epoch, false)))?;
         source.send(Body::Invite(body))?;
         count += 1;
         if they_come {
@@ -224,7 +239,7 @@ async fn invite(
     (area, part): (AreaId, &Part),
     (character, seat): (CharacterId, &Seat),
     there: &Server,
-) -> Result<(EnterId, Invite, CharacterId), Refusal> {
+) -> Result<(EnterId, Invite, CharacterId, u64), Refusal> {
     let want = Want {
         enter: None,
         run: EnterId(random::bytes()),
@@ -260,5 +275,5 @@ async fn invite(
         webtransport_hashes: webtransport_hashes.unwrap_or_default(),
         area: part.name.to_string(),
     };
-    Ok((want.run, invite, character))
+    Ok((want.run, invite, character, seat.epoch))
 }
