@@ -1,7 +1,8 @@
 //! How many durable operations a second the ledger does, and how long each takes: the queue, the store, a
-//! database on the disk with `synchronous=FULL`. One thread of the runtime works for central, one for SQLite.
+//! database on the disk, flushed before each answer. One thread of the runtime works for central (and makes what is
+//! asked), one for SQLite. For each number of operations under way: how many are done, and how long each takes.
 //!
-//! `cargo bench -p pangea-server --bench ledger [-- <folder>]`
+//! `cargo bench --workspace --bench ledger [-- <folder> [<seconds of each row>]]`
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,7 +23,8 @@ static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Characters in the database, and those of them that play.
 const CHARACTERS: u32 = 20_000;
 const PLAYING: u32 = 1_000;
-const MEASURED: Duration = Duration::from_secs(8);
+/// Under way at once.
+const UNDER_WAY: [usize; 5] = [32, 64, 128, 256, 512];
 const SERVER: ServerId = ServerId([1; 16]);
 
 fn id(n: u32) -> [u8; 16] {
@@ -143,17 +145,23 @@ async fn fill(queue: &Queue) {
     }
 }
 
-/// At this rate (operations a second), in bursts as ticks of areas make them; 0: as many as it takes, with
-/// this many under way.
-async fn measure(what: &str, queue: &Queue, rate: u64, under_way: usize, make: impl Fn() -> Order) {
+/// With so many under way; with a rate (operations a second) in bursts, as ticks of areas make them.
+async fn measure(
+    queue: &Queue,
+    length: Duration,
+    rate: u64,
+    under_way: usize,
+    act: &str,
+    make: impl Fn() -> Order,
+) {
     let took: Arc<std::sync::Mutex<Vec<u32>>> = Arc::default();
     let refused = Arc::new(AtomicU64::new(0));
     let room = Arc::new(tokio::sync::Semaphore::new(under_way));
-    let (began, cpu) = (Instant::now(), cpu());
+    let (began, before) = (Instant::now(), cpu());
     let mut asked = 0u64;
-    while began.elapsed() < MEASURED {
+    while began.elapsed() < length {
         let due = if rate == 0 { u64::MAX } else { (began.elapsed().as_secs_f64() * rate as f64) as u64 };
-        while asked < due && began.elapsed() < MEASURED {
+        while asked < due && began.elapsed() < length {
             let permit = room.clone().acquire_owned().await.expect("room");
             let (took, refused, at) = (took.clone(), refused.clone(), Instant::now());
             queue.submit(vec![make()], move |answers: Vec<Answer>| {
@@ -171,9 +179,11 @@ async fn measure(what: &str, queue: &Queue, rate: u64, under_way: usize, make: i
     let mut took = std::mem::take(&mut *took.lock().expect("a lock"));
     took.sort_unstable();
     let at = |p: f64| f64::from(took[((took.len() - 1) as f64 * p) as usize]) / 1_000.0;
-    let cpu = (self::cpu() - cpu) * 1e6 / took.len() as f64;
+    let after = cpu();
+    let [central, sqlite] = [0, 1].map(|thread| (after[thread] - before[thread]) * 1e6 / took.len() as f64);
+    let way = if rate == 0 { format!("{under_way} under way") } else { format!("{rate} a second") };
     println!(
-        "{what:<28} {:>7.0} operations/s   {cpu:>4.0} µs CPU each   p50 {:>5.1} ms   p99 {:>5.1} ms   worst {:>5.1} ms   refused {}",
+        "| {act} | {way} | {:.0} | {:.1} / {:.1} / {:.1} | {central:.1} + {sqlite:.1} | {} |",
         took.len() as f64 / seconds,
         at(0.5),
         at(0.99),
@@ -182,15 +192,22 @@ async fn measure(what: &str, queue: &Queue, rate: u64, under_way: usize, make: i
     );
 }
 
-/// Seconds that this process has worked.
-fn cpu() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<f64> = stat.split(' ').skip(13).take(2).filter_map(|field| field.parse().ok()).collect();
-    fields.iter().sum::<f64>() / 100.0
+/// Seconds that central's thread (with all others) and that SQLite's have worked.
+fn cpu() -> [f64; 2] {
+    let mut worked = [0.0; 2];
+    for task in std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+        let name = std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+        let stat = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+        let ns: f64 = stat.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or_default();
+        worked[usize::from(name.starts_with("sqlx"))] += ns / 1e9;
+    }
+    worked
 }
 
 fn main() {
-    let folder = std::env::args().skip(1).find(|arg| !arg.starts_with('-')).map(PathBuf::from);
+    let mut given = std::env::args().skip(1).filter(|arg| !arg.starts_with('-'));
+    let folder = given.next().map(PathBuf::from);
+    let length = Duration::from_secs(given.next().and_then(|seconds| seconds.parse().ok()).unwrap_or(8));
     let temporary = tempfile::tempdir().expect("a folder");
     let folder = folder.unwrap_or_else(|| temporary.path().to_owned());
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -205,12 +222,16 @@ fn main() {
         tokio::spawn(run(wishes, store.clone(), |_| {}));
         fill(&queue).await;
         let maker = Maker { area, next: AtomicU64::new(1) };
-        measure("pick, as many as it takes", &queue, 0, 400, || maker.pick()).await;
-        measure("pay, as many as it takes", &queue, 0, 400, || maker.pay()).await;
-        measure("pick, 200 under way", &queue, 0, 200, || maker.pick()).await;
-        measure("pay, 200 under way", &queue, 0, 200, || maker.pay()).await;
-        measure("pick, 20,000/s asked for", &queue, 20_000, 16_000, || maker.pick()).await;
-        measure("pay, 20,000/s asked for", &queue, 20_000, 16_000, || maker.pay()).await;
+        println!(
+            "| what | asked | operations/s | p50 / p99 / worst, ms | CPU each: central + SQLite, µs | refused |"
+        );
+        println!("|---|---|---|---|---|---|");
+        for under_way in UNDER_WAY {
+            measure(&queue, length, 0, under_way, "pick", || maker.pick()).await;
+            measure(&queue, length, 0, under_way, "pay", || maker.pay()).await;
+        }
+        measure(&queue, length, 20_000, 16_000, "pick", || maker.pick()).await;
+        measure(&queue, length, 20_000, 16_000, "pay", || maker.pay()).await;
         store.close().await;
     };
     runtime.block_on(runtime.spawn(work)).expect("measured");

@@ -327,6 +327,7 @@ pub async fn extend(
 ) -> Result<(), Refusal> {
     let mut reader = core.store.reader().await?;
     if let Some(answer) = journal::answer(&mut reader, op).await? {
+        core.store.flushed().await?;
         return answer.result().map(drop);
     }
     let claims = &core.world(&ground.0)?.claims;

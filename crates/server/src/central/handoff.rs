@@ -525,7 +525,9 @@ async fn tell_outcome(core: &Core, from: AreaId, goes: Goes, outcome: Outcome) {
 
 async fn what_it_has(core: &Core, id: CharacterId) -> Result<Sheet, Error> {
     let mut reader = core.store.reader().await?;
-    store::ledger::sheet(&mut reader, Holder::Character(id)).await
+    let sheet = store::ledger::sheet(&mut reader, Holder::Character(id)).await?;
+    core.store.flushed().await?;
+    Ok(sheet)
 }
 
 /// Tells the new owner what the character has: since it was announced there, the old one may have changed it.

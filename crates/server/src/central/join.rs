@@ -704,7 +704,9 @@ pub async fn admit(
 /// What it has, as the store knows it now.
 async fn what_it_has(core: &Core, want: &Want) -> Result<Sheet, Refusal> {
     let holder = Holder::Character(want.character);
-    Ok(store::ledger::sheet(&mut *core.store.reader().await?, holder).await?)
+    let sheet = store::ledger::sheet(&mut *core.store.reader().await?, holder).await?;
+    core.store.flushed().await?;
+    Ok(sheet)
 }
 
 fn json(value: &impl serde::Serialize) -> Vec<u8> {

@@ -11,9 +11,9 @@ use pangea_world::{Code, Refusal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::link;
-use crate::store::Store;
 use crate::store::ledger::gifts::Gifts;
 use crate::store::ledger::{Answer, Committed, Ledger, Order, Told};
+use crate::store::{OnDisk, Store};
 
 /// Most operations that wait; a further one is refused with `storage_busy`.
 pub const QUEUE_MAX: usize = 16_384;
@@ -104,11 +104,54 @@ fn refuse(orders: &[Order], refusal: &Refusal) -> Vec<Answer> {
     orders.iter().map(|order| Answer::refused(order.operation.id, refusal.clone())).collect()
 }
 
+/// Most groups that are decided and wait for the disk.
+const GROUPS: usize = 4;
+
+/// Wishes that came together: how many orders, whom to answer, and their room in the queue.
+type Group = Vec<(usize, Reply, OwnedSemaphorePermit)>;
+
 /// Decides what comes until the queue is gone. `tell` hears of characters that somebody else than their owner
-/// has changed.
-pub async fn run(Wishes(mut wishes, gifts, forget): Wishes, store: Store, tell: impl Fn(Told)) {
+/// has changed. While the disk takes one group the next is decided.
+pub async fn run(wishes: Wishes, store: Store, tell: impl Fn(Told)) {
+    let (decided, mut waiting) = mpsc::channel::<Decided>(GROUPS);
+    let answer = async {
+        while let Some(decided) = waiting.recv().await {
+            decided.answer(&tell).await;
+        }
+    };
+    futures_util::join!(decide(wishes, store, decided), answer);
+}
+
+/// A group that stands, if the disk gets it.
+struct Decided {
+    group: Group,
+    orders: Arc<[Order]>,
+    done: Result<(Committed, OnDisk), Refusal>,
+}
+
+impl Decided {
+    async fn answer(self, tell: &impl Fn(Told)) {
+        let done = match self.done {
+            Ok((committed, on_disk)) => on_disk.wait().await.map(|()| committed),
+            Err(refusal) => Err(refusal),
+        };
+        let (answers, told) = match done {
+            Ok(Committed { answers, told }) => (answers, told),
+            Err(refusal) => (refuse(&self.orders, &refusal), Vec::new()),
+        };
+        let mut answers = answers.into_iter();
+        for (count, reply, _room) in self.group {
+            reply(answers.by_ref().take(count).collect());
+        }
+        told.into_iter().for_each(tell);
+    }
+}
+
+async fn decide(Wishes(mut wishes, gifts, forget): Wishes, store: Store, decided: mpsc::Sender<Decided>) {
     let mut ledger = Ledger::new(store, gifts);
     while let Some(first) = wishes.recv().await {
+        // Whoever is answered later than others is so in their order.
+        let Ok(room) = decided.reserve().await else { return };
         let (mut orders, mut group) = (Vec::with_capacity(TOGETHER), Vec::new());
         let mut next = Some(first);
         while let Some(wish) = next {
@@ -132,36 +175,22 @@ pub async fn run(Wishes(mut wishes, gifts, forget): Wishes, store: Store, tell: 
             let _ = ledger.commit(orders).await;
             continue;
         }
-        match ledger.commit(orders.clone()).await {
-            Ok(Committed { answers, told }) => {
-                let mut answers = answers.into_iter();
-                for (count, reply, _room) in group {
-                    reply(answers.by_ref().take(count).collect());
-                }
-                told.into_iter().for_each(&tell);
-            }
-            Err(refusal) if group.len() == 1 => {
-                group.into_iter().for_each(|(_, reply, _room)| reply(refuse(&orders, &refusal)));
-            }
-            // One of them may be what fails: each alone, so that the others are not refused with it.
-            Err(_) => {
-                let mut from = 0;
-                for (count, reply, _room) in group {
-                    alone(&mut ledger, &orders[from..from + count], reply, &tell).await;
-                    from += count;
-                }
+        let done = ledger.commit_ahead(orders.clone()).await;
+        if done.is_ok() || group.len() == 1 {
+            room.send(Decided { group, orders, done });
+            continue;
+        }
+        drop(room);
+        // One of them may be what fails: each alone, so that the others are not refused with it.
+        let mut from = 0;
+        for one in group {
+            let orders: Arc<[Order]> = orders[from..from + one.0].into();
+            from += one.0;
+            let done = ledger.commit_ahead(orders.clone()).await;
+            if decided.send(Decided { group: vec![one], orders, done }).await.is_err() {
+                return;
             }
         }
-    }
-}
-
-async fn alone(ledger: &mut Ledger, orders: &[Order], reply: Reply, tell: &impl Fn(Told)) {
-    match ledger.commit(orders).await {
-        Ok(Committed { answers, told }) => {
-            reply(answers);
-            told.into_iter().for_each(tell);
-        }
-        Err(refusal) => reply(refuse(orders, &refusal)),
     }
 }
 

@@ -6,6 +6,7 @@ use pangea_world::{Code, Refusal};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
+use super::counts::OWNERS;
 use super::{Error, id, optional_id};
 
 /// One area's row, without its state.
@@ -91,6 +92,7 @@ pub async fn all_owned(connection: &mut AnyConnection) -> Result<Vec<Area>, Erro
 /// # Errors
 /// `not_found`.
 pub async fn next_incarnation(connection: &mut AnyConnection, area: AreaId) -> Result<u64, Error> {
+    OWNERS.raise(area.0);
     let row =
         sqlx::query("UPDATE area SET incarnation = incarnation + 1 WHERE id = $1 RETURNING incarnation")
             .bind(area.to_vec())
@@ -149,6 +151,7 @@ fn other_has_it() -> Error {
 /// # Errors
 /// If a character is its still.
 pub async fn remove(connection: &mut AnyConnection, area: AreaId) -> Result<(), Error> {
+    OWNERS.raise(area.0);
     sqlx::query("DELETE FROM area WHERE id = $1").bind(area.to_vec()).execute(connection).await?;
     Ok(())
 }

@@ -7,6 +7,7 @@ use pangea_world::{Code, Refusal};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
+use super::counts::OWNERS;
 use super::{Error, id, now_ms, optional_id, quest};
 
 /// One character's row.
@@ -206,6 +207,7 @@ pub async fn delete(
             Refusal::new(Code::CharacterInWorld, "this character is in the world; leave first").into()
         );
     }
+    OWNERS.raise(character.0);
     sqlx::query("UPDATE character SET deleted = $1 WHERE id = $2")
         .bind(now_ms())
         .bind(character.to_vec())

@@ -1,8 +1,8 @@
 //! The only place that knows SQL.
 //!
 //! One SQL text serves SQLite and PostgreSQL: `$1` placeholders (`?` in statements of many rows), BIGINT
-//! milliseconds, ids as 16-byte blobs, SMALLINT for truth values. SQLite runs in WAL mode with `synchronous=FULL`: what was answered survives a
-//! power cut. All writes go through one writer task, which commits many of them at once ([`Store::write`]);
+//! milliseconds, ids as 16-byte blobs, SMALLINT for truth values. SQLite runs in WAL mode, and what was answered is
+//! flushed: it survives a power cut. All writes go through one writer task, which commits many of them at once ([`Store::write`]);
 //! reads go through a small pool of connections that cannot write ([`Store::reader`]).
 //!
 //! One central writes. It holds `central.lock` for its life, and a row in the database whose epoch each open
@@ -13,6 +13,8 @@
 //! |---|---|
 //! | [`migrate`] | the schema and its versions |
 //! | [`writer`] | group commit |
+//! | [`flush`] | what is written before the disk has it |
+//! | [`counts`] | whether what was read still holds |
 //! | [`leading`] | whether this central leads still |
 //! | [`joining`] | what joins read, many at once |
 //! | [`ownership`] | the one function that changes an owner; writes that only an owner may do |
@@ -44,9 +46,11 @@ pub mod audit;
 pub mod backup;
 pub mod character;
 pub mod chat;
+mod counts;
 pub mod cut;
 pub mod enter;
 pub mod faction;
+pub mod flush;
 pub mod joining;
 pub mod leading;
 pub mod ledger;
@@ -61,6 +65,7 @@ mod simulated;
 pub mod social;
 pub mod writer;
 
+pub use flush::OnDisk;
 pub use writer::Quick;
 
 use crate::task::on_the_spot;
@@ -80,6 +85,9 @@ pub use simulated::Reader;
 /// How often the log is looked at, and from which size on it is copied.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
 const CHECKPOINT_BYTES: u64 = 4 << 20;
+
+/// From which size on the log is begun anew.
+const LONG_BYTES: u64 = 16 << 20;
 
 /// Connections for reads.
 const READERS: u32 = 4;
@@ -123,6 +131,7 @@ pub struct Store {
     questions: mpsc::Sender<leading::Question>,
     failed: watch::Receiver<Option<String>>,
     full: watch::Receiver<bool>,
+    flushed: flush::Flushed,
     era: u64,
     epoch: u64,
 }
@@ -191,15 +200,30 @@ impl Store {
         let (fail, failed) = watch::channel(None);
         let (full, is_full) = watch::channel(false);
         let copying = options.connect().await.with_context(what)?;
-        crate::task::spawn(checkpoint(copying, path.with_extension("db-wal"), fail.clone()));
+        let log = path.with_extension("db-wal");
+        crate::task::spawn(checkpoint(copying, log.clone(), jobs.downgrade(), fail.clone()));
         let (joins, joining) = mpsc::channel(joining::QUEUE_MAX);
         crate::task::spawn(joining::serve(readers.clone(), joining));
         let (questions, asked) = mpsc::channel(leading::QUEUE_MAX);
         let asking = leading::connect(&options).await.with_context(what)?;
         crate::task::spawn(leading::serve(asking, readers.clone(), epoch, asked, fail.clone()));
         let connection = Some(connection);
-        crate::task::spawn(writer::Writer { connection, options, queue, epoch, fail, full, lock }.run());
-        Ok(Store { jobs, readers, joins, questions, failed, full: is_full, era: found.era, epoch })
+        let (flushes, flushed) = flush::Flushes::begin(fail.clone());
+        let writer = writer::Writer {
+            connection,
+            options,
+            log,
+            flushes,
+            flushing: true,
+            queue,
+            epoch,
+            fail,
+            full,
+            lock,
+        };
+        crate::task::spawn(writer.run());
+        let (full, era) = (is_full, found.era);
+        Ok(Store { jobs, readers, joins, questions, failed, full, flushed, era, epoch })
     }
 
     /// Runs a job in a transaction and answers once it is durable. The job may run more than once (its
@@ -228,14 +252,43 @@ impl Store {
         F: for<'c> FnMut(&'c mut AnyConnection) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let order = writer::Order::Job(writer::job(usual, job, reply));
-        self.jobs.try_send(order).map_err(|error| match error {
+        self.queue(writer::job(usual, job, writer::Reply::Durable(reply)))?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// As [`Store::write`], but ends when the transaction stands in the log, and the disk may not have it yet: it can
+    /// be read and written over, and is lost only with the machine's power. Nobody may be told of it before
+    /// [`OnDisk::wait`] ends.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn write_ahead<T, F>(&self, job: F) -> Result<(T, OnDisk), Refusal>
+    where
+        T: Send + 'static,
+        F: for<'c> FnMut(&'c mut AnyConnection) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.queue(writer::job(None, job, writer::Reply::Ahead(reply)))?;
+        let (found, number) = answer.await.unwrap_or_else(|_| Err(gone()))?;
+        Ok((found, self.flushed.number(number)))
+    }
+
+    fn queue(&self, job: Box<dyn writer::Job>) -> Result<(), Refusal> {
+        self.jobs.try_send(writer::Order::Job(job)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
                 Refusal::new(Code::StorageBusy, "too many writes are waiting; try again in a moment")
             }
             mpsc::error::TrySendError::Closed(_) => gone(),
-        })?;
-        answer.await.unwrap_or_else(|_| Err(gone()))
+        })
+    }
+
+    /// Ends when the disk has all that can be read now: for who tells on what he has read of goods and money, which
+    /// are written ahead. Who writes afterwards need not wait: his write flushes all before it.
+    ///
+    /// # Errors
+    /// `stopping`: nobody knows whether it has.
+    pub async fn flushed(&self) -> Result<(), Refusal> {
+        self.flushed.all().wait().await
     }
 
     /// A connection that can only read.
@@ -366,29 +419,50 @@ fn options(path: &Path, mode: &str) -> anyhow::Result<AnyConnectOptions> {
     Ok(url.parse::<AnyConnectOptions>()?.disable_statement_logging())
 }
 
-/// Copies the log into the database now and then, beside the writer, who does not wait for it. Ends when the
-/// log is gone: the store was closed. A full disk lets the log grow; any other error of the disk ends the store.
+/// Copies the log into the database now and then, beside the writer, who does not wait for it. What is written
+/// meanwhile stays in the log, so under load it never ends: the writer copies the rest of a long one, which is little,
+/// and begins it anew. Ends when the log is gone: the store was closed.
 async fn checkpoint(
     mut connection: AnyConnection,
     log: std::path::PathBuf,
+    writer: mpsc::WeakSender<writer::Order>,
     fail: watch::Sender<Option<String>>,
 ) {
     loop {
         tokio::time::sleep(CHECKPOINT_EVERY).await;
-        match std::fs::metadata(&log) {
-            Ok(data) if data.len() > CHECKPOINT_BYTES => {
-                if let Err(error) = on_the_spot(connection.execute("PRAGMA wal_checkpoint(PASSIVE)")).await {
-                    if writer::fault(&error) == writer::Fault::Disk {
-                        let reason = format!("the database's log could not be copied: {error}");
-                        tracing::error!(%reason, "the store stops");
-                        fail.send_replace(Some(reason));
-                        return;
-                    }
-                    tracing::warn!(%error, "the database's log could not be copied; it grows until it can");
-                }
-            }
-            Ok(_) => {}
+        let bytes = match std::fs::metadata(&log) {
+            Ok(data) => data.len(),
             Err(_) => return,
+        };
+        if bytes <= CHECKPOINT_BYTES {
+            continue;
+        }
+        let is_long = bytes > LONG_BYTES;
+        for _ in 0..=u8::from(is_long) {
+            if let Err(reason) = on_the_spot(copy_log(&mut connection)).await {
+                tracing::error!(%reason, "the store stops");
+                fail.send_replace(Some(reason));
+                return;
+            }
+        }
+        if let Some(writer) = writer.upgrade().filter(|_| is_long) {
+            // If it has too much to do, next time.
+            let _ = writer.try_send(writer::Order::Copy);
+        }
+    }
+}
+
+/// Copies the log as far as nobody is in the way. A full disk lets the log grow; `Err`: another error of the disk,
+/// nothing can be written any more.
+async fn copy_log(connection: &mut AnyConnection) -> Result<(), String> {
+    match connection.execute("PRAGMA wal_checkpoint(PASSIVE)").await {
+        Ok(_) => Ok(()),
+        Err(error) if writer::fault(&error) == writer::Fault::Disk => {
+            Err(format!("the database's log could not be copied: {error}"))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the database's log could not be copied; it grows until it can");
+            Ok(())
         }
     }
 }

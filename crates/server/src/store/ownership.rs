@@ -14,6 +14,7 @@ use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, Row};
 
+use super::counts::OWNERS;
 use super::{Error, PIECE_MAX, now_ms, piece_rows, piece_text};
 
 /// An owner as the 16 bytes of its row.
@@ -158,6 +159,7 @@ async fn write<O: Owner>(
     row: &Owned<O>,
     next: &Owned<O>,
 ) -> Result<bool, Error> {
+    OWNERS.raise(id);
     let update = match O::TABLE {
         Table::Area => {
             "UPDATE area SET owner = $1, epoch = $2, last_transfer = $3 WHERE id = $4 AND epoch = $5 \
@@ -346,6 +348,7 @@ pub(super) fn bind_swaps<'q>(
     let now = now_ms();
     let all = swaps.iter().map(|swap| Some(*swap));
     for swap in all.chain(std::iter::repeat(None)).take(size) {
+        swap.iter().for_each(|swap| OWNERS.raise(swap.character.0));
         let place = swap.and_then(|swap| swap.place.as_ref());
         query = query
             .bind(swap.map(|swap| swap.character.to_vec()))

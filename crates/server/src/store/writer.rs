@@ -3,21 +3,27 @@
 //! If one job of a group fails, the whole group is rolled back and each job runs again in a transaction of
 //! its own; so a job sees either all of its effects durable or none, whoever it was grouped with.
 //!
+//! A group whose callers all wait for the disk by themselves ([`super::Store::write_ahead`]) ends when it is in the
+//! log; [`super::flush`] flushes it while the next one is written.
+//!
 //! Every statement costs two changes of thread, and of joins and leaves there are very many. So these say
 //! beforehand what they usually come to ([`Quick`]), and all of a group are written in a few statements of
 //! many rows. If a single row does not stand as it was seen, the group is rolled back and runs job by job.
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use pangea_world::{Code, Refusal};
-use sqlx::any::AnyConnectOptions;
-use sqlx::{AnyConnection, AssertSqlSafe, Connection};
+use sqlx::any::{AnyArguments, AnyConnectOptions};
+use sqlx::query::Query;
+use sqlx::{Any, AnyConnection, AssertSqlSafe, Connection, Executor};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::enter::{self, Enter};
+use super::flush::Flushes;
 use super::ownership::{self, Swap};
 use super::{Error, PIECE_MAX, now_ms};
 use crate::task::on_the_spot;
@@ -31,6 +37,8 @@ const FULL_TRY: Duration = Duration::from_secs(1);
 /// What the writer is told.
 pub(super) enum Order {
     Job(Box<dyn Job>),
+    /// Copies the rest of the log into the database, so that the log begins anew.
+    Copy,
     Close(oneshot::Sender<()>),
 }
 
@@ -53,22 +61,28 @@ pub(super) trait Job: Send {
     fn settle(&mut self);
     /// Runs it once; what it found is kept for [`Job::finish`].
     fn run<'c>(&'c mut self, connection: &'c mut AnyConnection) -> BoxFuture<'c, Result<(), Error>>;
-    /// Answers its caller: with what the last run found, or with the refusal.
-    fn finish(self: Box<Self>, outcome: Result<(), Refusal>);
+    /// Whether its caller waits for the disk by itself.
+    fn is_ahead(&self) -> bool;
+    /// Answers its caller: with what the last run found and the transaction's number, or with the refusal.
+    fn finish(self: Box<Self>, outcome: Result<u64, Refusal>);
+}
+
+/// To whom a job's answer goes.
+pub(super) enum Reply<T> {
+    /// Who is told when the disk has it.
+    Durable(oneshot::Sender<Result<T, Refusal>>),
+    /// Who is told when it is written, with the transaction's number.
+    Ahead(oneshot::Sender<Result<(T, u64), Refusal>>),
 }
 
 struct Typed<T, F> {
     quick: Option<Quick<T>>,
     run: F,
     found: Option<T>,
-    reply: oneshot::Sender<Result<T, Refusal>>,
+    reply: Reply<T>,
 }
 
-pub(super) fn job<T, F>(
-    quick: Option<Quick<T>>,
-    run: F,
-    reply: oneshot::Sender<Result<T, Refusal>>,
-) -> Box<dyn Job>
+pub(super) fn job<T, F>(quick: Option<Quick<T>>, run: F, reply: Reply<T>) -> Box<dyn Job>
 where
     T: Send + 'static,
     F: for<'c> FnMut(&'c mut AnyConnection) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
@@ -97,14 +111,21 @@ where
         })
     }
 
-    fn finish(self: Box<Self>, outcome: Result<(), Refusal>) {
+    fn is_ahead(&self) -> bool {
+        matches!(self.reply, Reply::Ahead(_))
+    }
+
+    fn finish(self: Box<Self>, outcome: Result<u64, Refusal>) {
         let Typed { found, reply, run, .. } = *self;
         // Before anybody hears of it: the job may hold what ends with it.
         drop(run);
-        let found =
-            outcome.and_then(|()| found.ok_or_else(|| Refusal::new(Code::Internal, "the write was not run")));
+        let was_not_run = || Refusal::new(Code::Internal, "the write was not run");
+        let found = outcome.and_then(|number| Ok((found.ok_or_else(was_not_run)?, number)));
         // The caller may have gone away; the write stands all the same.
-        let _ = reply.send(found);
+        match reply {
+            Reply::Durable(reply) => drop(reply.send(found.map(|(found, _)| found))),
+            Reply::Ahead(reply) => drop(reply.send(found)),
+        }
     }
 }
 
@@ -113,6 +134,11 @@ pub(super) struct Writer {
     /// `None`: a transaction did not end as it should, and the next one begins on a new connection.
     pub(super) connection: Option<AnyConnection>,
     pub(super) options: AnyConnectOptions,
+    /// The log's file.
+    pub(super) log: PathBuf,
+    pub(super) flushes: Flushes,
+    /// Whether the connection flushes before it ends a transaction.
+    pub(super) flushing: bool,
     pub(super) queue: mpsc::Receiver<Order>,
     pub(super) epoch: u64,
     pub(super) fail: watch::Sender<Option<String>>,
@@ -124,7 +150,8 @@ pub(super) struct Writer {
 
 /// How a transaction ended.
 enum Outcome {
-    Durable,
+    /// It stands, under this number. If one of its jobs is not ahead, the disk has it.
+    Done(u64),
     /// Nothing was written; a job, or the transaction itself, failed.
     Failed(Error),
     /// Nothing was written: the disk is full.
@@ -140,7 +167,7 @@ impl Writer {
     pub(super) async fn run(mut self) {
         let guard = Guard(self.fail.clone());
         let mut group: Vec<Box<dyn Job>> = Vec::with_capacity(GROUP_MAX);
-        let mut closing = None;
+        let (mut closing, mut copy) = (None, false);
         while closing.is_none() {
             let first = if *self.full.borrow() {
                 match tokio::time::timeout(FULL_TRY, self.queue.recv()).await {
@@ -163,6 +190,7 @@ impl Writer {
             while let Some(order) = next.take() {
                 match order {
                     Order::Job(job) => group.push(job),
+                    Order::Copy => copy = true,
                     Order::Close(done) => {
                         closing = Some(done);
                         break;
@@ -172,7 +200,11 @@ impl Writer {
                     next = self.queue.try_recv().ok();
                 }
             }
-            if let Err(reason) = on_the_spot(self.group(&mut group)).await {
+            let mut done = on_the_spot(self.group(&mut group)).await;
+            if std::mem::take(&mut copy) && done.is_ok() {
+                done = on_the_spot(self.copy()).await;
+            }
+            if let Err(reason) = done {
                 self.stop(reason);
                 break;
             }
@@ -180,6 +212,9 @@ impl Writer {
         // Later writes are refused at once instead of waiting for an answer that never comes.
         self.queue.close();
         while self.queue.try_recv().is_ok() {}
+        if closing.is_some() {
+            self.flushes.all().await;
+        }
         if let Some(connection) = self.connection.take()
             && let Err(error) = on_the_spot(connection.close()).await
         {
@@ -202,6 +237,12 @@ impl Writer {
         self.fail.send_replace(Some(reason));
     }
 
+    /// Copies what the log holds while nobody writes; `Err`: writing is over for good.
+    async fn copy(&mut self) -> Result<(), String> {
+        let Some(connection) = &mut self.connection else { return Ok(()) };
+        super::copy_log(connection).await
+    }
+
     /// Writes a group; `Err`: writing is over for good.
     async fn group(&mut self, group: &mut Vec<Box<dyn Job>>) -> Result<(), String> {
         if group.is_empty() {
@@ -212,8 +253,8 @@ impl Writer {
             outcome = self.transaction(group, false).await;
         }
         match outcome {
-            Outcome::Durable => {
-                group.drain(..).for_each(|job| job.finish(Ok(())));
+            Outcome::Done(number) => {
+                group.drain(..).for_each(|job| job.finish(Ok(number)));
                 return Ok(());
             }
             Outcome::Over(reason) => return Err(reason),
@@ -230,7 +271,7 @@ impl Writer {
         for job in group.drain(..) {
             let mut alone = [job];
             let outcome = match self.transaction(&mut alone, false).await {
-                Outcome::Durable => Ok(()),
+                Outcome::Done(number) => Ok(number),
                 Outcome::Failed(error) => Err(refusal(&error)),
                 Outcome::Full => Err(full()),
                 Outcome::Unusual => Err(Refusal::new(Code::Internal, "a job ran twice at once")),
@@ -260,32 +301,66 @@ impl Writer {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => match super::connect(&self.options).await {
-                Ok(connection) => connection,
+                Ok(connection) => {
+                    self.flushing = true;
+                    self.flushes.forget();
+                    connection
+                }
                 Err(error) => return failed(error),
             },
         };
-        let outcome = in_transaction(&mut connection, self.epoch, jobs, quick).await;
+        let flushing = jobs.is_empty() || !jobs.iter().all(|job| job.is_ahead());
+        let ahead = (!flushing).then(|| self.flushes.next());
+        let outcome = match self.flush_by_itself(&mut connection, flushing).await {
+            Ok(()) => in_transaction(&mut connection, self.epoch, jobs, quick).await,
+            Err(error) => Err(error),
+        };
+        if let Some(number) = ahead
+            && let Err(error) = self.flushes.flush(number, &self.log)
+        {
+            return Outcome::Over(format!("the database's log cannot be opened: {error}"));
+        }
         match outcome {
             // SQLite may have rolled back by itself, or not; a closed connection surely has.
             Err(error) => match connection.close().await {
                 Ok(()) => failed(error),
                 Err(error) => Outcome::Over(format!("a transaction could not be rolled back: {error}")),
             },
-            Ok(outcome) => {
+            Ok(ended) => {
                 self.connection = Some(connection);
-                outcome
+                match ended {
+                    Some(outcome) => outcome,
+                    None if self.flushes.have_failed() => {
+                        Outcome::Over("the database's log could not be flushed".to_owned())
+                    }
+                    None => Outcome::Done(ahead.unwrap_or_else(|| self.flushes.done())),
+                }
             }
         }
     }
+
+    /// Whether transactions are flushed as they end.
+    async fn flush_by_itself(
+        &mut self,
+        connection: &mut AnyConnection,
+        flushing: bool,
+    ) -> Result<(), sqlx::Error> {
+        if self.flushing != flushing {
+            let how = if flushing { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
+            connection.execute(how).await?;
+            self.flushing = flushing;
+        }
+        Ok(())
+    }
 }
 
-/// One transaction; `Err`: the connection did not end it as it should.
+/// One transaction; `None`: it stands; `Err`: the connection did not end it as it should.
 async fn in_transaction(
     connection: &mut AnyConnection,
     epoch: u64,
     jobs: &mut [Box<dyn Job>],
     quick: bool,
-) -> Result<Outcome, sqlx::Error> {
+) -> Result<Option<Outcome>, sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let ran = run_all(&mut transaction, epoch, jobs, quick).await;
     #[cfg(feature = "simulation")]
@@ -298,10 +373,10 @@ async fn in_transaction(
             transaction.commit().await?;
             #[cfg(feature = "simulation")]
             crate::simulation::disk::after_commit()?;
-            return Ok(Outcome::Durable);
+            return Ok(None);
         }
         Ok(Ran::NotLeading) => {
-            return Ok(Outcome::Over(super::leading::TAKEN_OVER.to_owned()));
+            return Ok(Some(Outcome::Over(super::leading::TAKEN_OVER.to_owned())));
         }
         Ok(Ran::Unusual) => Outcome::Unusual,
         Err(Error::Database(error)) if fault(&error) != Fault::Other => return Err(error),
@@ -309,7 +384,7 @@ async fn in_transaction(
         Err(refused) => Outcome::Failed(refused),
     };
     transaction.rollback().await?;
-    Ok(outcome)
+    Ok(Some(outcome))
 }
 
 /// How the jobs of a transaction ran.
@@ -320,8 +395,14 @@ enum Ran {
     NotLeading,
 }
 
-/// Finds that this central leads, and is seen.
-const LEAD: &str = "UPDATE leader SET seen = ? WHERE epoch = ?";
+/// Finds that this central leads, and is seen. It never leaves the row as it was: SQLite flushes nothing for a
+/// transaction that changes nothing, though its answer says that all before it lasts.
+const LEAD: &str = "UPDATE leader SET seen = ? + CASE WHEN seen = ? THEN 1 ELSE 0 END WHERE epoch = ?";
+
+fn bind_lead(query: Query<'_, Any, AnyArguments>, epoch: u64) -> Query<'_, Any, AnyArguments> {
+    let now = now_ms();
+    query.bind(now).bind(now).bind(epoch as i64)
+}
 
 /// Runs these jobs.
 async fn run_all(
@@ -334,7 +415,7 @@ async fn run_all(
     let notes: Vec<&Enter> = usual.iter().filter_map(|job| job.quick()?.0).collect();
     let swaps: Vec<&Swap> = usual.iter().filter_map(|job| Some(job.quick()?.1)).collect();
     if usual.is_empty() {
-        let lead = sqlx::query(LEAD).bind(now_ms()).bind(epoch as i64);
+        let lead = bind_lead(sqlx::query(LEAD), epoch);
         let leads = lead.execute(&mut *connection).await?.rows_affected() == 1;
         #[cfg(feature = "simulation")]
         let leads = leads || crate::simulation::without(crate::simulation::Check::Leader);
@@ -371,7 +452,7 @@ async fn run_usual(
             texts.into_iter().filter_map(|(wanted, text)| wanted.then_some(text)).collect();
         let mut query = sqlx::query(AssertSqlSafe(texts.join("; ")));
         if first {
-            query = query.bind(now_ms()).bind(epoch as i64);
+            query = bind_lead(query, epoch);
         }
         if !some_notes.is_empty() {
             query = enter::bind(query, some_notes, note_size);

@@ -476,7 +476,7 @@ pub struct Operation {
 }
 
 /// Rows that an operation needs before it can be decided.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Touched {
     /// Whose goods and money.
     pub holders: Vec<Holder>,

@@ -75,7 +75,7 @@ pub async fn belongings(
 ) -> Answer<Json<BelongingsData>> {
     let mut reader = api.store.reader().await?;
     let found = character::get(&mut reader, id(&text)?).await?;
-    of_holder(&mut reader, found.id).await
+    of_holder(&api, &mut reader, found.id).await
 }
 
 /// What a character of the account has, as far as it is durable: whose ids mail and market take.
@@ -89,11 +89,16 @@ pub async fn own(
 ) -> Answer<Json<BelongingsData>> {
     let mut reader = api.store.reader().await?;
     let found = character::get_own(&mut reader, who.account, id(&text)?).await?;
-    of_holder(&mut reader, found.id).await
+    of_holder(&api, &mut reader, found.id).await
 }
 
-async fn of_holder(reader: &mut Connection, character: CharacterId) -> Answer<Json<BelongingsData>> {
+async fn of_holder(
+    api: &Shared,
+    reader: &mut Connection,
+    character: CharacterId,
+) -> Answer<Json<BelongingsData>> {
     let sheet = sheet(reader, Holder::Character(character)).await?;
+    api.store.flushed().await?;
     let stack = |(slot, stack): (u32, pangea_world::ledger::Stack)| StackData {
         id: stack.id.to_string(),
         slot,

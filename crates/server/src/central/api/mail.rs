@@ -237,6 +237,7 @@ pub async fn order(
     deed: Deed,
 ) -> Result<(), Refusal> {
     if let Some(answer) = journal::answer(&mut *api.store.reader().await?, op).await? {
+        api.store.flushed().await?;
         return answer.result().map(drop);
     }
     let operation = Operation { id: op, by: Writer::Player { character }, act };

@@ -143,6 +143,7 @@ pub async fn offer(
     let sheet = sheet(&mut reader, Holder::Character(me)).await?;
     // Only now: the same wish may just have been done.
     if let Some(answer) = journal::answer(&mut reader, op).await? {
+        api.store.flushed().await?;
         return Ok(answer.result().map(|_| made)?);
     }
     drop(reader);
@@ -195,6 +196,7 @@ pub async fn buy(
     let found = market::get(&mut reader, which).await;
     // Only now: the same wish may just have been done.
     if let Some(answer) = journal::answer(&mut reader, op).await? {
+        api.store.flushed().await?;
         return Ok(answer.result().map(|_| StatusCode::NO_CONTENT)?);
     }
     let found = found?;

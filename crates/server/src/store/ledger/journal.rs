@@ -7,7 +7,7 @@ use pangea_world::{Code, Refusal};
 use ring::digest;
 use sqlx::{AnyConnection, Row};
 
-use super::rows::{Around, write};
+use super::rows::{Around, Statement, statements};
 use super::{Answer, Order};
 use crate::store::{Error, id, optional_id};
 
@@ -74,7 +74,7 @@ pub struct Entry {
 
 impl Entry {
     pub(super) fn new(n: i64, time: i64, order: &Order, answer: &Answer) -> Self {
-        let touched = order.operation.touches().characters;
+        let touched = &order.touched.characters;
         Self {
             n,
             time,
@@ -125,24 +125,29 @@ async fn link_at(tx: &mut AnyConnection, n: i64) -> Result<Chain, Error> {
     Ok(Chain { last: row.try_get(0)?, hash })
 }
 
-pub(super) async fn append(tx: &mut AnyConnection, entries: &[Entry], chain: &Chain) -> Result<(), Error> {
+/// The statements that write them. The last one links them to the chain, which takes its time.
+pub(super) fn append<'q>(
+    entries: &'q [Entry],
+    chain: &'q mut Chain,
+) -> impl Iterator<Item = Statement<'q>> + Send {
     let around = Around {
         before: "INSERT INTO journal (n, time, op, a, b, code, body, answer) VALUES ",
         columns: 8,
         after: "",
     };
-    write(tx, around, entries, |query, entry| {
+    let rows = statements("entries", around, entries, |query, entry| {
         let (a, b) = (entry.a.as_ref().map(|id| &id.0[..]), entry.b.as_ref().map(|id| &id.0[..]));
         let query = query.bind(entry.n).bind(entry.time).bind(&entry.op.0[..]).bind(a).bind(b);
         query.bind(entry.code.as_str()).bind(entry.body.as_str()).bind(entry.answer.as_str())
-    })
-    .await?;
-    sqlx::query("INSERT INTO journal_chain (last, hash) VALUES ($1, $2)")
-        .bind(chain.last)
-        .bind(chain.hash.to_vec())
-        .execute(tx)
-        .await?;
-    Ok(())
+    });
+    let link = entries.last().map(|last| {
+        std::iter::once_with(move || {
+            chain.link(entries);
+            let query = sqlx::query("INSERT INTO journal_chain (last, hash) VALUES ($1, $2)");
+            Statement::new(query.bind(last.n).bind(chain.hash.to_vec()), "links", 1)
+        })
+    });
+    rows.chain(link.into_iter().flatten())
 }
 
 // ---- for operators ----

@@ -1,10 +1,10 @@
-//! What a commit reads: rows that are not in memory, earlier answers, who owns what.
+//! What a commit reads: rows that are not in memory, and earlier answers.
 
 use std::collections::{HashMap, HashSet};
 
-use pangea_world::id::{AreaId, CharacterId, ItemId, OpId, ServerId};
+use pangea_world::id::{AreaId, CharacterId, ItemId, OpId};
 use pangea_world::ledger::book::{Chest, Money, Spent};
-use pangea_world::ledger::{AreaFence, Book, CharacterFence, Fences, Holder, Sheet, Stack, Standing};
+use pangea_world::ledger::{Book, Holder, Sheet, Stack, Standing};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
@@ -36,8 +36,8 @@ impl Loaded {
 pub(super) fn missing(book: &Book, orders: &[Order]) -> Missing {
     let (mut holders, mut sources) = (HashSet::new(), HashSet::new());
     for order in orders {
-        let touched = order.operation.touches();
-        holders.extend(touched.holders.into_iter().filter(|holder| !book.knows(*holder)));
+        let touched = &order.touched;
+        holders.extend(touched.holders.iter().copied().filter(|holder| !book.knows(*holder)));
         sources.extend(touched.source.filter(|(area, number)| !book.knows_source(*area, *number)));
     }
     Missing { holders: holders.into_iter().collect(), sources: sources.into_iter().collect() }
@@ -209,10 +209,10 @@ fn holder(row: &AnyRow) -> Result<Holder, Error> {
         .ok_or_else(|| sqlx::Error::Decode("a holder has 17 bytes and a known kind".into()).into())
 }
 
-/// Answers that these operations got before, with what was asked.
+/// Answers that operations got before, with what was asked; `asked` are those that may have been decided.
 pub(super) async fn answers(
     tx: &mut AnyConnection,
-    orders: &[Order],
+    asked: &[OpId],
 ) -> Result<HashMap<OpId, (String, Answer)>, Error> {
     let around = Around {
         before: "SELECT op, body, code, answer FROM journal WHERE op IN (VALUES ",
@@ -220,7 +220,7 @@ pub(super) async fn answers(
         after: ")",
     };
     let mut answers = HashMap::new();
-    for row in read(tx, around, orders, |query, order| query.bind(&order.operation.id.0[..])).await? {
+    for row in read(tx, around, asked, |query, op| query.bind(&op.0[..])).await? {
         let op = OpId(id(&row, 0)?);
         let code: String = row.try_get(2)?;
         let code = (!code.is_empty()).then(|| code.parse().unwrap_or(pangea_world::Code::Internal));
@@ -228,44 +228,4 @@ pub(super) async fn answers(
         answers.insert(op, (row.try_get(1)?, answer));
     }
     Ok(answers)
-}
-
-/// Who owns the areas that ask and the characters concerned, now.
-pub(super) async fn fences(tx: &mut AnyConnection, orders: &[Order]) -> Result<Fences, Error> {
-    let areas: HashSet<AreaId> = orders.iter().filter_map(|order| order.operation.area()).collect();
-    let characters: HashSet<CharacterId> =
-        orders.iter().flat_map(|order| order.operation.touches().characters).collect();
-    let mut fences = Fences::default();
-    let keys: Vec<Vec<u8>> = areas.into_iter().map(AreaId::to_vec).collect();
-    let around = Around {
-        before: "SELECT id, owner, epoch, incarnation FROM area WHERE id IN (VALUES ",
-        columns: 1,
-        after: ")",
-    };
-    for row in read(tx, around, &keys, |query, key| query.bind(&key[..])).await? {
-        let fence = AreaFence {
-            owner: optional_id(&row, 1)?.map(ServerId),
-            epoch: row.try_get::<i64, _>(2)? as u64,
-            incarnation: row.try_get::<i64, _>(3)? as u64,
-        };
-        fences.areas.insert(AreaId(id(&row, 0)?), fence);
-    }
-    let keys: Vec<Vec<u8>> = characters.into_iter().map(CharacterId::to_vec).collect();
-    let around = Around {
-        // «deleted IS NULL» would have SQLite walk through the whole index of living names.
-        before: "SELECT id, owner, epoch, deleted FROM character WHERE id IN (VALUES ",
-        columns: 1,
-        after: ")",
-    };
-    for row in read(tx, around, &keys, |query, key| query.bind(&key[..])).await? {
-        if row.try_get::<Option<i64>, _>(3)?.is_some() {
-            continue;
-        }
-        let fence = CharacterFence {
-            owner: optional_id(&row, 1)?.map(AreaId),
-            epoch: row.try_get::<i64, _>(2)? as u64,
-        };
-        fences.characters.insert(CharacterId(id(&row, 0)?), fence);
-    }
-    Ok(fences)
 }

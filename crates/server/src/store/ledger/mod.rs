@@ -3,12 +3,14 @@
 //! A commit reads what it does not know yet, decides every operation over the rows in memory, and writes the
 //! rows that differ, the answers and the journal: a bounded number of statements, however many operations.
 //! Rows stay in memory, since nobody else writes them (but [`recut`], after which they are forgotten): one central leads, and each transaction begins by
-//! checking that. Ownership is read anew each time. If a transaction fails, everything in memory is forgotten.
+//! checking that. So does ownership, until it is written. If a transaction fails, everything in memory is forgotten.
 //!
 //! | file | does |
 //! |---|---|
 //! | this one | a commit |
 //! | [`load`] | reads |
+//! | [`owners`] | who owns what |
+//! | [`recent`] | which operations cannot have been decided before |
 //! | [`save`] | writes |
 //! | [`gifts`] | what others than their owners change of characters, counted |
 //! | [`journal`] | the hash chain, what operators read, what is forgotten |
@@ -20,16 +22,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pangea_world::id::{AreaId, CharacterId, OpId};
 use pangea_world::ledger::book::Writes;
+use pangea_world::ledger::operation::Touched;
 use pangea_world::ledger::{Act, Asker, Book, Changes, Fences, Holder, Operation, Sheet, decide};
 use pangea_world::{Code, Refusal};
 use sqlx::AnyConnection;
 
 use super::social::deed::Deed;
-use super::{Error, Store, now_ms};
+use super::{Error, OnDisk, Store, now_ms};
 
 pub mod gifts;
 pub mod journal;
 mod load;
+mod owners;
+mod recent;
 mod recut;
 mod rows;
 mod save;
@@ -39,6 +44,8 @@ mod tests;
 
 use self::gifts::Gifts;
 use self::journal::{Chain, Entry};
+use self::owners::Owners;
+use self::recent::Recent;
 
 pub use self::load::{sheet, spent};
 pub use self::recut::recut;
@@ -54,6 +61,8 @@ pub struct Order {
     pub asker: Asker,
     /// What for.
     pub operation: Operation,
+    /// What must be known to decide it.
+    touched: Touched,
     /// The operation as JSON.
     body: String,
     /// Rows that are written with it.
@@ -64,7 +73,7 @@ impl Order {
     /// An order that this asker has proven to be its own.
     pub fn new(asker: Asker, operation: Operation) -> Self {
         let body = serde_json::to_string(&operation).unwrap_or_default();
-        Self { asker, operation, body, deed: None }
+        Self { asker, touched: operation.touches(), operation, body, deed: None }
     }
 
     /// The same with rows of mail or market, which must allow it and are written with it.
@@ -147,8 +156,21 @@ struct Memory {
     book: Book,
     /// The journal's end; `None`: not read yet.
     chain: Option<Chain>,
+    /// Those that hold from the last commit on.
+    owners: Owners,
+    recent: Recent,
     /// Of the commit that is under way.
-    pending: Option<(Writes, Chain)>,
+    pending: Option<Pending>,
+}
+
+/// What memory knows if a commit succeeds.
+#[derive(Debug)]
+struct Pending {
+    writes: Writes,
+    chain: Chain,
+    owners: Owners,
+    /// Which were decided.
+    ids: Vec<OpId>,
 }
 
 impl Ledger {
@@ -167,18 +189,34 @@ impl Ledger {
     /// # Errors
     /// `storage_busy`, `internal`: nothing was written; the same orders may be given again.
     pub async fn commit(&mut self, orders: impl Into<Arc<[Order]>>) -> Result<Committed, Refusal> {
+        let (committed, on_disk) = self.commit_ahead(orders).await?;
+        on_disk.wait().await?;
+        Ok(committed)
+    }
+
+    /// The same, but ends before the disk has it, so that the next orders can be decided over these: nobody may be
+    /// told of the answers until [`OnDisk::wait`] says that they last.
+    ///
+    /// # Errors
+    /// As [`Ledger::commit`].
+    pub async fn commit_ahead(
+        &mut self,
+        orders: impl Into<Arc<[Order]>>,
+    ) -> Result<(Committed, OnDisk), Refusal> {
         let orders = orders.into();
         let (shared, round) = (self.memory.clone(), Round(self.gifts.clone()));
-        let done = self.store.write(move |tx| {
+        let done = self.store.write_ahead(move |tx| {
             let (orders, shared, gifts) = (orders.clone(), shared.clone(), round.0.clone());
             Box::pin(async move { commit(tx, &shared, &gifts, &orders).await })
         });
         let done = done.await;
         let mut memory = lock(&self.memory);
         match (&done, memory.pending.take()) {
-            (Ok(_), Some((writes, chain))) => {
+            (Ok(_), Some(Pending { writes, chain, owners, ids })) => {
                 memory.book.settle(&writes);
                 memory.chain = Some(chain);
+                memory.owners = owners;
+                ids.into_iter().for_each(|id| memory.recent.add(id));
             }
             (Ok(_), None) => {}
             (Err(_), _) => *memory = Memory::default(),
@@ -228,46 +266,50 @@ async fn commit(
     gifts: &Gifts,
     orders: &[Order],
 ) -> Result<Committed, Error> {
-    let (missing, chain) = {
+    let (missing, chain, mut owners, after, asked) = {
         let mut memory = lock(shared);
         memory.book.take_back(0);
         memory.pending = None;
         if memory.book.rows() > MOST_ROWS {
             memory.book = Book::default();
         }
-        (load::missing(&memory.book, orders), memory.chain)
+        let ids = orders.iter().map(|order| order.operation.id);
+        let asked: Vec<OpId> = ids.filter(|id| memory.recent.may_have(*id)).collect();
+        let owners = std::mem::take(&mut memory.owners);
+        (load::missing(&memory.book, orders), memory.chain, owners, memory.recent.after(), asked)
     };
     let loaded = load::load(tx, &missing).await?;
-    let before = load::answers(tx, orders).await?;
-    let fences = load::fences(tx, orders).await?;
+    let before = load::answers(tx, &asked).await?;
+    owners.look(tx, orders).await?;
+    let after = match after {
+        Some(after) => after,
+        None => recent::newest(tx).await?,
+    };
     let barred = barred(tx, orders, &before).await?;
     let chain = match chain {
         Some(chain) => chain,
         None => journal::end(tx).await?,
     };
-    let (committed, writes, chain, entries) = {
+    let (committed, writes, mut chain, entries) = {
         let mut memory = lock(shared);
         loaded.put(&mut memory.book);
         let now = now_ms();
         let book = &mut memory.book;
-        let (fences, barred) = (&fences, &barred);
+        let (fences, barred) = (&owners.fences, &barred);
         let mut turn = Turn { book, fences, barred, gifts, chain, now, entries: Vec::new() };
         let committed = turn.decide(orders, &before);
-        let (entries, mut chain) = (turn.entries, turn.chain);
-        chain.link(&entries);
-        let writes = memory.book.writes();
-        memory.pending = Some((writes.clone(), chain));
-        (committed, writes, chain, entries)
+        let (entries, chain) = (turn.entries, turn.chain);
+        memory.recent.begin(after);
+        (committed, memory.book.writes(), chain, entries)
     };
-    save::save(tx, &writes).await?;
-    if !entries.is_empty() {
-        journal::append(tx, &entries, &chain).await?;
-    }
+    rows::write(tx, save::save(&writes).chain(journal::append(&entries, &mut chain))).await?;
     for (order, answer) in orders.iter().zip(&committed.answers) {
         if let Some(deed) = order.deed.as_ref().filter(|_| answer.code.is_none() && !answer.repeat) {
             deed.apply(tx).await?;
         }
     }
+    let ids = entries.iter().map(|entry| entry.op).collect();
+    lock(shared).pending = Some(Pending { writes, chain, owners, ids });
     Ok(committed)
 }
 
@@ -330,7 +372,7 @@ impl Turn<'_> {
             };
             let answer = Answer::new(id, &result);
             if let Ok(changes) = &result {
-                self.others(&order.operation, changes, &mut told);
+                self.others(order, changes, &mut told);
             }
             // What cannot be told from a repeat of long ago is not kept.
             if answer.code != Some(Code::OpExpired) {
@@ -361,10 +403,10 @@ impl Turn<'_> {
 
     /// Counts characters that an operation changed, whose owner is not who asked for it; who has an owner is
     /// to be told.
-    fn others(&self, operation: &Operation, changes: &Changes, told: &mut Vec<(CharacterId, AreaId, u64)>) {
-        for character in operation.touches().characters {
+    fn others(&self, order: &Order, changes: &Changes, told: &mut Vec<(CharacterId, AreaId, u64)>) {
+        for character in order.touched.characters.iter().copied() {
             let Some(fence) = self.fences.characters.get(&character) else { continue };
-            let own = fence.owner.is_some() && fence.owner == operation.area();
+            let own = fence.owner.is_some() && fence.owner == order.operation.area();
             if own || !changes.touch(Holder::Character(character)) {
                 continue;
             }

@@ -11,7 +11,7 @@ use pangea_world::spot;
 use sqlx::{AnyConnection, Row};
 
 use super::load::source_key;
-use super::rows::{Around, write};
+use super::rows::{Around, statements, write};
 use crate::store::Error;
 
 /// An area, and its ground in metres.
@@ -118,8 +118,11 @@ async fn sources(tx: &mut AnyConnection, area: AreaId, goes_to: impl Fn(u64) -> 
         columns: 3,
         after: " ON CONFLICT (id) DO UPDATE SET life = CASE WHEN excluded.life > source.life THEN excluded.life ELSE source.life END, version = source.version + 1",
     };
-    write(tx, insert, &moved, |query, (_, key, life)| query.bind(&key[..]).bind(*life).bind(1_i64)).await?;
+    let moves = statements("sources", insert, &moved, |query, (_, key, life)| {
+        query.bind(&key[..]).bind(*life).bind(1_i64)
+    });
+    write(tx, moves).await?;
     let delete = Around { before: "DELETE FROM source WHERE id IN (VALUES ", columns: 1, after: ")" };
-    write(tx, delete, &moved, |query, (key, ..)| query.bind(&key[..])).await?;
+    write(tx, statements("sources", delete, &moved, |query, (key, ..)| query.bind(&key[..]))).await?;
     Ok(())
 }

@@ -391,3 +391,39 @@ async fn what_is_called_off_is_never_done_and_what_was_done_is_told() {
     assert_eq!(ask(73, pick(1)).await, (Some(Code::SourceSpent), false));
     assert_eq!(ask(73, Act::Void {}).await, (Some(Code::SourceSpent), true));
 }
+
+/// What is known of owners holds until it is written, whatever writes it.
+#[tokio::test]
+async fn a_new_life_of_the_area_is_seen_at_once() {
+    let (_folder, store) = peopled().await;
+    let mut ledger = Ledger::new(store.clone(), Arc::default());
+    let mut ask = async |n| codes(&ledger.commit([order(op(n), pick(1, n, 1))]).await.expect("committed"))[0];
+    assert_eq!(ask(1).await, None);
+    let life = store.write(|tx| Box::pin(area::next_incarnation(tx, AREA)));
+    assert_eq!(life.await.expect("written"), 2);
+    assert_eq!(ask(2).await, Some(Code::StaleEpoch));
+}
+
+/// The next group is decided over one that the disk does not have yet; a write that flushes takes both along.
+#[tokio::test]
+async fn groups_are_decided_while_the_disk_has_others() {
+    let (_folder, store) = peopled().await;
+    let mut ledger = Ledger::new(store.clone(), Arc::default());
+    let mut waiting = Vec::new();
+    for n in 1..=3 {
+        let orders = [order(op(2 * n), grant(1, 5)), order(op(2 * n + 1), pick(1, n, 1))];
+        let (committed, on_disk) = ledger.commit_ahead(orders).await.expect("committed");
+        assert_eq!(codes(&committed), [None, None]);
+        waiting.push(on_disk);
+    }
+    let sheet = durable(&store, Holder::Character(hero(1))).await;
+    assert_eq!((sheet.amount("gold"), sheet.count("wood")), (15, 9), "it can be read");
+    store.flushed().await.expect("flushed");
+    for on_disk in waiting {
+        on_disk.wait().await.expect("flushed");
+    }
+    let (_, on_disk) = ledger.commit_ahead([order(op(10), grant(1, 5))]).await.expect("committed");
+    store.write(|_| Box::pin(async { Ok(()) })).await.expect("it writes that it leads, and flushes");
+    on_disk.wait().await.expect("flushed");
+    assert_eq!(chain(&store).await, journal::Checked { to: 7, more: false, broken: None });
+}
