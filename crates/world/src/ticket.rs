@@ -154,13 +154,14 @@ pub fn check(ticket: &str, keys: &[PublicKey], audience: &str, now_s: u64) -> Re
     Ok(claims)
 }
 
-/// The same of a ticket whose [`digest`] central itself has told: its signature need not be looked at, and its time is
-/// counted from when that was heard, by a clock that need not agree with central's ([`LIFE_S`]).
+/// The same of what a ticket says ([`claims`]) whose [`digest`] central itself has told: its signature need not be
+/// looked at, and its time is counted from when that was heard, by a clock that need not agree with central's
+/// ([`LIFE_S`]).
 ///
 /// # Errors
 /// As [`check`].
-pub fn check_announced(ticket: &str, audience: &str) -> Result<Claims, Refusal> {
-    hold(claims(ticket)?, audience)
+pub fn check_announced(claims: Claims, audience: &str) -> Result<Claims, Refusal> {
+    hold(claims, audience)
 }
 
 /// What a ticket says of itself; nothing of it is proven.

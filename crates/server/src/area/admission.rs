@@ -199,11 +199,13 @@ impl Admissions {
             let (told, until_ms) = self.seats.get(&claims.sub).and_then(|seat| seat.ticket)?;
             (told == ticket::digest(ticket)).then_some(until_ms)
         };
-        let claims = match ticket::claims(ticket).ok().as_ref().and_then(announced) {
-            Some(until_ms) if until_ms < now_ms => {
+        let said = ticket::claims(ticket).ok();
+        let announced = said.and_then(|claims| Some((announced(&claims)?, claims)));
+        let claims = match announced {
+            Some((until_ms, _)) if until_ms < now_ms => {
                 return Refusal::err(Code::TicketExpired, "this ticket's time is over");
             }
-            Some(_) => ticket::check_announced(ticket, audience)?,
+            Some((_, claims)) => ticket::check_announced(claims, audience)?,
             None => ticket::check(ticket, keys, audience, now_s)?,
         };
         // Once a second: there are as many of them as players came in half a minute.

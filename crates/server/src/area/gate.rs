@@ -2,14 +2,12 @@
 //! manager's and the peers' requests (M10), and beside it, on UDP, players' WebTransport sessions. Accepting never waits for the tick;
 //! a connection goes to the loop only with its first message read.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use pangea_world::frames::{ClientMessage, Entry, ServerMessage, close, read_client_frame};
 use pangea_world::messages::PeerHello;
@@ -17,17 +15,18 @@ use pangea_world::{Code, GAME_PROTOCOL_VERSION, Refusal};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use super::dial::first_frame;
 use super::http::Asker;
 use super::line::Line;
+use super::opening::{self, MOST_HEAD, Opening};
 use super::peer_frame;
 use super::pending::{Pending, Place};
 use super::quic::{self, Opened, Quic};
 use super::session::Session;
 use super::socket::Socket;
 use super::websocket::{self, Frame, Reader};
+use super::wire::Wire;
 use crate::address::{Connections, Held};
 use crate::config::Limits;
 use crate::net::{TcpListener, TcpStream};
@@ -40,9 +39,6 @@ const UNPROVEN_MAX: usize = 32;
 
 /// Most connections at once that are only told that their address has too many.
 const REFUSALS_MAX: usize = 32;
-
-/// What a peer line upgrades to.
-const PEER_UPGRADE: &str = "pangea-peer";
 
 /// How long a refused client may take to read the reason.
 const LINGER: Duration = Duration::from_secs(2);
@@ -70,7 +66,7 @@ pub struct PeerKnock {
 /// A peer's connection off the loop.
 #[derive(Debug)]
 pub struct PeerConnection {
-    io: TokioIo<Upgraded>,
+    wire: Wire,
     rest: Vec<u8>,
 }
 
@@ -84,7 +80,7 @@ pub struct Connection {
 
 #[derive(Debug)]
 enum Way {
-    WebSocket { io: TokioIo<Upgraded>, reader: Reader },
+    WebSocket { wire: Wire, reader: Reader },
     WebTransport(Box<Opened>),
 }
 
@@ -141,15 +137,8 @@ impl Gate {
             };
             let held = self.connections.take(address.ip());
             let place = if held.is_ok() { self.pending.take() } else { self.refused.take() };
-            let _ = stream.set_nodelay(true);
             let gate = self.clone();
-            crate::task::spawn(async move {
-                let lost = place.lost();
-                tokio::select! {
-                    () = gate.serve(stream, Arrival { place, held }) => {}
-                    () = lost.notified() => tracing::debug!("too many sockets without a ticket; the oldest is dropped"),
-                }
-            });
+            crate::task::spawn(gate.greet(stream, Arrival { place, held }));
         }
     }
 
@@ -181,136 +170,90 @@ impl Gate {
         }
     }
 
-    async fn serve(self, stream: TcpStream, arrival: Arrival) {
-        match self.tls.clone() {
-            None => self.serve_http(TokioIo::new(stream), arrival).await,
-            Some(tls) => {
-                if let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
-                    self.serve_http(TokioIo::new(stream), arrival).await;
+    /// Hears how a connection begins and hands it on.
+    async fn greet(self, stream: TcpStream, arrival: Arrival) {
+        let _ = stream.set_nodelay(true);
+        let lost = arrival.place.lost();
+        let opened = tokio::select! {
+            opened = tokio::time::timeout(PATIENCE, self.open(stream)) => opened,
+            () = lost.notified() => return too_many(),
+        };
+        let Ok(Ok((wire, opening, rest))) = opened else { return };
+        let Arrival { place, held } = arrival;
+        match (opening, held) {
+            (Opening::Http(refusal), held) => {
+                let refusal = held.as_ref().err().or(refusal.as_ref()).cloned();
+                tokio::select! {
+                    () = self.serve_http(wire, rest, refusal) => {}
+                    () = lost.notified() => too_many(),
                 }
             }
+            (Opening::Player, Ok(held)) => {
+                let mut reader = Reader::default();
+                reader.push(&rest);
+                hear(Connection { way: Way::WebSocket { wire, reader }, place, held }, self.knocks).await;
+            }
+            (Opening::Peer, Ok(_held)) => hear_peer(wire, rest.into(), place, self.peer_knocks).await,
+            (Opening::Player, Err(refusal)) => refuse(wire, refusal, close::REFUSED).await,
+            (Opening::Peer, Err(refusal)) => PeerConnection { wire, rest: Vec::new() }.refuse(refusal).await,
         }
     }
 
-    async fn serve_http<I>(self, io: I, arrival: Arrival)
-    where
-        I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-    {
-        let welcome = arrival.held.is_ok();
-        let arrival = Arc::new(std::sync::Mutex::new(Some(arrival)));
+    async fn open(&self, stream: TcpStream) -> std::io::Result<(Wire, Opening, BytesMut)> {
+        let mut wire = match &self.tls {
+            None => Wire::Plain(stream),
+            Some(tls) => Wire::Tls(Box::new(tls.accept(stream).await?)),
+        };
+        let (opening, rest) = opening::open(&mut wire).await?;
+        Ok((wire, opening, rest))
+    }
+
+    /// Answers requests, of which this was read already; with a refusal one, and the connection ends.
+    async fn serve_http(self, wire: Wire, read: BytesMut, refusal: Option<Refusal>) {
+        let welcome = refusal.is_none();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            let (gate, arrival) = (self.clone(), arrival.clone());
-            async move { Ok::<_, std::convert::Infallible>(gate.answer(request, &arrival).await) }
+            let (asker, refusal) = (self.asker.clone(), refusal.clone());
+            async move { Ok::<_, std::convert::Infallible>(answer(&asker, request, refusal).await) }
         });
+        let (rest, out) = tokio::io::split(wire);
+        let io = tokio::io::join(std::io::Cursor::new(read).chain(rest), out);
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(PATIENCE)
-            .max_buf_size(16 << 10)
+            .max_buf_size(MOST_HEAD)
             .keep_alive(welcome)
-            .serve_connection(io, service)
-            .with_upgrades();
+            .serve_connection(TokioIo::new(io), service);
         // Whatever a client does wrong here concerns itself alone.
         let _ = tokio::time::timeout(2 * PATIENCE, connection).await;
     }
+}
 
-    async fn answer(
-        &self,
-        mut request: Request<Incoming>,
-        arrival: &std::sync::Mutex<Option<Arrival>>,
-    ) -> Response<Full<Bytes>> {
-        let path = request.uri().path();
-        if path != "/play" && path != "/peer" {
-            let refusal =
-                arrival.lock().ok().and_then(|arrival| arrival.as_ref()?.held.as_ref().err().cloned());
-            return match refusal {
-                Some(refusal) => super::http::refused(&refusal),
-                None => self.asker.answer(request).await,
-            };
-        }
-        let of_peer = path == "/peer";
-        let (method, headers) = (request.method(), request.headers());
-        let accept = if of_peer { peer_upgrade(method, headers) } else { upgrade_key(method, headers) };
-        let accept = match accept {
-            Ok(accept) => accept,
-            Err(refusal) => return super::http::refused(&refusal),
-        };
-        let arrival = arrival.lock().ok().and_then(|mut arrival| arrival.take());
-        let Some(Arrival { place, held }) = arrival else {
-            return super::http::refused(&Refusal::new(Code::Protocol, "upgraded before"));
-        };
-        let upgrade = hyper::upgrade::on(&mut request);
-        let (knocks, peer_knocks) = (self.knocks.clone(), self.peer_knocks.clone());
-        crate::task::spawn(async move {
-            let Ok(upgraded) = upgrade.await else { return };
-            let (io, reader) = (TokioIo::new(upgraded), Reader::default());
-            match held {
-                Ok(_held) if of_peer => hear_peer(io, place, peer_knocks).await,
-                Err(refusal) if of_peer => PeerConnection { io, rest: Vec::new() }.refuse(refusal).await,
-                Ok(held) => {
-                    hear(Connection { way: Way::WebSocket { io, reader }, place, held }, knocks).await
-                }
-                Err(refusal) => refuse(io, refusal, close::REFUSED).await,
-            }
-        });
-        let mut response = Response::new(Full::default());
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        let headers = response.headers_mut();
-        headers.insert(header::CONNECTION, header::HeaderValue::from_static("Upgrade"));
-        let to = if of_peer { PEER_UPGRADE } else { "websocket" };
-        headers.insert(header::UPGRADE, header::HeaderValue::from_static(to));
-        if let Some(accept) = accept.and_then(|accept| accept.try_into().ok()) {
-            headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-        }
-        response
+async fn answer(
+    asker: &Asker,
+    request: Request<Incoming>,
+    refusal: Option<Refusal>,
+) -> Response<Full<Bytes>> {
+    match refusal {
+        Some(refusal) => super::http::refused(&refusal),
+        None => asker.answer(request).await,
     }
 }
 
-/// Checks a handshake (RFC 6455 §4.2.1) and gives the value of `Sec-WebSocket-Accept`.
-fn upgrade_key(method: &Method, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
-    let no = |text: &str| Refusal::err(Code::BadRequest, text);
-    if !upgrades_to("websocket", method, headers) {
-        return no("/play is a WebSocket: connect with an upgrade");
-    }
-    if !has(headers, header::SEC_WEBSOCKET_VERSION, "13") {
-        return no("only version 13 of WebSocket is spoken here");
-    }
-    let key = headers.get(header::SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok());
-    match key.and_then(websocket::accept_key) {
-        Some(accept) => Ok(Some(accept)),
-        None => no("the handshake has no proper Sec-WebSocket-Key"),
-    }
-}
-
-fn peer_upgrade(method: &Method, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
-    if upgrades_to(PEER_UPGRADE, method, headers) {
-        return Ok(None);
-    }
-    Refusal::err(
-        Code::BadRequest,
-        format!("/peer is for area servers: connect with an upgrade to {PEER_UPGRADE}"),
-    )
-}
-
-fn upgrades_to(to: &str, method: &Method, headers: &HeaderMap) -> bool {
-    method == Method::GET && has(headers, header::CONNECTION, "upgrade") && has(headers, header::UPGRADE, to)
-}
-
-fn has(headers: &HeaderMap, name: header::HeaderName, wanted: &str) -> bool {
-    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|word| word.trim().eq_ignore_ascii_case(wanted))
+fn too_many() {
+    tracing::debug!("too many sockets without a ticket; the oldest is dropped");
 }
 
 /// Hears a peer's hello and hands it on.
-async fn hear_peer(mut io: TokioIo<Upgraded>, place: Place, knocks: mpsc::Sender<PeerKnock>) {
+async fn hear_peer(mut wire: Wire, read: Vec<u8>, place: Place, knocks: mpsc::Sender<PeerKnock>) {
     let lost = place.lost();
     let said = tokio::select! {
-        said = tokio::time::timeout(PATIENCE, first_frame(&mut io, Vec::new())) => said,
+        said = tokio::time::timeout(PATIENCE, first_frame(&mut wire, read)) => said,
         () = lost.notified() => return,
     };
     let no = |text: &str| Refusal::new(Code::Protocol, text);
     let (refusal, rest) = match said {
         Ok(Ok(Some((peer_frame::Frame::Hello(hello), rest)))) => {
-            let line = PeerConnection { io, rest };
+            let line = PeerConnection { wire, rest };
             if let Err(mpsc::error::TrySendError::Full(knock)) = knocks.try_send(PeerKnock { hello, line }) {
                 let refusal = Refusal::new(Code::TooManyRequests, "too many connect at once; try again");
                 knock.line.refuse(refusal).await;
@@ -322,19 +265,19 @@ async fn hear_peer(mut io: TokioIo<Upgraded>, place: Place, knocks: mpsc::Sender
         Ok(Err(refusal)) => (refusal, Vec::new()),
         Err(_) => (no("the first frame did not come in time"), Vec::new()),
     };
-    PeerConnection { io, rest }.refuse(refusal).await;
+    PeerConnection { wire, rest }.refuse(refusal).await;
 }
 
 impl PeerConnection {
     /// Tells the reason and closes.
     pub async fn refuse(self, refusal: Refusal) {
-        say_last(self.io, &peer_frame::Frame::Refused(refusal).to_bytes()).await;
+        say_last(self.wire, &peer_frame::Frame::Refused(refusal).to_bytes()).await;
     }
 
     /// For the loop: the socket, and the bytes that were read already. It counts no more among its address's
     /// connections: all servers of a machine have one.
     pub fn into_parts(self) -> std::io::Result<(Socket, Vec<u8>)> {
-        socket_of(self.io, self.rest, Held::default())
+        self.wire.into_socket(self.rest, Held::default())
     }
 }
 
@@ -364,7 +307,7 @@ impl Connection {
     /// The first message's schema and entry; `None` if the client went away.
     async fn hello(&mut self) -> Result<Option<(u64, Entry)>, Refusal> {
         let message = match &mut self.way {
-            Way::WebSocket { io, reader } => first_message(io, reader).await?,
+            Way::WebSocket { wire, reader } => first_message(wire, reader).await?,
             Way::WebTransport(opened) => opened.first_frame().await?,
         };
         message.as_deref().map(hello_of).transpose()
@@ -373,7 +316,7 @@ impl Connection {
     /// Tells the reason and closes.
     pub async fn refuse(self, refusal: Refusal, code: u16) {
         match self.way {
-            Way::WebSocket { io, .. } => refuse(io, refusal, code).await,
+            Way::WebSocket { wire, .. } => refuse(wire, refusal, code).await,
             Way::WebTransport(opened) => {
                 opened.refuse(&ServerMessage::Refused(refusal).to_frame(), code).await;
             }
@@ -384,8 +327,9 @@ impl Connection {
     pub fn into_parts(self) -> std::io::Result<(Line, Vec<u8>)> {
         let held = self.held;
         match self.way {
-            Way::WebSocket { io, reader } => {
-                socket_of(io, reader.into_rest(), held).map(|(socket, rest)| (Line::WebSocket(socket), rest))
+            Way::WebSocket { wire, reader } => {
+                let (socket, rest) = wire.into_socket(reader.into_rest(), held)?;
+                Ok((Line::WebSocket(socket), rest))
             }
             Way::WebTransport(opened) => {
                 let Opened { session, send, receive, reader, pump } = *opened;
@@ -397,7 +341,7 @@ impl Connection {
 }
 
 /// The first message of a WebSocket; `None` if the client went away.
-async fn first_message(io: &mut TokioIo<Upgraded>, reader: &mut Reader) -> Result<Option<Vec<u8>>, Refusal> {
+async fn first_message(io: &mut Wire, reader: &mut Reader) -> Result<Option<Vec<u8>>, Refusal> {
     let mut bytes = BytesMut::with_capacity(2_048);
     loop {
         match reader.next()? {
@@ -414,35 +358,16 @@ async fn first_message(io: &mut TokioIo<Upgraded>, reader: &mut Reader) -> Resul
     }
 }
 
-/// The socket of an upgraded connection, and the bytes that were read already.
-fn socket_of(io: TokioIo<Upgraded>, mut rest: Vec<u8>, held: Held) -> std::io::Result<(Socket, Vec<u8>)> {
-    let upgraded = match io.into_inner().downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => {
-            rest.extend_from_slice(&parts.read_buf);
-            return Ok((Socket::new(parts.io.into_inner().into_std()?, None, held), rest));
-        }
-        Err(upgraded) => upgraded,
-    };
-    let parts = upgraded
-        .downcast::<TokioIo<TlsStream<TcpStream>>>()
-        .map_err(|_| std::io::Error::other("an upgraded connection of an unknown kind"))?;
-    rest.extend_from_slice(&parts.read_buf);
-    let (stream, mut tls) = parts.io.into_inner().into_inner();
-    // What TLS has decrypted and nobody has read; it would never be announced by the socket again.
-    let _ = std::io::Read::read_to_end(&mut tls.reader(), &mut rest);
-    Ok((Socket::new(stream.into_std()?, Some(Box::new(tls.into())), held), rest))
-}
-
 /// Tells the reason and closes.
-async fn refuse(io: TokioIo<Upgraded>, refusal: Refusal, code: u16) {
+async fn refuse(wire: Wire, refusal: Refusal, code: u16) {
     let mut out = BytesMut::new();
     websocket::put_binary(&mut out, &ServerMessage::Refused(refusal).to_frame());
     websocket::put_close(&mut out, code);
-    say_last(io, &out).await;
+    say_last(wire, &out).await;
 }
 
 /// Sends this and closes.
-async fn say_last(mut io: TokioIo<Upgraded>, out: &[u8]) {
+async fn say_last(mut io: Wire, out: &[u8]) {
     let told = async {
         io.write_all(out).await?;
         io.shutdown().await?;

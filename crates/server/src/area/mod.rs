@@ -7,7 +7,7 @@
 //! | `control` | the control task: admission, the link to central, stop; owns all but the loop |
 //! | `admission` | who may come in |
 //! | `load` | from Granted to a running loop |
-//! | `gate`, `http`, `status` | the game port: players, the manager, peers |
+//! | `gate`, `opening`, `wire`, `http`, `status` | the game port: players, the manager, peers |
 //! | `mailbox`, `clock` | what the control task and the loop share |
 //! | `tick` | the loop |
 //! | `here`, `inbox`, `handoff` | the characters: come and go, what clients say, change of owner |
@@ -48,6 +48,7 @@ mod load;
 mod mailbox;
 mod migration;
 mod neighbours;
+mod opening;
 mod outgoing;
 mod pace;
 mod peer_frame;
@@ -71,6 +72,7 @@ mod tick;
 mod together;
 mod traffic;
 mod websocket;
+mod wire;
 
 use std::future::Future;
 use std::net::IpAddr;

@@ -66,6 +66,11 @@ impl Drop for Leaving {
     }
 }
 
+/// Whether a character's leave is on its way to the disk.
+pub fn leaves(core: &Core, id: CharacterId) -> bool {
+    core.state().leaves.contains_key(&id)
+}
+
 /// Waits until a character that leaves, or whose login ended, has left, so that its place is known; not for ever.
 pub async fn has_left(core: &Core, id: CharacterId) {
     let on_its_way = core.state().leaves.get(&id).cloned();

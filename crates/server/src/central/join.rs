@@ -113,13 +113,19 @@ pub async fn join(
     progress: &watch::Sender<Progress>,
 ) -> Result<Prepared, Refusal> {
     let began = Instant::now();
-    let mut tries = 0;
+    let (mut tries, mut anew) = (0, true);
     loop {
         handoff::has_left(core, want.character).await;
         let gifts = core.ledger.gifts(want.character);
         let (Joining { character: found, quests, record, sheet, .. }, social) = read(core, want).await?;
         if let (Some((enter, ..)), 0) = (&want.enter, tries) {
             core.state().supersede(want.character, *enter);
+        }
+        // Whoever comes back at once is often read before his leave is heard. A row that nobody owns is taken with
+        // many others at once; to take it from an owner costs several statements of its own.
+        if anew && found.owner.is_some() && handoff::leaves(core, want.character) {
+            anew = false;
+            continue;
         }
         let home = match &social.doc.faction {
             Some(_) => faction::spawn_of(&mut *core.store.reader().await?, want.character).await?,
@@ -139,11 +145,12 @@ pub async fn join(
             return Refusal::err(Code::BadRequest, "you are there already");
         }
         let seen = ((sheet, gifts), &social);
-        match prepare(core, want, (&found, record), &doc, area, seen, progress).await {
-            Ok(mut prepared) => {
+        match prepare(core, want, (&found, record), &doc, (area, anew), seen, progress).await {
+            Ok(Some(mut prepared)) => {
                 prepared.took_ms = began.elapsed().as_secs_f64() * 1e3;
                 return Ok(prepared);
             }
+            Ok(None) => anew = false,
             Err(refusal) => {
                 tries += 1;
                 let lost = matches!(
@@ -427,16 +434,17 @@ async fn friends_layer(
         .map(|area| area.name.layer))
 }
 
-/// The server: running, owner of the character (or about to be), synced, admitted; then the ticket.
+/// The server: running, owner of the character (or about to be), synced, admitted; then the ticket. `None`, if
+/// the character may be read `anew`: its owner has let it go since.
 async fn prepare(
     core: &Arc<Core>,
     want: &Want,
     (found, record): (&character::Character, Option<Vec<u8>>),
     doc: &CharacterDoc,
-    area: AreaId,
+    (area, anew): (AreaId, bool),
     (seen, social): ((Sheet, u64), &Known),
     progress: &watch::Sender<Progress>,
-) -> Result<Prepared, Refusal> {
+) -> Result<Option<Prepared>, Refusal> {
     let server = running::ensure_running(core, area, Some(progress)).await?;
     let still_there = {
         let state = core.state();
@@ -451,7 +459,17 @@ async fn prepare(
     progress.send_replace(Progress::Syncing);
     let own = server.sender.is_some();
     let (epoch, record) = match want.from {
-        None => own_it(core, want, found, record, doc, area).await?,
+        None => {
+            let keeps = match found.owner {
+                Some(owner) => handoff::let_go(core, want.character, owner, found.epoch, area).await?,
+                None => false,
+            };
+            let ours = |owner| core.state().areas.get(&owner).is_some_and(|area| area.own);
+            if anew && !keeps && found.owner.is_some_and(ours) {
+                return Ok(None);
+            }
+            own_it(core, want, (found, keeps), record, doc, area).await?
+        }
         Some((from, epoch)) => {
             let until = Instant::now() + Duration::from_secs(core.config.central.seat_hold_s);
             let (character, place) = (want.character, doc.place.clone());
@@ -484,7 +502,7 @@ async fn prepare(
         admit(core, want, doc, area, (epoch, record), (seen, &prepared.ticket), &server).await?;
     }
     prepared.ticket_expires_in_s = (signed_s + LIFE_S).saturating_sub(clock::unix_s());
-    Ok(prepared)
+    Ok(Some(prepared))
 }
 
 /// Address and ticket for one who is announced at a server of an area, under this name and epoch.
@@ -541,19 +559,16 @@ fn hold_seat(core: &Core, want: &Want, area: AreaId, epoch: u64) -> Result<(), R
 }
 
 /// Makes the area the character's owner: one transaction, which also notes the enter. The answer is its epoch,
-/// and the record that it begins with: the last that was written under an earlier one.
+/// and the record that it begins with: the last that was written under an earlier one. An owner before has let it
+/// go, or is the area itself and `keeps` it.
 async fn own_it(
     core: &Arc<Core>,
     want: &Want,
-    found: &character::Character,
+    (found, keeps): (&character::Character, bool),
     record: Option<Vec<u8>>,
     doc: &CharacterDoc,
     area: AreaId,
 ) -> Result<(u64, Option<Vec<u8>>), Refusal> {
-    let keep = match found.owner {
-        Some(owner) => handoff::let_go(core, want.character, owner, found.epoch, area).await?,
-        None => false,
-    };
     let (id, place) = (want.character, doc.place.clone());
     let elsewhere = want.wish.map.is_some() || want.wish.world.is_some() || found.place.is_none();
     let moves = elsewhere && handoff::place_map(core, area).is_some();
@@ -589,7 +604,7 @@ async fn own_it(
                     enter::begin(tx, noted).await?;
                 }
                 match owner {
-                    Some(_) if keep => {
+                    Some(_) if keeps => {
                         let row = ownership::owned::<AreaId>(tx, id.0).await?;
                         if row.owner == Some(area) {
                             return Ok((row.epoch, character::record(tx, id).await?));

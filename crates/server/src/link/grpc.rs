@@ -6,10 +6,13 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::{BufMut as _, Bytes};
 use futures_util::future::BoxFuture;
-use pangea_world::messages::{Envelope, MAX_ENVELOPE_BYTES};
+use pangea_world::messages::{self, Envelope, MAX_ENVELOPE_BYTES};
+use prost::Message as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
+use tonic::codec::{Codec, EncodeBuf, Encoder};
 use tonic::server::{Grpc, NamedService, StreamingService};
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
@@ -17,14 +20,31 @@ use tonic_prost::ProstCodec;
 const PATH: &str = "/pangea.Link/Open";
 
 /// Envelopes towards the other side; bounded.
-pub type Out = tokio::sync::mpsc::Sender<Result<Envelope, Status>>;
-type OutStream = ReceiverStream<Result<Envelope, Status>>;
+pub type Out = tokio::sync::mpsc::Sender<Result<Sealed, Status>>;
+type OutStream = ReceiverStream<Result<Sealed, Status>>;
 
 /// What the answerer does with each new stream; returns at once, the stream lives in a task.
 pub type OnStream = Arc<dyn Fn(Out, Streaming<Envelope>) + Send + Sync>;
 
 /// How many envelopes may wait between a link's task and its socket.
 const OUT_QUEUE: usize = 256;
+
+/// An [`Envelope`] on its way out. Its body is encoded once, however often it is sent.
+#[derive(Debug, Clone, Default)]
+pub struct Sealed {
+    pub seq: u64,
+    pub ack: u64,
+    pub body: Bytes,
+}
+
+impl Sealed {
+    /// A message with its number; unnumbered: 0.
+    pub fn new(seq: u64, body: &messages::Body) -> Self {
+        let mut bytes = Vec::with_capacity(body.encoded_len());
+        body.encode(&mut bytes);
+        Self { seq, ack: 0, body: bytes.into() }
+    }
+}
 
 /// The answering side as a service for tonic's server.
 #[derive(Clone)]
@@ -60,7 +80,7 @@ impl tower::Service<http::Request<Body>> for LinkService {
 struct Method(OnStream);
 
 impl StreamingService<Envelope> for Method {
-    type Response = Envelope;
+    type Response = Sealed;
     type ResponseStream = OutStream;
     type Future = BoxFuture<'static, Result<Response<OutStream>, Status>>;
 
@@ -73,7 +93,7 @@ impl StreamingService<Envelope> for Method {
 
 /// The opening side, on a channel that is connected.
 pub async fn open_stream(channel: tonic::transport::Channel) -> Result<(Out, Streaming<Envelope>), Status> {
-    let (out, stream) = tokio::sync::mpsc::channel::<Result<Envelope, Status>>(OUT_QUEUE);
+    let (out, stream) = tokio::sync::mpsc::channel::<Result<Sealed, Status>>(OUT_QUEUE);
     let outgoing = tokio_stream::StreamExt::filter_map(ReceiverStream::new(stream), Result::ok);
     let mut grpc = tonic::client::Grpc::new(channel).max_decoding_message_size(MAX_ENVELOPE_BYTES);
     grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
@@ -82,6 +102,38 @@ pub async fn open_stream(channel: tonic::transport::Channel) -> Result<(Out, Str
     Ok((out, incoming))
 }
 
-fn codec() -> ProstCodec<Envelope, Envelope> {
-    ProstCodec::default()
+fn codec() -> LinkCodec {
+    LinkCodec
+}
+
+/// Envelopes come as they are, and go sealed.
+struct LinkCodec;
+
+impl Codec for LinkCodec {
+    type Encode = Sealed;
+    type Decode = Envelope;
+    type Encoder = Self;
+    type Decoder = <ProstCodec<Envelope, Envelope> as Codec>::Decoder;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self::Decoder {
+        ProstCodec::<Envelope, Envelope>::default().decoder()
+    }
+}
+
+impl Encoder for LinkCodec {
+    type Item = Sealed;
+    type Error = Status;
+
+    fn encode(&mut self, Sealed { seq, ack, body }: Sealed, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        let head = Envelope { seq, ack, body: None };
+        out.reserve(head.encoded_len() + body.len());
+        head.encode_raw(out);
+        // The body's field is the last one.
+        out.put_slice(&body);
+        Ok(())
+    }
 }

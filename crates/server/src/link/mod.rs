@@ -65,7 +65,11 @@ impl Sender {
     pub fn send(&self, body: Body) -> Result<(), Refusal> {
         let busy = |_| Refusal::new(Code::StorageBusy, "the link's queue is full, or the link has ended");
         let permit = self.queue.try_reserve().map_err(busy)?;
-        self.waiting.send_modify(|waiting| *waiting += 1);
+        // Nobody waits for more.
+        self.waiting.send_if_modified(|waiting| {
+            *waiting += 1;
+            false
+        });
         permit.send(body);
         Ok(())
     }
@@ -160,7 +164,7 @@ async fn next_body(incoming: &mut Streaming<Envelope>) -> anyhow::Result<Body> {
 }
 
 async fn say(out: &grpc::Out, body: Body) -> anyhow::Result<()> {
-    Ok(out.send(Ok(Envelope { seq: 0, ack: 0, body: Some(body) })).await?)
+    Ok(out.send(Ok(grpc::Sealed::new(0, &body))).await?)
 }
 
 /// A refusal for a link message.

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tonic::Streaming;
 
 use super::Event;
-use super::grpc::Out;
+use super::grpc::{Out, Sealed};
 
 /// How long received messages may wait for a message that carries their acknowledgement.
 const ACK_EVERY: Duration = Duration::from_millis(50);
@@ -18,7 +18,7 @@ const ACK_EVERY: Duration = Duration::from_millis(50);
 pub struct Session {
     sent: u64,
     received: u64,
-    unacked: VecDeque<Envelope>,
+    unacked: VecDeque<Sealed>,
     queue: mpsc::Receiver<Body>,
     /// Queued and not acknowledged; see `Sender::flushed`.
     waiting: watch::Sender<usize>,
@@ -105,19 +105,20 @@ impl Session {
                     // Acknowledged before it was written here: written to an earlier connection.
                     let Some(at) = self.unacked.len().checked_sub(behind) else { written += 1; continue };
                     told = self.received;
-                    permit.send(Ok(Envelope { ack: told, ..self.unacked[at].clone() }));
+                    permit.send(Ok(Sealed { ack: told, ..self.unacked[at].clone() }));
                     written += 1;
                 }
                 body = self.queue.recv(), if self.unacked.len() < MAX_UNACKED => {
                     let Some(body) = body else { return End::Dropped };
                     self.sent += 1;
-                    self.unacked.push_back(Envelope { seq: self.sent, ack: 0, body: Some(body) });
+                    self.unacked.push_back(Sealed::new(self.sent, &body));
                 }
                 _ = ack_timer.tick() => {
                     if self.events.is_closed() {
                         return End::Dropped;
                     }
-                    if told < self.received && out.try_send(Ok(Envelope { seq: 0, ack: self.received, body: None })).is_ok() {
+                    let bare = Sealed { ack: self.received, ..Sealed::default() };
+                    if told < self.received && out.try_send(Ok(bare)).is_ok() {
                         told = self.received;
                     }
                 }
@@ -132,7 +133,10 @@ impl Session {
         }
         let dropped = before - self.unacked.len();
         if dropped > 0 {
-            self.waiting.send_modify(|waiting| *waiting -= dropped);
+            self.waiting.send_if_modified(|waiting| {
+                *waiting -= dropped;
+                *waiting == 0
+            });
         }
     }
 }
