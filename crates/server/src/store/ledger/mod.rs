@@ -2,8 +2,9 @@
 //!
 //! A commit reads what it does not know yet, decides every operation over the rows in memory, and writes the
 //! rows that differ, the answers and the journal: a bounded number of statements, however many operations.
-//! Rows stay in memory, since nobody else writes them (but [`recut`], after which they are forgotten): one central leads, and each transaction begins by
-//! checking that. So does ownership, until it is written. If a transaction fails, everything in memory is forgotten.
+//! Rows stay in memory, since nobody else writes them (but [`recut`], after which they are forgotten): one central
+//! leads, and each transaction begins by checking that. So does ownership, until it is written. If a transaction
+//! fails, everything in memory is forgotten.
 //!
 //! | file | does |
 //! |---|---|
