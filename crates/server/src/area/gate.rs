@@ -210,7 +210,6 @@ impl Gate {
 
     /// Answers requests, of which this was read already; with a refusal one, and the connection ends.
     async fn serve_http(self, wire: Wire, read: BytesMut, refusal: Option<Refusal>) {
-        let welcome = refusal.is_none();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             let (asker, refusal) = (self.asker.clone(), refusal.clone());
             async move { Ok::<_, std::convert::Infallible>(answer(&asker, request, refusal).await) }
@@ -221,7 +220,8 @@ impl Gate {
             .timer(TokioTimer::new())
             .header_read_timeout(PATIENCE)
             .max_buf_size(MOST_HEAD)
-            .keep_alive(welcome)
+            // Only a connection's first request can upgrade.
+            .keep_alive(false)
             .serve_connection(TokioIo::new(io), service);
         // Whatever a client does wrong here concerns itself alone.
         let _ = tokio::time::timeout(2 * PATIENCE, connection).await;

@@ -223,6 +223,12 @@ impl Area {
     /// # Errors
     /// If the character is not steered here, or has a wish that is not answered yet.
     pub fn go_on(&mut self, character: CharacterId, to: GoOn) -> Result<(), Refusal> {
+        if self.moving.settles() {
+            return Refusal::err(
+                Code::AreaUnavailable,
+                "this place is changing its server; try again in a moment",
+            );
+        }
         self.requests += 1;
         let (request, until) = (self.requests, self.now_ms + WISH_MS);
         let Some(here) = self.here.get_mut(&character).filter(|here| here.in_world && here.frozen.is_none())

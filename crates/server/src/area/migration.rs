@@ -92,6 +92,11 @@ impl Area {
             // Whose handoff is under way has none that is open; nobody begins another.
             let stay = self.here.iter().filter(|(_, here)| here.in_world && here.frozen.is_none());
             stay.map(|(id, _)| *id).collect::<Vec<_>>().into_iter().for_each(|id| self.shut_borders(id));
+            // What one gives again since an earlier handoff came to nothing is not held since then.
+            self.here
+                .values_mut()
+                .filter(|here| here.frozen.is_none())
+                .for_each(|here| here.held_ms = self.now_ms);
         }
     }
 

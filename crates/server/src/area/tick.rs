@@ -153,8 +153,8 @@ impl Loop {
         if self.area.acts {
             self.area.sim.step(CLOCKS);
             self.area.tell_events();
-            self.area.enter_portals();
             if !self.area.moving.settles() {
+                self.area.enter_portals();
                 self.area.watch_borders();
             }
         }

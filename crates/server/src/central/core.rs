@@ -174,7 +174,7 @@ impl Core {
                 "these areas did not say in time that they are saved; what they wrote last counts"
             );
         }
-        let others = self.running(None).len() - self.running(of).len();
+        let others = self.running(None).len().saturating_sub(self.running(of).len());
         if others > 0 {
             tracing::info!(areas = others, "areas of other spawners are played on until central is back");
         }

@@ -531,6 +531,7 @@ async fn tell_outcome(core: &Core, from: AreaId, goes: Goes, outcome: Outcome) {
 async fn what_it_has(core: &Core, id: CharacterId) -> Result<Sheet, Error> {
     let mut reader = core.store.reader().await?;
     let sheet = store::ledger::sheet(&mut reader, Holder::Character(id)).await?;
+    drop(reader);
     core.store.flushed().await?;
     Ok(sheet)
 }

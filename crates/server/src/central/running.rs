@@ -31,6 +31,10 @@ const LEASE_MARGIN: Duration = Duration::from_secs(5);
 /// Longest pause before an area that crashed is started again by itself.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// How often, and after how long again, it is asked whether this central leads before a server is ended.
+const LEAD_TRIES: u32 = 10;
+const LEAD_AGAIN: Duration = Duration::from_secs(1);
+
 /// Makes sure that central knows the area: its row in the store and its entry here.
 ///
 /// # Errors
@@ -544,9 +548,17 @@ impl Core {
         };
         let store = self.store.clone();
         crate::task::spawn(async move {
-            if store.leads().await.is_ok() {
-                let _ = spawner.send(Body::StopServer(StopServer { server: server.to_vec(), grace_ms }));
+            for _ in 0..LEAD_TRIES {
+                match store.leads().await {
+                    Ok(()) => {
+                        let stop = StopServer { server: server.to_vec(), grace_ms };
+                        return drop(spawner.send(Body::StopServer(stop)));
+                    }
+                    Err(refusal) if refusal.code == Code::Stopping => return,
+                    Err(_) => tokio::time::sleep(LEAD_AGAIN).await,
+                }
             }
+            tracing::error!(%server, "a server that is not needed could not be ended: the database does not answer");
         });
     }
 }

@@ -37,7 +37,7 @@ impl Store {
 }
 
 /// A connection that asks nothing but this.
-pub(super) async fn connect(options: &AnyConnectOptions) -> sqlx::Result<AnyConnection> {
+async fn connect(options: &AnyConnectOptions) -> sqlx::Result<AnyConnection> {
     let mut connection = sqlx::ConnectOptions::connect(options).await?;
     prepare(&mut connection).await?;
     connection.execute("PRAGMA query_only = ON").await?;
@@ -46,13 +46,13 @@ pub(super) async fn connect(options: &AnyConnectOptions) -> sqlx::Result<AnyConn
 
 /// Answers all that wait at a moment by one look, until every [`Store`] is gone, or the store is closed.
 pub(super) async fn serve(
-    mut connection: AnyConnection,
+    options: AnyConnectOptions,
     readers: AnyPool,
     epoch: u64,
     mut questions: mpsc::Receiver<Question>,
     fail: watch::Sender<Option<String>>,
 ) {
-    let mut waiting = Vec::new();
+    let (mut waiting, mut connection) = (Vec::new(), None);
     loop {
         tokio::select! {
             biased;
@@ -61,7 +61,7 @@ pub(super) async fn serve(
                 break;
             },
         }
-        let newest = on_the_spot(newest(&mut connection)).await;
+        let newest = on_the_spot(newest(&options, &mut connection)).await;
         #[cfg(feature = "simulation")]
         let newest = newest.and_then(crate::simulation::disk::before_read).map(|newest| {
             let unasked = crate::simulation::without(crate::simulation::Check::Leader);
@@ -79,13 +79,20 @@ pub(super) async fn serve(
         // Whoever asked may have gone away.
         waiting.drain(..).for_each(|question: Question| drop(question.send(answer.clone())));
     }
-    if let Err(error) = on_the_spot(connection.close()).await {
+    if let Some(connection) = connection
+        && let Err(error) = on_the_spot(connection.close()).await
+    {
         tracing::debug!(%error, "the database was not closed cleanly");
     }
 }
 
-/// The epoch of whoever leads.
-async fn newest(connection: &mut AnyConnection) -> sqlx::Result<u64> {
+/// The epoch of whoever leads. A connection that failed is not asked again.
+async fn newest(options: &AnyConnectOptions, kept: &mut Option<AnyConnection>) -> sqlx::Result<u64> {
+    let mut connection = match kept.take() {
+        Some(connection) => connection,
+        None => connect(options).await?,
+    };
     let row = connection.fetch_one("SELECT epoch FROM leader WHERE id = 1").await?;
+    *kept = Some(connection);
     Ok(row.try_get::<i64, _>(0)? as u64)
 }

@@ -2,8 +2,8 @@
 //!
 //! One SQL text serves SQLite and PostgreSQL: `$1` placeholders (`?` in statements of many rows), BIGINT
 //! milliseconds, ids as 16-byte blobs, SMALLINT for truth values. SQLite runs in WAL mode, and what was answered is
-//! flushed: it survives a power cut. All writes go through one writer task, which commits many of them at once ([`Store::write`]);
-//! reads go through a small pool of connections that cannot write ([`Store::reader`]).
+//! flushed: it survives a power cut. All writes go through one writer task, which commits many of them at once
+//! ([`Store::write`]); reads go through a small pool of connections that cannot write ([`Store::reader`]).
 //!
 //! One central writes. It holds `central.lock` for its life, and a row in the database whose epoch each open
 //! raises; every transaction begins by checking that row, so a central that was superseded cannot write. What it
@@ -178,8 +178,12 @@ impl Store {
         let options = options(&path, "rwc")?;
         let what = || format!("the database «{}» cannot be opened for writing", path.display());
         let mut connection = connect(&options).await.with_context(what)?;
-        // What a central that ended left in the log was perhaps never flushed, though it can be read: written
-        // anew into the database and flushed, it is, and the log begins empty.
+        let log = path.with_extension("db-wal");
+        // What a central that ended left in the log was perhaps never flushed, though it can be read.
+        if let Ok(left) = File::open(&log) {
+            left.sync_data().with_context(what)?;
+        }
+        // The log begins empty, unless somebody reads it just now.
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await.with_context(what)?;
         let found = migrate::migrate(&mut connection, &path.display().to_string()).await?;
         let epoch = migrate::lead(&mut connection).await.with_context(what)?;
@@ -200,13 +204,11 @@ impl Store {
         let (fail, failed) = watch::channel(None);
         let (full, is_full) = watch::channel(false);
         let copying = options.connect().await.with_context(what)?;
-        let log = path.with_extension("db-wal");
         crate::task::spawn(checkpoint(copying, log.clone(), jobs.downgrade(), fail.clone()));
         let (joins, joining) = mpsc::channel(joining::QUEUE_MAX);
         crate::task::spawn(joining::serve(readers.clone(), joining));
         let (questions, asked) = mpsc::channel(leading::QUEUE_MAX);
-        let asking = leading::connect(&options).await.with_context(what)?;
-        crate::task::spawn(leading::serve(asking, readers.clone(), epoch, asked, fail.clone()));
+        crate::task::spawn(leading::serve(options.clone(), readers.clone(), epoch, asked, fail.clone()));
         let connection = Some(connection);
         let (flushes, flushed) = flush::Flushes::begin(fail.clone());
         let writer = writer::Writer {

@@ -275,6 +275,7 @@ pub async fn of_character(
 ) -> Answer<Json<EntriesData>> {
     let (before, most) = (part.before.unwrap_or(i64::MAX), part.most.unwrap_or(100).clamp(1, 1_000));
     let entries = journal::of_character(&mut *api.store.reader().await?, id(&text)?, before, most).await?;
+    api.store.flushed().await?;
     Ok(Json(EntriesData { entries: entries.into_iter().map(Into::into).collect() }))
 }
 
@@ -311,6 +312,7 @@ pub async fn of_item(
     let item: ItemId = text.parse().map_err(unknown)?;
     let (entries, to, more) =
         journal::of_item(&mut *api.store.reader().await?, item, part.after.unwrap_or(0)).await?;
+    api.store.flushed().await?;
     Ok(Json(ItemEntriesData { entries: entries.into_iter().map(Into::into).collect(), to, more }))
 }
 
@@ -335,6 +337,7 @@ pub async fn check(
 ) -> Answer<Json<CheckedData>> {
     let after = part.after.unwrap_or(0);
     let checked = journal::check(&mut *api.store.reader().await?, after, journal::MOST_ENTRIES).await?;
+    api.store.flushed().await?;
     Ok(Json(CheckedData { to: checked.to, more: checked.more, broken: checked.broken }))
 }
 
@@ -361,6 +364,7 @@ pub struct SumsData {
     responses((status = 200, body = SumsData), (status = "default", body = Failure)))]
 pub async fn all_money(State(api): State<Shared>, _: Operator) -> Answer<Json<SumsData>> {
     let sums = sums(&mut *api.store.reader().await?).await?;
+    api.store.flushed().await?;
     let data =
         |sum: crate::store::ledger::Sum| SumData { currency: sum.currency, bank: sum.bank, held: sum.held };
     Ok(Json(SumsData { currencies: sums.into_iter().map(data).collect() }))

@@ -104,6 +104,8 @@ pub async fn list(
     let mut reader = api.store.reader().await?;
     let me = character::get_own(&mut reader, who.account, id(&text)?).await?;
     let mails = mail::list(&mut reader, me.id, &api.config.social.currency).await?;
+    drop(reader);
+    api.store.flushed().await?;
     Ok(Json(MailsAnswer { mail: mails.into_iter().map(Into::into).collect() }))
 }
 

@@ -87,6 +87,7 @@ pub async fn list(
     let Ok(after) = after else { return deny(Code::BadRequest, "no page has said this") };
     let wanted = Wanted { template: looked.template, after, ..Wanted::default() };
     let offers = market::list(&mut *api.store.reader().await?, wanted, most, now_ms()).await?;
+    api.store.flushed().await?;
     let last = offers.last().filter(|_| offers.len() == most);
     let next = last.map(|(offer, _)| Cursor::after(offer).to_string());
     Ok(Json(OffersAnswer { offers: offers.into_iter().map(answer).collect(), next }))
@@ -105,6 +106,8 @@ pub async fn own(
     let me = character::get_own(&mut reader, who.account, id(&text)?).await?.id;
     let wanted = Wanted { seller: Some(me), ..Wanted::default() };
     let offers = market::list(&mut reader, wanted, MOST_LISTED, now_ms()).await?;
+    drop(reader);
+    api.store.flushed().await?;
     Ok(Json(OffersAnswer { offers: offers.into_iter().map(answer).collect(), next: None }))
 }
 

@@ -27,6 +27,11 @@ use crate::task::mine;
 /// How long a server may believe that it has an area that another one has: one that hands it over is told so.
 const DEPOSED: Duration = Duration::from_secs(5);
 
+/// Whether this says nothing of who asked, only that the store could not answer.
+fn is_unknown(refusal: &Refusal) -> bool {
+    matches!(refusal.code, Code::Stopping | Code::StorageBusy | Code::Internal)
+}
+
 /// Listens until the link is no more.
 pub(super) async fn follow(core: Arc<Core>, mut link: Accepted) {
     let Ok(server) = link.hello.name.parse::<ServerId>() else { return };
@@ -42,6 +47,11 @@ pub(super) async fn follow(core: Arc<Core>, mut link: Accepted) {
         if let Body::Register(register) = body {
             match register_area(&core, &link, server, &register).await {
                 Ok(id) => area = Some(id),
+                // Nobody knows whether it is one of ours: it asks again on another link.
+                Err(refusal) if is_unknown(&refusal) => {
+                    tracing::warn!(%server, %refusal, "a game server could not be registered");
+                    break;
+                }
                 Err(refusal) => {
                     tracing::warn!(%server, %refusal, "a game server was refused");
                     let _ = link.sender.send(Body::Refused(link::from_refusal(&refusal)));

@@ -189,6 +189,7 @@ pub(in crate::central) async fn goods_of(core: &Core, area: AreaId) -> Result<(V
     let mut reader = core.store.reader().await?;
     let lies = store::ledger::sheet(&mut reader, Holder::Ground(area)).await?;
     let spent = store::ledger::spent(&mut reader, area).await?;
+    drop(reader);
     core.store.flushed().await?;
     Ok((serde_json::to_vec(&lies).unwrap_or_default(), spent))
 }
