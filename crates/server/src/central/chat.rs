@@ -23,6 +23,9 @@ const KEPT: Duration = Duration::from_secs(30);
 /// How long a chat may take to read its file.
 const CHAT_ANSWERS: Duration = Duration::from_secs(5);
 
+/// How long a chat that takes another one's place may take from its link to its registration.
+const REPLACED: Duration = Duration::from_secs(2);
+
 /// Listens to a chat until its link is gone for good.
 pub async fn follow(core: Arc<Core>, mut link: Accepted) {
     let name = link.hello.name.clone();
@@ -75,6 +78,9 @@ pub async fn follow(core: Arc<Core>, mut link: Accepted) {
             _ => {}
         }
     }
+    drop(link);
+    // If another process has taken its place it registers now, and its channels stay where they are.
+    tokio::time::sleep(REPLACED).await;
     forget(&core, &name, |chat| chat.peer.server == session).await;
 }
 
