@@ -6,12 +6,14 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
-/// Runs seeds: `--seeds N [--from S]`, or one with `--seed S [--log]`; `--without CHECK` leaves a check out.
+/// Runs seeds: `--seeds N [--from S]`, or one with `--seed S [--log]`; `--without CHECK` leaves a check out; with
+/// `--release` it is built for many of them.
 ///
 /// # Errors
 /// If a seed fails.
 pub fn run(flags: &[&str]) -> anyhow::Result<()> {
-    cargo(&["run", "--quiet"], &[&["--"], flags].concat())
+    let (for_many, flags): (Vec<&str>, Vec<&str>) = flags.iter().partition(|flag| **flag == "--release");
+    cargo(&["run"], &[&for_many[..], &["--quiet", "--"], &flags].concat())
 }
 
 /// Format and tests of the simulation itself; the tests run the fixed seeds.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use http::Method;
 use pangea_client::ChannelKind as Kind;
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use crate::chat::FREELY;
 use crate::chat_groups::Sailor;
-use crate::support::{Cluster, signal};
+use crate::support::{Cluster, PATIENCE, signal};
 
 /// A NATS server of our own.
 struct Nats {
@@ -38,10 +39,12 @@ impl Drop for Nats {
     }
 }
 
-/// Whispers until it is said; how often it was refused before.
+/// Whispers until it is said; a moment without the other chat is no fault.
 async fn said_at_last(who: &mut Sailor, to: &str, text: &str) {
+    let began = Instant::now();
     while let Some(code) = who.whispers(to, text).await {
         assert_eq!(code, Code::ChatUnavailable);
+        assert!(began.elapsed() < PATIENCE, "never said to {to}: {text}");
         tokio::task::yield_now().await;
     }
 }

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use http::Method;
@@ -13,6 +13,9 @@ use serde_json::Value;
 
 /// Longest that a test waits for anything that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Longest that a test has a cluster: one that waits for ever would say nothing, and nobody would learn which it is.
+const LONGEST: Duration = Duration::from_secs(600);
 
 /// A `pangea up` of our own.
 pub struct Cluster {
@@ -29,6 +32,21 @@ pub struct Cluster {
     /// The data folder is seen through the process's own mounts.
     mounted: bool,
     stopped: bool,
+    /// Until it is dropped the test may not last longer than [`LONGEST`].
+    _lives: mpsc::Sender<()>,
+}
+
+/// Ends the whole run if what this gives is not dropped in time.
+fn watched() -> mpsc::Sender<()> {
+    let (lives, dropped) = mpsc::channel();
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    std::thread::spawn(move || {
+        if dropped.recv_timeout(LONGEST) == Err(mpsc::RecvTimeoutError::Timeout) {
+            eprintln!("{test} has not ended after {} s; the run ends here", LONGEST.as_secs());
+            std::process::exit(101);
+        }
+    });
+    lives
 }
 
 /// Ports below the range from which the kernel picks outgoing ones; each test process has its own stretch. What one
@@ -108,6 +126,7 @@ impl Cluster {
             wrapper: Vec::new(),
             mounted: false,
             stopped: false,
+            _lives: watched(),
         }
     }
 

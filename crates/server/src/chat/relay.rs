@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pangea_world::chat::{self, Kind};
 use pangea_world::id::CharacterId;
-use pangea_world::messages::{Body, Lines, Passed, PassedKind, Post, Posted};
+use pangea_world::messages::{Audience, Body, Lines, Passed, PassedKind, Post, Posted};
 use pangea_world::{Code, Refusal};
 use tokio::task::JoinHandle;
 
@@ -65,7 +65,10 @@ impl Relay {
         listen: impl FnOnce(u64) -> JoinHandle<()>,
     ) {
         self.cut(server);
-        self.behind.remove(server);
+        if let (Some((chat, link)), Some(bus)) = (self.behind.remove(server), &self.bus) {
+            // If this link is a late one and that one stands, that one begins anew.
+            bus.say(&chat, PassedKind::Gone, (server, link), None);
+        }
         self.router.area_up(server, for_router);
         self.last_link += 1;
         let number = self.last_link;
@@ -170,20 +173,28 @@ impl Relay {
             (PassedKind::Said, Some(Body::Announce(post))) => self.router.announce(post),
             (PassedKind::Said, Some(body)) => {
                 let known = self.behind.get(&server).is_some_and(|at| at.0 == from && at.1 == link);
-                if !known && let Some(bus) = &self.bus {
-                    let tell = bus.tell_of(&from, &server, link);
-                    // If it had one to us, it has another chat now.
-                    self.cut(&server);
-                    self.router.area_up(&server, tell);
-                    self.behind.insert(server.clone(), (from, link));
+                let Some(bus) = self.bus.as_ref().filter(|_| !known) else {
+                    return self.router.hear(&server, body);
+                };
+                // A link begins with who is inside. One whose beginning does not count any more begins once more.
+                if !matches!(body, Body::Audience(Audience { all: true, .. })) {
+                    return bus.say(&from, PassedKind::Gone, (&server, link), None);
                 }
+                let tell = bus.tell_of(&from, &server, link);
+                // If it had one to us, it has another chat now.
+                self.cut(&server);
+                self.router.area_up(&server, tell);
+                self.behind.insert(server.clone(), (from, link));
                 self.router.hear(&server, body);
             }
-            (PassedKind::Gone, _)
-                if self.behind.get(&server).is_some_and(|at| at.0 == from && at.1 == link) =>
-            {
-                self.behind.remove(&server);
-                self.router.area_gone(&server);
+            (PassedKind::Gone, _) => {
+                if self.behind.get(&server).is_some_and(|at| at.0 == from && at.1 == link) {
+                    self.behind.remove(&server);
+                    self.router.area_gone(&server);
+                }
+                if self.areas.get(&server).is_some_and(|area| area.number == link) {
+                    self.cut(&server);
+                }
             }
             (PassedKind::Told, Some(body)) => {
                 if let Some(area) = self.areas.get(&server).filter(|area| area.number == link) {

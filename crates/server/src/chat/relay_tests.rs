@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 
 use pangea_world::chat::Log;
-use pangea_world::messages::{Audience, Line, Listen, Listener};
+use pangea_world::messages::{Line, Listen, Listener};
 
 use super::super::filter::Words;
 use super::super::router::{Others, Rules};
@@ -264,6 +264,31 @@ async fn whatever_the_bus_loses_is_said_again() {
         }
     }
     assert!(lost > 50, "{lost}");
+}
+
+/// An area server that has gone to another chat, and whose link from before arrives only now: it is answered and hears.
+#[tokio::test]
+async fn a_late_link_makes_no_server_unheard() {
+    let mut scene = scene();
+    (0..4).for_each(|_| scene.turn(None));
+    let tell = || -> Tell { Box::new(|_| Ok(())) };
+    let nobody = |_| tokio::spawn(std::future::pending());
+    scene.relays[0].link_up("bob", [tell(), tell()], Arc::default(), nobody);
+    let [one, _] = channels();
+    // Ada's line is for one who says nothing meanwhile.
+    scene.turn(None);
+    scene.post(0, 1, &one);
+    scene.turn(None);
+    scene.relays[0].link_up("bob", [tell(), tell()], Arc::default(), nobody);
+    scene.post(1, 2, &one);
+    scene.turn(None);
+    for server in &scene.servers {
+        assert!(server.unanswered.is_empty());
+        assert_eq!(server.heard(&one), ["ada 1", "bob 2"], "{}", server.name);
+    }
+    let (before, link) = (scene.passed, scene.servers[1].link);
+    (0..8).for_each(|_| scene.turn(None));
+    assert!(scene.passed <= before + 8 && scene.servers[1].link == link, "then there is nothing but beats");
 }
 
 /// Who asks for a channel whose chat is silent is told so, and all goes on when that one is heard again.

@@ -329,7 +329,8 @@ pub enum PassedKind {
     Anew = 1,
     /// An area server behind this chat says something to the one that has the channel.
     Said = 2,
-    /// The link of an area server behind this chat is gone.
+    /// The link of an area server behind this chat is gone; or one behind the other chat does not count here, and is to
+    /// begin anew.
     Gone = 3,
     /// The one that has the channel tells an area server behind the other one.
     Told = 4,
