@@ -9,7 +9,7 @@
 mod borders;
 mod healing;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::pending;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use pangea_world::chat::Kind;
 use pangea_world::frames::{ClientMessage, Entry, ServerMessage, close};
 use pangea_world::id::CharacterId;
 use pangea_world::{Code, Refusal};
+use rustc_hash::FxHashMap;
 use serde::Serialize;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
@@ -140,7 +141,7 @@ impl Game {
     }
 
     /// Everything in view by its id.
-    pub fn entities(&self) -> &HashMap<u16, Entity> {
+    pub fn entities(&self) -> &FxHashMap<u16, Entity> {
         self.view().entities()
     }
 

@@ -1,10 +1,11 @@
 //! What one connection sees: applies updates to a table of entities.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pangea_world::Refusal;
 use pangea_world::frames::{Component, KnownList, Update, Welcome, component, read_character};
+use rustc_hash::FxHashMap;
 use serde::de::DeserializeOwned;
 
 use crate::schema::{Schema, Values};
@@ -59,7 +60,7 @@ pub struct View {
     /// Highest input number that the server applied.
     pub acked: u32,
     schema: Option<Arc<Schema>>,
-    entities: HashMap<u16, Entity>,
+    entities: FxHashMap<u16, Entity>,
     known: KnownList,
 }
 
@@ -73,13 +74,13 @@ impl View {
             tick_hz: welcome.tick_hz,
             acked: welcome.acked,
             schema: None,
-            entities: HashMap::new(),
+            entities: FxHashMap::default(),
             known: KnownList::default(),
         }
     }
 
     /// Everything in view by its id, in no order.
-    pub fn entities(&self) -> &HashMap<u16, Entity> {
+    pub fn entities(&self) -> &FxHashMap<u16, Entity> {
         &self.entities
     }
 

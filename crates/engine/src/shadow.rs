@@ -61,7 +61,8 @@ struct FieldShadow {
 #[derive(Debug, Default)]
 pub(crate) struct Shadows {
     pub hot: Vec<Hot>,
-    pub cold: Vec<Option<Shadow>>,
+    /// Boxed: most of it is room for fields, and many may come at once.
+    pub cold: Vec<Option<Box<Shadow>>>,
     /// What is new of each.
     pub stirs: Stirs,
     /// Records of this tick, one after the other.
@@ -75,7 +76,8 @@ impl Shadows {
         let n = usize::from(id);
         self.hot[n] = Hot { born: tick, ..Hot::default() };
         self.stirs.replace(n);
-        self.cold[n] = Some(Shadow { entity, kind, owner_fresh: 0, record: 0..0, parts: SmallVec::new() });
+        let shadow = Shadow { entity, kind, owner_fresh: 0, record: 0..0, parts: SmallVec::new() };
+        self.cold[n] = Some(Box::new(shadow));
     }
 
     /// It is gone.

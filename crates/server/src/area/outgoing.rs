@@ -10,6 +10,10 @@ use super::mailbox::{FromLoop, Tell};
 /// Most messages for central that wait for room on the link.
 const MOST_UNTOLD: usize = 65_536;
 
+/// Fewest clients that are closed at once, if so many part. When an area has moved all of them do, and whoever has it
+/// now needs the processors more.
+const FEWEST_CLOSED: usize = 32;
+
 /// For central, for the control task, and for clients that part.
 pub struct Outgoing {
     tell: Tell,
@@ -18,7 +22,7 @@ pub struct Outgoing {
     full: bool,
     reports: Vec<FromLoop>,
     control: tokio::sync::mpsc::Sender<FromLoop>,
-    /// Slots of clients whose characters have left in this tick.
+    /// Slots of clients whose characters have left.
     pub parting: Vec<usize>,
 }
 
@@ -41,7 +45,7 @@ impl Area {
     }
 
     /// Tells central what waits, as far as the link has room; then the control task, so that what that says of a
-    /// character comes after; then clients that they are closed: who comes back at once is not found here still.
+    /// character comes after; then clients that they are closed: who comes back at once is not found here still. Of many some wait for the next time.
     ///
     /// # Panics
     /// If the control task is gone or has not listened for tens of thousands of messages: nothing can be
@@ -59,7 +63,9 @@ impl Area {
             let result = self.outgoing.control.try_send(event);
             assert!(result.is_ok(), "the control task does not listen");
         }
-        for slot in self.outgoing.parting.drain(..) {
+        let parting = self.outgoing.parting.len();
+        let now = (parting / 8).max(FEWEST_CLOSED).min(parting);
+        for slot in self.outgoing.parting.drain(..now) {
             if let Some(Some(client)) = self.clients.get_mut(slot) {
                 client.close_if_parted();
             }

@@ -24,6 +24,8 @@ const WALL_CM: f64 = 35.0;
 const RADIUS_CM: f64 = 30.0;
 /// What rounding to centimetres may do to the sum of steps, centimetres.
 const ROUNDING_CM: f64 = 2.5;
+/// Ticks between two looks for one who is there twice: each player looks at a tick of its own.
+const LOOKS_ROUND_EVERY: u32 = 10;
 /// Steps between two payments.
 const PAY_EACH: u32 = 7;
 /// How long who is lost tries to come back, and at the end waits for the last answers.
@@ -345,7 +347,9 @@ impl Walker {
             self.notes.older = Some(format!("epoch {} after {}", game.epoch(), self.epoch));
         }
         self.epoch = game.epoch();
-        self.notes.areas.insert(view.area.clone());
+        if !self.notes.areas.contains(&view.area) {
+            self.notes.areas.insert(view.area.clone());
+        }
         let at = (f64::from(me.x_cm), f64::from(me.y_cm));
         let mut steps: Vec<(f64, f64)> = Vec::new();
         let first = self.given.front().map_or(0, |(seq, ..)| *seq);
@@ -363,10 +367,12 @@ impl Walker {
             }
         }
         self.seen = Some(at);
-        let names =
-            game.entities().values().map(|entity| entity.name.as_str()).filter(|name| !name.is_empty());
-        let mut known = HashSet::new();
-        self.notes.doubled += names.filter(|name| !known.insert(*name)).count() as u64;
+        if view.tick % LOOKS_ROUND_EVERY == self.number % LOOKS_ROUND_EVERY {
+            let mut names: Vec<&str> = game.entities().values().map(|entity| entity.name.as_str()).collect();
+            names.sort_unstable();
+            let twice = |pair: &&[&str]| pair[0] == pair[1] && !pair[0].is_empty();
+            self.notes.doubled += names.windows(2).filter(twice).count() as u64;
+        }
     }
 
     /// Which steps were lost or made twice, where and when.

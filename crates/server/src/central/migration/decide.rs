@@ -28,6 +28,10 @@ use crate::store::cut::{After, Before, Cut};
 use crate::store::ownership::{self, Swap};
 use crate::store::{self, Error};
 
+/// How long it takes until a server that took over is told what characters have: what it knows was so when the area
+/// stood still, and the first moments are the players'.
+const SHOWN_AFTER: Duration = Duration::from_millis(200);
+
 /// The commit point: an area stands still, and here it is. Once all of them do, it is decided.
 pub async fn move_area(
     core: &Arc<Core>,
@@ -336,6 +340,7 @@ async fn take_over(core: &Arc<Core>, all: All, transfer: TransferId) {
     // What changed after it was packed.
     let core = core.clone();
     crate::task::spawn(async move {
+        tokio::time::sleep(SHOWN_AFTER).await;
         for (area, id, epoch) in &movers {
             handoff::show(&core, *area, *id, *epoch).await;
         }
