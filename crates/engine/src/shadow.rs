@@ -36,6 +36,8 @@ pub(crate) struct Shadow {
     pub owner_fresh: u64,
     /// This tick's record for all, in [`Shadows::written`].
     pub record: Range<usize>,
+    /// All that all are told of it, in [`Shadows::wholes`], and at which tick that was written.
+    whole: (u64, Range<usize>),
     parts: SmallVec<[PartShadow; 4]>,
 }
 
@@ -67,6 +69,8 @@ pub(crate) struct Shadows {
     pub stirs: Stirs,
     /// Records of this tick, one after the other.
     pub written: Vec<u8>,
+    /// What those are told in this tick who see something for the first time, one after the other.
+    wholes: Vec<u8>,
     touched: Vec<u16>,
 }
 
@@ -76,7 +80,8 @@ impl Shadows {
         let n = usize::from(id);
         self.hot[n] = Hot { born: tick, ..Hot::default() };
         self.stirs.replace(n);
-        let shadow = Shadow { entity, kind, owner_fresh: 0, record: 0..0, parts: SmallVec::new() };
+        let shadow =
+            Shadow { entity, kind, owner_fresh: 0, record: 0..0, whole: (0, 0..0), parts: SmallVec::new() };
         self.cold[n] = Some(Box::new(shadow));
     }
 
@@ -123,6 +128,7 @@ impl Shadows {
     /// After all parts were collected: writes this tick's records.
     pub fn write(&mut self, tick: u64) {
         self.written.clear();
+        self.wholes.clear();
         for id in self.touched.drain(..) {
             let Some(shadow) = &mut self.cold[usize::from(id)] else { continue };
             let begin = self.written.len();
@@ -130,11 +136,29 @@ impl Shadows {
             shadow.record = begin..self.written.len();
         }
     }
+
+    /// Appends `u8 count · components` of all that there is; what all see is written once per tick.
+    pub fn put_whole(&mut self, id: u16, owner: bool, tick: u64, out: &mut Vec<u8>) {
+        let Some(shadow) = &mut self.cold[usize::from(id)] else { return };
+        if owner {
+            return put_parts(shadow, None, true, out);
+        }
+        if shadow.whole.0 != tick {
+            let begin = self.wholes.len();
+            put_parts(shadow, None, false, &mut self.wholes);
+            shadow.whole = (tick, begin..self.wholes.len());
+        }
+        out.extend_from_slice(&self.wholes[shadow.whole.1.clone()]);
+    }
 }
 
 /// Appends `u16 id · u8 count · components` with what changed after a tick; all that there is for `None`.
 pub(crate) fn put_record(id: u16, shadow: &Shadow, since: Option<u64>, owner: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(&id.to_le_bytes());
+    put_parts(shadow, since, owner, out);
+}
+
+fn put_parts(shadow: &Shadow, since: Option<u64>, owner: bool, out: &mut Vec<u8>) {
     let count_at = out.len();
     out.push(0);
     for part in &shadow.parts {

@@ -232,19 +232,20 @@ impl Sim {
                 continue;
             }
             let Some(shadow) = &self.shadows.cold[id] else { continue };
+            let kind = shadow.kind;
             s.marks[id] = s.mark;
             view.known.push(seen.id);
             if !view.late.is_empty() {
                 view.late.push(Late { at: (seen.x, seen.y), since: tick, waited: 0.0 });
             }
             // The id, then kind and place, then the components: as a record has them.
-            let begin = s.entered.len();
-            put_record(seen.id, shadow, None, seen.id == eyes.me, &mut s.entered);
-            let mut head = [0; 9];
-            head[0] = shadow.kind.0;
-            head[1..5].copy_from_slice(&seen.x.to_le_bytes());
-            head[5..9].copy_from_slice(&seen.y.to_le_bytes());
-            s.entered.splice(begin + 2..begin + 2, head);
+            let mut head = [0; 11];
+            head[0..2].copy_from_slice(&seen.id.to_le_bytes());
+            head[2] = kind.0;
+            head[3..7].copy_from_slice(&seen.x.to_le_bytes());
+            head[7..11].copy_from_slice(&seen.y.to_le_bytes());
+            s.entered.extend_from_slice(&head);
+            self.shadows.put_whole(seen.id, seen.id == eyes.me, tick, &mut s.entered);
             s.entered_count += 1;
         }
         (nearest as f32).sqrt()
