@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail, ensure};
 use pangea_server::backup::{self, Copied, Progress};
-use pangea_server::config::Config;
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::flags::{Backup, Cli};
 use crate::{screen, settings, stop};
@@ -21,17 +21,21 @@ use crate::{screen, settings, stop};
 /// If the folder is there already, or something cannot be copied: then no folder is there.
 pub fn run(cli: &Cli, wish: &Backup) -> anyhow::Result<ExitCode> {
     let config = settings::layers(cli)?.config()?;
-    let begun = Instant::now();
+    let began = Instant::now();
+    let unfinished = begin(&wish.folder)?;
+    // It is dropped first: whatever still copies a file ends before the folder is removed.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let copied = runtime.block_on(async {
         let stopped = stop::on_signals_saying("stopping: what was copied is removed")?;
         tokio::select! {
-            copied = copy(&config, &wish.folder) => copied,
+            copied = backup::copy(&config, unfinished.path(), tell) => copied,
             () = stop::wait(stopped) => bail!("stopped; nothing was copied"),
         }
     });
+    end_line();
     let copied = copied?;
-    let took_ms = begun.elapsed().as_millis() as u64;
+    finish(unfinished, &wish.folder)?;
+    let took_ms = began.elapsed().as_millis() as u64;
     if wish.json {
         let mut answer = serde_json::to_value(&copied)?;
         answer["folder"] = json!(wish.folder);
@@ -44,28 +48,31 @@ pub fn run(cli: &Cli, wish: &Backup) -> anyhow::Result<ExitCode> {
 }
 
 /// Under another name until it is whole.
-async fn copy(config: &Config, target: &Path) -> anyhow::Result<Copied> {
+fn begin(target: &Path) -> anyhow::Result<TempDir> {
     ensure!(is_free(target), "«{}» is there already; name a folder that is not", target.display());
     let name = target.file_name().with_context(|| format!("«{}» names no folder", target.display()))?;
-    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = parent(target);
     let what = || format!("in «{}» nothing can be written", parent.display());
     std::fs::create_dir_all(parent).with_context(what)?;
     // Its owner's alone: there are keys in it.
-    let begun = tempfile::Builder::new()
+    tempfile::Builder::new()
         .prefix(&format!(".{}.", name.display()))
         .permissions(Permissions::from_mode(0o700))
         .tempdir_in(parent)
-        .with_context(what)?;
-    let copied = backup::copy(config, begun.path(), tell).await;
-    end_line();
-    let copied = copied?;
+        .with_context(what)
+}
+
+fn finish(unfinished: TempDir, target: &Path) -> anyhow::Result<()> {
     ensure!(is_free(target), "«{}» is there by now; nothing was written over", target.display());
-    std::fs::rename(begun.path(), target)
-        .with_context(|| format!("«{}» cannot be made", target.display()))?;
+    let what = || format!("«{}» cannot be made", target.display());
+    std::fs::rename(unfinished.path(), target).with_context(what)?;
     // Nothing is there under its first name any more.
-    let _ = begun.keep();
-    std::fs::File::open(parent).and_then(|folder| folder.sync_all()).with_context(what)?;
-    Ok(copied)
+    let _ = unfinished.keep();
+    std::fs::File::open(parent(target)).and_then(|folder| folder.sync_all()).with_context(what)
+}
+
+fn parent(target: &Path) -> &Path {
+    target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn is_free(path: &Path) -> bool {

@@ -16,9 +16,14 @@ pub enum Reach {
     All,
 }
 
-/// Debian packages by the program that they bring.
-const PACKAGES: [(&str, &str); 3] =
-    [("chromium", "chromium"), ("protoc", "protobuf-compiler"), ("strace", "strace")];
+/// Debian packages by the program, or the file, that they bring.
+const PACKAGES: [(&str, &str); 4] = [
+    ("chromium", "chromium"),
+    ("protoc", "protobuf-compiler"),
+    // What protoc imports comes in a package of its own.
+    ("/usr/include/google/protobuf/descriptor.proto", "libprotobuf-dev"),
+    ("strace", "strace"),
+];
 
 /// Folders with a package-lock.json whose tests or servers need their modules.
 const NODE_FOLDERS: [&str; 4] = ["web", "tests/browser", "tests/agones/node", "examples/lodge-node"];

@@ -11,6 +11,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -84,7 +85,8 @@ pub async fn copy(config: &Config, to: &Path, tell: impl Fn(Progress<'_>)) -> an
     }
     let place = central::checkpoints_folder(config)?;
     copied.checkpoints_elsewhere = place.is_none().then(|| config.central.checkpoints.clone());
-    let mut checkpoints = Checkpoints::new(place, to.join("checkpoints"));
+    let wanted = Arc::new(());
+    let mut checkpoints = Checkpoints::new(place, to.join("checkpoints"), &wanted);
     room(to, sizes.iter().sum::<u64>() + checkpoints.size())?;
     copied.keys = keys(&config.data.join("keys"), &to.join("keys"))?;
     checkpoints = checkpoints.look().await?;
@@ -158,11 +160,13 @@ struct Checkpoints {
     from: Option<PathBuf>,
     to: PathBuf,
     seen: HashSet<PathBuf>,
+    /// Gone when nobody waits for the copy any more.
+    wanted: Weak<()>,
 }
 
 impl Checkpoints {
-    fn new(from: Option<PathBuf>, to: PathBuf) -> Self {
-        Self { from, to, seen: HashSet::new() }
+    fn new(from: Option<PathBuf>, to: PathBuf, wanted: &Arc<()>) -> Self {
+        Self { from, to, seen: HashSet::new(), wanted: Arc::downgrade(wanted) }
     }
 
     /// `area/name` of all that are there.
@@ -195,6 +199,7 @@ impl Checkpoints {
                 if self.seen.contains(&file) {
                     continue;
                 }
+                ensure!(self.wanted.strong_count() > 0, "nobody waits for the copy");
                 let to = self.to.join(&file);
                 fs::create_dir_all(to.parent().unwrap_or(&self.to))?;
                 match fs::copy(from.join(&file), &to) {
@@ -282,7 +287,9 @@ mod tests {
             fs::write(area.join(name(tick)), tick.to_string()).expect("written");
         }
         fs::write(area.join(format!("{}#1", name(3))), "half").expect("written");
-        let checkpoints = Checkpoints::new(Some(from), to.clone()).look().await.expect("copied");
+        let wanted = Arc::new(());
+        let checkpoints =
+            Checkpoints::new(Some(from.clone()), to.clone(), &wanted).look().await.expect("copied");
         // Meanwhile: the copied row names the third, then two more count.
         fs::write(area.join(name(3)), "3").expect("written");
         let checkpoints = checkpoints.look().await.expect("copied");
@@ -299,5 +306,7 @@ mod tests {
         assert_eq!(there, [of_area(1), of_area(2), of_area(3)]);
         let missing = checkpoints.keep_named(&[(AREA, name(9))]).expect("kept");
         assert_eq!(missing, [AREA.to_string()]);
+        let unwanted = Checkpoints::new(Some(from), to, &Arc::new(()));
+        assert!(unwanted.look().await.is_err(), "nothing is copied for nobody");
     }
 }
