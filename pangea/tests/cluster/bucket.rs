@@ -66,7 +66,7 @@ fn tick_of(name: &str) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_felled_tree_is_felled_after_a_kill_with_checkpoints_in_a_bucket() {
     let mut cluster = Cluster::prepare(&[("woods", WOODS)], &["central.checkpoints=s3://worlds/eu"]);
-    let [port, ..] = cluster.ports_in_a_row();
+    let [port] = cluster.ports_in_a_row();
     let bucket = Bucket::start(&cluster, port).await;
     let endpoint = format!("AWS_ENDPOINT={}", bucket.url);
     let known = ["AWS_ALLOW_HTTP=true", "AWS_ACCESS_KEY_ID=a-key", "AWS_SECRET_ACCESS_KEY=a-secret"];

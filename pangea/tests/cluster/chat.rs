@@ -338,7 +338,7 @@ async fn chat_is_killed_and_comes_back() {
 /// A cluster with two chats, how the second one is started, and a name at each of them.
 async fn two_chats() -> (Cluster, [String; 1], [&'static str; 2]) {
     let mut cluster = Cluster::apart_with(&[FREELY]).await;
-    let listen = [format!("chat.listen=127.0.0.1:{}", cluster.ports_in_a_row()[0])];
+    let listen = [format!("chat.listen=127.0.0.1:{}", cluster.ports_in_a_row::<1>()[0])];
     cluster.start_another("chat", "second", &listen);
     cluster.until("both chats are here", || async { count(&cluster, "chat").await == 2 }).await;
     let place = |name: &str| {

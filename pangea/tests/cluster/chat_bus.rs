@@ -54,7 +54,7 @@ async fn said_at_last(who: &mut Sailor, to: &str, text: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn chats_pass_lines_over_nats() {
     let cluster = Cluster::prepare(&[], &[]);
-    let [port, second, _] = cluster.ports_in_a_row();
+    let [port, second] = cluster.ports_in_a_row();
     drop(cluster);
     let nats = Nats::start(port);
     let bus = format!("chat.nats=nats://127.0.0.1:{port}");

@@ -125,11 +125,11 @@ async fn the_areas_of_a_lost_machine_come_up_elsewhere() {
     let made = cluster.command(&["key", "spawner", "second"]).output().unwrap();
     std::fs::write(&key, made.stdout).unwrap();
     std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
-    let [first, ..] = cluster.ports_in_a_row();
+    let ports = cluster.ports_in_a_row::<40>();
     let settings = [
         format!("data={}", folder.display()),
         format!("spawner.key_file={}", key.display()),
-        format!("spawner.ports={first}-{}", first + 39),
+        format!("spawner.ports={}-{}", ports[0], ports[39]),
     ];
     cluster.start_another("spawner", "second", &settings);
     let second = async || {

@@ -79,11 +79,11 @@ async fn an_announced_stop_ends_the_servers_of_all_spawners() {
     let (data, key) = (cluster.folder.path().join("rack2"), cluster.folder.path().join("rack2.key"));
     std::fs::write(&key, done(&cluster, &["key", "spawner", "rack2"]).await).unwrap();
     std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
-    let [first, ..] = cluster.ports_in_a_row();
+    let ports = cluster.ports_in_a_row::<40>();
     let settings = [
         format!("data={}", data.display()),
         format!("spawner.key_file={}", key.display()),
-        format!("spawner.ports={first}-{}", first + 39),
+        format!("spawner.ports={}-{}", ports[0], ports[39]),
     ];
     done(&cluster, &["node", "cordon", "local"]).await;
     cluster.start_another("spawner", "rack2", &settings);

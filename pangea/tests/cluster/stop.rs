@@ -82,11 +82,11 @@ async fn a_stop_does_not_wait_for_other_spawners() {
     std::fs::write(&key, text).unwrap();
     std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
     assert!(cluster.command(&["node", "cordon", "local"]).status().expect("it starts").success());
-    let [first, ..] = cluster.ports_in_a_row();
+    let ports = cluster.ports_in_a_row::<40>();
     let settings = [
         format!("data={}", data.display()),
         format!("spawner.key_file={}", key.display()),
-        format!("spawner.ports={first}-{}", first + 39),
+        format!("spawner.ports={}-{}", ports[0], ports[39]),
     ];
     cluster.start_another("spawner", "rack2", &settings);
     let is_here = || async { cluster.servers().await.iter().any(|server| server["spawner"] == "rack2") };

@@ -141,12 +141,12 @@ impl Cluster {
         pairs.find(|(known, _)| *known == name).expect("it is set").1
     }
 
-    /// Three free ports one after the other.
-    pub fn ports_in_a_row(&self) -> [u16; 3] {
+    /// So many free ports one after the other, which nobody else gets.
+    pub fn ports_in_a_row<const N: usize>(&self) -> [u16; N] {
         loop {
-            let [a, b, c] = in_order();
-            if c == a + 2 {
-                return [a, b, c];
+            let ports = in_order();
+            if usize::from(ports[N - 1] - ports[0]) == N - 1 {
+                return ports;
             }
         }
     }
