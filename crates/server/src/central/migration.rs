@@ -520,7 +520,8 @@ pub fn heard(core: &Core, area: AreaId, server: ServerId, body: &Body) -> bool {
         }
     };
     match body {
-        Body::Admitted(_) => return false,
+        // Its lease is renewed as anybody's: it must act in the moment in which it has the area.
+        Body::Admitted(_) | Body::Heartbeat(_) => return false,
         Body::AreaReady(_) => moves.ready = true,
         Body::Arrived(arrived) => sees(moves, &arrived.character, &arrived.enter, true),
         Body::SeesNoMore(at) | Body::NoShow(at) => sees(moves, &at.character, &at.transfer, false),

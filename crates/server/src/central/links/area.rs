@@ -180,7 +180,7 @@ fn on_ready(core: &Core, area: AreaId, server: ServerId, ready: &AreaReady) {
     peers::arrived(core, area);
 }
 
-/// `false`: this server does not have the area, and its lease is not renewed.
+/// `false`: this server does not have the area and is not to take it over, and its lease is not renewed.
 fn on_heartbeat(
     core: &Core,
     sender: &link::Sender,
@@ -191,12 +191,15 @@ fn on_heartbeat(
     let sent_ms = heartbeat.sent_ms;
     let known = {
         let mut state = core.state();
-        let server = state.areas.get_mut(&area).and_then(|entry| entry.server.as_mut()).filter(|server| {
+        let entry = state.areas.get_mut(&area);
+        let next = entry.as_ref().and_then(|entry| entry.moves.as_ref()?.next_server());
+        let waits = next.is_some_and(|next| next.id == id);
+        let server = entry.and_then(|entry| entry.server.as_mut()).filter(|server| {
             #[cfg(feature = "simulation")]
             let id = if crate::simulation::without(crate::simulation::Check::Owner) { server.id } else { id };
             server.id == id
         });
-        server.map(|server| (server.heard, server.load) = (Instant::now(), heartbeat)).is_some()
+        server.map(|server| (server.heard, server.load) = (Instant::now(), heartbeat)).is_some() || waits
     };
     if known {
         let _ =
