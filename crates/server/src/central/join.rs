@@ -39,6 +39,9 @@ const TRIES: u32 = 3;
 /// How long a join waits for a leave that is being written, before it looks again.
 const LEAVE_WRITTEN: Duration = Duration::from_millis(250);
 
+/// How long a join waits for the end of a server that is stopping: longer than such a one may take.
+const STOPPED: Duration = Duration::from_secs(3);
+
 /// Most times that a join tells a character's new owner of gifts which came in between.
 const GIFTS_TOLD: u32 = 3;
 
@@ -168,12 +171,32 @@ pub async fn join(
                     return Err(refusal);
                 }
                 tracing::info!(character = %want.character, %refusal, "an enter tries again");
-                if refusal.code == Code::StaleEpoch {
+                match refusal.code {
                     // It has just left, and that is being written.
-                    let _ = tokio::time::timeout(LEAVE_WRITTEN, core.changed.notified()).await;
+                    Code::StaleEpoch => {
+                        let _ = tokio::time::timeout(LEAVE_WRITTEN, core.changed.notified()).await;
+                    }
+                    // Until its end is heard of, the next try would come to the same server.
+                    Code::Stopping => {
+                        let _ = tokio::time::timeout(STOPPED, another_server(core, area)).await;
+                    }
+                    _ => {}
                 }
             }
         }
+    }
+}
+
+/// Waits until the server that has the area now has it no more.
+async fn another_server(core: &Core, area: AreaId) {
+    let of = || core.state().areas.get(&area)?.server.as_ref().map(|server| server.id);
+    let before = of();
+    loop {
+        let changed = core.changed.notified();
+        if before.is_none() || of() != before {
+            return;
+        }
+        changed.await;
     }
 }
 
