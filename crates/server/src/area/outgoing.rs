@@ -45,7 +45,8 @@ impl Area {
     }
 
     /// Tells central what waits, as far as the link has room; then the control task, so that what that says of a
-    /// character comes after; then clients that they are closed: who comes back at once is not found here still. Of many some wait for the next time.
+    /// character comes after; then clients that they are closed: who comes back at once is not found here still. If
+    /// many part, some of them wait for the next time.
     ///
     /// # Panics
     /// If the control task is gone or has not listened for tens of thousands of messages: nothing can be
