@@ -91,7 +91,7 @@ pub use field::{Field, Malformed};
 pub use input::{Allowance, Input, Inputs};
 pub use ledger::Ledger;
 pub use outbox::{Outbox, To};
-pub use pack::Carried;
+pub use pack::{Carried, CopiedCharacter, Packed};
 pub use pangea_engine_derive::Replicate;
 pub use registry::{Builder, CHARACTER, Enter, Kind, Leave};
 pub use replicate::{Audience, FieldInfo, Replicate};

@@ -3,18 +3,28 @@
 //!
 //! ```text
 //! pack = u64 tick · varint length · save, as in save.rs · varint entities · (varint length · record, as in codec.rs)*
+//! keys = (u64 key)*        one for each entity of the pack, the same in every pack of one process
 //! ```
+//!
+//! A copy of an area that plays on may be shown where it goes ([`Sim::show_copy`]): of the pack that comes at last, what
+//! is the same stands there already, and whoever sees there has seen it. Only the last pack counts.
+
+use std::collections::HashMap;
 
 use bevy_ecs::prelude::*;
 
+use pangea_world::id::CharacterId;
 use pangea_world::space::Rect;
 
-use crate::border::Pass;
+use crate::border::{Ghost, Gid, Pass, Peer};
 use crate::field::{Malformed, put_varint, take_bytes, take_varint};
-use crate::registry::Kind;
+use crate::registry::{CHARACTER, Kind};
 use crate::save::{self, Kept, take_record};
-use crate::sim::{CharacterIs, Clock, Position, Sim};
+use crate::sim::{Character, CharacterIs, Clock, Net, Position, Sim};
 use crate::walk::Point;
+
+/// Whose ghosts the characters of a copy are: those of no neighbour.
+const ELSEWHERE: Peer = Peer(u16::MAX);
 
 /// Marks an entity that goes along when its area goes to another process, though it is in no save: creatures,
 /// what they leave behind, what flies. [`Builder::on_pass`](crate::Builder::on_pass) hears of it there.
@@ -68,37 +78,66 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// An area as bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Packed {
+    /// The pack.
+    pub pack: Vec<u8>,
+    /// Which entity each record of it is: what is known of an earlier pack of the same process is known by these.
+    pub keys: Vec<u8>,
+}
+
+/// A character of a copy.
+#[derive(Debug, Clone)]
+pub struct CopiedCharacter<'a> {
+    /// The id that is reserved for it here.
+    pub id: u16,
+    /// Who it is.
+    pub who: CharacterId,
+    /// As all see it.
+    pub look: Character,
+    /// Where it stands, metres.
+    pub at: Point,
+    /// As [`Sim::record`] made it.
+    pub record: &'a [u8],
+}
+
+/// What stands here of a copy: by its key the entity, and the record that it was made of.
+pub(crate) type Copies = HashMap<u64, (Entity, Box<[u8]>)>;
+
 impl Sim {
     /// Everything but characters, between two steps.
-    pub fn pack(&mut self) -> Vec<u8> {
+    pub fn pack(&mut self) -> Packed {
         let save = self.save().bytes;
-        let mut out = self.tick().to_le_bytes().to_vec();
-        put_varint(save.len() as u64, &mut out);
-        out.extend_from_slice(&save);
+        let mut pack = self.tick().to_le_bytes().to_vec();
+        put_varint(save.len() as u64, &mut pack);
+        pack.extend_from_slice(&save);
         let mut others = self.ecs.query_filtered::<Entity, Others>().iter(&self.ecs).collect::<Vec<_>>();
         others.sort_unstable();
-        let (mut body, mut record, mut count) = (Vec::new(), Vec::new(), 0);
+        let (mut body, mut record, mut keys) = (Vec::new(), Vec::new(), Vec::new());
         for entity in others {
             record.clear();
             if self.registry.put_entity(&self.ecs, entity, &mut record) {
                 put_varint(record.len() as u64, &mut body);
                 body.extend_from_slice(&record);
-                count += 1;
+                keys.extend_from_slice(&entity.to_bits().to_le_bytes());
             }
         }
-        put_varint(count, &mut out);
-        out.extend_from_slice(&body);
-        out
+        put_varint((keys.len() / size_of::<u64>()) as u64, &mut pack);
+        pack.extend_from_slice(&body);
+        Packed { pack, keys }
     }
 
-    /// Goes on with what another process packed, in an area that was just made and has made no step. If this area's
-    /// ground is a part of what was `packed`, metres, it takes what lies there; what stands beyond the whole counts
-    /// as where it is nearest to.
+    /// Goes on with what another process packed, in an area that was just made and has made no step; a copy of it may
+    /// be shown. If this area's ground is a part of what was `packed`, metres, it takes what lies there; what stands
+    /// beyond the whole counts as where it is nearest to.
     ///
     /// # Errors
     /// If it is malformed; what came before the fault is there then.
-    pub fn unpack(&mut self, mut from: &[u8], packed: Option<Rect>) -> Result<(), Malformed> {
-        let (from, ground) = (&mut from, self.extent());
+    pub fn unpack(&mut self, pack: &[u8], keys: &[u8], packed: Option<Rect>) -> Result<(), Malformed> {
+        let mut from = pack;
+        let parts = Parts::take(&mut from)?;
+        let ground = self.extent();
         // What has no place goes with the north-western part.
         let is_ours = |at: Option<Point>| {
             packed.is_none_or(|whole| {
@@ -107,29 +146,118 @@ impl Sim {
                 ground.contains(x, y)
             })
         };
-        let tick = u64::from_le_bytes(take_bytes(from, 8)?.try_into().map_err(|_| Malformed)?);
+        self.set_clock(parts.tick);
+        self.restore_where(parts.save, is_ours)?;
+        self.bring(&parts, keys, is_ours).map(drop)
+    }
+
+    /// Shows an area that plays on elsewhere as it stood a moment ago, to whoever sees here: what is marked
+    /// [`Carried`], and these characters as ghosts. Nothing of it moves; [`Sim::unpack`] brings the area.
+    ///
+    /// # Errors
+    /// If it is malformed; what came before the fault is shown then.
+    pub fn show_copy<'a>(
+        &mut self,
+        pack: &[u8],
+        keys: &[u8],
+        characters: impl IntoIterator<Item = CopiedCharacter<'a>>,
+    ) -> Result<(), Malformed> {
+        let mut from = pack;
+        let parts = Parts::take(&mut from)?;
+        self.set_clock(parts.tick);
+        let brought = self.bring(&parts, keys, |_| true);
+        for character in characters {
+            self.show_character(character);
+        }
+        self.show(parts.tick);
+        self.copies = brought?;
+        Ok(())
+    }
+
+    /// Characters of a copy that did not come along are gone.
+    pub fn forget_copy(&mut self) {
+        let mut ghosts = self.ecs.query::<(Entity, &Ghost)>();
+        let left = ghosts.iter(&self.ecs).filter(|(_, ghost)| ghost.peer == ELSEWHERE);
+        for entity in left.map(|(entity, _)| entity).collect::<Vec<_>>() {
+            self.drop_ghost(entity);
+        }
+    }
+
+    fn set_clock(&mut self, tick: u64) {
         self.ecs.resource_mut::<Clock>().tick = tick;
         self.terrain().now = tick;
-        let length = usize::try_from(take_varint(from)?).map_err(|_| Malformed)?;
-        self.restore_where(take_bytes(from, length)?, is_ours)?;
-        for _ in 0..take_varint(from)? {
-            let length = usize::try_from(take_varint(from)?).map_err(|_| Malformed)?;
-            let mut record = take_bytes(from, length)?;
-            let mut entity = self.ecs.spawn(Carried);
-            // One of a kind that only the other version knows is gone, as at a start.
-            let Some(kind) = self.registry.take_entity(&mut entity, &mut record)? else {
-                entity.despawn();
-                continue;
+    }
+
+    /// The entities of a pack, where they are ours. What stands here of an earlier one stays, changes or goes.
+    fn bring(
+        &mut self,
+        parts: &Parts<'_>,
+        keys: &[u8],
+        is_ours: impl Fn(Option<Point>) -> bool,
+    ) -> Result<Copies, Malformed> {
+        let (keys, _) = keys.as_chunks();
+        let mut known = std::mem::take(&mut self.copies);
+        let mut brought = Copies::with_capacity(keys.len());
+        for (n, record) in parts.others.iter().enumerate() {
+            let key = keys.get(n).map(|key| u64::from_le_bytes(*key));
+            let stands = key.and_then(|key| known.remove(&key));
+            let entity = match stands {
+                Some((entity, was)) if *was == **record => Some(entity),
+                stands => self.bring_one(record, stands.map(|(entity, _)| entity), &is_ours)?,
             };
-            if !is_ours(entity.get::<Position>().map(|at| at.point())) {
-                entity.despawn();
-                continue;
-            }
-            let entity = entity.insert(kind).id();
-            for hook in &mut self.on_pass {
-                hook(&mut self.ecs, entity, Pass::In);
+            if let (Some(key), Some(entity)) = (key, entity) {
+                brought.insert(key, (entity, Box::from(*record)));
             }
         }
-        if from.is_empty() { Ok(()) } else { Err(Malformed) }
+        for (entity, _) in known.into_values() {
+            self.ecs.try_despawn(entity).ok();
+        }
+        Ok(brought)
+    }
+
+    /// One of them, in the place of what stood here of it; `None`: it is not ours, or not known here.
+    fn bring_one(
+        &mut self,
+        mut record: &[u8],
+        stands: Option<Entity>,
+        is_ours: impl Fn(Option<Point>) -> bool,
+    ) -> Result<Option<Entity>, Malformed> {
+        let net = stands.and_then(|entity| self.ecs.get::<Net>(entity).copied());
+        let mut entity = match stands.filter(|entity| self.ecs.get_entity(*entity).is_ok()) {
+            Some(stands) => self.ecs.entity_mut(stands),
+            None => self.ecs.spawn(()),
+        };
+        entity.clear();
+        // One of a kind that only the other version knows is gone, as at a start.
+        let Some(kind) = self.registry.take_entity(&mut entity, &mut record)? else {
+            entity.despawn();
+            return Ok(None);
+        };
+        if !is_ours(entity.get::<Position>().map(|at| at.point())) {
+            entity.despawn();
+            return Ok(None);
+        }
+        entity.insert((kind, Carried));
+        if let Some(net) = net {
+            entity.insert(net);
+        }
+        let entity = entity.id();
+        for hook in &mut self.on_pass {
+            hook(&mut self.ecs, entity, Pass::In);
+        }
+        Ok(Some(entity))
+    }
+
+    fn show_character(&mut self, character: CopiedCharacter<'_>) {
+        let CopiedCharacter { id, who, look, at: (x, y), mut record } = character;
+        if self.entity(id).is_some() {
+            return;
+        }
+        let mut entity = self.ecs.spawn(Ghost { peer: ELSEWHERE });
+        // What cannot be read is told of when it comes.
+        let _ = self.registry.take_entity(&mut entity, &mut record);
+        entity.insert((Net(id), CHARACTER, CharacterIs(who), Gid(who.0), look, Position { x, y }));
+        let (entity, born) = (entity.id(), self.tick());
+        self.shadows.appear(id, entity, CHARACTER, born);
     }
 }

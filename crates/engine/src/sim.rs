@@ -16,6 +16,7 @@ use crate::field::Malformed;
 use crate::interest::{Grid, Seen};
 use crate::ledger::Ledger;
 use crate::outbox::{Event, Outbox};
+use crate::pack::Copies;
 use crate::registry::{Builder, CHARACTER, Enter, EnterHook, Kind, Leave, LeaveHook, Registry};
 use crate::rng::Dice;
 use crate::save::KeptOnes;
@@ -153,6 +154,10 @@ pub struct Sim {
     pub(crate) kept: KeptOnes,
     seen: Vec<Seen>,
     pub(crate) gathering: crate::update::Scratch,
+    /// The ticks that were told: the one before the last, and the last.
+    pub(crate) shown: (Option<u64>, Option<u64>),
+    /// What stands here of an area that is elsewhere still.
+    pub(crate) copies: Copies,
 }
 
 /// Numbers of a character's inputs, by entity id.
@@ -209,6 +214,8 @@ impl Sim {
             resting: Vec::new(),
             seen: Vec::new(),
             gathering: crate::update::Scratch::default(),
+            shown: (None, None),
+            copies: Copies::new(),
         }
     }
 
@@ -488,6 +495,12 @@ impl Sim {
             input.refill(&mut self.ecs, refill);
         }
         self.send_letters();
+        self.show(tick);
+    }
+
+    /// Everything as it stands is ready to be told, as of this tick.
+    pub(crate) fn show(&mut self, tick: u64) {
+        self.shown = (self.shown.1, Some(tick));
         self.free.extend(self.resting.drain(..));
         self.drop_late_ghosts(tick);
         self.take_in(tick);

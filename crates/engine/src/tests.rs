@@ -18,6 +18,7 @@ use crate::update::Eyes;
 use crate::*;
 
 mod apart;
+mod copied;
 mod inputs;
 mod kept;
 mod schema;

@@ -139,7 +139,7 @@ impl Sim {
     /// left out the update is whole.
     pub fn gather(&mut self, view: &mut View, eyes: Eyes, out: &mut BytesMut) -> bool {
         let tick = self.tick();
-        let whole = view.gathered.is_none_or(|last| last + 1 != tick);
+        let whole = view.gathered.is_none() || view.gathered != self.shown.0;
         view.gathered = Some(tick);
         if whole {
             view.known.clear();

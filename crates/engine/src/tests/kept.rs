@@ -112,10 +112,10 @@ fn parts_take_what_lies_on_their_ground() {
     sim.terrain().set_tile(20, 4, 9);
     // A kept one that stands nowhere is the north-western part's.
     sim.ecs().spawn((crate::Kept, Kind(2), Chest { coins: 6 }));
-    let pack = sim.pack();
+    let pack = sim.pack().pack;
     let mut parts = [west, east].map(on);
     for part in &mut parts {
-        part.unpack(&pack, Some(whole)).expect("a pack");
+        part.unpack(&pack, &[], Some(whole)).expect("a pack");
     }
     let [mut first, mut second] = parts;
     assert_eq!((coins(&mut first), coins(&mut second)), (vec![6, 7, 9], vec![8, 10, 11]));
@@ -126,9 +126,9 @@ fn parts_take_what_lies_on_their_ground() {
         let mut again = on(ground);
         assert_eq!((again.restore(&save), tick, coins(&mut again)), (Ok(0), sim.tick(), kept));
     }
-    let both = crate::pack::join(&first.pack(), &second.pack()).expect("two packs");
+    let both = crate::pack::join(&first.pack().pack, &second.pack().pack).expect("two packs");
     let mut one = on(whole);
-    one.unpack(&both, None).expect("a pack");
+    one.unpack(&both, &[], None).expect("a pack");
     assert_eq!((coins(&mut one), altered(&mut one)), (vec![6, 7, 8, 9, 10, 11], vec![(3, 4), (20, 4)]));
     for cut in 0..both.len() {
         assert_eq!(crate::pack::join(&both[..cut], &both), Err(Malformed), "cut at {cut}");

@@ -225,6 +225,7 @@ impl Control {
             webtransport: self.webtransport(),
             factions: self.founded.values().map(known).collect(),
             bus: false,
+            copies: true,
         }));
     }
 
@@ -280,6 +281,8 @@ impl Control {
                     self.to_loop(ToLoop::Beyond(grounds)).await;
                 }
             }
+            Body::CopyArea(copy) => self.to_loop(ToLoop::CopyArea(copy)).await,
+            Body::AreaCopied(copied) => self.to_loop(ToLoop::AreaCopied(Box::new(copied))).await,
             Body::Freeze(freeze) => self.to_loop(ToLoop::Freeze(freeze)).await,
             Body::AreaMoved(_) if self.owned.as_ref().is_some_and(|owned| owned.waits) => {
                 let text = "the move of this area was called off: enter again";

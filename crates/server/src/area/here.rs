@@ -124,6 +124,13 @@ pub struct Here {
     resume: [u8; 16],
 }
 
+impl Here {
+    /// As all see it.
+    pub fn look(&self) -> Character {
+        Character { name: self.doc.name.clone(), faction: self.doc.faction.clone().unwrap_or_default() }
+    }
+}
+
 /// Central draws ids at random: eight of their bytes are hash enough.
 #[derive(Debug, Default)]
 pub struct IdHasher(u64);
@@ -324,8 +331,7 @@ impl Area {
         if here.client.is_none() {
             here.leaves_at_ms = Some(self.now_ms + self.settings.grace_ms);
         }
-        let faction = here.doc.faction.clone().unwrap_or_default();
-        let look = Character { name: here.doc.name.clone(), faction };
+        let look = here.look();
         let party = here.social.party.as_ref().map(|party| party.id);
         let member = here.social.faction.as_ref().map(|faction| faction.id);
         let (entity, epoch, enter) = (here.entity, here.epoch, here.enter);

@@ -115,7 +115,7 @@ pub fn load(
     let ledger = Ledger::new(identity.area, granted.incarnation);
     let mut area = Area::new(settings, sim, gauges, tell, control, ledger);
     if granted.waits {
-        area.moving = Moving::Waits;
+        area.moving = Moving::Waits { shows: false };
     }
     Ok(Loaded { world, name, restored, area: (area, mail), to_loop, always_on: granted.always_on })
 }

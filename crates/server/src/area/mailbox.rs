@@ -8,8 +8,8 @@ use pangea_world::Refusal;
 use pangea_world::character::CharacterDoc;
 use pangea_world::id::{CharacterId, EnterId, ServerId};
 use pangea_world::messages::{
-    AreaMoved, AreaSaved, Belongings, Body, CharacterAt, Freeze, GoOnReply, Grant, Invite, Kick,
-    LedgerResults, Notice, PeerLoad, Seal, SendOn, TakeOver,
+    AreaCopied, AreaMoved, AreaSaved, Belongings, Body, CharacterAt, CopyArea, Freeze, GoOnReply, Grant,
+    Invite, Kick, LedgerResults, Notice, PeerLoad, Seal, SendOn, TakeOver,
 };
 use pangea_world::social::{ClaimDoc, SocialDoc};
 use pangea_world::space::Rect;
@@ -44,6 +44,10 @@ pub enum ToLoop {
     Beside(CharacterAt),
     /// A character's client may see at the server to which the area goes.
     Invite(Invite),
+    /// Say how the area stands, for a move of it.
+    CopyArea(CopyArea),
+    /// So the area stands that is to come here.
+    AreaCopied(Box<AreaCopied>),
     /// Stand still, for a move of the area.
     Freeze(Freeze),
     /// What became of that.

@@ -5,12 +5,12 @@
 
 use std::collections::HashSet;
 
-use pangea_engine::Enter;
+use pangea_engine::{CopiedCharacter, Enter, Packed};
 use pangea_world::frames::{ServerMessage, close};
 use pangea_world::id::{CharacterId, TransferId};
 use pangea_world::messages::{
-    AreaMoved, Body, Crossing, Freeze, Granted, Invite, Left, MAX_MOVE_BYTES, MoveArea, Mover, Standing,
-    Stands, TakeOver,
+    AreaCopied, AreaMoved, Body, CopyArea, CopyShown, Crossing, Freeze, Granted, Invite, Left,
+    MAX_MOVE_BYTES, MoveArea, Mover, Standing, Stands, TakeOver,
 };
 use pangea_world::space::Rect;
 use pangea_world::{Code, Refusal};
@@ -34,8 +34,8 @@ pub enum Moving {
     /// Nobody moves it.
     #[default]
     Not,
-    /// It is made ready here and has not been taken over.
-    Waits,
+    /// It is made ready here and has not been taken over; whether a copy of it came that nobody was told of.
+    Waits { shows: bool },
     /// Asked to stand still: what is under way is waited for until then, ms of the clock.
     Settles { transfer: TransferId, goes: HashSet<CharacterId>, until_ms: u64 },
     /// Stands still; when central is told again, ms of the clock; whose clients see at the other server.
@@ -48,6 +48,11 @@ impl Moving {
     /// Whether steps are made and clients told.
     pub fn plays(&self) -> bool {
         matches!(self, Self::Not | Self::Settles { .. })
+    }
+
+    /// Whether whoever sees here is told of a copy now: once.
+    pub fn shows(&mut self) -> bool {
+        if let Self::Waits { shows } = self { std::mem::take(shows) } else { false }
     }
 
     /// Whether only what moves characters is taken: all else would ask for more of central, and clients give it again
@@ -81,6 +86,19 @@ impl Area {
         };
         let characters = self.here.iter().filter_map(stands).collect();
         self.tell(Body::Standing(Standing { characters }));
+    }
+
+    /// How the area stands, for those who see already where it is to go. It plays on: nothing of this counts.
+    pub fn on_copy(&mut self, CopyArea { transfer }: CopyArea) {
+        if !matches!(self.moving, Moving::Not) {
+            return;
+        }
+        let characters = self.here.iter().filter_map(|(id, here)| self.stands(*id, here)).collect();
+        let Packed { pack, keys } = self.sim.pack();
+        let copied = AreaCopied { transfer, pack, keys, characters };
+        if copied.encoded_len() <= MAX_MOVE_BYTES {
+            self.tell(Body::AreaCopied(copied));
+        }
     }
 
     /// Central wants the area to stand still.
@@ -125,8 +143,9 @@ impl Area {
         let going: Vec<CharacterId> = going.collect();
         going.iter().for_each(|id| self.shut_borders(*id));
         let characters = going.into_iter().filter_map(|id| self.mover(id)).collect();
-        let (transfer, epoch, pack) = (transfer.to_vec(), self.settings.epoch, self.sim.pack());
-        let told = MoveArea { transfer, epoch, pack, characters };
+        let (transfer, epoch, Packed { pack, keys }) =
+            (transfer.to_vec(), self.settings.epoch, self.sim.pack());
+        let told = MoveArea { transfer, epoch, pack, characters, keys };
         let bytes = told.encoded_len();
         if bytes > MAX_MOVE_BYTES || self.here.values().any(|here| here.frozen.is_some()) {
             // Central gives up in time.
@@ -138,16 +157,21 @@ impl Area {
     }
 
     fn mover(&mut self, id: CharacterId) -> Option<Mover> {
-        let record = self.record_of(id);
-        let here = self.here.get(&id)?;
-        let (x, y) = self.sim.place(here.entity)?;
-        let acked = self.sim.acked(here.entity);
         let sheet = self.sim.ledger().sheet(id);
         let belongings = sheet.and_then(|sheet| serde_json::to_vec(sheet).ok()).unwrap_or_default();
+        let here = self.here.get(&id)?;
+        Some(Mover { belongings, ..self.stands(id, here)? })
+    }
+
+    /// One who is inside, without what he has.
+    fn stands(&self, id: CharacterId, here: &Here) -> Option<Mover> {
+        let (x, y) = self.sim.place(here.entity).filter(|_| here.in_world)?;
+        let acked = self.sim.acked(here.entity);
         let since_ms = if here.missed.is_some() { here.held_ms } else { self.read_ms };
         let unread_ms = self.now_ms.saturating_sub(since_ms) as u32;
         let stands = Some(Crossing { x, y, acked, unread_ms });
-        Some(Mover { character: id.to_vec(), epoch: here.epoch, stands, record, belongings })
+        let (character, record, epoch) = (id.to_vec(), self.record_of(id), here.epoch);
+        Some(Mover { character, epoch, stands, record, belongings: Vec::new() })
     }
 
     /// Central has decided; `true`: another server has the area.
@@ -198,15 +222,36 @@ impl Area {
 
     // ---- to here ----
 
+    /// So the area stands that is to come here: those who see here are shown it.
+    pub fn on_copied(&mut self, copied: &AreaCopied) {
+        if !matches!(self.moving, Moving::Waits { .. }) {
+            return;
+        }
+        let characters = copied.characters.iter().filter_map(|mover| {
+            let who = CharacterId::from_bytes(&mover.character).ok()?;
+            let (here, stands) = (self.here.get(&who)?, mover.stands?);
+            let (id, look, record) = (here.entity, here.look(), mover.record.as_slice());
+            Some(CopiedCharacter { id, who, look, at: (stands.x, stands.y), record })
+        });
+        if self.sim.show_copy(&copied.pack, &copied.keys, characters).is_err() {
+            tracing::warn!(
+                area = self.settings.name,
+                "the copy of an area that is to come can be read in part only"
+            );
+        }
+        self.moving = Moving::Waits { shows: true };
+        self.tell(Body::CopyShown(CopyShown { transfer: copied.transfer.clone() }));
+    }
+
     /// The area is ours, as it stood when the server before stood still.
     /// `packed`: the ground of which all of it was, metres, if that is more than ours.
     pub fn on_take_over(&mut self, over: TakeOver, packed: Option<Rect>) {
-        if !matches!(self.moving, Moving::Waits) {
+        if !matches!(self.moving, Moving::Waits { .. }) {
             return;
         }
         (self.moving, self.read_ms) = (Moving::Not, self.now_ms);
         self.settings.epoch = over.epoch;
-        if self.sim.unpack(&over.pack, packed).is_err() {
+        if self.sim.unpack(&over.pack, &over.keys, packed).is_err() {
             tracing::error!(area = self.settings.name, "what was moved here can be read in part only");
         }
         let goods = Granted { lies: over.lies, spent: over.spent, ..Granted::default() };
@@ -217,6 +262,7 @@ impl Area {
         for mover in over.characters {
             self.take_in(mover);
         }
+        self.sim.forget_copy();
         for here in self.here.values_mut().filter(|here| !here.in_world) {
             here.leaves_at_ms = Some(self.now_ms + STRANDED_MS);
         }

@@ -168,7 +168,8 @@ impl Loop {
             self.area.tell_peers();
         }
         self.area.tell_waiting();
-        self.write(updates);
+        let shows = self.area.moving.shows();
+        self.write(updates || shows);
         self.ring();
         self.keep_pace(began_us);
         self.measure(began_us);
@@ -196,6 +197,8 @@ impl Loop {
                 ToLoop::Invite(invite) => area.on_invite(invite),
                 ToLoop::Where => area.say_where(),
                 ToLoop::Beyond(grounds) => area.on_beyond(grounds),
+                ToLoop::CopyArea(copy) => area.on_copy(copy),
+                ToLoop::AreaCopied(copied) => area.on_copied(&copied),
                 ToLoop::Freeze(freeze) => area.on_freeze(&freeze),
                 ToLoop::AreaMoved(moved) => {
                     if area.on_area_moved(&moved) {

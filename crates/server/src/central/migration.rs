@@ -16,7 +16,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, TransferId};
 use pangea_world::layout::{extent_m, square_of};
-use pangea_world::messages::{AreaMoved, Body, Freeze, Granted, Kick, MoveArea, Register, StopServer};
+use pangea_world::messages::{
+    AreaCopied, AreaMoved, Body, CopyArea, Freeze, Granted, Kick, MoveArea, Register, StopServer,
+};
 use pangea_world::space::{AreaName, Ground, Rect};
 use pangea_world::world::World;
 use pangea_world::{Code, Refusal};
@@ -42,6 +44,9 @@ const MOST_COMING: u32 = 2_000;
 
 /// How long the old server may take from the word to stand still until everything is written.
 const MOVE: Duration = Duration::from_secs(15);
+
+/// How long the showing of a copy is waited for.
+const COPY: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether the other server lives, while its word is waited for.
 const LOOK: Duration = Duration::from_millis(250);
@@ -92,6 +97,8 @@ pub struct Move {
     /// The same when it has registered.
     there: Option<Server>,
     ready: bool,
+    /// Whether those who see there were shown a copy.
+    copied: bool,
     /// Who is invited there, by the join of his ticket, under which epoch, and whether his client sees there.
     invited: HashMap<CharacterId, (EnterId, u64, bool)>,
     /// Whether its change of owner is being written: then nobody gives up.
@@ -233,6 +240,7 @@ fn begin(core: &Core, plan: &Arc<Plan>) -> Result<(ServerId, TransferId), Refusa
             server: None,
             there: None,
             ready: false,
+            copied: false,
             invited: HashMap::new(),
             deciding: false,
             still: false,
@@ -268,6 +276,7 @@ async fn go(
     if invite_all(core, plan, transfer).await? > 0 {
         come(core, plan, transfer, deadline).await?;
     }
+    copy_ahead(core, plan, transfer).await?;
     let (ended, mut outcome) = oneshot::channel();
     let inside = freeze(core, plan, transfer, ended)?;
     let deadline = Instant::now() + MOVE;
@@ -352,6 +361,35 @@ fn close(core: &Core, plan: &Plan) -> Result<(), Refusal> {
         entry.phase.send_replace(Phase::Loading { restoring: true });
     }
     Ok(())
+}
+
+/// Those who see at the other server are shown the area while it plays on: what is the same when it stands still need
+/// not be made and told then. Not of parts: what stands where is known when they stand still. Not where a server is of a
+/// version that knows nothing of copies.
+async fn copy_ahead(core: &Core, plan: &Plan, transfer: TransferId) -> Result<(), Refusal> {
+    let Some(area) = plan.before.first().copied().filter(|_| !plan.cuts()) else { return Ok(()) };
+    {
+        let state = core.state();
+        let entry = state.areas.get(&area).ok_or_else(gone)?;
+        let server = entry.server.as_ref().ok_or_else(gone)?;
+        let there = entry.moves.as_ref().and_then(Move::next_server);
+        if !server.copies || !there.is_some_and(|there| there.copies) {
+            return Ok(());
+        }
+        let sender = server.sender.as_ref().ok_or_else(gone)?;
+        sender.send(Body::CopyArea(CopyArea { transfer: transfer.to_vec() }))?;
+    }
+    until(core, area, transfer, COPY, |moves, _| moves.copied.then_some(())).await.map(drop)
+}
+
+/// An area says how it stands: that is for those who see where it goes.
+pub fn on_copied(core: &Core, area: AreaId, copied: AreaCopied) {
+    let state = core.state();
+    let moves = state.areas.get(&area).and_then(|entry| entry.moves.as_ref());
+    let moves = moves.filter(|moves| moves.transfer.0.as_slice() == copied.transfer && !moves.still);
+    if let Some(sender) = moves.and_then(|moves| moves.there.as_ref()?.sender.as_ref()) {
+        let _ = sender.send(Body::AreaCopied(copied));
+    }
 }
 
 /// Nobody enters any more, the areas stand still; how many were inside.
@@ -497,7 +535,8 @@ pub async fn register(
     let name = moves.plan.after.iter().find(|part| part.area == area).map(|part| part.name.clone());
     let (name, plan) = (name.ok_or_else(gone)?, moves.plan.clone());
     let (world, always_on) = (entry.world.clone(), running::is_always_on(&entry.world, &name.ground));
-    moves.there = Some(Server::of_link(link, server, (epoch, incarnation), at));
+    let there = Server::of_link(link, server, (epoch, incarnation), at);
+    moves.there = Some(Server { copies: register.copies, ..there });
     let cuts = cuts_after(&state, &world, &plan);
     drop(state);
     link.sender.send(Body::Granted(Granted {
@@ -523,6 +562,7 @@ pub fn heard(core: &Core, area: AreaId, server: ServerId, body: &Body) -> bool {
         // Its lease is renewed as anybody's: it must act in the moment in which it has the area.
         Body::Admitted(_) | Body::Heartbeat(_) => return false,
         Body::AreaReady(_) => moves.ready = true,
+        Body::CopyShown(_) => moves.copied = true,
         Body::Arrived(arrived) => sees(moves, &arrived.character, &arrived.enter, true),
         Body::SeesNoMore(at) | Body::NoShow(at) => sees(moves, &at.character, &at.transfer, false),
         _ => {}

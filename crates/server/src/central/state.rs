@@ -153,6 +153,8 @@ pub struct Server {
     /// `None` until it registered, and for third-party servers.
     pub sender: Option<link::Sender>,
     pub program: Option<String>,
+    /// Whether it makes and shows copies of areas that are to move.
+    pub copies: bool,
     pub draining: bool,
     /// When it was heard last.
     pub heard: Instant,
@@ -171,6 +173,7 @@ impl Server {
             path: path.to_owned(),
             sender: None,
             program: None,
+            copies: false,
             draining: false,
             heard: Instant::now(),
             load: Heartbeat::default(),

@@ -43,6 +43,9 @@ pub struct Register {
     /// Of a chat: whether it passes lines to the other chats, so that an area server needs a link to one alone.
     #[prost(bool, tag = "22")]
     pub bus: bool,
+    /// Of an area server: whether it makes and shows copies ([`super::CopyArea`]).
+    #[prost(bool, tag = "23")]
+    pub copies: bool,
 }
 
 /// A faction of players as an area server knows it.

@@ -52,12 +52,12 @@ pub struct Envelope {
     /// What is said; none for a bare acknowledgement.
     #[prost(
         oneof = "Body",
-        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 68, 70, 71, 72, 73, 74, 80, 81, 82, 90, 91, 92, 93, 94, 95, 96"
+        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 80, 81, 82, 90, 91, 92, 93, 94, 95, 96"
     )]
     pub body: Option<Body>,
 }
 
-/// Every message of every link. Tags 3-7 handshake, 10-29 area → central, 30-49, 54-58, 67 and 68 central → area,
+/// Every message of every link. Tags 3-7 handshake, 10-29, 75 and 76 area → central, 30-49, 54-58, 67-69 and 75 central → area,
 /// 50-53 and 59 spawner → central, 60-66 central → spawner, 70-74 area → chat, 80-82 chat → area, 90-96 between
 /// central and chat.
 #[derive(Clone, PartialEq, Oneof)]
@@ -225,6 +225,15 @@ pub enum Body {
     /// Other grounds lie beyond the borders now.
     #[prost(message, tag = "68")]
     Beyond(Beyond),
+    /// Say how the area stands, and play on; answered by [`Body::AreaCopied`], if at all.
+    #[prost(message, tag = "69")]
+    CopyArea(CopyArea),
+    /// So the area stands; to the server to which it is to go: show it, answered by [`Body::CopyShown`].
+    #[prost(message, tag = "75")]
+    AreaCopied(AreaCopied),
+    /// Whoever sees here has been shown it.
+    #[prost(message, tag = "76")]
+    CopyShown(CopyShown),
 
     /// A spawner says what it can start and what runs.
     #[prost(message, tag = "50")]
@@ -311,4 +320,23 @@ pub enum Body {
     /// The answer to it.
     #[prost(message, tag = "96")]
     There(There),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    /// One that is not in the envelope's list is written, and read by nobody.
+    #[test]
+    fn the_envelope_lists_every_kind_of_message() {
+        let (envelope, kinds) = include_str!("mod.rs").split_once("pub enum Body {").expect("a body");
+        let kinds = kinds.split_once("\n}\n").expect("its end").0;
+        let listed =
+            envelope.split_once("tags = \"").and_then(|(_, list)| list.split_once('"')).expect("a list").0;
+        let listed: Vec<u32> = listed.split(", ").map(|tag| tag.parse().expect("a tag")).collect();
+        let tags = kinds.split("tag = \"").skip(1).map(|rest| rest.split_once('"').expect("its end").0);
+        let tags: Vec<u32> = tags.map(|tag| tag.parse().expect("a tag")).collect();
+        let once = |tags: &[u32]| tags.iter().copied().collect::<BTreeSet<u32>>();
+        assert_eq!((once(&listed), listed.len()), (once(&tags), tags.len()));
+    }
 }

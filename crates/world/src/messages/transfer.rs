@@ -248,6 +248,39 @@ pub struct Freeze {
     pub goes: Vec<Vec<u8>>,
 }
 
+/// A copy of the area is wanted where it is to go; it plays on.
+#[derive(Clone, PartialEq, Message)]
+pub struct CopyArea {
+    /// The change of owner for which it is.
+    #[prost(bytes = "vec", tag = "1")]
+    pub transfer: Vec<u8>,
+}
+
+/// An area as it stood between two steps, for whoever sees where it is to go: nothing in it counts.
+#[derive(Clone, PartialEq, Message)]
+pub struct AreaCopied {
+    /// From [`CopyArea`].
+    #[prost(bytes = "vec", tag = "1")]
+    pub transfer: Vec<u8>,
+    /// As in [`MoveArea`].
+    #[prost(bytes = "vec", tag = "2")]
+    pub pack: Vec<u8>,
+    /// As in [`MoveArea`].
+    #[prost(bytes = "vec", tag = "3")]
+    pub keys: Vec<u8>,
+    /// As in [`MoveArea`], without what they have.
+    #[prost(message, repeated, tag = "4")]
+    pub characters: Vec<Mover>,
+}
+
+/// A copy is shown to whoever sees here.
+#[derive(Clone, PartialEq, Message)]
+pub struct CopyShown {
+    /// From [`AreaCopied`].
+    #[prost(bytes = "vec", tag = "1")]
+    pub transfer: Vec<u8>,
+}
+
 /// A whole area, between two steps.
 #[derive(Clone, PartialEq, Message)]
 pub struct MoveArea {
@@ -263,6 +296,9 @@ pub struct MoveArea {
     /// Who goes along.
     #[prost(message, repeated, tag = "4")]
     pub characters: Vec<Mover>,
+    /// Which entities those of the pack are, as the engine names them; empty: not said.
+    #[prost(bytes = "vec", tag = "5")]
+    pub keys: Vec<u8>,
 }
 
 /// A character that goes with its area.
@@ -318,4 +354,7 @@ pub struct TakeOver {
     /// another's now. Empty: all of it is this area's.
     #[prost(string, tag = "6")]
     pub packed: String,
+    /// As in [`MoveArea`]; empty if the pack is of several areas.
+    #[prost(bytes = "vec", tag = "7")]
+    pub keys: Vec<u8>,
 }

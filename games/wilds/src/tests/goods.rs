@@ -1,5 +1,6 @@
 //! What one can have: everything that gives it and takes it, and everything that must not.
 
+use pangea_engine::Packed;
 use pangea_engine::ledger::Asked;
 use pangea_world::id::PartyId;
 use pangea_world::ledger::{Act, Bundle, Coins, FIRST_WORN, Goods};
@@ -645,9 +646,9 @@ fn a_corpse_goes_along_with_its_area_to_another_process() {
     game.step(2);
     let [(target, at)] = game.things::<Loot>()[..] else { panic!("one corpse") };
     let moved = |game: &mut Try| {
-        let pack = game.sim.pack();
+        let Packed { pack, keys } = game.sim.pack();
         let mut next = Try::empty();
-        next.sim.unpack(&pack, None).expect("readable");
+        next.sim.unpack(&pack, &keys, None).expect("readable");
         next.step(1);
         next
     };

@@ -26,8 +26,9 @@ const RADIUS_CM: f64 = 30.0;
 const ROUNDING_CM: f64 = 2.5;
 /// Ticks between two looks for one who is there twice: each player looks at a tick of its own.
 const LOOKS_ROUND_EVERY: u32 = 10;
-/// Steps between two payments.
+/// Steps between two payments, and how many pay in the same step at most: what the ledger bears is another trial's.
 const PAY_EACH: u32 = 7;
+const MOST_EACH_STEP: u32 = 50;
 /// How long who is lost tries to come back, and at the end waits for the last answers.
 const PATIENCE: Duration = Duration::from_secs(20);
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
@@ -155,6 +156,8 @@ struct Pays {
     everybody: Arc<Vec<CharacterId>>,
     /// By its number: what, and whether he was told of it.
     all: Vec<(Deed, bool)>,
+    /// Steps from one to the next.
+    each: u32,
     /// Steps until the next one.
     wait: u32,
 }
@@ -169,6 +172,7 @@ impl Walker {
         (record, everybody): (Arc<Record>, Arc<Vec<CharacterId>>),
     ) -> Self {
         let dice = Dice::new(seed.wrapping_mul(0x9E37_79B9) ^ u64::from(number));
+        let each = PAY_EACH.max(everybody.len() as u32 / MOST_EACH_STEP);
         Self {
             number,
             client,
@@ -184,7 +188,7 @@ impl Walker {
             crossed: None,
             refused: None,
             aim: number as usize,
-            pays: Pays { record, everybody, all: Vec::new(), wait: number % PAY_EACH },
+            pays: Pays { record, everybody, all: Vec::new(), each, wait: number % each },
         }
     }
 
@@ -270,7 +274,7 @@ impl Walker {
         if self.pays.wait > 0 || game.view().schema().is_none() || self.pays.everybody.len() < 2 {
             return;
         }
-        self.pays.wait = PAY_EACH;
+        self.pays.wait = self.pays.each;
         let other = 1 + self.dice.between(0.0, (self.pays.everybody.len() - 1) as f64) as usize;
         let whom = self.pays.everybody[(self.number as usize + other) % self.pays.everybody.len()];
         let number = self.pays.all.len() as u32 + 1;

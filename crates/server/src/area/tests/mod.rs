@@ -1,6 +1,7 @@
 //! The area server in one process: real sockets, a real loop, and a central that is played by hand.
 
 mod life;
+mod moved;
 mod owner;
 mod peers;
 mod play;

@@ -95,7 +95,8 @@ pub(super) async fn register_area(
         let entry = all.areas.get_mut(&area).ok_or_else(stale)?;
         entry.factions.clear();
         entry.founded.clear();
-        entry.server = Some(Server::of_link(link, server, (epoch, incarnation), at));
+        let here = Server::of_link(link, server, (epoch, incarnation), at);
+        entry.server = Some(Server { copies: register.copies, ..here });
         entry.phase.send_replace(if register.ready { Phase::Ready } else { Phase::Loading { restoring } });
         take_seats(&mut entry.seats, register);
         entry.always_on

@@ -244,6 +244,9 @@ fn packed(before: &[(ServerId, MoveArea)]) -> Result<Vec<u8>, Malformed> {
 async fn take_over(core: &Arc<Core>, all: All, transfer: TransferId) {
     let All { plan, before, after, goes } = all;
     let pack = packed(&before).unwrap_or_default();
+    // Of several areas, or of parts, nobody was shown a copy.
+    let keys =
+        before.first().filter(|_| !plan.cuts()).map(|(_, stood)| stood.keys.clone()).unwrap_or_default();
     if plan.cuts() {
         core.ledger.forget();
     }
@@ -297,8 +300,8 @@ async fn take_over(core: &Arc<Core>, all: All, transfer: TransferId) {
             // What it said while it waited was not for anybody; its silence is counted from now on.
             entry.server = Some(Server { heard: Instant::now(), ..there.clone() });
             if let Some(sender) = &sender {
-                let (pack, packed) = (pack.clone(), packed.clone());
-                let over = TakeOver { epoch, pack, lies, spent, characters, packed };
+                let (pack, keys, packed) = (pack.clone(), keys.clone(), packed.clone());
+                let over = TakeOver { epoch, pack, lies, spent, characters, packed, keys };
                 let _ = sender.send(Body::TakeOver(over));
                 for id in entry.seats.keys() {
                     if let Some(kick) = kicks.remove(id) {
