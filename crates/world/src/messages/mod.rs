@@ -52,12 +52,12 @@ pub struct Envelope {
     /// What is said; none for a bare acknowledgement.
     #[prost(
         oneof = "Body",
-        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 80, 81, 82, 90, 91, 92, 93, 94, 95, 96"
+        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 68, 70, 71, 72, 73, 74, 75, 76, 77, 80, 81, 82, 90, 91, 92, 93, 94, 95, 96"
     )]
     pub body: Option<Body>,
 }
 
-/// Every message of every link. Tags 3-7 handshake, 10-29, 75 and 76 area → central, 30-49, 54-58, 67-69 and 75 central → area,
+/// Every message of every link. Tags 3-7 handshake, 10-29, 75 and 76 area → central, 30-49, 54-58, 67, 68, 75 and 77 central → area,
 /// 50-53 and 59 spawner → central, 60-66 central → spawner, 70-74 area → chat, 80-82 chat → area, 90-96 between
 /// central and chat.
 #[derive(Clone, PartialEq, Oneof)]
@@ -226,7 +226,7 @@ pub enum Body {
     #[prost(message, tag = "68")]
     Beyond(Beyond),
     /// Say how the area stands, and play on; answered by [`Body::AreaCopied`], if at all.
-    #[prost(message, tag = "69")]
+    #[prost(message, tag = "77")]
     CopyArea(CopyArea),
     /// So the area stands; to the server to which it is to go: show it, answered by [`Body::CopyShown`].
     #[prost(message, tag = "75")]
