@@ -141,6 +141,7 @@ impl Area {
             false => operation.check(),
         };
         if let Err(refusal) = allowed {
+            self.gauges.refusals.count(refusal.code);
             return self.sim.ledger().decided(ask, &operation.act, Err(refusal));
         }
         let bytes = serde_json::to_vec(&operation).unwrap_or_default();
@@ -179,7 +180,10 @@ impl Area {
             ledger.numbers.remove(&operation.id);
             let outcome = match code {
                 None => Ok(serde_json::from_str::<Changes>(&result.text).unwrap_or_default()),
-                Some(code) => Err(Refusal::new(code, result.text)),
+                Some(code) => {
+                    self.gauges.refusals.count(code);
+                    Err(Refusal::new(code, result.text))
+                }
             };
             self.sim.ledger().decided(ask, &operation.act, outcome);
         }
