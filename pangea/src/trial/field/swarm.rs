@@ -221,7 +221,7 @@ impl Swarm {
         Ok(())
     }
 
-    fn note(&mut self, number: usize, heard: Heard, now_us: u64) {
+    fn note(&mut self, number: usize, mut heard: Heard, now_us: u64) {
         let player = &mut self.players[number];
         if player.tick > self.tick {
             self.tick = player.tick;
@@ -235,7 +235,7 @@ impl Swarm {
             // Broken or closed: it is never heard of again.
             let _ = epoll::delete(&self.epoll, &player.stream);
         }
-        if let Some(refusal) = heard.refused {
+        if let Some(refusal) = heard.refused.take() {
             self.out.refused += 1;
             self.out.first_refusal.get_or_insert(refusal);
         }
