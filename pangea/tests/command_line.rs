@@ -296,9 +296,66 @@ fn trial_economy_loses_and_doubles_nothing() {
     assert!(number("operations_committed") >= number("operations_acknowledged"), "{report}");
     assert!(number("operations_acknowledged") > 50.0 && number("operations_per_s") > 0.0, "{report}");
     assert!(number("commit_ms_p99") >= number("commit_ms_p50") && number("tick_hz") > 0.0, "{report}");
+    for key in [
+        "seconds",
+        "seed",
+        "operations_asked",
+        "operations_unknown",
+        "operations_unanswered",
+        "sources",
+        "reconnects",
+    ] {
+        assert!(number(key) >= 0.0, "{key} in {report}");
+    }
+    assert_eq!((&report["trial"], &report["broken"]), (&"economy".into(), &Value::Array(vec![])), "{report}");
+    // A kill ends each player's connection once, and nothing else ends any.
+    assert!(number("reconnects") <= 16.0, "{report}");
     // One operation is done once and noted once; refusals and what was given at first are in there too.
     assert!(number("journal_entries") >= number("operations_committed") + 8.0, "{report}");
     assert!(report["refusals"]["source_spent"].as_u64() > Some(0), "two go to each source: {report}");
+}
+
+/// A field and a crowd are measured: everybody plays, is told what he should be, and all that is promised is printed.
+#[test]
+fn trial_field_and_crowd_measure_what_they_promise() {
+    for trial in ["field", "crowd"] {
+        let here = folder();
+        let arguments = ["trial", trial, "--players", "12", "--seconds", "2", "--seed", "7", "--json"];
+        let output = pangea(here.path(), &arguments, &[]);
+        let report: Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+        assert!(output.status.success(), "{report}");
+        assert_eq!((&report["trial"], &report["broken"]), (&trial.into(), &Value::Array(vec![])), "{report}");
+        let number =
+            |key: &str| report[key].as_f64().unwrap_or_else(|| panic!("{key} is missing in {report}"));
+        assert_eq!((number("players"), number("seed")), (12.0, 7.0), "{report}");
+        let zero = ["disconnects", "shared_different"];
+        zero.iter().for_each(|key| assert_eq!(number(key), 0.0, "{key} in {report}"));
+        for key in [
+            "seconds",
+            "side_m",
+            "view_m",
+            "visible_mean",
+            "tick_hz",
+            "tick_cpu_ms_mean",
+            "tick_cpu_ms_p99",
+            "cpu_us_per_client_tick",
+            "bytes_per_client_s",
+            "bytes_per_entity_update",
+            "shared_compared",
+            "pairs_compared",
+            "driver_core_share",
+        ] {
+            assert!(number(key) > 0.0, "{key} in {report}");
+        }
+        assert!(number("inputs_refused") >= 0.0 && report["void"].is_boolean(), "{report}");
+        // Neighbours see what the inputs of those whom they watch did, all but the last.
+        assert!(number("inputs_seen") > 12.0, "{report}");
+        for way in ["ack", "seen"] {
+            let percentile = |share: u32| number(&format!("input_to_{way}_ms_p{share}"));
+            assert!(percentile(99) >= percentile(50) && percentile(50) > 0.0, "{report}");
+        }
+    }
 }
 
 /// Players walk over borders and pay each other, once straight and once over a bad line: no connection ends, nobody is

@@ -68,6 +68,15 @@ fn no_member_of_the_workspace_asks_for_the_simulation() {
     assert!(members > 8, "{members}");
 }
 
+/// The example stays one that is read at a sitting: its game, which docs/engine.md builds, has fewer than 300 lines.
+#[test]
+fn the_example_game_stays_small() {
+    let game = read("examples/tag/src/lib.rs");
+    let lines = game.lines().count();
+    assert!((100..300).contains(&lines), "{lines} lines");
+    assert!(game.ends_with("#[cfg(test)]\nmod tests;\n"), "its tests are a file of their own");
+}
+
 /// ARCHITECTURE.md's absences, as far as a look at the text can tell.
 #[test]
 fn the_pure_crates_are_pure_and_sql_stays_in_the_store() {

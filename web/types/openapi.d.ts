@@ -2665,6 +2665,11 @@ export interface components {
         ServerStatus: {
             /** @description `world/ground/layer`, if it serves one. */
             area?: string | null;
+            /**
+             * Format: int32
+             * @description How fast its time runs, percent of real time: less than 100 when it has more to do than it can; 0 if unknown.
+             */
+            pace_percent: number;
             /** @description Its neighbours by its own word, at most a second ago. */
             peers: components["schemas"]["PeerStatus"][];
             /**
@@ -2684,6 +2689,13 @@ export interface components {
              * @description From spawn to Ready, ms; 0 until then.
              */
             ready_ms: number;
+            /**
+             * @description How often it has refused what since it was started, by stable code: the server's own, or its game's. Who sends
+             *     too much, reads too slowly or tries what the rules forbid shows here.
+             */
+            refusals: {
+                [key: string]: number;
+            };
             /**
              * Format: int32
              * @description Resident memory by its own word, KiB; 0 if unknown.

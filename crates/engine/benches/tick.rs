@@ -1,10 +1,10 @@
-//! What a tick costs without its sockets: the step with one input of each, what every client is told, and an
-//! entity as bytes.
+//! What a tick costs without its sockets: the step with one input of each, what every client is told (the step and
+//! that together, and each alone), an entity as bytes, and a message read and written.
 //!
 //! `cargo bench -p pangea-engine`
 
 use std::hint::black_box;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -12,7 +12,7 @@ use pangea_engine::prelude::*;
 use pangea_engine::replicate::put_message;
 use pangea_engine::sim::Sim;
 use pangea_engine::update::{Eyes, View};
-use pangea_world::frames::tile;
+use pangea_world::frames::{ServerMessage, Update, tile};
 use pangea_world::id::CharacterId;
 use pangea_world::space::{Ground, Rect};
 
@@ -90,6 +90,18 @@ impl Meadow {
         self.out.len()
     }
 
+    /// The time of so many gatherings, each after a step of its own.
+    fn gathering(&mut self, rounds: u64) -> Duration {
+        let mut took = Duration::ZERO;
+        for _ in 0..rounds {
+            self.step();
+            let began = Instant::now();
+            black_box(self.gather());
+            took += began.elapsed();
+        }
+        took
+    }
+
     fn tick(&mut self) -> usize {
         self.step();
         self.gather()
@@ -119,7 +131,20 @@ fn ticks(c: &mut Criterion) {
     }
     let mut meadow = Meadow::new(1_000, side_m(8.0), 20, 3_200);
     group.bench_function("step", |b| b.iter(|| meadow.step()));
+    for (name, players, side_m, view_m, budget) in cases {
+        let mut meadow = Meadow::new(players, side_m, view_m, budget);
+        group.throughput(Throughput::Elements(players as u64));
+        group.bench_function(BenchmarkId::new("gather", name), |b| {
+            b.iter_custom(|rounds| meadow.gathering(rounds))
+        });
+    }
     group.finish();
+}
+
+/// A thousand moves, as a client in a crowd is told.
+fn crowded_update() -> ServerMessage {
+    let moved = (0..1_000).map(|place| (place, 12, -20)).collect();
+    ServerMessage::Update(Update { tick: 1, acked: 1, moved, ..Update::default() })
 }
 
 fn codec(c: &mut Criterion) {
@@ -127,6 +152,23 @@ fn codec(c: &mut Criterion) {
     c.bench_function("record", |b| b.iter(|| black_box(meadow.sim.record(0))));
     let mut payload = Vec::new();
     put_message(&Walk { dx: 0.6, dy: -0.8 }, &mut payload);
+    let mut out = Vec::with_capacity(64);
+    c.bench_function("put_message", |b| {
+        b.iter(|| {
+            out.clear();
+            put_message(black_box(&Walk { dx: 0.6, dy: -0.8 }), &mut out);
+            black_box(out.len())
+        });
+    });
+    let update = crowded_update();
+    let mut frame = BytesMut::with_capacity(8 << 10);
+    c.bench_function("encode_update", |b| {
+        b.iter(|| {
+            frame.clear();
+            black_box(&update).put(&mut frame);
+            black_box(frame.len())
+        });
+    });
     c.bench_function("take_message", |b| {
         b.iter(|| pangea_engine::replicate::take_message::<Walk>(black_box(&payload)));
     });

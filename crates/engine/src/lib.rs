@@ -11,6 +11,7 @@
 //! | [`sim`] | the entities of one area, their inputs, and the step |
 //! | [`input`] | what clients ask for: typed, checked, limited |
 //! | [`outbox`] | what systems want told |
+//! | [`refusals`] | what the game's rules refused, counted |
 //! | [`ledger`] | goods, money and quest steps |
 //! | [`claim`] | who may gather and build here |
 //! | [`terrain`], [`walk`] | the land of one area; one step over it |
@@ -70,6 +71,7 @@ pub mod ledger;
 pub mod outbox;
 pub mod pack;
 pub mod prelude;
+pub mod refusals;
 pub mod registry;
 pub mod replicate;
 pub mod rng;
@@ -93,6 +95,7 @@ pub use ledger::Ledger;
 pub use outbox::{Outbox, To};
 pub use pack::{Carried, CopiedCharacter, Packed};
 pub use pangea_engine_derive::Replicate;
+pub use refusals::Refusals;
 pub use registry::{Builder, CHARACTER, Enter, Kind, Leave};
 pub use replicate::{Audience, FieldInfo, Replicate};
 pub use rng::Dice;

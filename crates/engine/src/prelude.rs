@@ -10,5 +10,5 @@ pub use crate::walk::{Point, Walk, is_free, nearest_free, walk, walk_beyond};
 pub use crate::{
     Allowance, Builder, CHARACTER, Carried, Character, CharacterIs, Clock, Dice, Enter, Epoch, Extent, Game,
     Ghost, Gid, Gids, Input, Inputs, Kept, Kind, Land, Leave, Ledger, Letters, Net, OpenGround, Outbox, Pass,
-    Position, Post, Replicate, Right, Rights, Setup, Sim, Terrain, To, Together,
+    Position, Post, Refusals, Replicate, Right, Rights, Setup, Sim, Terrain, To, Together,
 };

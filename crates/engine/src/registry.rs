@@ -27,12 +27,11 @@ const MOST_TABLES: usize = 64 << 10;
 /// Why an entity appears in an area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Enter {
-    /// It is new here: a character that logs in for the first time or comes back.
+    /// It comes in from the store: a character that logs in for the first time or comes back, also to an area that was
+    /// started anew.
     Spawn,
     /// It came from another area.
     Handoff,
-    /// The area was started again.
-    Restore,
 }
 
 /// Why an entity goes.

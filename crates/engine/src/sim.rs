@@ -1,15 +1,15 @@
 //! One area as a game runs it: its entities, their inputs, and the step.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 use bevy_ecs::prelude::*;
 use bevy_ecs::system::BoxedSystem;
 use pangea_engine_derive::Replicate;
-use pangea_world::Refusal;
 use pangea_world::id::{CharacterId, PartyId};
 use pangea_world::space::{Ground, Rect};
 use pangea_world::world as world_of;
+use pangea_world::{Code, Refusal};
 
 use crate::border::{Border, Ghost, Gid, Gids, PassHook};
 use crate::field::Malformed;
@@ -22,10 +22,15 @@ use crate::rng::Dice;
 use crate::save::KeptOnes;
 use crate::shadow::Shadows;
 use crate::walk::{Point, is_free, nearest_free};
-use crate::{Game, Terrain, border};
+use crate::{Game, Refusals, Terrain, border};
 
 /// Most entities of an area that clients can see.
 pub const MOST_ENTITIES: usize = u16::MAX as usize;
+
+/// By how much an input's number may be ahead of the last one that came. A client counts on while its connection is
+/// away or its character is frozen: at 200 a second through the longest grace time, an hour, that is 720,000. Without
+/// a bound one number too large would make its client mute: all that it gives afterwards is from the past.
+pub const MOST_AHEAD: u32 = 1 << 20;
 
 /// Where an entity stands, metres. Clients are told to the centimetre, as cheaply as can be. They see what has
 /// a [`Kind`] and a `Position`; without one of them it is the game's own matter.
@@ -186,6 +191,7 @@ impl Sim {
         ecs.insert_resource(Extent(setup.extent));
         ecs.insert_resource(Terrain::new((game.land)(setup.world, setup.ground)));
         ecs.insert_resource(Ledger::default());
+        ecs.insert_resource(Refusals::default());
         ecs.insert_resource(crate::claim::Claim::default());
         ecs.insert_resource(Dice::of_area(setup.world.seed, setup.ground, setup.tick));
         let mut builder = Builder::new(ecs);
@@ -446,16 +452,21 @@ impl Sim {
         *seqs = Seq { of_character: seqs.of_character, ..Seq::default() };
     }
 
-    /// Queues an input for the next step. A number that is not higher than the last one is dropped.
+    /// Queues an input for the next step. A number that is not higher than the last one is dropped: after a change of
+    /// server clients give again what may not have been taken.
     ///
     /// # Errors
     /// What the input's own check says, `too_fast` for more than are allowed, `protocol` for what cannot be
-    /// read; the input is dropped.
+    /// read, `bad_input` for a number more than [`MOST_AHEAD`] after the last one, which then does not count as
+    /// seen; the input is dropped.
     pub fn input(&mut self, id: u16, seq: u32, kind: u8, payload: &[u8]) -> Result<(), Refusal> {
         let Some(entity) = self.entity(id) else { return Ok(()) };
         let seqs = &mut self.seqs[usize::from(id)];
         if seq <= seqs.seen {
             return Ok(());
+        }
+        if seq - seqs.seen > MOST_AHEAD {
+            return Refusal::err(Code::BadInput, "an input of a time to come");
         }
         seqs.seen = seq;
         self.registry.take_input(&mut self.ecs, entity, kind, payload)?;
@@ -516,6 +527,11 @@ impl Sim {
     /// Events of the last step, in their order.
     pub fn take_events(&mut self) -> Vec<Event> {
         self.ecs.resource_mut::<Outbox>().take()
+    }
+
+    /// What the game's rules have refused since this was asked last, by code.
+    pub fn take_refusals(&mut self) -> BTreeMap<&'static str, u64> {
+        self.ecs.resource_mut::<Refusals>().bypass_change_detection().take()
     }
 
     /// What systems spawned gets its id; beyond 65,535 entities it stays unseen until there is room.

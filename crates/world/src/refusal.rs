@@ -149,6 +149,8 @@ codes! {
     BadInput = "bad_input", 400;
     /// Faster than the character can move, or more inputs than ticks.
     TooFast = "too_fast", 400;
+    /// It did not read what it was sent; its connection is closed.
+    TooSlow = "too_slow", 408;
     /// The two sides speak different versions.
     VersionMismatch = "version_mismatch", 426;
     /// The role's key is wrong, or was revoked.

@@ -111,7 +111,7 @@ impl Node {
         let mut sim = Sim::of_world(&tag::game(), GLADE);
         let id = sim.reserve().expect("an id");
         let who = Character { name: "Ada".into(), faction: String::new() };
-        sim.spawn(id, character, who, (5.0, 5.0), Enter::Restore, Some(&record)).expect("readable");
+        sim.spawn(id, character, who, (5.0, 5.0), Enter::Spawn, Some(&record)).expect("readable");
         sim.get::<Runner>(id).cloned()
     }
 

@@ -4,7 +4,8 @@
 use bevy_ecs::prelude::*;
 use pangea_engine::walk::Point;
 use pangea_engine::{
-    Builder, CharacterIs, Clock, Ghost, Gid, Gids, Letter, Letters, Net, Outbox, Post, Replicate, Setup, To,
+    Builder, CharacterIs, Clock, Ghost, Gid, Gids, Letter, Letters, Net, Outbox, Post, Refusals, Replicate,
+    Setup, To,
 };
 
 use crate::attack::{Arm, COOLDOWN_S, DAMAGE, Missed, REACH_M, Rules};
@@ -73,6 +74,7 @@ fn receive(
     mut letters: ResMut<Letters<Struck>>,
     mut post: ResMut<Post>,
     mut blows: ResMut<Blows>,
+    mut refusals: ResMut<Refusals>,
     mut strangers: Query<Stranger<'_>, With<Ghost>>,
     targets: Query<Target<'_>>,
 ) {
@@ -107,6 +109,7 @@ fn receive(
             blows.0.push(Blow { by, by_net: *net, from: (x, y), target, damage });
             continue;
         };
+        refusals.count(why);
         post.to(by, &Parried { target: *target_gid, why: why.to_owned() });
     }
 }

@@ -4,7 +4,8 @@
 use bevy_ecs::prelude::*;
 use pangea_engine::walk::{Point, Stunned};
 use pangea_engine::{
-    Allowance, Builder, Clock, Ghost, Input, Inputs, Net, Outbox, Position, Replicate, Setup, Terrain, To,
+    Allowance, Builder, Clock, Ghost, Input, Inputs, Net, Outbox, Position, Refusals, Replicate, Setup,
+    Terrain, To,
 };
 use pangea_world::frames::tile;
 
@@ -30,7 +31,7 @@ const SEARCH_M: f64 = 6.0;
 pub struct Attack {
     /// Whom, by its number on the wire.
     pub target: u16,
-    /// The tick that the client showed.
+    /// The tick that the client showed; of one that is too old or still to come the nearest that is known counts.
     pub tick: u64,
 }
 
@@ -83,6 +84,7 @@ fn strike(
     mut terrain: ResMut<Terrain>,
     mut blows: ResMut<Blows>,
     mut outbox: ResMut<Outbox>,
+    mut refusals: ResMut<Refusals>,
     mut strikers: Query<Striker<'_>, IsCharacter>,
     targets: Query<Target<'_>, Allow<Ghost>>,
 ) {
@@ -104,6 +106,7 @@ fn strike(
                     blows.0.push(Blow { by, by_net: *by_net, from, target, damage });
                 }
                 Err(why) => {
+                    refusals.count(why);
                     outbox.send(To::Owner(by), &Missed { target: attack.target, why: why.to_owned() });
                 }
             }

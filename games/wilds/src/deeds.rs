@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use bevy_ecs::prelude::*;
 use bevy_ecs::system::SystemParam;
 use pangea_engine::ledger::Ask;
-use pangea_engine::{Builder, Ghost, Ledger, Letter, Letters, Outbox, Post, Replicate, To};
+use pangea_engine::{Builder, Ghost, Ledger, Letter, Letters, Outbox, Post, Refusals, Replicate, To};
 use pangea_world::id::{CharacterId, OpId};
 use pangea_world::ledger::{Act, Bundle};
 use pangea_world::{Code, Refusal};
@@ -107,6 +107,8 @@ pub struct Asking<'w, 's> {
     pub outbox: ResMut<'w, Outbox>,
     /// Letters over the border.
     pub post: ResMut<'w, Post>,
+    /// What was refused, counted.
+    pub refusals: ResMut<'w, Refusals>,
     ghosts: Query<'w, 's, (), With<Ghost>>,
 }
 
@@ -145,8 +147,13 @@ impl Asking<'_, '_> {
         true
     }
 
-    /// Tells why not.
-    pub fn refuse(&mut self, by: Entity, code: &str, text: &str) {
+    /// Tells why not, and counts it.
+    pub fn refuse(&mut self, by: Entity, code: &'static str, text: &str) {
+        self.refusals.count(code);
+        self.tell(by, code, text);
+    }
+
+    fn tell(&mut self, by: Entity, code: &str, text: &str) {
         self.say(by, &Told { code: code.to_owned(), text: text.to_owned() });
     }
 
@@ -159,7 +166,7 @@ impl Asking<'_, '_> {
         }
     }
 
-    /// Tells why not.
+    /// Tells why not, and counts it.
     pub fn refuse_with(&mut self, by: Entity, code: Code, text: &str) {
         self.refuse(by, code.as_str(), text);
     }
@@ -215,7 +222,8 @@ fn settle(mut asking: Asking<'_, '_>) {
                 }
             }
             Err(refusal) if !matches!(open.deed, Deed::Trade(_) | Deed::Lock) => {
-                asking.refuse_with(open.by, refusal.code, &refusal.text);
+                // The server has counted what the ledger refuses.
+                asking.tell(open.by, refusal.code.as_str(), &refusal.text);
             }
             Err(_) => {}
         }

@@ -207,6 +207,8 @@ fn blows_that_cannot_be_are_refused() {
     game.attack(ada, bob, tick);
     assert_eq!(game.missed(), ["too_far", "gone", "forbidden", "forbidden"]);
     assert!(game.told::<Hit>().is_empty());
+    assert_eq!(game.sim.take_refusals(), [("forbidden", 2), ("gone", 1), ("too_far", 1)].into());
+    assert!(game.sim.take_refusals().is_empty(), "each is counted once");
 }
 
 #[test]
@@ -281,6 +283,51 @@ fn what_counts_is_what_the_attacker_saw() {
     game.step(11);
     game.attack(ada, net, saw);
     assert_eq!(game.missed(), ["too_far", "too_far"], "that was too long ago");
+}
+
+/// Who says that it saw what is still to come is judged by what can be seen now.
+#[test]
+fn a_blow_of_a_time_to_come_is_one_of_now() {
+    let mut game = Try::empty();
+    let ada = game.character((100.0, 100.0));
+    let boar = game.creature(Species::Boar, (101.5, 100.0));
+    game.step(4);
+    let (net, saw) = (game.net(boar), game.sim.tick());
+    game.sim.ecs().get_mut::<Position>(boar).expect("there").x = 104.0;
+    game.step(2);
+    for tick in [saw + 1_000, u64::MAX] {
+        game.attack(ada, net, tick);
+    }
+    assert_eq!(game.missed(), ["too_far", "too_far"]);
+    game.attack(ada, net, saw);
+    assert_eq!(game.told::<Hit>().len(), 1, "it was in reach then");
+}
+
+/// The hour follows from the tick, begins with the morning, and wolves scent farther at night.
+#[test]
+fn at_night_a_wolf_hunts_from_farther() {
+    use crate::day::{DAY_S, hour, is_night};
+    let at = |part: f64, hz: u32| Clock { tick: (f64::from(DAY_S * hz) * part).round() as u64, hz };
+    for hz in [1, 20] {
+        let hours = [0.0, 0.64, 0.66, 0.99, 1.0, 2.5].map(|part| at(part, hz));
+        assert_eq!(hours.map(|clock| is_night(&clock)), [false, false, true, true, false, false], "{hz}");
+        assert!((hour(&hours[5]) - 0.5).abs() < 1e-9);
+    }
+    for (part, hunts) in [(0.3, false), (0.8, true)] {
+        let mut game = Try::empty();
+        game.sim.ecs().resource_mut::<Clock>().tick = at(part, 20).tick;
+        let ada = game.character((111.0, 100.0));
+        let wolf = game.creature(Species::Wolf, (100.0, 100.0));
+        // It stays where it is until it thinks: 11 m are too far by day, and near enough at night.
+        let mut hunted = false;
+        for _ in 0..40 {
+            game.sim.ecs().get_mut::<Position>(wolf).expect("there").x = 100.0;
+            game.sim.ecs().get_mut::<Position>(wolf).expect("there").y = 100.0;
+            game.step(1);
+            hunted |= game.state(wolf) == State::Hunt;
+        }
+        assert_eq!((hunted, game.health(ada)), (hunts, 100), "{part}");
+    }
 }
 
 #[test]

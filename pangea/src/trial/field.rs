@@ -12,6 +12,7 @@ pub(crate) mod meadow;
 mod player;
 mod probe;
 mod report;
+mod sight;
 mod skim;
 pub(crate) mod spread;
 mod swarm;

@@ -47,6 +47,14 @@ async fn enter_as(client: &Client, character: CharacterId) -> (Wire, Welcome, St
     (wire, welcome, prepared.url)
 }
 
+/// Waits until operators see that the server of the field has refused this, and nothing else.
+async fn until_refused(cluster: &Cluster, refused: &[(&str, u64)]) {
+    let refused: serde_json::Value =
+        refused.iter().map(|(code, count)| ((*code).to_owned(), serde_json::Value::from(*count))).collect();
+    let shown = || async { cluster.serving("field/").await[0]["refusals"] == refused };
+    cluster.until(&format!("{refused} is shown"), shown).await;
+}
+
 fn bytes(bytes: &[u8]) -> Message {
     Message::Binary(bytes.to_vec().into())
 }
@@ -95,6 +103,7 @@ async fn what_breaks_the_protocol_ends_its_own_connection_alone() {
         .await;
     let seats = cluster.serving("field/").await[0]["seats"].clone();
     assert_eq!(seats, 2);
+    until_refused(&cluster, &[("protocol", 12), ("too_large", 1)]).await;
 }
 
 /// The first message decides: anything but a hello of this version, alone, is refused.
@@ -120,6 +129,7 @@ async fn the_first_message_is_a_hello() {
         assert_eq!(wire.end().await, (vec![code.to_owned()], Some(close::PROTOCOL)), "{what}");
     }
     honest.flush().await;
+    until_refused(&cluster, &[("protocol", 5), ("too_large", 1), ("version_mismatch", 2)]).await;
 }
 
 /// What is not even a WebSocket: HTTP that is wrong, bytes that are nothing, a frame without its mask.
@@ -195,8 +205,11 @@ async fn a_direction_that_is_no_direction_moves_nobody() {
             }
         }
     }
-    // And an honest step still counts.
     let (mut wire, welcome) = rogue.back().await;
+    wire.say(ClientMessage::walk(u32::MAX, 1.0, 0.0)).await;
+    assert_eq!(wire.refusal().await, "bad_input", "an input of a time to come");
+    until_refused(&cluster, &[("bad_input", 5), ("too_fast", 4)]).await;
+    // And an honest step still counts, above the numbers that were refused.
     wire.say(ClientMessage::walk(welcome.acked + 1_000, 1.0, 0.0)).await;
     wire.until("a step", |message| match message {
         ServerMessage::Update(update) => {
@@ -279,6 +292,7 @@ async fn a_flood_is_closed() {
     }
     assert_eq!(wire.end().await.1.unwrap_or(close::PROTOCOL), close::PROTOCOL, "many pings");
     honest.flush().await;
+    until_refused(&cluster, &[("too_many_requests", 3)]).await;
 }
 
 /// B 22-24: sockets that connect and say nothing are few at a time, and keep nobody out.

@@ -148,6 +148,8 @@ async fn a_checkpoint_that_found_no_room_is_made_when_there_is_some() {
     let said =
         || async { std::fs::read_to_string(&log).is_ok_and(|log| log.contains("could not be written")) };
     cluster.until("it is said that there is no room", said).await;
+    let refusals = || async { cluster.serving("woods/").await[0]["refusals"]["storage_busy"].as_u64() };
+    cluster.until("operators see the refused checkpoint", || async { refusals().await >= Some(1) }).await;
     walk(&mut game, 0.0, 0.0).await;
     assert!(checkpoints(&cluster).iter().all(|(_, saved)| *saved <= u64::from(tick)));
     std::fs::remove_file(&ballast).unwrap();

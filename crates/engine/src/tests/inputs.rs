@@ -37,6 +37,26 @@ fn impossible_inputs_are_refused_and_move_nobody() {
     assert_eq!(walk(&mut sim, id, 32, f32::MIN_POSITIVE / 2.0, 0.0), Ok(()), "a denormal is only small");
 }
 
+/// A number that no client can have come to is refused and not seen: what it gives afterwards still counts.
+#[test]
+fn an_input_of_a_time_to_come_makes_nobody_mute() {
+    let mut sim = sim();
+    let id = character(&mut sim, "Ada", (10.0, 10.0));
+    assert_eq!(walk(&mut sim, id, 1, 1.0, 0.0), Ok(()));
+    for ahead in [2 + crate::sim::MOST_AHEAD, u32::MAX] {
+        assert_eq!(walk(&mut sim, id, ahead, 1.0, 0.0), Err(Code::BadInput), "{ahead}");
+    }
+    sim.step(1.0);
+    assert_eq!((sim.acked(id), sim.place(id)), (1, Some((10.25, 10.0))));
+    assert_eq!(walk(&mut sim, id, 2, 1.0, 0.0), Ok(()));
+    // As far as one may have counted while its connection was away.
+    let far = 2 + crate::sim::MOST_AHEAD;
+    assert_eq!(walk(&mut sim, id, far, 1.0, 0.0), Ok(()));
+    assert_eq!(walk(&mut sim, id, 3, 1.0, 0.0), Ok(()), "from the past: dropped without a word");
+    sim.step(1.0);
+    assert_eq!((sim.acked(id), sim.place(id)), (far, Some((10.75, 10.0))));
+}
+
 /// What came while nothing was read is taken at once, and only that: for the next pause it is not saved up.
 #[test]
 fn inputs_of_a_pause_are_made_up_once() {

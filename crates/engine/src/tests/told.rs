@@ -67,6 +67,62 @@ fn one_enters_when_there_is_too_much_to_tell() {
     }
 }
 
+/// How often a client was told of an entity, and the longest that it waited, ticks.
+#[derive(Debug, Default, Clone, Copy)]
+struct Telling {
+    times: u32,
+    last: u64,
+    longest: u64,
+}
+
+/// More news than the budget in each tick, while everything keeps moving: near and fast ones are told more often
+/// than far and slow ones, and nobody waits for long.
+#[test]
+fn near_and_fast_first_and_nobody_waits_for_ever() {
+    const NEAR: usize = 4;
+    const TICKS: u64 = 400;
+    let mut sim = sim();
+    let (eyes, far_m) = ((100.0, 100.0), 38.0);
+    let around = |n: usize, away: f64| {
+        let turn = n as f64 * 0.37;
+        (eyes.0 + away * turn.cos(), eyes.1 + away * turn.sin())
+    };
+    let ids: Vec<u16> = (0..NEAR + 12)
+        .map(|n| character(&mut sim, "one", around(n, if n < NEAR { 5.0 } else { far_m })))
+        .collect();
+    let mut client = Client::default();
+    let mut tellings = vec![Telling { last: 2, ..Telling::default() }; ids.len()];
+    for tick in 1..=TICKS {
+        for (n, id) in ids.iter().enumerate() {
+            // In circles of their own: near ones 25 cm in a tick, far ones 5.
+            let (away, step_m) = if n < NEAR { (5.0, 0.25) } else { (far_m, 0.05) };
+            let ((x, y), turn) = (around(n, away), tick as f64 * 0.25);
+            let entity = sim.entity(*id).expect("there");
+            let at = Position { x: x + 4.0 * step_m * turn.cos(), y: y + 4.0 * step_m * turn.sin() };
+            sim.ecs().entity_mut(entity).insert(at);
+        }
+        sim.step(1.0);
+        let before: Vec<_> = ids.iter().map(|id| client.seen.get(id).map(|one| one.at)).collect();
+        // Two bytes for the list, and four moves of two bytes.
+        client.gather(&mut sim, centimetres(eyes), u16::MAX, 0, 10);
+        for ((telling, id), before) in tellings.iter_mut().zip(&ids).zip(before) {
+            let waits = tick - telling.last.min(tick);
+            telling.longest = telling.longest.max(waits);
+            if before.is_some_and(|before| before != client.seen[id].at) && tick > 2 {
+                (telling.times, telling.last) = (telling.times + 1, tick);
+            }
+        }
+    }
+    let (near, far) = tellings.split_at(NEAR);
+    let least_near = near.iter().map(|telling| telling.times).min().expect("some");
+    let most_far = far.iter().map(|telling| telling.times).max().expect("some");
+    let all: u32 = tellings.iter().map(|telling| telling.times).sum();
+    assert!(u64::from(all) < TICKS * 6, "there was always more to tell: {tellings:?}");
+    assert!(2 * least_near > 3 * most_far, "near and fast first: {tellings:?}");
+    let longest = tellings.iter().map(|telling| telling.longest).max().expect("some");
+    assert!(longest <= 20, "{longest} ticks: {tellings:?}");
+}
+
 /// K.3: fields go to whom they are declared for, in the steps they are declared in.
 #[test]
 fn fields_go_to_whom_they_are_for() {

@@ -40,14 +40,14 @@ fn a_cut_record_is_refused_and_the_character_is_new() {
     for cut in 0..record.len() {
         let id = sim.reserve().expect("an id");
         let ada = Character { name: "Ada".into(), faction: String::new() };
-        let read = sim.spawn(id, CharacterId([2; 16]), ada, (5.0, 5.0), Enter::Restore, Some(&record[..cut]));
+        let read = sim.spawn(id, CharacterId([2; 16]), ada, (5.0, 5.0), Enter::Spawn, Some(&record[..cut]));
         assert_eq!(read, Err(Malformed), "cut at {cut}");
         assert_eq!(sim.place(id), Some((5.0, 5.0)));
     }
     let id = sim.reserve().expect("an id");
     let ada = Character { name: "Ada".into(), faction: String::new() };
     let longer = [&record[..], &[0]].concat();
-    let read = sim.spawn(id, CharacterId([2; 16]), ada, (5.0, 5.0), Enter::Restore, Some(&longer));
+    let read = sim.spawn(id, CharacterId([2; 16]), ada, (5.0, 5.0), Enter::Spawn, Some(&longer));
     assert_eq!(read, Err(Malformed), "with something behind it");
 }
 

@@ -574,6 +574,7 @@ impl Control {
             Ok(character) => character,
             Err(refusal) => {
                 tracing::debug!(%refusal, "a client is refused");
+                self.gauges.refusals.count(refusal.code);
                 crate::task::spawn(guest.refuse(refusal, close::REFUSED));
                 return;
             }

@@ -2,6 +2,7 @@
 //! manager's and the peers' requests (M10), and beside it, on UDP, players' WebTransport sessions. Accepting never waits for the tick;
 //! a connection goes to the loop only with its first message read.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -19,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use super::dial::first_frame;
 use super::http::Asker;
 use super::line::Line;
+use super::mailbox::Gauges;
 use super::opening::{self, MOST_HEAD, Opening};
 use super::peer_frame;
 use super::pending::{Pending, Place};
@@ -101,6 +103,7 @@ pub struct Gate {
     /// Those that are only told that their address has too many.
     refused: Pending,
     connections: Connections,
+    gauges: Arc<Gauges>,
 }
 
 impl Gate {
@@ -110,6 +113,7 @@ impl Gate {
         knocks: mpsc::Sender<Knock>,
         peer_knocks: mpsc::Sender<PeerKnock>,
         asker: Asker,
+        gauges: Arc<Gauges>,
         limits: &Limits,
     ) -> Self {
         Self {
@@ -120,6 +124,7 @@ impl Gate {
             pending: Pending::new(limits.pending_sockets),
             refused: Pending::new(REFUSALS_MAX),
             connections: Connections::new(limits),
+            gauges,
         }
     }
 
@@ -156,7 +161,7 @@ impl Gate {
                 incoming.refuse();
                 continue;
             };
-            let (place, knocks, pump) = (self.pending.take(), self.knocks.clone(), quic.pump.clone());
+            let (place, gate, pump) = (self.pending.take(), self.clone(), quic.pump.clone());
             crate::task::spawn(async move {
                 let lost = place.lost();
                 let opened = tokio::select! {
@@ -164,7 +169,7 @@ impl Gate {
                     () = lost.notified() => return,
                 };
                 if let Ok(Some(opened)) = opened {
-                    hear(Connection { way: Way::WebTransport(Box::new(opened)), place, held }, knocks).await;
+                    gate.hear(Connection { way: Way::WebTransport(Box::new(opened)), place, held }).await;
                 }
             });
         }
@@ -191,12 +196,41 @@ impl Gate {
             (Opening::Player, Ok(held)) => {
                 let mut reader = Reader::default();
                 reader.push(&rest);
-                hear(Connection { way: Way::WebSocket { wire, reader }, place, held }, self.knocks).await;
+                self.hear(Connection { way: Way::WebSocket { wire, reader }, place, held }).await;
             }
             (Opening::Peer, Ok(_held)) => hear_peer(wire, rest.into(), place, self.peer_knocks).await,
-            (Opening::Player, Err(refusal)) => refuse(wire, refusal, close::REFUSED).await,
+            (Opening::Player, Err(refusal)) => {
+                self.gauges.refusals.count(refusal.code);
+                refuse(wire, refusal, close::REFUSED).await;
+            }
             (Opening::Peer, Err(refusal)) => PeerConnection { wire, rest: Vec::new() }.refuse(refusal).await,
         }
+    }
+
+    /// Hears the first message and hands the client on.
+    async fn hear(self, mut guest: Connection) {
+        let lost = guest.place.lost();
+        let said = tokio::select! {
+            said = tokio::time::timeout(PATIENCE, guest.hello()) => said,
+            () = lost.notified() => return,
+        };
+        let said =
+            said.unwrap_or_else(|_| Refusal::err(Code::Protocol, "the first message did not come in time"));
+        let (schema, entry) = match said {
+            Ok(Some(hello)) => hello,
+            Ok(None) => return,
+            Err(refusal) => return self.refuse(guest, refusal, close::PROTOCOL).await,
+        };
+        let knock = self.knocks.try_send(Knock { entry, schema, guest });
+        if let Err(mpsc::error::TrySendError::Full(knock)) = knock {
+            let refusal = Refusal::new(Code::TooManyRequests, "too many come in at once; try again");
+            self.refuse(knock.guest, refusal, close::REFUSED).await;
+        }
+    }
+
+    async fn refuse(&self, guest: Connection, refusal: Refusal, code: u16) {
+        self.gauges.refusals.count(refusal.code);
+        guest.refuse(refusal, code).await;
     }
 
     async fn open(&self, stream: TcpStream) -> std::io::Result<(Wire, Opening, BytesMut)> {
@@ -278,28 +312,6 @@ impl PeerConnection {
     /// connections: all servers of a machine have one.
     pub fn into_parts(self) -> std::io::Result<(Socket, Vec<u8>)> {
         self.wire.into_socket(self.rest, Held::default())
-    }
-}
-
-/// Hears the first message and hands the client on.
-async fn hear(mut guest: Connection, knocks: mpsc::Sender<Knock>) {
-    let lost = guest.place.lost();
-    let said = tokio::select! {
-        said = tokio::time::timeout(PATIENCE, guest.hello()) => said,
-        () = lost.notified() => return,
-    };
-    let (schema, entry) = match said {
-        Ok(Ok(Some(hello))) => hello,
-        Ok(Ok(None)) => return,
-        Ok(Err(refusal)) => return guest.refuse(refusal, close::PROTOCOL).await,
-        Err(_) => {
-            let refusal = Refusal::new(Code::Protocol, "the first message did not come in time");
-            return guest.refuse(refusal, close::PROTOCOL).await;
-        }
-    };
-    if let Err(mpsc::error::TrySendError::Full(knock)) = knocks.try_send(Knock { entry, schema, guest }) {
-        let refusal = Refusal::new(Code::TooManyRequests, "too many come in at once; try again");
-        knock.guest.refuse(refusal, close::REFUSED).await;
     }
 }
 

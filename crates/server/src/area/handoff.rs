@@ -187,6 +187,7 @@ impl Area {
         if here.hear(at, at.epoch, Answer::Stale) == Heard::Lost {
             let refusal =
                 Refusal::new(Code::StaleEpoch, "your character is on another server now: enter again");
+            self.gauges.refusals.count(refusal.code);
             self.drop_character(id, close::STOPPING, Some(refusal));
         }
     }

@@ -5,7 +5,6 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use pangea_engine::sim::Arrival;
 use pangea_engine::walk::SPEED_M_S;
@@ -232,6 +231,7 @@ impl Area {
         let mut client = Client::new(line, character, self.settings.messages_per_second);
         if let Err(refusal) = self.prepare(&guest) {
             self.report(FromLoop::Gone { character, epoch: guest.epoch });
+            self.gauges.refusals.count(refusal.code);
             client.close(self.now_ms, close::REFUSED, Some(refusal));
             self.keep(client);
             return;
@@ -361,10 +361,7 @@ impl Area {
 
     /// No input of this character was taken for so long, ms: those that came meanwhile are taken at once.
     pub fn make_up(&mut self, entity: u16, unread_ms: u64) {
-        let pace = match self.gauges.pace.load(Relaxed) {
-            percent @ 1..100 => percent as f32 / 100.0,
-            _ => 1.0,
-        };
+        let pace = self.gauges.pace_percent() as f32 / 100.0;
         let ticks = unread_ms as f32 / 1e3 * self.settings.tick_hz as f32 * pace;
         self.sim.make_up(entity, ticks);
     }
@@ -399,8 +396,8 @@ impl Area {
             self.say(client, &schema);
         }
         self.tell_claim(client);
-        let pace = self.gauges.pace.load(Relaxed);
-        if (1..100).contains(&pace) {
+        let pace = self.gauges.pace_percent();
+        if pace < 100 {
             self.say(client, &ServerMessage::Pace { percent: pace as u8 });
         }
     }
@@ -416,8 +413,12 @@ impl Area {
     /// Closes a client with a code and perhaps a reason. Its character, if it is still its, loses it.
     pub fn close(&mut self, slot: usize, code: u16, reason: Option<Refusal>) {
         let Some(Some(client)) = self.clients.get_mut(slot) else { return };
-        client.close(self.now_ms, code, reason);
         let character = client.character;
+        if let Some(fault) = fault_of(code, reason.as_ref()) {
+            self.gauges.refusals.count(fault);
+            tracing::debug!(area = self.settings.name, %character, code = %fault, "a client is closed");
+        }
+        client.close(self.now_ms, code, reason);
         self.unbind(slot, character);
     }
 
@@ -579,6 +580,15 @@ impl Here {
         }
         self.missed = None;
         false
+    }
+}
+
+/// What a client did that is closed with this code and reason, if it did anything.
+fn fault_of(code: u16, reason: Option<&Refusal>) -> Option<Code> {
+    match code {
+        close::TOO_SLOW => Some(Code::TooSlow),
+        close::PROTOCOL => Some(reason.map_or(Code::Protocol, |refusal| refusal.code)),
+        _ => None,
     }
 }
 

@@ -79,31 +79,29 @@ impl Area {
                     return Ok(());
                 }
                 if let Err(refusal) = self.sim.input(here.entity, seq, kind, &payload) {
-                    self.gauges.refused_inputs.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    self.gauges.refusals.count(refusal.code);
                     client.refuse_input(self.now_ms, refusal);
                 }
             }
             ClientMessage::Tiles { cx, cy } => {
                 let from = self.sim.place(here.entity).unwrap_or(here.eyes);
                 let reach = f64::from(self.settings.view_m) + BEYOND_VIEW_M;
-                if chunk_distance(from, cx, cy) > reach {
-                    client.refuse_input(
-                        self.now_ms,
-                        Refusal::new(Code::OutOfBounds, "that land is too far away to see"),
-                    );
+                let refusal = if chunk_distance(from, cx, cy) > reach {
+                    Refusal::new(Code::OutOfBounds, "that land is too far away to see")
                 } else if client.count_chunk() {
                     client.chunks.push_back((cx, cy));
+                    return Ok(());
                 } else {
-                    client.refuse_input(
-                        self.now_ms,
-                        Refusal::new(Code::TooManyRequests, "too much land at once"),
-                    );
-                }
+                    Refusal::new(Code::TooManyRequests, "too much land at once")
+                };
+                self.gauges.refusals.count(refusal.code);
+                client.refuse_input(self.now_ms, refusal);
             }
             ClientMessage::GoOn { world, map, layer, rule, friend } => {
                 let layer_plus_one = layer.map_or(0, |layer| u32::from(layer) + 1);
                 let to = GoOn { world, map, layer_plus_one, rule, friend, ..GoOn::default() };
                 if let Err(refusal) = self.go_on(character, to) {
+                    self.gauges.refusals.count(refusal.code);
                     self.say(Some(slot), &ServerMessage::Refused(refusal));
                 }
             }

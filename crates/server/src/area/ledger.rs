@@ -141,6 +141,7 @@ impl Area {
             false => operation.check(),
         };
         if let Err(refusal) = allowed {
+            self.gauges.refusals.count(refusal.code);
             return self.sim.ledger().decided(ask, &operation.act, Err(refusal));
         }
         let bytes = serde_json::to_vec(&operation).unwrap_or_default();
@@ -179,7 +180,10 @@ impl Area {
             ledger.numbers.remove(&operation.id);
             let outcome = match code {
                 None => Ok(serde_json::from_str::<Changes>(&result.text).unwrap_or_default()),
-                Some(code) => Err(Refusal::new(code, result.text)),
+                Some(code) => {
+                    self.gauges.refusals.count(code);
+                    Err(Refusal::new(code, result.text))
+                }
             };
             self.sim.ledger().decided(ask, &operation.act, outcome);
         }
@@ -211,11 +215,11 @@ pub fn newest_life(spent: &[(u64, u64)]) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::{Arc, Mutex};
 
     use pangea_engine::ledger::{Answer, MOST_UNDECIDED, who};
-    use pangea_engine::{Setup, Sim};
+    use pangea_engine::{Game, Setup, Sim};
     use pangea_world::id::ItemId;
     use pangea_world::ledger::book::Money;
     use pangea_world::ledger::{Act, Coins, Holder, Stack};
@@ -224,11 +228,11 @@ mod tests {
 
     use super::super::admission::tests::doc;
     use super::super::here::{Here, Settings};
-    use super::super::mailbox::Gauges;
+    use super::super::mailbox::{Gauges, Tell};
     use super::super::tests::{ISLES, flat};
     use super::*;
 
-    const HERO: CharacterId = CharacterId([1; 16]);
+    pub const HERO: CharacterId = CharacterId([1; 16]);
 
     /// An area with one who is inside under epoch 3, and what it tells central.
     fn area() -> (Area, Arc<Mutex<Vec<LedgerOp>>>) {
@@ -241,6 +245,11 @@ mod tests {
             }
             Ok(())
         });
+        (area_of(&flat(), tell), told)
+    }
+
+    /// The same of any game, for whoever listens.
+    pub fn area_of(game: &Game, tell: Tell) -> Area {
         let settings = Settings {
             name: "flat/0,0..8,8/0".into(),
             epoch: 4,
@@ -262,13 +271,13 @@ mod tests {
         let extent = Rect { x0: 0, y0: 0, x1: 64, y1: 64 };
         let ground = "quay".parse().expect("a ground");
         let setup = Setup { world: &world, ground: &ground, extent, tick_hz: 20, view_m: 30, tick: 0 };
-        let sim = Sim::new(&flat(), &setup);
+        let sim = Sim::new(game, &setup);
         let control = tokio::sync::mpsc::channel(8).0;
         let ledger = Ledger::new(AreaId([2; 16]), 7);
         let mut area = Area::new(settings, sim, Arc::<Gauges>::default(), tell, control, ledger);
         let here = Here::inside(pangea_world::character::CharacterDoc { id: HERO, ..doc(1) }, 3);
         area.here.insert(HERO, here);
-        (area, told)
+        area
     }
 
     fn pay() -> Act {
@@ -320,6 +329,7 @@ mod tests {
         answer(&mut area, &first[0].id, "not_enough", "not enough «gold»");
         answer(&mut area, &first[0].id, "", "{}");
         assert_eq!(answers(&mut area), [(ask, Some(Code::NotEnough))], "a repeated answer is none");
+        assert_eq!(area.gauges.refusals.counts(), [("not_enough", 1)].into(), "what is asked again is none");
         area.now_ms += AGAIN_MS;
         asks(&mut area);
         assert!(take().is_empty());
@@ -346,6 +356,7 @@ mod tests {
         asks(&mut area);
         let refused = [(bad, Some(Code::BadRequest)), (stranger, Some(Code::StaleEpoch))];
         assert_eq!(answers(&mut area), refused);
+        assert_eq!(area.gauges.refusals.counts(), [("bad_request", 1), ("stale_epoch", 1)].into());
         assert_eq!(told.lock().expect("a lock").len(), MOST_UNDECIDED, "central never heard of them");
     }
 

@@ -1,7 +1,7 @@
 //! What the control task and the loop say to each other. Nothing else is shared but the lease and the
 //! gauges, and neither waits for the other.
 
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use pangea_world::Refusal;
@@ -17,6 +17,7 @@ use pangea_world::space::Rect;
 use super::chat_link::FromChat;
 use super::line::Line;
 use super::peers::PeerUp;
+use super::refusals::Refusals;
 
 /// Most messages that wait for the loop: beyond it the control task waits, and with it the entries.
 pub const MOST_TO_LOOP: usize = 4_096;
@@ -176,12 +177,22 @@ pub struct Gauges {
     pub players: AtomicU32,
     /// Mean time of a tick in the last second, µs.
     pub tick_us: AtomicU32,
-    /// How fast its time runs, percent of real time.
+    /// How fast its time runs, percent of real time; 0: as real time, always until now.
     pub pace: AtomicU32,
-    /// Inputs that were dropped as too many or impossible.
-    pub refused_inputs: AtomicU64,
+    /// What was refused, by code.
+    pub refusals: Refusals,
     /// Checkpoints that were refused or could not be made.
     pub refused_saves: AtomicU64,
     /// The lines to neighbours, as of the last second.
     pub peers: Mutex<Vec<PeerLoad>>,
+}
+
+impl Gauges {
+    /// How fast the area's time runs, percent of real time.
+    pub fn pace_percent(&self) -> u32 {
+        match self.pace.load(Relaxed) {
+            percent @ 1..100 => percent,
+            _ => 100,
+        }
+    }
 }

@@ -56,6 +56,7 @@ mod peers;
 mod pending;
 mod program;
 mod quic;
+mod refusals;
 mod ring;
 mod save;
 mod session;
@@ -282,7 +283,8 @@ async fn serve(
     let (knock, knocks) = mpsc::channel(MOST_KNOCKS);
     let (peer_knock, peer_knocks) = mpsc::channel(MOST_PEER_KNOCKS);
     let (ask, questions) = mpsc::channel(MOST_QUESTIONS);
-    let gate = Gate::new(tls.map(|tls| tls.config.into()), knock, peer_knock, Asker(ask), &start.limits);
+    let tls = tls.map(|tls| tls.config.into());
+    let gate = Gate::new(tls, knock, peer_knock, Asker(ask), gauges.clone(), &start.limits);
     let quic = quic.map(|quic| crate::task::spawn(gate.clone().run_quic(quic)));
     let gate = crate::task::spawn(gate.run(listener));
     let inputs = Inputs { link: events, knocks, peer_knocks, questions };

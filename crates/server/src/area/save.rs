@@ -4,6 +4,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 
+use pangea_world::Code;
 use pangea_world::messages::{AreaSaved, Body, SaveArea};
 use ring::digest::{SHA256, digest};
 
@@ -97,6 +98,7 @@ impl Area {
             Some(refused) => {
                 let area = &self.settings.name;
                 self.gauges.refused_saves.fetch_add(1, Relaxed);
+                self.gauges.refusals.count(refused.code.parse().unwrap_or(Code::Internal));
                 tracing::warn!(area, code = refused.code, "a checkpoint was not kept; the next one may be");
             }
         }

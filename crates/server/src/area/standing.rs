@@ -82,3 +82,71 @@ pub fn bounded(character: CharacterId, record: Option<Vec<u8>>) -> Vec<u8> {
     tracing::error!(%character, bytes, "a character's record is too long; the one before it is kept");
     Vec::new()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use pangea_engine::prelude::*;
+
+    use super::super::admission::tests::doc;
+    use super::super::ledger::tests::{HERO, area_of};
+    use super::super::tests::flat;
+    use super::*;
+
+    #[derive(Component, Replicate, Default)]
+    struct Purse {
+        coins: u32,
+    }
+
+    fn game() -> Game {
+        fn build(area: &mut Builder, _: &Setup<'_>) {
+            area.component::<Purse>().walking();
+        }
+        Game { build, ..flat() }
+    }
+
+    /// What central is told three seconds later: who, where (metres), and whether with a record.
+    fn told_later(area: &mut Area, told: &Mutex<Vec<Left>>) -> Vec<(u8, f64, bool)> {
+        area.sim.step(1.0);
+        area.now_ms += RECORD_EVERY_MS;
+        area.tell_places();
+        area.tell_waiting();
+        let mut told = std::mem::take(&mut *told.lock().expect("a lock"));
+        told.sort_by_key(|left| left.character[0]);
+        told.iter().map(|left| (left.character[0], left.x, !left.record.is_empty())).collect()
+    }
+
+    /// Who stands still and is the same is not written again; of the others only what has changed is.
+    #[test]
+    fn only_what_has_changed_is_told() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let heard = told.clone();
+        let tell = Arc::new(move |body| {
+            if let Body::Places(places) = body {
+                heard.lock().expect("a lock").extend(places.places);
+            }
+            Ok(())
+        });
+        let mut area = area_of(&game(), tell);
+        let (ada, bob) = (area.sim.join("Ada", (10.0, 10.0)), area.sim.join("Bob", (20.0, 10.0)));
+        for (n, entity) in [(1, ada), (2, bob)] {
+            let mut here = Here::inside(doc(n), 3);
+            here.entity = entity;
+            area.here.insert(CharacterId([n; 16]), here);
+            let entity = area.sim.entity(entity).expect("there");
+            area.sim.ecs().entity_mut(entity).insert(Purse::default());
+        }
+        assert!(area.here.contains_key(&HERO));
+        assert_eq!(told_later(&mut area, &told), [(1, 10.0, true), (2, 20.0, true)], "all, at first");
+        for _ in 0..3 {
+            assert_eq!(told_later(&mut area, &told), [], "nobody has moved or changed");
+        }
+        let entity = area.sim.entity(bob).expect("there");
+        area.sim.ecs().get_mut::<Purse>(entity).expect("a purse").coins = 5;
+        assert_eq!(told_later(&mut area, &told), [(2, 20.0, true)], "he is richer");
+        area.sim.ecs().get_mut::<Position>(entity).expect("a place").x = 21.0;
+        assert_eq!(told_later(&mut area, &told), [(2, 21.0, false)], "he has walked, and is the same");
+        assert_eq!(told_later(&mut area, &told), []);
+    }
+}

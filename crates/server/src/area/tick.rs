@@ -153,6 +153,7 @@ impl Loop {
         if self.area.acts {
             self.area.sim.step(CLOCKS);
             self.area.tell_events();
+            self.gauges.refusals.count_game(self.area.sim.take_refusals());
             if !self.area.moving.settles() {
                 self.area.enter_portals();
                 self.area.watch_borders();
@@ -368,7 +369,10 @@ impl Loop {
         if let Ok(mut shown) = self.gauges.peers.lock() {
             shown.clone_from(&peers);
         }
-        self.area.tell_load(Heartbeat { sent_ms: now_ms, players, tick_us, rss_kib: resident_kib(), peers });
+        let (refusals, pace_percent) = (self.gauges.refusals.told(), self.gauges.pace_percent());
+        let rss_kib = resident_kib();
+        let sent_ms = now_ms;
+        self.area.tell_load(Heartbeat { sent_ms, players, tick_us, rss_kib, peers, refusals, pace_percent });
     }
 
     fn say_closing(&mut self, text: &str) {

@@ -1,15 +1,19 @@
 //! What runs and who is where, for pages and operators.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use pangea_world::Code;
 use pangea_world::id::hex;
-use pangea_world::messages::PeerLoad;
+use pangea_world::messages::{Heartbeat, PeerLoad};
 use pangea_world::world::World;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::core::{Core, template_of};
 use super::state::{Phase, Taken};
+
+/// Most codes of refusals that are shown of a server: the protocol's, and as many of its game.
+const MOST_CODES: usize = Code::ALL.len() + pangea_engine::refusals::MOST_CODES;
 
 /// How a world fares.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -75,6 +79,11 @@ pub struct ServerStatus {
     pub version: Option<String>,
     /// Resident memory by its own word, KiB; 0 if unknown.
     pub rss_kib: u32,
+    /// How fast its time runs, percent of real time: less than 100 when it has more to do than it can; 0 if unknown.
+    pub pace_percent: u32,
+    /// How often it has refused what since it was started, by stable code: the server's own, or its game's. Who sends
+    /// too much, reads too slowly or tries what the rules forbid shows here.
+    pub refusals: BTreeMap<String, u64>,
     /// Its neighbours by its own word, at most a second ago.
     pub peers: Vec<PeerStatus>,
 }
@@ -101,6 +110,11 @@ impl From<&PeerLoad> for PeerStatus {
         let PeerLoad { area, live, ghosts, heard_bytes_s, told_bytes_s, .. } = load.clone();
         Self { server: hex(&load.server), area, live, ghosts, heard_bytes_s, told_bytes_s }
     }
+}
+
+/// What a server has refused, by its own word: as many codes as there are, however many it says.
+fn refusals(load: &Heartbeat) -> BTreeMap<String, u64> {
+    load.refusals.iter().take(MOST_CODES).map(|refused| (refused.code.clone(), refused.count)).collect()
 }
 
 /// What runs under this central.
@@ -195,6 +209,8 @@ impl Core {
                     program: info.program.clone(),
                     version: server.and_then(|server| server.program.clone()),
                     rss_kib: load.map_or(0, |load| load.rss_kib),
+                    pace_percent: load.map_or(0, |load| load.pace_percent),
+                    refusals: load.map(refusals).unwrap_or_default(),
                     peers: load
                         .map_or_else(Vec::new, |load| load.peers.iter().map(PeerStatus::from).collect()),
                 });

@@ -116,6 +116,23 @@ pub struct Heartbeat {
     /// Its neighbours, as many as it has lines to or had lately.
     #[prost(message, repeated, tag = "5")]
     pub peers: Vec<PeerLoad>,
+    /// What it has refused since its process began, each code once; empty of a server that does not say.
+    #[prost(message, repeated, tag = "6")]
+    pub refusals: Vec<RefusalCount>,
+    /// How fast its time runs, percent of real time; 0 of a server that does not say.
+    #[prost(uint32, tag = "7")]
+    pub pace_percent: u32,
+}
+
+/// How often something was refused.
+#[derive(Clone, PartialEq, Message)]
+pub struct RefusalCount {
+    /// A stable code: one of the server's ([`Code`](crate::Code)) or one of its game's.
+    #[prost(string, tag = "1")]
+    pub code: String,
+    /// How often.
+    #[prost(uint64, tag = "2")]
+    pub count: u64,
 }
 
 /// The line to one neighbour.

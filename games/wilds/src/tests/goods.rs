@@ -266,6 +266,7 @@ fn a_corpse_gives_once() {
     assert!(game.event::<Got>().is_empty(), "not before the ledger says so");
     game.step(2);
     assert_eq!(game.codes(), ["source_spent"]);
+    assert_eq!(game.sim.take_refusals(), [("source_spent", 1)].into());
     let both = game.has(ada, "meat") + game.has(bob, "meat");
     assert_eq!((both, game.event::<Got>().len(), game.things::<Loot>().len()), (1, 2, 0));
     game.wish(ada, &Take { target });
@@ -329,6 +330,8 @@ fn slots_and_amounts_that_are_not_there_are_refused() {
     }
     game.wish(ada, &Craft { recipe: u16::MAX });
     assert_eq!(game.codes(), ["bad_choice"]);
+    let counted = game.sim.take_refusals();
+    assert_eq!((counted["bad_choice"], counted["useless"], counted["no_room"]), (1, 1, 1), "{counted:?}");
     game.wish(ada, &Take { target: ada });
     assert_eq!(game.codes(), ["gone"]);
     game.wish(ada, &Arrange { slot: 0, to: 7, count: 4 });
@@ -461,6 +464,11 @@ fn a_quest_goes_step_by_step_and_out_of_order_is_refused() {
     }
     game.step(4);
     assert_eq!(game.codes(), ["quest_order"]);
+    assert_eq!(
+        game.sim.take_refusals().get("quest_order"),
+        None,
+        "what the ledger refuses the server counts"
+    );
     assert_eq!((game.has(ada, "wood"), game.has(ada, "bread"), game.bag(ada).coins), (2, 2, 20));
     let log = game.sim.get::<QuestLog>(ada).expect("a log");
     assert_eq!((log.quests.len(), log.done.clone()), (0, vec![0]));

@@ -53,6 +53,12 @@ pub(super) struct Report {
     pub(super) broken: Vec<String>,
 }
 
+/// A kill ends each player's connection once; what is lost beside that is a promise that did not hold.
+fn lost_without_a_kill(losses: u64, players: u32, kills: u32) -> Option<String> {
+    let most = u64::from(players) * u64::from(kills);
+    (losses > most).then(|| format!("{losses} connections were lost, and {kills} kills end {most} at most"))
+}
+
 impl Report {
     pub(super) fn new(
         options: &TrialEconomy,
@@ -67,6 +73,7 @@ impl Report {
             let some = notes.gone.iter().take(MOST_TOLD).map(String::as_str).collect::<Vec<_>>().join("; ");
             broken.push(format!("{} players did not come back: {some}", notes.gone.len()));
         }
+        broken.extend(lost_without_a_kill(notes.losses, options.players, kills));
         if notes.unanswered > 0 {
             broken.push(format!("{} wishes were never answered", notes.unanswered));
         }
@@ -140,5 +147,17 @@ impl Report {
             row("did not come back", self.disconnects, "players"),
         ];
         with_ending(&rows, &self.broken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_is_lost_without_a_kill_breaks_a_promise() {
+        for (losses, kills, is_broken) in [(0, 0, false), (1, 0, true), (16, 2, false), (17, 2, true)] {
+            assert_eq!(lost_without_a_kill(losses, 8, kills).is_some(), is_broken, "{losses} {kills}");
+        }
     }
 }

@@ -18,10 +18,13 @@ impl Latencies {
         self.0[step] += 1;
     }
 
+    pub(super) fn count(&self) -> u64 {
+        self.0.iter().map(|count| u64::from(*count)).sum()
+    }
+
     /// The time within which this share was seen, ms; 0 of nothing.
     pub(super) fn percentile_ms(&self, share: f64) -> f64 {
-        let all: u64 = self.0.iter().map(|count| u64::from(*count)).sum();
-        let wanted = (all as f64 * share).ceil() as u64;
+        let wanted = (self.count() as f64 * share).ceil() as u64;
         let mut sum = 0;
         let step = self.0.iter().position(|count| {
             sum += u64::from(*count);

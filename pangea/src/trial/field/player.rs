@@ -9,6 +9,7 @@ use pangea_world::frames::{ClientMessage, ServerMessage, Welcome, read_server_fr
 use rustix::net::{RecvFlags, SendFlags};
 
 use super::arrival::Newcomer;
+use super::sight::Sight;
 use super::skim::{Told, messages, skim};
 
 /// Inputs whose way is measured at the same time; a power of two.
@@ -32,8 +33,10 @@ pub(super) struct Heard {
     pub(super) entity_updates: u64,
     /// Sum over the updates of how many others are known.
     pub(super) known: u64,
-    /// Microseconds from each input to the update that answers it.
-    pub(super) seen_us: Vec<u64>,
+    /// Inputs that were answered: in which tick, and when they were sent, µs.
+    pub(super) answered: Vec<(u32, u64)>,
+    /// The tick since which the watched one stands elsewhere.
+    pub(super) sighted: Option<u32>,
     /// A «no», as text.
     pub(super) refused: Option<String>,
 }
@@ -56,6 +59,10 @@ pub(super) struct Player {
     dice: Dice,
     /// Of those whose knowledge is compared in the end.
     pub(super) view: Option<View>,
+    /// Whom such a one watches.
+    pub(super) sight: Option<Sight>,
+    /// The numbers of those who watch him.
+    pub(super) watchers: Vec<usize>,
     pub(super) gone: Option<String>,
 }
 
@@ -76,6 +83,8 @@ impl Player {
             straight: 0,
             dice,
             view: keeps_view.then(View::default),
+            sight: None,
+            watchers: Vec::new(),
             gone: None,
         }
     }
@@ -83,6 +92,32 @@ impl Player {
     /// Whether it sees and can walk.
     pub(super) fn is_in(&self) -> bool {
         self.known > 0 && self.gone.is_none()
+    }
+
+    /// The entity that it steers.
+    pub(super) fn me(&self) -> Option<u16> {
+        self.welcome.as_ref().map(|welcome| welcome.me)
+    }
+
+    /// The entities that one who keeps its view sees, the nearest first.
+    pub(super) fn neighbours(&self) -> Vec<u16> {
+        let Some((view, me)) = self.view.as_ref().and_then(|view| Some((view, view.me()?))) else {
+            return Vec::new();
+        };
+        let away = |id: &u16| {
+            let one = &view.entities()[id];
+            let (dx, dy) = (i64::from(one.x_cm - me.x_cm), i64::from(one.y_cm - me.y_cm));
+            (dx * dx + dy * dy, *id)
+        };
+        let mut ids: Vec<u16> = view.entities().keys().copied().filter(|id| *id != view.me).collect();
+        ids.sort_by_cached_key(away);
+        ids
+    }
+
+    /// Where the watched one is to one who keeps its view, centimetres.
+    pub(super) fn watched_at(&self) -> Option<(i32, i32)> {
+        let one = self.view.as_ref()?.entities().get(&self.sight.as_ref()?.whom)?;
+        Some((one.x_cm, one.y_cm))
     }
 
     // ---- walking ----
@@ -129,13 +164,13 @@ impl Player {
     // ---- hearing ----
 
     /// Reads once.
-    pub(super) fn receive(&mut self, now_us: u64, buffer: &mut [u8]) -> Heard {
+    pub(super) fn receive(&mut self, buffer: &mut [u8]) -> Heard {
         let mut heard = Heard::default();
         match rustix::net::recv(&self.stream, &mut *buffer, RecvFlags::DONTWAIT) {
             Ok((0, _)) => self.gone = Some("closed".to_owned()),
             Ok((count, _)) => {
                 heard.bytes = count as u64;
-                self.take(&buffer[..count], now_us, &mut heard);
+                self.take(&buffer[..count], &mut heard);
             }
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
             Err(error) => self.gone = Some(error.to_string()),
@@ -143,7 +178,7 @@ impl Player {
         heard
     }
 
-    fn take(&mut self, bytes: &[u8], now_us: u64, heard: &mut Heard) {
+    fn take(&mut self, bytes: &[u8], heard: &mut Heard) {
         let mut waiting = std::mem::take(&mut self.unread);
         let mut rest = if waiting.is_empty() {
             bytes
@@ -154,7 +189,7 @@ impl Player {
         while let Some((kind, payload, length)) = server_frame(rest) {
             rest = &rest[length..];
             match kind {
-                0x2 => self.hear(payload, now_us, heard),
+                0x2 => self.hear(payload, heard),
                 0x8 => {
                     let code = payload.first_chunk().map_or(0, |code| u16::from_be_bytes(*code));
                     self.gone.get_or_insert(format!("closed with {code}"));
@@ -165,12 +200,12 @@ impl Player {
         self.unread = rest.to_vec();
     }
 
-    fn hear(&mut self, frame: &[u8], now_us: u64, heard: &mut Heard) {
+    fn hear(&mut self, frame: &[u8], heard: &mut Heard) {
         for (kind, payload, message) in messages(frame) {
             if kind == 0x82 {
                 let me = self.welcome.as_ref().map_or(0, |welcome| welcome.me);
                 match skim(payload, me) {
-                    Some(told) => self.told(told, now_us, heard),
+                    Some(told) => self.told(told, heard),
                     None => self.gone = Some("an update that cannot be read".to_owned()),
                 }
                 if self.view.is_none() {
@@ -183,8 +218,13 @@ impl Player {
                     self.welcome = Some(welcome);
                 }
                 Ok(Some(ServerMessage::Update(update))) => {
+                    let before = self.watched_at();
                     if let Some(Err(refusal)) = self.view.as_mut().map(|view| view.apply(update)) {
                         self.gone = Some(refusal.text);
+                    }
+                    let now = self.watched_at();
+                    if now.is_some() && now != before {
+                        heard.sighted = Some(self.tick);
                     }
                 }
                 Ok(Some(ServerMessage::Refused(refusal))) => heard.refused = Some(refusal.to_string()),
@@ -194,7 +234,7 @@ impl Player {
         }
     }
 
-    fn told(&mut self, told: Told, now_us: u64, heard: &mut Heard) {
+    fn told(&mut self, told: Told, heard: &mut Heard) {
         let before = if told.whole { 0 } else { self.acked };
         if told.whole {
             (self.known, self.tick, self.acked) = (0, told.tick, told.acked);
@@ -210,8 +250,8 @@ impl Player {
         heard.known += u64::from(self.known.saturating_sub(1));
         heard.entity_updates += u64::from(told.entered + told.changes);
         let answered = (before + 1).max(self.seq.saturating_sub(MEASURED_INPUTS as u32 - 1))..=self.acked;
-        let sent = answered.map(|seq| self.sent_us[seq as usize % MEASURED_INPUTS]);
-        heard.seen_us.extend(sent.map(|sent| now_us.saturating_sub(sent)));
+        let tick = self.tick;
+        heard.answered.extend(answered.map(|seq| (tick, self.sent_us[seq as usize % MEASURED_INPUTS])));
     }
 }
 

@@ -31,9 +31,14 @@ pub(super) struct Report {
     bytes_per_client_s: f64,
     /// The same bytes over the entities that clients were told of.
     bytes_per_entity_update: f64,
-    /// From sending an input to reading the update that answers it.
+    /// From sending an input to the update that tells its sender that it was taken.
+    input_to_ack_ms_p50: f64,
+    input_to_ack_ms_p99: f64,
+    /// From sending an input to the update in which a neighbour sees what it did.
     input_to_seen_ms_p50: f64,
     input_to_seen_ms_p99: f64,
+    /// How many inputs that is.
+    inputs_seen: u64,
     disconnects: u64,
     inputs_refused: u64,
     /// Things that at least two of the watching players knew in the end; whom each of them had to know or may
@@ -85,8 +90,11 @@ impl Report {
                 outcome.bytes as f64 / f64::from(plan.players) / outcome.seconds.max(1e-3),
             ),
             bytes_per_entity_update: round(outcome.bytes as f64 / outcome.entity_updates.max(1) as f64),
-            input_to_seen_ms_p50: round(outcome.latencies.percentile_ms(0.5)),
-            input_to_seen_ms_p99: round(outcome.latencies.percentile_ms(0.99)),
+            input_to_ack_ms_p50: round(outcome.acked.percentile_ms(0.5)),
+            input_to_ack_ms_p99: round(outcome.acked.percentile_ms(0.99)),
+            input_to_seen_ms_p50: round(outcome.seen.percentile_ms(0.5)),
+            input_to_seen_ms_p99: round(outcome.seen.percentile_ms(0.99)),
+            inputs_seen: outcome.seen.count(),
             disconnects: outcome.disconnects,
             inputs_refused: outcome.refused,
             shared_compared: outcome.probe.shared,
@@ -119,6 +127,11 @@ impl Report {
             row(
                 "input to seen",
                 format!("{:.1} / {:.1} ms", self.input_to_seen_ms_p50, self.input_to_seen_ms_p99),
+                "p50 / p99 at a neighbour",
+            ),
+            row(
+                "input to ack",
+                format!("{:.1} / {:.1} ms", self.input_to_ack_ms_p50, self.input_to_ack_ms_p99),
                 "p50 / p99 at the player",
             ),
             row("dropped", self.disconnects, &format!("{} inputs refused", self.inputs_refused)),

@@ -1,6 +1,7 @@
 //! All players in one thread over epoll: each sends one input per tick, spread evenly over it, and reads what
 //! comes at once. What this thread takes of its core is part of the figures.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
@@ -17,6 +18,7 @@ use super::arrival::Newcomer;
 use super::latencies::Latencies;
 use super::player::{Heard, Player};
 use super::probe::{Probe, compare};
+use super::sight::Sight;
 
 /// Ticks per second, as the trial's world has them.
 pub(super) const TICK_HZ: u64 = 20;
@@ -60,7 +62,10 @@ pub(super) struct Outcome {
     pub(super) updates: u64,
     pub(super) entity_updates: u64,
     pub(super) known: u64,
-    pub(super) latencies: Latencies,
+    /// From an input to the update that tells its sender that it was taken.
+    pub(super) acked: Latencies,
+    /// From an input to the update in which somebody else sees what it did.
+    pub(super) seen: Latencies,
     /// This thread's share of its core.
     pub(super) driver_share: f64,
     /// Why players were dropped, at most 20 reasons.
@@ -97,6 +102,8 @@ pub(super) struct Swarm {
     stopped: Arc<AtomicBool>,
     epoll: rustix::fd::OwnedFd,
     players: Vec<Player>,
+    /// Who steers which entity.
+    entities: HashMap<u16, usize>,
     began: Instant,
     pids: Vec<u32>,
     out: Outcome,
@@ -128,6 +135,7 @@ impl Swarm {
             stopped,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             players: Vec::new(),
+            entities: HashMap::new(),
             began: Instant::now(),
             pids: Vec::new(),
             out: Outcome::default(),
@@ -175,7 +183,7 @@ impl Swarm {
             let now_us = self.now_us();
             for event in &events {
                 let number = event.data.u64() as usize;
-                let heard = self.players[number].receive(now_us, &mut buffer);
+                let heard = self.players[number].receive(&mut buffer);
                 self.note(number, heard, now_us);
             }
             self.sample(now_us);
@@ -213,7 +221,7 @@ impl Swarm {
         Ok(())
     }
 
-    fn note(&mut self, number: usize, heard: Heard, now_us: u64) {
+    fn note(&mut self, number: usize, mut heard: Heard, now_us: u64) {
         let player = &mut self.players[number];
         if player.tick > self.tick {
             self.tick = player.tick;
@@ -227,7 +235,7 @@ impl Swarm {
             // Broken or closed: it is never heard of again.
             let _ = epoll::delete(&self.epoll, &player.stream);
         }
-        if let Some(refusal) = heard.refused {
+        if let Some(refusal) = heard.refused.take() {
             self.out.refused += 1;
             self.out.first_refusal.get_or_insert(refusal);
         }
@@ -237,10 +245,46 @@ impl Swarm {
                 self.out.updates += heard.updates;
                 self.out.entity_updates += heard.entity_updates;
                 self.out.known += heard.known;
-                heard.seen_us.into_iter().for_each(|us| self.out.latencies.add(us));
+                for (_, sent_us) in &heard.answered {
+                    self.out.acked.add(now_us.saturating_sub(*sent_us));
+                }
+                self.watch(number, &heard, now_us);
             }
             Phase::Settling { quiet_us, .. } if heard.updates > 0 => *quiet_us = now_us,
             _ => {}
+        }
+    }
+
+    /// What this one was told counts for who watches him, and for whom he watches.
+    fn watch(&mut self, number: usize, heard: &Heard, now_us: u64) {
+        for watcher in self.players[number].watchers.clone() {
+            if let Some(sight) = &mut self.players[watcher].sight {
+                heard.answered.iter().for_each(|(tick, sent_us)| sight.answered(*tick, *sent_us));
+                sight.settle(&mut self.out.seen);
+            }
+        }
+        let player = &mut self.players[number];
+        if let (Some(sight), Some(tick)) = (&mut player.sight, heard.sighted) {
+            sight.saw(tick, now_us);
+            sight.settle(&mut self.out.seen);
+        }
+        if player.view.is_some() && heard.updates > 0 && player.watched_at().is_none() {
+            self.look_for_another(number);
+        }
+    }
+
+    /// Has one who keeps its view watch the nearest other player.
+    fn look_for_another(&mut self, watcher: usize) {
+        if let Some(Sight { whom, .. }) = self.players[watcher].sight.take()
+            && let Some(older) = self.entities.get(&whom)
+        {
+            self.players[*older].watchers.retain(|one| *one != watcher);
+        }
+        let near = self.players[watcher].neighbours();
+        let nearest = near.into_iter().find_map(|id| Some((id, *self.entities.get(&id)?)));
+        if let Some((id, number)) = nearest {
+            self.players[watcher].sight = Some(Sight::of(id));
+            self.players[number].watchers.push(watcher);
         }
     }
 
@@ -282,6 +326,9 @@ impl Swarm {
                 self.began_us = now_us;
                 self.began_cpu_ms = self.server_cpu_ms();
                 self.driver_cpu_us = driver_cpu_us();
+                let entities = self.players.iter().enumerate();
+                self.entities =
+                    entities.filter_map(|(number, player)| Some((player.me()?, number))).collect();
             }
             Phase::Measuring { until_us } if now_us >= until_us => {
                 self.out.ticks = self.tick - self.first_tick;

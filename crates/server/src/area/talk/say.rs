@@ -33,6 +33,9 @@ impl Area {
 
     pub(super) fn answer_say(&mut self, character: CharacterId, id: u64, refused: Option<Refusal>) {
         let client = self.here.get(&character).and_then(|here| here.client);
+        if let Some(refusal) = &refused {
+            self.gauges.refusals.count(refusal.code);
+        }
         self.say(client, &ServerMessage::Said { id, refused });
     }
 

@@ -6,6 +6,7 @@ mod owner;
 mod peers;
 mod play;
 mod record;
+mod slow;
 mod social;
 mod talk;
 mod webtransport;
@@ -257,6 +258,19 @@ impl Scene {
         let arrived = self.hear(|body| if let Body::Arrived(a) = body { Some(a) } else { None }).await;
         assert_eq!((arrived.character, arrived.enter, arrived.epoch), (vec![n; 16], vec![n; 16], 4));
         player
+    }
+
+    /// What `/status` shows to central.
+    async fn status(&self) -> serde_json::Value {
+        let (exp, aud) = (clock::unix_s() + 60, ServerId([7; 16]).to_string());
+        let central =
+            Signer::from_seed(&KEY).sign_credential(&Credential { sub: "central".into(), aud, exp });
+        self.get("GET /status", Some(&central)).await.1
+    }
+
+    /// What it counts as refused.
+    async fn refusals(&self) -> serde_json::Value {
+        self.status().await["refusals"].take()
     }
 
     async fn get(&self, request: &str, credential: Option<&str>) -> (u16, serde_json::Value) {

@@ -283,3 +283,16 @@ fn trodden() -> Game {
     }
     Game { build, ..flat() }
 }
+
+/// Who is another's by now is dropped, told why, and counted.
+#[tokio::test]
+async fn who_is_anothers_is_dropped_and_counted() {
+    let mut scene = Scene::ready().await;
+    let mut player = scene.enter(1, 10.0, 10.0).await;
+    scene.say(Body::Seal(Seal { character: vec![1; 16], transfer: vec![9; 16], epoch: 4 })).await;
+    scene.hear(|body| matches!(body, Body::Commit(_)).then_some(())).await;
+    scene.say(Body::Stale(CharacterAt { character: vec![1; 16], transfer: vec![9; 16], epoch: 4 })).await;
+    assert_eq!(player.refused().await, Code::StaleEpoch);
+    assert_eq!(player.closed().await, 4003);
+    assert_eq!(scene.refusals().await, serde_json::json!({ "stale_epoch": 1 }));
+}

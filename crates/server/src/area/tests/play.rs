@@ -91,6 +91,11 @@ async fn wrong_tickets_and_first_messages_are_refused_with_their_code() {
         assert_eq!(player.refused().await, code);
         assert_eq!(player.closed().await, 4004);
     }
+    let counted = serde_json::json!({
+        "not_announced": 1, "ticket_foreign": 1, "ticket_expired": 1, "ticket_invalid": 1, "resume_invalid": 1,
+        "version_mismatch": 1, "protocol": 4, "too_large": 1,
+    });
+    assert_eq!(scene.refusals().await, counted, "whoever runs it sees them");
     let good = Player::connect(scene.port, &ticket(1)).await;
     assert!(good.welcome.is_some(), "after all that the right one still enters");
     let mut again = Player::upgrade(scene.port).await;
@@ -105,6 +110,7 @@ async fn bad_inputs_are_refused_and_floods_are_cut() {
         (1, ClientMessage::walk(1, f32::NAN, 0.0).to_frame(), Code::BadInput, false),
         (2, ClientMessage::walk(1, 9.0, 0.0).to_frame(), Code::TooFast, false),
         (1, ClientMessage::Tiles { cx: 99, cy: 0 }.to_frame(), Code::OutOfBounds, false),
+        (2, ClientMessage::walk(u32::MAX, 1.0, 0.0).to_frame(), Code::BadInput, false),
         (2, bytes::Bytes::from_static(&[0x77, 0]), Code::Protocol, true),
         (
             1,
@@ -117,11 +123,15 @@ async fn bad_inputs_are_refused_and_floods_are_cut() {
         let mut player = scene.enter(n, 10.0, 10.0).await;
         player.send(&masked(0x82, &frame)).await;
         assert_eq!(player.refused().await, code);
+        let counted = serde_json::json!({ code.as_str(): 1 });
         if ends {
             assert_eq!(player.closed().await, 4004);
+            assert_eq!(scene.refusals().await, counted);
         } else {
-            player.say(&ClientMessage::Ping { nonce: 5 }).await;
-            player.find(|message| (message == ServerMessage::Pong { nonce: 5 }).then_some(())).await;
+            // It goes on, and what it gives next counts.
+            player.say(&ClientMessage::walk(2, 0.0, 1.0)).await;
+            while player.update().await.acked < 2 {}
+            assert_eq!(scene.refusals().await, counted);
             player.say(&ClientMessage::Leave).await;
         }
         scene.hear_left().await;
@@ -133,6 +143,13 @@ async fn bad_inputs_are_refused_and_floods_are_cut() {
     player.send(&flood).await;
     assert_eq!(player.refused().await, Code::TooManyRequests);
     assert_eq!(player.closed().await, 4004);
+    let told = scene.hear(|body| match body {
+        Body::Heartbeat(beat) if !beat.refusals.is_empty() => Some((beat.refusals, beat.pace_percent)),
+        _ => None,
+    });
+    let (refusals, pace_percent) = told.await;
+    assert_eq!((refusals[0].code.as_str(), refusals[0].count), ("too_many_requests", 1), "and central knows");
+    assert_eq!((refusals.len(), pace_percent), (1, 100));
 }
 
 #[tokio::test]
