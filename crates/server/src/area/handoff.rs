@@ -235,10 +235,10 @@ impl Area {
         else {
             return Refusal::err(Code::Protocol, "this character is not steered here");
         };
-        if here.wish.is_some() {
+        if here.wish.is_some() && to.order == 0 {
             return Refusal::err(Code::TooManyRequests, "one wish at a time");
         }
-        here.wish = Some((request, until, to.portal));
+        here.wish = Some((request, until, to.unasked));
         let epoch = here.epoch;
         self.tell(Body::GoOn(GoOn { request, character: character.to_vec(), epoch, ..to }));
         Ok(())
@@ -249,7 +249,7 @@ impl Area {
         let Some(reply) = self.border_reply(reply) else { return };
         let prompt = self.settings.prompt;
         let Some((id, here)) = self.find(&reply.character) else { return };
-        let Some((_, _, portal)) = here.wish.filter(|(request, ..)| *request == reply.request) else {
+        let Some((_, _, unasked)) = here.wish.filter(|(request, ..)| *request == reply.request) else {
             let epoch = here.epoch;
             // A border from which it has walked away meanwhile.
             if let Ok(transfer) = TransferId::from_bytes(&reply.transfer) {
@@ -263,7 +263,7 @@ impl Area {
                 url: reply.url,
                 ticket: reply.ticket,
                 plain: reply.plain,
-                prompt: prompt && !portal,
+                prompt: prompt && !unasked,
             },
             "refused" => {
                 let refused = reply.refused.unwrap_or_default();
@@ -304,7 +304,7 @@ impl Area {
                 at: true,
                 x: portal.to_x,
                 y: portal.to_y,
-                portal: true,
+                unasked: true,
                 ..GoOn::default()
             };
             if let Err(refusal) = self.go_on(id, to) {

@@ -557,6 +557,8 @@ pub fn expire_transfers(core: &Core) {
     };
     let over: Vec<EnterId> = state.transfers.iter().filter(over).map(|(run, _)| *run).collect();
     over.into_iter().for_each(|run| state.call_off(run));
+    drop(state);
+    core.changed.notify_waiters();
 }
 
 /// Where a character stands after its move; `None` if it is not on the ground that was prepared.
