@@ -188,3 +188,98 @@ async fn a_client_that_dies_at_a_border_leaves_nothing_behind() {
     drop(game);
     cluster.until("all seats are free", || async { seats(&cluster).await == 0 }).await;
 }
+
+/// A dozen areas of 16 m in a row, from the west to the east.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_walk_through_a_dozen_area_servers_never_breaks() {
+    const ROW: &str = "kind = \"grid\"\nlayers = 1\nview_m = 8\ncapacity = 8\ncreatures = false\n\
+        [grid]\ncell_m = 16\narea_cells = 1\nspawn = { x = 4.0, y = 8.0 }\n\
+        bounds = { x0 = 0, y0 = 0, x1 = 12, y1 = 1 }\n";
+    let cluster = Cluster::with_worlds(&[("row", ROW)], &[PLAIN]).await;
+    let (client, character) = cluster.player("Gerd", "row", None).await;
+    let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
+    let (epoch, mut way) = (game.epoch(), Way::default());
+    walk_to(&mut game, &mut way, (188.0, 8.0)).await;
+    let areas: Vec<String> = (1..12).map(|n| format!("row/{n},0..{},1/0", n + 1)).collect();
+    assert_eq!((way.crossed, way.lost, way.shut), (areas, 0, vec![]));
+    assert_eq!(game.epoch(), epoch + 11, "each border once");
+    let pids: std::collections::HashSet<u64> =
+        cluster.serving("row/").await.iter().filter_map(|server| server["pid"].as_u64()).collect();
+    assert_eq!(pids.len(), 12, "as many servers");
+}
+
+/// Area servers that are started wait until this file is there: those whose way is shut start slowly.
+struct Gate(std::path::PathBuf);
+
+impl Gate {
+    /// The cluster, in which nobody starts before he is let.
+    async fn cluster() -> (Cluster, Self) {
+        let mut cluster = Cluster::prepare(&[("four", FOUR)], &[PLAIN, "spawner.templates.area.pool=0"]);
+        let gate = Self(cluster.folder.path().join("gate"));
+        let wait = format!(
+            "while [ ! -e '{}' ]; do sleep 0.05; done; exec '{}' area",
+            gate.0.display(),
+            env!("CARGO_BIN_EXE_pangea")
+        );
+        let command = serde_json::to_string(&["sh", "-c", &wait]).unwrap();
+        cluster.set(&format!("spawner.templates.area.command={command}"));
+        gate.open();
+        cluster.run().await;
+        (cluster, gate)
+    }
+
+    fn open(&self) {
+        std::fs::write(&self.0, "").unwrap();
+    }
+
+    fn shut(&self) {
+        std::fs::remove_file(&self.0).unwrap();
+    }
+}
+
+/// He walks against a border that is shut; why, as he is told.
+async fn is_stopped(game: &mut Game, way: &mut Way) -> String {
+    for _ in 0..4_000 {
+        if let Some(why) = way.shut.first() {
+            return why.clone();
+        }
+        game.move_towards(1.0, 0.0).await;
+        take(game, way).await;
+    }
+    panic!("never told why: {way:?}");
+}
+
+/// A neighbour that is being started is a wall with a reason until it is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_border_is_shut_while_the_neighbour_starts() {
+    let (cluster, gate) = Gate::cluster().await;
+    let (mut game, mut way) = (enters(&cluster, "Hugo").await, Way::default());
+    gate.shut();
+    walk_to(&mut game, &mut way, (62.0, 32.0)).await;
+    let why = is_stopped(&mut game, &mut way).await;
+    assert!(why.starts_with("border_shut") && why.contains("made ready"), "{why}");
+    assert!(x_m(&game) <= 63.7 && way.crossed.is_empty(), "it is a wall");
+    gate.open();
+    walk_to(&mut game, &mut way, (70.0, 32.0)).await;
+    assert_eq!((way.crossed.len(), way.lost), (1, 0), "{way:?}");
+}
+
+/// One that has died, and whose next life does not come up, is one too; and the border opens when it does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_border_is_shut_while_the_neighbour_is_dead() {
+    let (cluster, gate) = Gate::cluster().await;
+    let (mut game, mut way) = (enters(&cluster, "Ida").await, Way::default());
+    walk_to(&mut game, &mut way, (62.0, 32.0)).await;
+    let ready = async || cluster.serving("four/2,0..4,2").await.iter().any(|server| server["seats"] == 1);
+    cluster.until("the neighbour expects her", ready).await;
+    gate.shut();
+    let dead = cluster.serving("four/2,0..4,2").await[0]["pid"].as_u64().unwrap() as u32;
+    crate::support::signal(dead, "KILL");
+    cluster.until("it is dead", async || !ready().await).await;
+    let why = is_stopped(&mut game, &mut way).await;
+    assert!(why.starts_with("border_shut"), "{why}");
+    assert!(x_m(&game) <= 63.7 && way.crossed.is_empty(), "it is a wall");
+    gate.open();
+    walk_to(&mut game, &mut way, (70.0, 32.0)).await;
+    assert_eq!((way.crossed.len(), way.lost), (1, 0), "{way:?}");
+}

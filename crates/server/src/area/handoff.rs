@@ -300,14 +300,19 @@ impl Area {
         }
         for (id, client, portal) in stepped {
             let to = GoOn {
-                map: portal.to,
+                world: portal.world.unwrap_or_default(),
+                map: portal.to.unwrap_or_default(),
                 at: true,
                 x: portal.to_x,
                 y: portal.to_y,
                 unasked: true,
                 ..GoOn::default()
             };
-            if let Err(refusal) = self.go_on(id, to) {
+            // A way to the same area is no change of owner.
+            if self.is_within(&to) {
+                let entity = self.here.get(&id).map(|here| here.entity);
+                entity.into_iter().for_each(|entity| self.sim.set_down(entity, (to.x, to.y)));
+            } else if let Err(refusal) = self.go_on(id, to) {
                 self.say(client, &ServerMessage::Refused(refusal));
             }
         }

@@ -84,15 +84,20 @@ impl Area {
         Ok(Sent::Asks)
     }
 
-    /// Whether a wish leads to a place in this very area.
+    /// Whether a wish leads to a place in this very area, and on its layer.
     fn is_here(&self, to: &GoOn) -> bool {
-        let Ok(AreaName { world, ground, layer }) = self.settings.name.parse::<AreaName>() else {
+        u32::from(self.settings.layer) + 1 == to.layer_plus_one && self.is_within(to)
+    }
+
+    /// Whether a wish leads to a place on this area's ground.
+    pub(super) fn is_within(&self, to: &GoOn) -> bool {
+        let Ok(AreaName { world, ground, .. }) = self.settings.name.parse::<AreaName>() else {
             return false;
         };
         let ground = match &ground {
             Ground::Map(map) => *map == to.map,
             Ground::Cells(_) => self.sim.extent().contains(to.x, to.y),
         };
-        to.at && ground && world == to.world && u32::from(layer) + 1 == to.layer_plus_one
+        to.at && ground && (to.world.is_empty() || world == to.world)
     }
 }

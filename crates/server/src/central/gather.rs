@@ -98,12 +98,7 @@ async fn called_by(
 }
 
 /// Those who go along go on together; then those of them who are there already are set down beside their leader.
-async fn go_together(
-    core: &Arc<Core>,
-    to: AreaId,
-    go: &[CharacterId],
-    wish: &GoOn,
-) -> Result<(), Refusal> {
+async fn go_together(core: &Arc<Core>, to: AreaId, go: &[CharacterId], wish: &GoOn) -> Result<(), Refusal> {
     let is_there = |id: &CharacterId| core.state().inside(*id) == Some(to);
     let (there, elsewhere): (Vec<CharacterId>, Vec<CharacterId>) = go.iter().partition(|id| is_there(id));
     orders::send_together(core, &elsewhere, wish).await?;
@@ -131,7 +126,8 @@ impl State {
         let free = (area.world.capacity as usize).saturating_sub(area.seats.len());
         if !come.is_empty() && (is_shut || come.len() > free) {
             let free = if is_shut { 0 } else { free };
-            let text = format!("there is no room for all of them: {} would come, {free} have room", come.len());
+            let text =
+                format!("there is no room for all of them: {} would come, {free} have room", come.len());
             return Refusal::err(Code::ServerFull, text);
         }
         for id in come {

@@ -69,7 +69,10 @@ impl Going {
     fn begin(core: &Arc<Core>, who: CharacterId) -> Result<Self, Refusal> {
         let mut state = core.state();
         if state.orders.len() >= MOST {
-            return Refusal::err(Code::TooManyRequests, "too many are sent on at once; try again in a moment");
+            return Refusal::err(
+                Code::TooManyRequests,
+                "too many are sent on at once; try again in a moment",
+            );
         }
         // Not counted: a central before this one may have given the same.
         let order = u64::from_be_bytes(random::bytes()).max(1);

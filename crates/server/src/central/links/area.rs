@@ -14,8 +14,8 @@ use tokio::time::Instant;
 
 use super::super::core::Core;
 use super::super::ledger::Operations;
-use super::super::state::{Phase, Taken};
 use super::super::orders::Heard;
+use super::super::state::{Phase, Taken};
 use super::super::{checkpoints, commands, handoff, migration, orders, peers};
 use super::going_on::go_on;
 use super::register::{is_webtransport, register_area};
