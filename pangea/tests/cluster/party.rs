@@ -126,6 +126,7 @@ async fn a_party_goes_to_where_its_leader_stands() {
     assert_eq!(answers(true).await, None);
     let area = event(&mut b, "he is there", |event, _| match event {
         Event::Moved { area } => Some(area.clone()),
+        Event::Refused(refusal) => panic!("{refusal}"),
         _ => None,
     })
     .await;
