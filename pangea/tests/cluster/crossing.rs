@@ -208,33 +208,19 @@ async fn a_walk_through_a_dozen_area_servers_never_breaks() {
     assert_eq!(pids.len(), 12, "as many servers");
 }
 
-/// Area servers that are started wait until this file is there: those whose way is shut start slowly.
-struct Gate(std::path::PathBuf);
+/// One server is kept ready, and a stopped one is not taken for dead.
+const ONE_READY: [&str; 4] =
+    [PLAIN, "spawner.templates.area.pool=1", "central.silence_s=600", "spawner.health_timeout_s=600"];
 
-impl Gate {
-    /// The cluster, in which nobody starts before he is let.
-    async fn cluster() -> (Cluster, Self) {
-        let mut cluster = Cluster::prepare(&[("four", FOUR)], &[PLAIN, "spawner.templates.area.pool=0"]);
-        let gate = Self(cluster.folder.path().join("gate"));
-        let wait = format!(
-            "while [ ! -e '{}' ]; do sleep 0.05; done; exec '{}' area",
-            gate.0.display(),
-            env!("CARGO_BIN_EXE_pangea")
-        );
-        let command = serde_json::to_string(&["sh", "-c", &wait]).unwrap();
-        cluster.set(&format!("spawner.templates.area.command={command}"));
-        gate.open();
-        cluster.run().await;
-        (cluster, gate)
-    }
-
-    fn open(&self) {
-        std::fs::write(&self.0, "").unwrap();
-    }
-
-    fn shut(&self) {
-        std::fs::remove_file(&self.0).unwrap();
-    }
+/// Stops the server that is kept ready: whichever area is given to it starts slowly. Its process.
+async fn slows_the_next(cluster: &Cluster) -> u32 {
+    let idle = async || {
+        let servers = cluster.servers().await;
+        servers.iter().find(|server| server["state"] == "Ready")?["pid"].as_u64()
+    };
+    let pid = cluster.until_found("one is kept ready", idle).await as u32;
+    crate::support::signal(pid, "STOP");
+    pid
 }
 
 /// He walks against a border that is shut; why, as he is told.
@@ -252,34 +238,35 @@ async fn is_stopped(game: &mut Game, way: &mut Way) -> String {
 /// A neighbour that is being started is a wall with a reason until it is there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_border_is_shut_while_the_neighbour_starts() {
-    let (cluster, gate) = Gate::cluster().await;
+    let cluster = Cluster::with_worlds(&[("four", FOUR)], &ONE_READY).await;
     let (mut game, mut way) = (enters(&cluster, "Hugo").await, Way::default());
-    gate.shut();
+    let neighbour = slows_the_next(&cluster).await;
     walk_to(&mut game, &mut way, (62.0, 32.0)).await;
     let why = is_stopped(&mut game, &mut way).await;
     assert!(why.starts_with("border_shut") && why.contains("made ready"), "{why}");
     assert!(x_m(&game) <= 63.7 && way.crossed.is_empty(), "it is a wall");
-    gate.open();
+    crate::support::signal(neighbour, "CONT");
     walk_to(&mut game, &mut way, (70.0, 32.0)).await;
     assert_eq!((way.crossed.len(), way.lost), (1, 0), "{way:?}");
 }
 
-/// One that has died, and whose next life does not come up, is one too; and the border opens when it does.
+/// One that has died, and whose next life is slow to come, is one too; and the border opens when it is there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_border_is_shut_while_the_neighbour_is_dead() {
-    let (cluster, gate) = Gate::cluster().await;
+    let cluster = Cluster::with_worlds(&[("four", FOUR)], &ONE_READY).await;
     let (mut game, mut way) = (enters(&cluster, "Ida").await, Way::default());
     walk_to(&mut game, &mut way, (62.0, 32.0)).await;
     let ready = async || cluster.serving("four/2,0..4,2").await.iter().any(|server| server["seats"] == 1);
     cluster.until("the neighbour expects her", ready).await;
-    gate.shut();
-    let dead = cluster.serving("four/2,0..4,2").await[0]["pid"].as_u64().unwrap() as u32;
-    crate::support::signal(dead, "KILL");
-    cluster.until("it is dead", async || !ready().await).await;
+    let next = slows_the_next(&cluster).await;
+    let dead = cluster.serving("four/2,0..4,2").await[0]["pid"].clone();
+    crate::support::signal(dead.as_u64().unwrap() as u32, "KILL");
+    let is_seen = async || cluster.serving("four/2,0..4,2").await.iter().all(|server| server["pid"] != dead);
+    cluster.until("it is seen to be dead", is_seen).await;
     let why = is_stopped(&mut game, &mut way).await;
     assert!(why.starts_with("border_shut"), "{why}");
     assert!(x_m(&game) <= 63.7 && way.crossed.is_empty(), "it is a wall");
-    gate.open();
+    crate::support::signal(next, "CONT");
     walk_to(&mut game, &mut way, (70.0, 32.0)).await;
     assert_eq!((way.crossed.len(), way.lost), (1, 0), "{way:?}");
 }

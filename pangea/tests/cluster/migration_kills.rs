@@ -273,6 +273,8 @@ async fn the_target_dies_between_the_change_of_owner_and_taking_over() {
     cluster.until("the other one is its owner", has_it).await;
     signal(target, "KILL");
     let _ = answer.await.unwrap();
+    let is_out = || async { player.lost.load(Ordering::Relaxed) > 0 || player.task.is_finished() };
+    cluster.until("he is thrown out", is_out).await;
     let mut game = player.plays(&cluster, (25.0, 25.0)).await;
     settled(&cluster, 1).await;
     game.leave().await;

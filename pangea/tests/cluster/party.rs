@@ -289,7 +289,7 @@ async fn places_are_held_for_all_who_are_called() {
     assert!(bob.client.of(bob.id).answer_call(true).await.is_ok());
     b.await.unwrap();
     c.ping().await;
-    event(&mut c, "he plays on", |event, _| matches!(event, Event::Pong { .. }).then_some(())).await;
+    event(&mut c, "he plays on", |event, _| matches!(event, Event::Pong(_)).then_some(())).await;
     assert_eq!((c.area(), seats(&cluster, FIRST).await), (SECOND, 3));
 }
 
@@ -306,7 +306,7 @@ async fn a_party_goes_as_a_whole_or_stays() {
     assert_eq!((seats(&cluster, FIRST).await, seats(&cluster, SECOND).await), (3, 2), "nothing is held");
     for game in [&mut b, &mut c] {
         game.ping().await;
-        event(game, "he plays on", |event, _| matches!(event, Event::Pong { .. }).then_some(())).await;
+        event(game, "he plays on", |event, _| matches!(event, Event::Pong(_)).then_some(())).await;
         assert_eq!(game.area(), SECOND);
     }
     full.remove(0).leave().await;
@@ -336,4 +336,37 @@ async fn a_party_goes_as_a_whole_or_stays() {
     let strangers = [&one, &two].into_iter().filter(|game| game.area() == FIRST).count();
     assert!(if going { strangers == 0 } else { strangers > 0 }, "{going}: {strangers}");
     assert_eq!(seats(&cluster, FIRST).await as usize, 2 + strangers + if going { 2 } else { 0 });
+}
+
+/// One of those who go along cannot: his server is stopped. The other one, for whom all is prepared, is not told to go;
+/// the leader and he hear why, and nothing stays held.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_goes_before_all_can() {
+    let vale = SMALL.replace("idle_stop_s = 1", "idle_stop_s = 0");
+    let worlds = [("small", SMALL), ("vale", vale.as_str())];
+    let cluster = Cluster::with_worlds(&worlds, &crate::migration_kills::PATIENT).await;
+    let ([ada, bob, cyd], [_a, mut b, mut c], mut full) = apart(&cluster).await;
+    full.remove(0).leave().await;
+    cluster.until("there is room for two", || async { seats(&cluster, FIRST).await == 2 }).await;
+    for who in [&bob, &cyd] {
+        who.client.of(who.id).set_status(None, None, Some(Calls::Go)).await.unwrap();
+    }
+    c.go_on(Some("vale"), None, None).await;
+    event(&mut c, "the other world", |_, game| game.area().starts_with("vale").then_some(())).await;
+    cluster.until("he is there", || async { seats(&cluster, "vale").await == 1 }).await;
+    let stopped = cluster.serving("vale").await[0]["pid"].as_u64().unwrap() as u32;
+    crate::support::signal(stopped, "STOP");
+    assert_eq!(calls(&ada).await, Err("area_unavailable".to_owned()));
+    let refused = event(&mut b, "why he does not go", |event, _| match event {
+        Event::Refused(refusal) => Some(refusal.code.to_string()),
+        Event::Moved { .. } => panic!("he goes alone"),
+        _ => None,
+    });
+    assert_eq!(refused.await, "area_unavailable");
+    assert_eq!((b.area(), seats(&cluster, FIRST).await), (SECOND, 2));
+    crate::support::signal(stopped, "CONT");
+    // What the stopped one was asked for meanwhile is over.
+    c.ping().await;
+    event(&mut c, "he plays on", |event, _| matches!(event, Event::Pong(_)).then_some(())).await;
+    assert!(c.area().starts_with("vale"));
 }

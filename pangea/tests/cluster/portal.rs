@@ -2,6 +2,7 @@
 
 use pangea_client::{EnterOptions, Event, Game};
 
+use crate::crossing::{PLAIN, Way, until};
 use crate::support::{Cluster, event};
 
 /// Walks until this is found.
@@ -125,7 +126,7 @@ const MOOR: &str = "kind = \"grid\"\nlayers = 1\n\
 /// Portals lead to other worlds, from maps and from grids; nobody is asked. Within an area they lead to another place.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_portal_leads_to_another_world_and_back() {
-    let cluster = Cluster::with_worlds(&[("yard", YARD), ("moor", MOOR)], &[crate::crossing::PLAIN]).await;
+    let cluster = Cluster::with_worlds(&[("yard", YARD), ("moor", MOOR)], &[PLAIN]).await;
     let (client, character) = cluster.player("Fritz", "yard", None).await;
     let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
     game.follows = false;
@@ -140,8 +141,7 @@ async fn a_portal_leads_to_another_world_and_back() {
         ("moor/0,0..4,4/0", (200.0, 200.0)),
         ("yard/yard/0", (40.0, 40.0)),
     ] {
-        event(&mut game, "the view", |_, game| (game.me().is_some() && game.is_steering()).then_some(()))
-            .await;
+        until(&mut game, &mut Way::default(), "the view", |game, _| game.me().is_some()).await;
         walk_until(&mut game, area, (1.0, 0.0), |event, game| {
             assert!(!matches!(event, Event::Lost | Event::Offered | Event::Refused(_)), "{event:?}");
             (game.area() == area && stands(game, x, y)).then_some(())
@@ -164,6 +164,6 @@ fn a_portal_to_a_world_that_is_not_there_is_refused_at_load() {
         let output = cluster.command(&[command]).output().unwrap();
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(!output.status.success(), "{command}: {said}");
-        assert!(said.contains("yard.toml:8: a portal's end: there is no world «moor»"), "{command}: {said}");
+        assert!(said.contains("yard.toml:9: a portal's end: there is no world «moor»"), "{command}: {said}");
     }
 }

@@ -25,7 +25,8 @@ const HEARD: Duration = Duration::from_secs(5);
 /// How long the next owner of a character is waited for, if the one that was asked cannot send it on now.
 const NEXT_OWNER: Duration = Duration::from_secs(5);
 
-/// How long those who go together wait for the last of them: less than a ticket is good for.
+/// How long those who go together wait for the last of them; one for whom all is prepared waits a little longer, and
+/// still less than his ticket is good for.
 const TOGETHER: Duration = Duration::from_secs(15);
 
 /// Most orders whose end is not known yet.
@@ -139,17 +140,31 @@ pub fn heard(core: &Core, order: u64, what: Heard) -> bool {
     tell.is_some_and(|tell| tell.try_send(what).is_ok())
 }
 
+/// A server asks for one that was sent on.
+///
+/// # Errors
+/// `enter_expired` if the order is over.
+pub fn asked(core: &Core, order: u64) -> Result<(), Refusal> {
+    match order == 0 || heard(core, order, Heard::Asked) {
+        true => Ok(()),
+        false => Err(over()),
+    }
+}
+
+fn over() -> Refusal {
+    Refusal::new(Code::EnterExpired, "this order is over")
+}
+
 /// Whether one for whom all is prepared may go; waits for those who go with it.
 ///
 /// # Errors
 /// `enter_expired` if the order is over; why another one of them cannot go.
 pub async fn may_go(core: &Core, order: u64, run: EnterId) -> Result<(), Refusal> {
-    let over = || Refusal::new(Code::EnterExpired, "this order is over");
     let (go, word) = oneshot::channel();
     if !heard(core, order, Heard::Prepared(run, go)) {
         return Err(over());
     }
-    match timeout(TOGETHER, word).await {
+    match timeout(TOGETHER + HEARD, word).await {
         Ok(Ok(word)) => word,
         _ => Err(over()),
     }

@@ -42,8 +42,8 @@ pub(super) async fn go_on(core: Arc<Core>, sender: link::Sender, area: AreaId, w
         }
         let _ = sender.send(Body::GoOnReply(reply));
     };
-    orders::heard(&core, wish.order, Heard::Asked);
-    let want = match go_on_want(&core, area, &wish, run) {
+    let want = orders::asked(&core, wish.order).and_then(|()| go_on_want(&core, area, &wish, run));
+    let want = match want {
         Ok(want) => want,
         Err(refusal) => {
             orders::heard(&core, wish.order, Heard::Refused(refusal.clone()));
