@@ -358,11 +358,12 @@ async fn nobody_goes_before_all_can() {
     crate::support::signal(stopped, "STOP");
     assert_eq!(calls(&ada).await, Err("area_unavailable".to_owned()));
     let refused = event(&mut b, "why he does not go", |event, _| match event {
-        Event::Refused(refusal) => Some(refusal.code.to_string()),
+        Event::Refused(refusal) => Some(refusal.clone()),
         Event::Moved { .. } => panic!("he goes alone"),
         _ => None,
     });
-    assert_eq!(refused.await, "area_unavailable");
+    let refused = refused.await;
+    assert_eq!(refused.code.as_str(), "area_unavailable", "{refused}\n{}", cluster.log());
     assert_eq!((b.area(), seats(&cluster, FIRST).await), (SECOND, 2));
     crate::support::signal(stopped, "CONT");
     // What the stopped one was asked for meanwhile is over.
