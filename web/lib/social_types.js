@@ -45,7 +45,7 @@
  *   | {type: "mail", unread: number}
  *   | {type: "market_sold", offer: string, money: number}
  *   | {type: "claim", claim: {faction: string, name: string} & Record<string, unknown> | null}
- *   | {type: "command", text: string, ok: boolean, commands?: {shape: string, does: string}[]}
+ *   | {type: "command", text: string, ok: boolean, code?: string, commands?: {shape: string, does: string}[]}
  *   | {type: "gather", from: Who, world: string, map: string, asks_s: number}
  *   | {type: "muted", until_ms: number}} Notice
  */

@@ -16,10 +16,10 @@ const BUILT_IN: [(&str, &str); 2] = [
 /// # Errors
 /// The first mistake in a file, with its line; a folder without a world.
 pub fn load(folder: &Path) -> anyhow::Result<Vec<(World, String)>> {
-    let mut worlds = Vec::new();
+    let mut files = Vec::new();
     if !folder.exists() {
         for (name, text) in BUILT_IN {
-            worlds.push((world_file::read(name, text)?, text.to_owned()));
+            files.push((name.to_owned(), text.to_owned()));
         }
     } else {
         let what = || format!("the worlds in «{}» cannot be read", folder.display());
@@ -27,12 +27,19 @@ pub fn load(folder: &Path) -> anyhow::Result<Vec<(World, String)>> {
             let path = entry.with_context(what)?.path();
             if path.extension().is_some_and(|extension| extension == "toml") {
                 let text = std::fs::read_to_string(&path).with_context(what)?;
-                worlds.push((world_file::read(&path.display().to_string(), &text)?, text));
+                files.push((path.display().to_string(), text));
             }
         }
-        if worlds.is_empty() {
+        if files.is_empty() {
             bail!("the folder «{}» has no world (*.toml)", folder.display());
         }
+    }
+    let mut worlds = Vec::new();
+    for (name, text) in &files {
+        worlds.push((world_file::read(name, text)?, text.clone()));
+    }
+    for (name, text) in &files {
+        world_file::check_ways(name, text, worlds.iter().map(|(world, _)| world))?;
     }
     worlds.sort_by(|a, b| a.0.name.cmp(&b.0.name));
     Ok(worlds)

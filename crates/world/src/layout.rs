@@ -153,7 +153,7 @@ pub fn are_neighbours(world: &World, a: &Ground, b: &Ground) -> bool {
         (Ground::Map(a), Ground::Map(b)) => {
             let Kind::Maps(maps) = &world.kind else { return false };
             let leads = |from: &str, to: &str| {
-                maps.maps.iter().any(|m| m.id == from && m.portals.iter().any(|p| p.to == to))
+                maps.maps.iter().any(|m| m.id == from && m.portals.iter().any(|p| p.leads_to(to)))
             };
             a != b && (leads(a, b) || leads(b, a))
         }

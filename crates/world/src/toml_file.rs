@@ -216,6 +216,66 @@ mod tests {
         );
     }
 
+    /// A portal leads to a world that is there, on a grid too; by itself a file says nothing of other worlds.
+    #[test]
+    fn a_portal_that_leads_nowhere_is_named() {
+        let maps = |ends: &str| {
+            format!(
+                "kind = \"maps\"\n[maps]\nspawn = {{ map = \"quay\", x = 1.0, y = 1.0 }}\n[[map]]\nid = \"quay\"\n\
+                width_m = 64\nheight_m = 64\n[[map.portal]]\nx = 8\ny = 8\nwidth_m = 2\nheight_m = 2\n{ends}\n"
+            )
+        };
+        let grid = |ends: &str| {
+            let bounds = "bounds = { x0 = 0, y0 = 0, x1 = 8, y1 = 8 }";
+            format!("{GOOD}{bounds}\n[[grid.portal]]\nx = 8\ny = 8\nwidth_m = 2\nheight_m = 2\n{ends}\n")
+        };
+        let read = |name: &str, text: &str| world_file::read(name, text).map_err(|error| error.to_string());
+        let known = [read("isles.toml", &maps("world = \"vale\"\nto_x = 9.0\nto_y = 9.0")).expect("a world")];
+        let vale = read("vale.toml", &grid("to_x = 500.0\nto_y = 500.0")).expect("a world");
+        let known = [known[0].clone(), vale];
+        let said = |text: &str| {
+            let read = read("w.toml", text);
+            read.and_then(|_| {
+                world_file::check_ways("w.toml", text, known.iter()).map_err(|error| error.to_string())
+            })
+        };
+        let to = |world: &str, map: &str, at: f64| {
+            let name = |key: &str, name: &str| {
+                if name.is_empty() { String::new() } else { format!("{key} = \"{name}\"\n") }
+            };
+            format!("{}{}to_x = {at:.1}\nto_y = {at:.1}", name("world", world), name("to", map))
+        };
+        for (ends, no) in [
+            (to("", "", 9.0), "a portal's end: name the map, «to», or another world"),
+            (to("", "quai", 9.0), "there is no map «quai»; did you mean «quay»?"),
+            (to("vail", "", 9.0), "a portal's end: there is no world «vail»; did you mean «vale»?"),
+            (to("vale", "quay", 9.0), "a portal's end: the world «vale» has no maps; leave out «to»"),
+            (to("vale", "", 900.0), "a portal's end (900, 900) lies outside the world «vale»"),
+            (to("isles", "", 9.0), "a portal's end: the world «isles» has maps; name one, «to»"),
+            (to("isles", "wood", 9.0), "there is no map «wood»"),
+            (to("isles", "quay", 90.0), "a portal's end (90, 90) lies outside the map «quay»"),
+        ] {
+            assert_eq!(said(&maps(&ends)), Err(format!("w.toml:8: {no}")), "{ends}");
+        }
+        for (ends, no) in [
+            (to("", "quay", 9.0), "a portal's end: a grid has no maps; leave out «to»"),
+            (to("", "", 900.0), "a portal's end lies outside the world"),
+            (to("isles", "", 9.0), "a portal's end: the world «isles» has maps; name one, «to»"),
+        ] {
+            assert_eq!(said(&grid(&ends)), Err(format!("w.toml:7: {no}")), "{ends}");
+        }
+        let outside = grid(&to("", "", 9.0)).replace("x = 8\n", "x = 511\n");
+        assert_eq!(
+            said(&outside),
+            Err("w.toml:7: a portal on the grid is empty or outside of it".to_owned())
+        );
+        for good in
+            [maps(&to("vale", "", 9.0)), maps(&to("isles", "quay", 9.0)), grid(&to("isles", "quay", 9.0))]
+        {
+            assert_eq!(said(&good), Ok(()));
+        }
+    }
+
     /// What is no TOML at all.
     #[test]
     fn a_slip_of_the_pen_is_named() {

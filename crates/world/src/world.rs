@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::balance::Budget;
 use crate::faction::Faction;
 use crate::refusal::{Code, Refusal};
-use crate::space::{Place, Rect};
+use crate::space::{Ground, Place, Rect};
 
 /// One persistent place with its own rules.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,6 +79,8 @@ pub struct Grid {
     pub spawn: (f64, f64),
     /// Points whose areas run from the start and never idle, metres.
     pub always_on: Vec<(f64, f64)>,
+    /// In the order of the file; they do not overlap.
+    pub portals: Vec<Portal>,
 }
 
 /// The layout of a maps world.
@@ -127,17 +129,26 @@ pub struct Map {
     pub portals: Vec<Portal>,
 }
 
-/// A rectangle on a map that leads to another map.
+/// A rectangle on the ground that leads elsewhere.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Portal {
     /// Where it stands, metres.
     pub rect: Rect,
-    /// The map to which it leads.
-    pub to: String,
-    /// Where on that map, metres.
+    /// The world to which it leads; `None`: the same.
+    pub world: Option<String>,
+    /// The map to which it leads; `None`: to a grid.
+    pub to: Option<String>,
+    /// Where there, metres.
     pub to_x: f64,
-    /// Where on that map, metres.
+    /// Where there, metres.
     pub to_y: f64,
+}
+
+impl Portal {
+    /// Whether it leads to this map of the world in which it stands.
+    pub fn leads_to(&self, map: &str) -> bool {
+        self.world.is_none() && self.to.as_deref() == Some(map)
+    }
 }
 
 /// The template under which the spawner starts our own area server.
@@ -189,6 +200,15 @@ impl World {
             .iter()
             .find(|faction| faction.id == id)
             .ok_or_else(|| Refusal::new(Code::UnknownFaction, format!("there is no faction «{id}»")))
+    }
+
+    /// The portals of this map, or of the whole grid.
+    pub fn portals(&self, ground: &Ground) -> &[Portal] {
+        match (&self.kind, ground) {
+            (Kind::Maps(maps), Ground::Map(map)) => maps.map(map).map_or(&[], |map| &map.portals),
+            (Kind::Grid(grid), Ground::Cells(_)) => &grid.portals,
+            _ => &[],
+        }
     }
 
     fn on_map(&self, point: &MapPoint) -> Place {

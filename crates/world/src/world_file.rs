@@ -67,6 +67,8 @@ struct FileGrid {
     spawn: Spanned<Point>,
     #[serde(default)]
     always_on: Vec<Spanned<Point>>,
+    #[serde(default)]
+    portal: Vec<Spanned<FilePortal>>,
 }
 
 #[derive(Deserialize)]
@@ -101,7 +103,8 @@ struct FilePortal {
     y: i32,
     width_m: u16,
     height_m: u16,
-    to: String,
+    world: Option<String>,
+    to: Option<String>,
     to_x: f64,
     to_y: f64,
 }
@@ -133,6 +136,31 @@ struct FileSpawn {
 pub fn read(file: &str, text: &str) -> Result<World, FileError> {
     let reader = Reader { file, text };
     reader.world(toml_file::read(file, text)?)
+}
+
+/// Looks whether the portals of a world that lead to another one lead to a place that is there: one of `worlds`.
+///
+/// # Errors
+/// The first one that does not, with its line.
+pub fn check_ways<'w>(
+    file: &str,
+    text: &str,
+    worlds: impl Iterator<Item = &'w World> + Clone,
+) -> Result<(), FileError> {
+    let reader = Reader { file, text };
+    let read: File = toml_file::read(file, text)?;
+    let of_grid = read.grid.iter().flat_map(|grid| &grid.get_ref().portal);
+    for portal in read.map.iter().flat_map(|map| &map.get_ref().portal).chain(of_grid) {
+        let (to, at) = (portal.get_ref(), portal.span().start);
+        let Some(name) = &to.world else { continue };
+        let Some(world) = worlds.clone().find(|world| world.name == *name) else {
+            let hint = nearest(name, worlds.map(|world| world.name.as_str()));
+            let hint = hint.map_or(String::new(), |hint| format!("; did you mean «{hint}»?"));
+            return reader.error(at, format!("a portal's end: there is no world «{name}»{hint}"));
+        };
+        reader.leads_into(world, to, at)?;
+    }
+    Ok(())
 }
 
 struct Reader<'a> {
@@ -266,7 +294,24 @@ impl Reader<'_> {
             Ok((p.x, p.y))
         };
         let always_on = grid.always_on.iter().map(|p| inside(p, "always_on")).collect::<Result<_, _>>()?;
-        Ok(Grid { cell_m, area_cells, bounds, spawn: inside(&grid.spawn, "spawn")?, always_on })
+        let spawn = inside(&grid.spawn, "spawn")?;
+        let whole = bounds.map(|b| {
+            let side = cell_m as i32;
+            Rect { x0: b.x0 * side, y0: b.y0 * side, x1: b.x1 * side, y1: b.y1 * side }
+        });
+        let portals = self.portals(&grid.portal, whole, "the grid")?;
+        for entry in &grid.portal {
+            let (portal, start) = (entry.get_ref(), entry.span().start);
+            let end = Spanned::new(entry.span(), Point { x: portal.to_x, y: portal.to_y });
+            match (&portal.world, &portal.to) {
+                (None, Some(_)) => {
+                    return self.error(start, "a portal's end: a grid has no maps; leave out «to»");
+                }
+                (None, None) => drop(inside(&end, "a portal's end")?),
+                (Some(_), _) => {}
+            }
+        }
+        Ok(Grid { cell_m, area_cells, bounds, spawn, always_on, portals })
     }
 
     fn maps(&self, file: &FileMaps, list: &[Spanned<FileMap>]) -> Result<Maps, FileError> {
@@ -290,7 +335,13 @@ impl Reader<'_> {
         self.on_map(&maps, &maps.spawn.map, (maps.spawn.x, maps.spawn.y), "spawn", file.spawn.span().start)?;
         for (map, entry) in maps.maps.iter().zip(list) {
             for (portal, span) in map.portals.iter().zip(entry.get_ref().portal.iter().map(Spanned::span)) {
-                self.on_map(&maps, &portal.to, (portal.to_x, portal.to_y), "a portal's end", span.start)?;
+                if portal.world.is_some() {
+                    continue;
+                }
+                let Some(to) = &portal.to else {
+                    return self.error(span.start, "a portal's end: name the map, «to», or another world");
+                };
+                self.on_map(&maps, to, (portal.to_x, portal.to_y), "a portal's end", span.start)?;
             }
         }
         Ok(maps)
@@ -310,22 +361,62 @@ impl Reader<'_> {
             lobby: map.lobby,
             portals: Vec::new(),
         };
-        for entry in &map.portal {
+        read.portals = self.portals(&map.portal, Some(read.rect()), &format!("«{}»", map.id))?;
+        Ok(read)
+    }
+
+    /// Portals that stand on this ground and do not overlap; where they lead is looked at by who knows what is there.
+    fn portals(
+        &self,
+        list: &[Spanned<FilePortal>],
+        whole: Option<Rect>,
+        on: &str,
+    ) -> Result<Vec<Portal>, FileError> {
+        let mut read: Vec<Portal> = Vec::new();
+        for entry in list {
             let (p, at) = (entry.get_ref(), entry.span().start);
             let edge = |from: i32, side: u16| from.saturating_add(i32::from(side));
             let rect = Rect { x0: p.x, y0: p.y, x1: edge(p.x, p.width_m), y1: edge(p.y, p.height_m) };
-            let whole = read.rect();
-            if rect.is_empty() || rect.x0 < 0 || rect.y0 < 0 || rect.x1 > whole.x1 || rect.y1 > whole.y1 {
-                return self.error(at, format!("a portal on «{}» is empty or outside the map", map.id));
+            if rect.is_empty() || whole.is_some_and(|whole| !whole.includes(&rect)) {
+                return self.error(at, format!("a portal on {on} is empty or outside of it"));
             }
-            if let Some(other) = read.portals.iter().find(|other| other.rect.overlaps(&rect)) {
-                let text =
-                    format!("two portals on «{}» overlap (to «{}» and to «{}»)", map.id, other.to, p.to);
-                return self.error(at, text);
+            let to = |world: &Option<String>, map: &Option<String>| {
+                let map = map.as_ref().or(world.as_ref()).map_or("elsewhere", String::as_str);
+                format!("to «{map}»")
+            };
+            if let Some(other) = read.iter().find(|other| other.rect.overlaps(&rect)) {
+                let (one, two) = (to(&other.world, &other.to), to(&p.world, &p.to));
+                return self.error(at, format!("two portals on {on} overlap ({one} and {two})"));
             }
-            read.portals.push(Portal { rect, to: p.to.clone(), to_x: p.to_x, to_y: p.to_y });
+            let (world, map) = (p.world.clone(), p.to.clone());
+            read.push(Portal { rect, world, to: map, to_x: p.to_x, to_y: p.to_y });
         }
         Ok(read)
+    }
+
+    /// A portal's end lies on this world, another one than its own.
+    fn leads_into(&self, world: &World, to: &FilePortal, at: usize) -> Result<(), FileError> {
+        match (&world.kind, &to.to) {
+            (Kind::Maps(maps), Some(map)) => self.on_map(maps, map, (to.to_x, to.to_y), "a portal's end", at),
+            (Kind::Maps(_), None) => {
+                self.error(at, format!("a portal's end: the world «{}» has maps; name one, «to»", world.name))
+            }
+            (Kind::Grid(_), Some(_)) => self
+                .error(at, format!("a portal's end: the world «{}» has no maps; leave out «to»", world.name)),
+            (Kind::Grid(_), None) => {
+                let place = Place { world: world.name.clone(), map: None, x: to.to_x, y: to.to_y };
+                match ground_at(world, &place) {
+                    Ok(_) => Ok(()),
+                    Err(_) => self.error(
+                        at,
+                        format!(
+                            "a portal's end ({}, {}) lies outside the world «{}»",
+                            to.to_x, to.to_y, world.name
+                        ),
+                    ),
+                }
+            }
+        }
     }
 
     fn faction(&self, world: &World, entry: &Spanned<FileFaction>) -> Result<Faction, FileError> {

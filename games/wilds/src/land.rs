@@ -61,7 +61,7 @@ pub fn doorsteps(world: &World, ground: &Ground) -> Vec<(f64, f64)> {
     let mut doorsteps: Vec<(f64, f64)> =
         world.spawn(None).ok().into_iter().chain(factions).filter_map(here).collect();
     if let Kind::Maps(maps) = &world.kind {
-        let ends = maps.maps.iter().flat_map(|map| &map.portals).filter(|portal| portal.to == map_name);
+        let ends = maps.maps.iter().flat_map(|map| &map.portals).filter(|portal| portal.leads_to(map_name));
         doorsteps.extend(ends.map(|portal| (portal.to_x, portal.to_y)));
     }
     doorsteps
@@ -73,7 +73,7 @@ impl Wilds {
         let map_name = map_of(ground);
         let salt = salt_of(world, ground);
         let mut anchors = doorsteps(world, ground);
-        let mut portals = Vec::new();
+        let portals: Vec<Rect> = world.portals(ground).iter().map(|portal| portal.rect).collect();
         let mut paths = Vec::new();
         let bounds = match &world.kind {
             Kind::Grid(grid) => {
@@ -87,7 +87,6 @@ impl Wilds {
             }
             Kind::Maps(maps) => {
                 let map = maps.map(map_name).ok();
-                portals.extend(map.into_iter().flat_map(|map| map.portals.iter().map(|portal| portal.rect)));
                 anchors.extend(
                     portals.iter().map(|r| (f64::from(r.x0 + r.x1) / 2.0, f64::from(r.y0 + r.y1) / 2.0)),
                 );
@@ -264,12 +263,17 @@ mod tests {
         let Kind::Maps(maps) = &isles.kind else { panic!("maps") };
         for map in &maps.maps {
             let mut terrain = terrain(&isles, &Ground::Map(map.id.clone()));
-            let ends = maps.maps.iter().flat_map(|m| &m.portals).filter(|p| p.to == map.id);
+            let ends = maps.maps.iter().flat_map(|m| &m.portals).filter(|p| p.leads_to(&map.id));
             for end in ends {
                 let found = reachable(&mut terrain, (end.to_x, end.to_y), map.rect(), 1 << 20);
                 for portal in &map.portals {
                     assert_eq!(terrain.tile(portal.rect.x0, portal.rect.y0), tile::PORTAL);
-                    assert!(found.contains(&(portal.rect.x0, portal.rect.y0)), "{} to {}", map.id, portal.to);
+                    assert!(
+                        found.contains(&(portal.rect.x0, portal.rect.y0)),
+                        "{} to {:?}",
+                        map.id,
+                        portal.to
+                    );
                 }
             }
             assert_eq!(terrain.tile(-1, 0), tile::VOID);

@@ -198,10 +198,10 @@ fn far_post(world: &WorldFile, near: &Place) -> Place {
     match &world.kind {
         Kind::Maps(maps) => {
             let map = near.map.as_deref().and_then(|map| maps.map(map).ok());
-            let portal = map.and_then(|map| map.portals.first());
+            let portal = map.and_then(|map| map.portals.iter().find(|portal| portal.world.is_none()));
             portal.map_or_else(
                 || near.clone(),
-                |to| Place { map: Some(to.to.clone()), x: to.to_x, y: to.to_y, ..near.clone() },
+                |to| Place { map: to.to.clone(), x: to.to_x, y: to.to_y, ..near.clone() },
             )
         }
         Kind::Grid(grid) => {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use pangea_server::config::{Config, Template};
 use pangea_server::store;
 use pangea_world::role_key::RoleKey;
+use pangea_world::world::{Kind, World};
 use pangea_world::world_file;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -116,10 +117,14 @@ pub(super) fn worlds(config: &Config) -> Vec<Finding> {
             "put a world file there, or remove the folder for the built-in ones",
         )];
     }
-    files.iter().map(|path| world(config, path)).collect()
+    let read =
+        |path: &PathBuf| world_file::read(&path.display().to_string(), &fs::read_to_string(path).ok()?).ok();
+    let known: Vec<World> = files.iter().filter_map(read).collect();
+    files.iter().map(|path| world(config, path, &known)).collect()
 }
 
-fn world(config: &Config, path: &Path) -> Finding {
+/// One world; its portals may lead to any of `known`.
+fn world(config: &Config, path: &Path, known: &[World]) -> Finding {
     let name = path.display().to_string();
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
@@ -127,11 +132,13 @@ fn world(config: &Config, path: &Path) -> Finding {
             return Finding::broken("world", format!("«{name}» cannot be read: {error}"), "mend its rights");
         }
     };
-    let world = match world_file::read(&name, &text) {
+    let read = world_file::read(&name, &text)
+        .and_then(|world| world_file::check_ways(&name, &text, known.iter()).map(|()| world));
+    let world = match read {
         Ok(world) => world,
         Err(error) => return Finding::broken("world", error.to_string(), "mend that line"),
     };
-    if let pangea_world::world::Kind::Maps(maps) = &world.kind {
+    if let Kind::Maps(maps) = &world.kind {
         for map in &maps.maps {
             if !config.spawner.templates.contains_key(&map.server) {
                 let found =

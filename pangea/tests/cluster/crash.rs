@@ -1,13 +1,15 @@
 //! kill -9 of things.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use http::Method;
 use pangea_client::{EnterOptions, Event};
+use pangea_world::frames::ServerMessage;
 use serde_json::Value;
 
 use crate::support::{Cluster, event, signal};
+use crate::wire::{Heard, Wire};
 
 /// Scenario 6, K6: `spawn_maps` come up by themselves; one is killed: it comes up again, its player returns
 /// to where he was, and holds one seat.
@@ -121,6 +123,69 @@ async fn the_areas_of_a_lost_machine_come_up_elsewhere() {
     let (client, character) = cluster.player("Hanna", "isles", Some("sailors")).await;
     let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
     event(&mut game, "the first view", |_, game| game.me().map(|_| ())).await;
+    let folder = another_machine(&mut cluster).await;
+    let before = cluster.serving("isles/harbour").await[0].clone();
+    cluster.kill_role("spawner");
+    kill_all(&cluster.data());
+    drop(game);
+    let again = async || client.enter(character, EnterOptions::default()).await.ok();
+    let game = cluster.until_found("she is back", again).await;
+    assert_eq!(game.area(), "isles/harbour/0");
+    let after = cluster.serving("isles/harbour").await;
+    assert_eq!((after.len(), &after[0]["seats"]), (1, &Value::from(1)));
+    assert_ne!(after[0]["server"], before["server"]);
+    drop(game);
+    cluster.kill_role("second");
+    kill_all(&folder);
+}
+
+/// A server is stopped for longer than its lease, with nobody near who sees it; another one has its area by then. It goes
+/// on: it looks at its lease first, so nobody sees anything of it any more, and what it would write counts for nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_slept_longer_than_its_lease_does_nothing_any_more() {
+    let mut cluster = Cluster::apart_with(&["central.owner_lease_s=2"]).await;
+    let (client, character) = cluster.player("Hanno", "isles", Some("sailors")).await;
+    let prepared = client.prepare(character, &EnterOptions::default()).await.unwrap();
+    let (mut before, _) = Wire::enter(&prepared.url, &prepared.ticket).await;
+    before.sees("Hanno").await;
+    let folder = another_machine(&mut cluster).await;
+    let old = cluster.serving("isles/harbour").await[0].clone();
+    let pid = old["pid"].as_u64().unwrap() as u32;
+    cluster.kill_role("spawner");
+    signal(pid, "STOP");
+    let again = async || client.enter(character, EnterOptions::default()).await.ok();
+    let mut game = cluster.until_found("he is back", again).await;
+    assert_ne!(cluster.serving("isles/harbour").await[0]["server"], old["server"]);
+    let stands = event(&mut game, "the view", |_, game| game.me().map(|me| (me.x_cm, me.y_cm))).await;
+    signal(pid, "CONT");
+    // His first input: whoever answers it has moved him.
+    before.walk(1.0, 0.0).await;
+    loop {
+        match before.next().await {
+            Heard::Said(ServerMessage::Update(update)) => assert_eq!(update.acked, 0, "without its lease"),
+            Heard::Said(_) => {}
+            Heard::Closed(_) => break,
+        }
+    }
+    let has_ended = || async { !Path::new(&format!("/proc/{pid}/fd")).is_dir() || is_a_zombie(pid) };
+    cluster.until("it ends", has_ended).await;
+    assert!(game.is_steering());
+    game.leave().await;
+    let mut game = client.enter(character, EnterOptions::default()).await.expect("he comes again");
+    let now = event(&mut game, "the view", |_, game| game.me().map(|me| (me.x_cm, me.y_cm))).await;
+    assert_eq!(now, stands, "where the server that has him left him");
+    drop(game);
+    cluster.kill_role("second");
+    kill_all(&folder);
+    kill_all(&cluster.data());
+}
+
+fn is_a_zombie(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
+}
+
+/// Another spawner, as on another machine; where its data are.
+async fn another_machine(cluster: &mut Cluster) -> PathBuf {
     let (folder, key) = (cluster.folder.path().join("second"), cluster.folder.path().join("second.key"));
     let made = cluster.command(&["key", "spawner", "second"]).output().unwrap();
     std::fs::write(&key, made.stdout).unwrap();
@@ -137,19 +202,7 @@ async fn the_areas_of_a_lost_machine_come_up_elsewhere() {
         spawners.is_some_and(|spawners| spawners.to_string().contains("second"))
     };
     cluster.until("the second machine is here", second).await;
-    let before = cluster.serving("isles/harbour").await[0].clone();
-    cluster.kill_role("spawner");
-    kill_all(&cluster.data());
-    drop(game);
-    let again = async || client.enter(character, EnterOptions::default()).await.ok();
-    let game = cluster.until_found("she is back", again).await;
-    assert_eq!(game.area(), "isles/harbour/0");
-    let after = cluster.serving("isles/harbour").await;
-    assert_eq!((after.len(), &after[0]["seats"]), (1, &Value::from(1)));
-    assert_ne!(after[0]["server"], before["server"]);
-    drop(game);
-    cluster.kill_role("second");
-    kill_all(&folder);
+    folder
 }
 
 /// `kill -9` of all game servers of which a spawner with this data folder has made a note.

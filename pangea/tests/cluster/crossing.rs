@@ -188,3 +188,85 @@ async fn a_client_that_dies_at_a_border_leaves_nothing_behind() {
     drop(game);
     cluster.until("all seats are free", || async { seats(&cluster).await == 0 }).await;
 }
+
+/// A dozen areas of 16 m in a row, from the west to the east.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_walk_through_a_dozen_area_servers_never_breaks() {
+    const ROW: &str = "kind = \"grid\"\nlayers = 1\nview_m = 8\ncapacity = 8\ncreatures = false\n\
+        [grid]\ncell_m = 16\narea_cells = 1\nspawn = { x = 4.0, y = 8.0 }\n\
+        bounds = { x0 = 0, y0 = 0, x1 = 12, y1 = 1 }\n";
+    let cluster = Cluster::with_worlds(&[("row", ROW)], &[PLAIN]).await;
+    let (client, character) = cluster.player("Gerd", "row", None).await;
+    let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
+    let (epoch, mut way) = (game.epoch(), Way::default());
+    walk_to(&mut game, &mut way, (188.0, 8.0)).await;
+    let areas: Vec<String> = (1..12).map(|n| format!("row/{n},0..{},1/0", n + 1)).collect();
+    assert_eq!((way.crossed, way.lost, way.shut), (areas, 0, vec![]));
+    assert_eq!(game.epoch(), epoch + 11, "each border once");
+    let pids: std::collections::HashSet<u64> =
+        cluster.serving("row/").await.iter().filter_map(|server| server["pid"].as_u64()).collect();
+    assert_eq!(pids.len(), 12, "as many servers");
+}
+
+/// One server is kept ready, and a stopped one is not taken for dead.
+const ONE_READY: [&str; 4] =
+    [PLAIN, "spawner.templates.area.pool=1", "central.silence_s=600", "spawner.health_timeout_s=600"];
+
+/// Stops the server that is kept ready: whichever area is given to it starts slowly. Its process.
+async fn slows_the_next(cluster: &Cluster) -> u32 {
+    let idle = async || {
+        let servers = cluster.servers().await;
+        servers.iter().find(|server| server["state"] == "Ready")?["pid"].as_u64()
+    };
+    let pid = cluster.until_found("one is kept ready", idle).await as u32;
+    crate::support::signal(pid, "STOP");
+    pid
+}
+
+/// He walks against a border that is shut; why, as he is told.
+async fn is_stopped(game: &mut Game, way: &mut Way) -> String {
+    for _ in 0..4_000 {
+        if let Some(why) = way.shut.first() {
+            return why.clone();
+        }
+        game.move_towards(1.0, 0.0).await;
+        take(game, way).await;
+    }
+    panic!("never told why: {way:?}");
+}
+
+/// A neighbour that is being started is a wall with a reason until it is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_border_is_shut_while_the_neighbour_starts() {
+    let cluster = Cluster::with_worlds(&[("four", FOUR)], &ONE_READY).await;
+    let (mut game, mut way) = (enters(&cluster, "Hugo").await, Way::default());
+    let neighbour = slows_the_next(&cluster).await;
+    walk_to(&mut game, &mut way, (62.0, 32.0)).await;
+    let why = is_stopped(&mut game, &mut way).await;
+    assert!(why.starts_with("border_shut") && why.contains("made ready"), "{why}");
+    assert!(x_m(&game) <= 63.7 && way.crossed.is_empty(), "it is a wall");
+    crate::support::signal(neighbour, "CONT");
+    walk_to(&mut game, &mut way, (70.0, 32.0)).await;
+    assert_eq!((way.crossed.len(), way.lost), (1, 0), "{way:?}");
+}
+
+/// One that has died, and whose next life is slow to come, is one too; and the border opens when it is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_border_is_shut_while_the_neighbour_is_dead() {
+    let cluster = Cluster::with_worlds(&[("four", FOUR)], &ONE_READY).await;
+    let (mut game, mut way) = (enters(&cluster, "Ida").await, Way::default());
+    walk_to(&mut game, &mut way, (62.0, 32.0)).await;
+    let ready = async || cluster.serving("four/2,0..4,2").await.iter().any(|server| server["seats"] == 1);
+    cluster.until("the neighbour expects her", ready).await;
+    let next = slows_the_next(&cluster).await;
+    let dead = cluster.serving("four/2,0..4,2").await[0]["pid"].clone();
+    crate::support::signal(dead.as_u64().unwrap() as u32, "KILL");
+    let is_seen = async || cluster.serving("four/2,0..4,2").await.iter().all(|server| server["pid"] != dead);
+    cluster.until("it is seen to be dead", is_seen).await;
+    let why = is_stopped(&mut game, &mut way).await;
+    assert!(why.starts_with("border_shut"), "{why}");
+    assert!(x_m(&game) <= 63.7 && way.crossed.is_empty(), "it is a wall");
+    crate::support::signal(next, "CONT");
+    walk_to(&mut game, &mut way, (70.0, 32.0)).await;
+    assert_eq!((way.crossed.len(), way.lost), (1, 0), "{way:?}");
+}

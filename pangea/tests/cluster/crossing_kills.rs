@@ -4,6 +4,7 @@
 use pangea_client::{EnterOptions, Game};
 
 use crate::crossing::{FOUR, PLAIN, Way, until, walk_to};
+use crate::migration_kills::PATIENT;
 use crate::support::{Cluster, event, signal};
 
 const HERE: &str = "four/0,0..2,2";
@@ -86,6 +87,61 @@ async fn the_neighbour_dies_in_the_crossing() {
     }
     signal(server["pid"].as_u64().unwrap() as u32, "KILL");
     until(&mut game, &mut way, "he plays", |game, _| game.is_steering() && game.me().is_some()).await;
+    walk_to(&mut game, &mut way, (80.0, 32.0)).await;
+    assert_eq!(game.area(), "four/2,0..4,2/0");
+    is_alone(&cluster, &mut game).await;
+}
+
+/// He has stepped over the line; his owner, which nobody answers, stands still with him.
+async fn steps_over(game: &mut Game) {
+    for _ in 0..4 {
+        game.move_towards(1.0, 0.0).await;
+    }
+    let nonce = game.ping().await;
+    event(game, "it has heard that", |event, _| {
+        matches!(event, pangea_client::Event::Pong(heard) if *heard == nonce).then_some(())
+    })
+    .await;
+}
+
+/// Central dies after the change of owner is written and before the new one has heard of it: the next central grants it
+/// again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn central_dies_between_the_commit_and_the_grant() {
+    let mut cluster = Cluster::with_worlds(&[("four", FOUR)], &PATIENT).await;
+    let (mut game, mut way) = at_the_border(&cluster, "Emil").await;
+    let target = cluster.serving(BEYOND).await[0]["pid"].as_u64().unwrap() as u32;
+    signal(target, "STOP");
+    steps_over(&mut game).await;
+    let decided = || async { cluster.serving(HERE).await.iter().all(|server| server["seats"] == 0) };
+    cluster.until("it is decided", decided).await;
+    cluster.kill();
+    signal(target, "CONT");
+    cluster.run().await;
+    let epoch = game.epoch();
+    until(&mut game, &mut way, "he plays there", |game, _| {
+        game.is_steering() && game.area() == "four/2,0..4,2/0" && game.me().is_some()
+    })
+    .await;
+    assert!(game.epoch() > epoch);
+    walk_to(&mut game, &mut way, (80.0, 32.0)).await;
+    is_alone(&cluster, &mut game).await;
+}
+
+/// The owner dies while it stands still with him and waits for the word of central.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_owner_dies_between_the_freeze_and_the_answer() {
+    let cluster = Cluster::with_worlds(&[("four", FOUR)], &PATIENT).await;
+    let (mut game, mut way) = at_the_border(&cluster, "Franz").await;
+    let (source, epoch) = (cluster.serving(HERE).await[0]["pid"].as_u64().unwrap() as u32, game.epoch());
+    signal(cluster.pid(), "STOP");
+    steps_over(&mut game).await;
+    signal(source, "KILL");
+    signal(cluster.pid(), "CONT");
+    until(&mut game, &mut way, "he plays again", |game, _| {
+        game.is_steering() && game.epoch() > epoch && game.me().is_some()
+    })
+    .await;
     walk_to(&mut game, &mut way, (80.0, 32.0)).await;
     assert_eq!(game.area(), "four/2,0..4,2/0");
     is_alone(&cluster, &mut game).await;

@@ -5,6 +5,7 @@ use pangea_client::{Client, EnterOptions, Event};
 use pangea_world::frames::{ClientMessage, Entry, ServerMessage, Welcome, close};
 use pangea_world::id::CharacterId;
 
+use crate::migration_kills::PATIENT;
 use crate::support::{Cluster, event, signal};
 use crate::wire::{Heard, Wire};
 
@@ -231,4 +232,40 @@ async fn central_dies_between_the_offer_and_the_arrival() {
         mover.goes().await.flush().await;
         is_alone_at(&cluster, "two/there/0").await;
     }
+}
+
+/// The source dies while it stands still with him: it was told to let him go, and nobody has answered its word.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_source_dies_between_the_seal_and_the_answer() {
+    let cluster = Cluster::with_worlds(&[("two", TWO)], &PATIENT).await;
+    let mover = Mover::new(&cluster, "Fred").await;
+    let source = cluster.serving("two/here").await[0].clone();
+    let pid = source["pid"].as_u64().unwrap() as u32;
+    signal(pid, "STOP");
+    let (mut there, _) = Wire::enter(&mover.url, &mover.ticket).await;
+    there.flush().await;
+    // What it is told lies before it; what it says then lies before central.
+    cluster.servers().await;
+    signal(cluster.pid(), "STOP");
+    signal(pid, "CONT");
+    let mut here = mover.here;
+    here.flush().await;
+    signal(pid, "KILL");
+    signal(cluster.pid(), "CONT");
+    replaced(&cluster, "two/here", source["server"].as_str().unwrap()).await;
+    let steered = loop {
+        match there.next().await {
+            Heard::Said(ServerMessage::Steer { .. }) => break true,
+            Heard::Closed(_) => break false,
+            Heard::Said(_) => {}
+        }
+    };
+    if steered {
+        is_alone_at(&cluster, "two/there/0").await;
+        return;
+    }
+    let prepared = mover.client.prepare(mover.character, &EnterOptions::default()).await.unwrap();
+    let (mut wire, _) = Wire::enter(&prepared.url, &prepared.ticket).await;
+    wire.sees("Fred").await;
+    is_alone_at(&cluster, &prepared.area).await;
 }

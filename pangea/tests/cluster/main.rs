@@ -33,6 +33,7 @@ mod migration;
 mod migration_kills;
 mod moderation;
 mod operations;
+mod orders;
 mod party;
 mod portal;
 mod power_cut;

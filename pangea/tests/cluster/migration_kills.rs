@@ -259,6 +259,27 @@ async fn central_dies_as_the_source_stands_still() {
     settled(&cluster, 1).await;
 }
 
+/// The other server owns the area, and dies before it has taken it over: the area comes back from its checkpoint.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_target_dies_between_the_change_of_owner_and_taking_over() {
+    let (cluster, player, source, answer) = held().await;
+    let target = target(&cluster).await;
+    signal(target, "STOP");
+    signal(source, "CONT");
+    let has_it = || async {
+        let serving = cluster.serving(AREA).await;
+        serving.first().is_some_and(|server| server["pid"] == u64::from(target))
+    };
+    cluster.until("the other one is its owner", has_it).await;
+    signal(target, "KILL");
+    let _ = answer.await.unwrap();
+    let is_out = || async { player.lost.load(Ordering::Relaxed) > 0 || player.task.is_finished() };
+    cluster.until("he is thrown out", is_out).await;
+    let mut game = player.plays(&cluster, (25.0, 25.0)).await;
+    settled(&cluster, 1).await;
+    game.leave().await;
+}
+
 /// He gives inputs while nobody has the area, more than would be allowed at once: each of them is taken, once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn inputs_while_the_area_stands_still_are_all_taken() {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{Cluster, event, request};
 
 /// An operator's order.
-async fn order(cluster: &Cluster, what: &str, body: Value) {
+pub async fn order(cluster: &Cluster, what: &str, body: Value) {
     let key = std::fs::read_to_string(cluster.data().join("keys/operator.key")).expect("the operator's key");
     let path = format!("/api/data/{what}");
     let answer = request(&cluster.url, Method::POST, &path, key.trim(), Some(&body.to_string())).await;
@@ -23,7 +23,7 @@ async fn look(cluster: &Cluster, part: &str) -> (u16, String) {
 }
 
 /// The next notice of this type.
-async fn notice(game: &mut Game, of: &str) -> Value {
+pub async fn notice(game: &mut Game, of: &str) -> Value {
     event(game, of, |event, _| match event {
         Event::Social(text) => serde_json::from_str::<Value>(text).ok().filter(|notice| notice["type"] == of),
         _ => None,
@@ -32,7 +32,7 @@ async fn notice(game: &mut Game, of: &str) -> Value {
 }
 
 /// Gives a command; whether it was done.
-async fn command(game: &mut Game, text: &str) -> bool {
+pub async fn command(game: &mut Game, text: &str) -> bool {
     game.say(Kind::World, text).await;
     notice(game, "command").await["ok"].as_bool().expect("yes or no")
 }
@@ -47,7 +47,7 @@ async fn says(game: &mut Game, text: &str) -> Option<Code> {
     .await
 }
 
-async fn comes_to(game: &mut Game, area: &str) {
+pub async fn comes_to(game: &mut Game, area: &str) {
     if game.area() != area {
         event(game, area, |_, game| (game.area() == area).then_some(())).await;
     }

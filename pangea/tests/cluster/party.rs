@@ -126,6 +126,7 @@ async fn a_party_goes_to_where_its_leader_stands() {
     assert_eq!(answers(true).await, None);
     let area = event(&mut b, "he is there", |event, _| match event {
         Event::Moved { area } => Some(area.clone()),
+        Event::Refused(refusal) => panic!("{refusal}"),
         _ => None,
     })
     .await;
@@ -222,4 +223,151 @@ async fn the_rust_client_does_what_people_do() {
     let party = hers.invite_to_party("Bob").await.unwrap().expect("hers");
     his.decline_party(party.id).await.unwrap();
     assert_eq!(hers.social().await.unwrap().party, None);
+}
+
+/// Three on the first layer, of whom one leads a party; its two others, who came when there was no room, on the second.
+async fn apart(cluster: &Cluster) -> ([Player; 3], [Game; 3], Vec<Game>) {
+    let ada = Player::new(cluster, "Ada").await;
+    let a = ada.enter().await;
+    let mut full = Vec::new();
+    for n in 1..=3 {
+        full.push(Player::new(cluster, &format!("Stranger{n}")).await.enter().await);
+    }
+    let (bob, cyd) = (Player::new(cluster, "Bob").await, Player::new(cluster, "Cyd").await);
+    let (b, c) = (bob.enter().await, cyd.enter().await);
+    assert_eq!((a.area(), b.area(), c.area()), (FIRST, SECOND, SECOND));
+    full.remove(0).leave().await;
+    cluster.until("one has gone", || async { seats(cluster, FIRST).await == 3 }).await;
+    ada.leads(&[&bob, &cyd]).await;
+    // Where the leader stands is known.
+    for who in [&ada, &bob, &cyd] {
+        who.client.of(who.id).social().await.expect("an answer");
+    }
+    ([ada, bob, cyd], [a, b, c], full)
+}
+
+const FIRST: &str = "small/0,0..4,4/0";
+const SECOND: &str = "small/0,0..4,4/1";
+
+async fn seats(cluster: &Cluster, area: &str) -> u64 {
+    cluster.serving(area).await.first().and_then(|server| server["seats"].as_u64()).unwrap_or_default()
+}
+
+/// The leader's call: how many it reaches, or why nobody goes.
+async fn calls(leader: &Player) -> Result<u64, String> {
+    let path = format!("/api/characters/{}/party/gather", leader.id);
+    let answer = leader.client.call::<Value>(Method::POST, &path, Some(&json!({}))).await;
+    answer.map(|answer| answer["asked"].as_u64().expect("a number")).map_err(|error| error.kind().to_owned())
+}
+
+/// One who is told to go does so, whatever else is waited for.
+fn follows(mut game: Game) -> tokio::task::JoinHandle<Game> {
+    tokio::spawn(async move {
+        event(&mut game, "the first layer", |event, game| {
+            assert!(!matches!(event, Event::Lost | Event::Refused(_)), "{event:?}");
+            (game.area() == FIRST && game.is_steering()).then_some(())
+        })
+        .await;
+        game
+    })
+}
+
+/// Those who are asked have their places until they have answered: a stranger who comes meanwhile finds them taken.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn places_are_held_for_all_who_are_called() {
+    let cluster = Cluster::with_worlds(&[("small", SMALL)], &[]).await;
+    let ([ada, bob, cyd], [_a, b, mut c], mut full) = apart(&cluster).await;
+    full.remove(0).leave().await;
+    cluster.until("two have gone", || async { seats(&cluster, FIRST).await == 2 }).await;
+    assert_eq!(calls(&ada).await, Ok(2));
+    assert_eq!(seats(&cluster, FIRST).await, 4, "two of them are held");
+    let stranger = Player::new(&cluster, "Stranger4").await.enter().await;
+    assert_eq!(stranger.area(), SECOND);
+    assert!(cyd.client.of(cyd.id).answer_call(false).await.is_ok());
+    cluster.until("his is free again", || async { seats(&cluster, FIRST).await == 3 }).await;
+    let b = follows(b);
+    assert!(bob.client.of(bob.id).answer_call(true).await.is_ok());
+    b.await.unwrap();
+    c.ping().await;
+    event(&mut c, "he plays on", |event, _| matches!(event, Event::Pong(_)).then_some(())).await;
+    assert_eq!((c.area(), seats(&cluster, FIRST).await), (SECOND, 3));
+}
+
+/// Who goes along goes with all the others, or stays with them: with one place for two nobody goes; and when strangers
+/// race them for the last two, either both of them have these or neither.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_party_goes_as_a_whole_or_stays() {
+    let cluster = Cluster::with_worlds(&[("small", SMALL)], &[]).await;
+    let ([ada, bob, cyd], [_a, mut b, mut c], mut full) = apart(&cluster).await;
+    for who in [&bob, &cyd] {
+        who.client.of(who.id).set_status(None, None, Some(Calls::Go)).await.unwrap();
+    }
+    assert_eq!(calls(&ada).await, Err("server_full".to_owned()));
+    assert_eq!((seats(&cluster, FIRST).await, seats(&cluster, SECOND).await), (3, 2), "nothing is held");
+    for game in [&mut b, &mut c] {
+        game.ping().await;
+        event(game, "he plays on", |event, _| matches!(event, Event::Pong(_)).then_some(())).await;
+        assert_eq!(game.area(), SECOND);
+    }
+    full.remove(0).leave().await;
+    cluster.until("two have gone", || async { seats(&cluster, FIRST).await == 2 }).await;
+    let (one, two) = tokio::join!(Player::new(&cluster, "Stranger4"), Player::new(&cluster, "Stranger5"));
+    let (going, one, two) = tokio::join!(
+        async {
+            let both = (follows(b), follows(c));
+            let called = calls(&ada).await;
+            match called {
+                Ok(2) => {
+                    both.0.await.unwrap();
+                    both.1.await.unwrap();
+                    true
+                }
+                Err(why) if why == "server_full" => {
+                    both.0.abort();
+                    both.1.abort();
+                    false
+                }
+                other => panic!("{other:?}"),
+            }
+        },
+        one.enter(),
+        two.enter(),
+    );
+    let strangers = [&one, &two].into_iter().filter(|game| game.area() == FIRST).count();
+    assert!(if going { strangers == 0 } else { strangers > 0 }, "{going}: {strangers}");
+    assert_eq!(seats(&cluster, FIRST).await as usize, 2 + strangers + if going { 2 } else { 0 });
+}
+
+/// One of those who go along cannot: his server is stopped. The other one, for whom all is prepared, is not told to go;
+/// the leader and he hear why, and nothing stays held.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_goes_before_all_can() {
+    let vale = SMALL.replace("idle_stop_s = 1", "idle_stop_s = 0");
+    let worlds = [("small", SMALL), ("vale", vale.as_str())];
+    let cluster = Cluster::with_worlds(&worlds, &crate::migration_kills::PATIENT).await;
+    let ([ada, bob, cyd], [_a, mut b, mut c], mut full) = apart(&cluster).await;
+    full.remove(0).leave().await;
+    cluster.until("there is room for two", || async { seats(&cluster, FIRST).await == 2 }).await;
+    for who in [&bob, &cyd] {
+        who.client.of(who.id).set_status(None, None, Some(Calls::Go)).await.unwrap();
+    }
+    c.go_on(Some("vale"), None, None).await;
+    event(&mut c, "the other world", |_, game| game.area().starts_with("vale").then_some(())).await;
+    cluster.until("he is there", || async { seats(&cluster, "vale").await == 1 }).await;
+    let stopped = cluster.serving("vale").await[0]["pid"].as_u64().unwrap() as u32;
+    crate::support::signal(stopped, "STOP");
+    assert_eq!(calls(&ada).await, Err("area_unavailable".to_owned()));
+    let refused = event(&mut b, "why he does not go", |event, _| match event {
+        Event::Refused(refusal) => Some(refusal.clone()),
+        Event::Moved { .. } => panic!("he goes alone"),
+        _ => None,
+    });
+    let refused = refused.await;
+    assert_eq!(refused.code.as_str(), "area_unavailable", "{refused}\n{}", cluster.log());
+    assert_eq!((b.area(), seats(&cluster, FIRST).await), (SECOND, 2));
+    crate::support::signal(stopped, "CONT");
+    // What the stopped one was asked for meanwhile is over.
+    c.ping().await;
+    event(&mut c, "he plays on", |event, _| matches!(event, Event::Pong(_)).then_some(())).await;
+    assert!(c.area().starts_with("vale"));
 }

@@ -2,6 +2,7 @@
 
 use pangea_client::{EnterOptions, Event, Game};
 
+use crate::crossing::{PLAIN, Way, until};
 use crate::support::{Cluster, event};
 
 /// Walks until this is found.
@@ -110,4 +111,59 @@ async fn going_on_from_a_lobby() {
     })
     .await;
     assert_eq!(refusal.code.as_str(), "unknown_map");
+}
+
+/// A map, whose portal leads to a grid; the grid's leads to another place of it, and from there back to the map.
+const YARD: &str = "kind = \"maps\"\nlayers = 1\n\
+    [maps]\nspawn = { map = \"yard\", x = 16.0, y = 17.0 }\n\
+    [[map]]\nid = \"yard\"\nwidth_m = 64\nheight_m = 64\n\
+    [[map.portal]]\nx = 20\ny = 12\nwidth_m = 2\nheight_m = 10\nworld = \"moor\"\nto_x = 100.0\nto_y = 100.0\n";
+const MOOR: &str = "kind = \"grid\"\nlayers = 1\n\
+    [grid]\ncell_m = 64\narea_cells = 4\nspawn = { x = 30.0, y = 30.0 }\n\
+    [[grid.portal]]\nx = 104\ny = 95\nwidth_m = 2\nheight_m = 10\nto_x = 200.0\nto_y = 200.0\n\
+    [[grid.portal]]\nx = 204\ny = 195\nwidth_m = 2\nheight_m = 10\nworld = \"yard\"\nto = \"yard\"\nto_x = 40.0\nto_y = 40.0\n";
+
+/// Portals lead to other worlds, from maps and from grids; nobody is asked. Within an area they lead to another place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_portal_leads_to_another_world_and_back() {
+    let cluster = Cluster::with_worlds(&[("yard", YARD), ("moor", MOOR)], &[PLAIN]).await;
+    let (client, character) = cluster.player("Fritz", "yard", None).await;
+    let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
+    game.follows = false;
+    let stands = |game: &Game, x: f64, y: f64| {
+        game.me().is_some_and(|me| {
+            let (dx, dy) = (f64::from(me.x_cm) / 100.0 - x, f64::from(me.y_cm) / 100.0 - y);
+            dx.hypot(dy) < 4.0
+        })
+    };
+    for (area, (x, y)) in [
+        ("moor/0,0..4,4/0", (100.0, 100.0)),
+        ("moor/0,0..4,4/0", (200.0, 200.0)),
+        ("yard/yard/0", (40.0, 40.0)),
+    ] {
+        until(&mut game, &mut Way::default(), "the view", |game, _| game.me().is_some()).await;
+        walk_until(&mut game, area, (1.0, 0.0), |event, game| {
+            assert!(!matches!(event, Event::Lost | Event::Offered | Event::Refused(_)), "{event:?}");
+            (game.area() == area && stands(game, x, y)).then_some(())
+        })
+        .await;
+    }
+    game.leave().await;
+    let gone = async || {
+        let servers = cluster.servers().await;
+        servers.iter().filter_map(|server| server["seats"].as_u64()).sum::<u64>() == 0
+    };
+    cluster.until("one seat in all, and then none", gone).await;
+}
+
+/// A portal to a world that is not there is named with its file and line, and nothing starts.
+#[test]
+fn a_portal_to_a_world_that_is_not_there_is_refused_at_load() {
+    let cluster = Cluster::prepare(&[("yard", YARD)], &[]);
+    for command in ["up", "doctor"] {
+        let output = cluster.command(&[command]).output().unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(!output.status.success(), "{command}: {said}");
+        assert!(said.contains("yard.toml:9: a portal's end: there is no world «moor»"), "{command}: {said}");
+    }
 }

@@ -40,6 +40,23 @@ struct Drift {
     dy: f64,
 }
 
+/// What one rides.
+#[derive(bevy_ecs::component::Component, Replicate, Debug, Clone, PartialEq, Default)]
+struct Mount {
+    kind: u8,
+    #[replicate(owner)]
+    breath: u16,
+    #[replicate(server)]
+    tame: f64,
+}
+
+/// Hits the first thing that it comes to, and is gone then.
+#[derive(bevy_ecs::component::Component, Replicate, Debug, Clone, PartialEq, Default)]
+struct Arrow {
+    #[replicate(server)]
+    damage: u16,
+}
+
 /// Of this area alone: put on by the hook.
 #[derive(bevy_ecs::component::Component, Debug, PartialEq)]
 struct Local(&'static str);
@@ -75,6 +92,24 @@ fn drift(
     }
 }
 
+/// As near as an arrow comes to what it hits, metres.
+const HITS_M: f64 = 1.5;
+
+fn fly(
+    arrows: Query<(Entity, &Gid, &Arrow, &Position)>,
+    bodies: Query<(Entity, &Position), (With<Body>, Without<Arrow>)>,
+    mut post: ResMut<Post>,
+    mut commands: Commands,
+) {
+    for (entity, by, arrow, at) in &arrows {
+        let near = |(_, to): &(Entity, &Position)| (to.x - at.x).hypot(to.y - at.y) < HITS_M;
+        if let Some((hit, _)) = bodies.iter().find(near) {
+            post.to(hit, &Strike { by: *by, damage: arrow.damage });
+            commands.entity(entity).despawn();
+        }
+    }
+}
+
 fn land_strikes(mut strikes: ResMut<Letters<Strike>>, mut bodies: Query<&mut Body>) {
     for Letter { to, says } in strikes.drain() {
         if let Some(mut body) = to.and_then(|to| bodies.get_mut(to).ok()) {
@@ -89,10 +124,12 @@ fn hear_noises(mut noises: ResMut<Letters<Noise>>, mut heard: ResMut<Heard>) {
 
 fn build(area: &mut Builder, _: &Setup<'_>) {
     area.kind("sheep");
-    area.component::<Body>().component::<Asleep>().component::<Drift>().walking();
+    area.kind("arrow");
+    area.component::<Body>().component::<Asleep>().component::<Drift>();
+    area.component::<Mount>().component::<Arrow>().walking();
     area.letter::<Strike>().letter::<Noise>();
     area.ecs.init_resource::<Heard>();
-    area.system(drift).system(land_strikes).system(hear_noises);
+    area.system(drift).system(fly).system(land_strikes).system(hear_noises);
     area.on_pass(|ecs, entity, pass| {
         let local = if pass == Pass::In { "came" } else { "went" };
         ecs.entity_mut(entity).insert(Local(local));
@@ -104,6 +141,7 @@ fn build(area: &mut Builder, _: &Setup<'_>) {
 
 const GAME: Game = Game { name: "border", land: |_, _| Box::new(|_: i32, _: i32| tile::GRASS), build };
 const SHEEP: Kind = Kind(1);
+const ARROW: Kind = Kind(2);
 const VIEW_M: u32 = 40;
 const A: Rect = Rect { x0: 0, y0: 0, x1: 200, y1: 200 };
 const B: Rect = Rect { x0: 200, y0: 0, x1: 400, y1: 200 };
@@ -359,6 +397,36 @@ fn what_was_passed_to_one_who_died_is_lost_and_never_there_twice() {
     two.a().forget_peer(PEER);
     two.a().step(1.0);
     assert_eq!((owned(two.a()), ghosts(two.a())), (0, 0), "it may have died there, or gone on");
+}
+
+/// An arrow is shot at what stands far beyond the line, where who shoots does not see it: it flies over, as fast as it
+/// flew, and strikes there, once.
+#[test]
+fn an_arrow_flies_over_the_line_and_strikes_beyond() {
+    let mut two = Two::new();
+    let hit = two.sheep(1, (260.0, 100.0), (0.0, 0.0));
+    let gid = *two.b().ecs.get::<Gid>(hit).unwrap_or(&Gid([0; 16]));
+    assert_eq!(two.a().ecs.resource::<Gids>().find(gid), None, "it is not seen from there");
+    let flies = (Drift { dx: 2.5, dy: 0.0 }, Arrow { damage: 7 });
+    two.a().ecs().spawn((ARROW, Position { x: 170.0, y: 100.0 }, flies));
+    let arrows = |sim: &mut Sim| {
+        let mut owned = sim.ecs().query_filtered::<&Position, (With<Arrow>, Without<Ghost>)>();
+        owned.iter(sim.ecs()).map(|at| at.x).collect::<Vec<f64>>()
+    };
+    let mut seen: Vec<f64> = Vec::new();
+    for _ in 0..60 {
+        two.step();
+        let [a, b] = two.sims.each_mut().map(arrows);
+        assert!(a.len() + b.len() <= 1, "it is one arrow: {a:?} {b:?}");
+        seen.extend(a.iter().chain(&b));
+    }
+    let steps: Vec<f64> = seen.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(steps.iter().all(|step| [2.5, 5.0].contains(step)), "it flies on without a stop: {steps:?}");
+    assert!(seen.last().is_some_and(|x| *x > 255.0), "{seen:?}");
+    assert_eq!(two.b().ecs.get::<Body>(hit).expect("a body").health, 13, "once");
+    assert_eq!((arrows(two.a()), arrows(two.b())), (vec![], vec![]));
+    two.steps(3);
+    assert_eq!(two.sims.each_mut().map(owned), [0, 1], "nothing is left of it");
 }
 
 #[test]

@@ -236,10 +236,10 @@ impl Area {
         else {
             return Refusal::err(Code::Protocol, "this character is not steered here");
         };
-        if here.wish.is_some() {
+        if here.wish.is_some() && to.order == 0 {
             return Refusal::err(Code::TooManyRequests, "one wish at a time");
         }
-        here.wish = Some((request, until, to.portal));
+        here.wish = Some((request, until, to.unasked));
         let epoch = here.epoch;
         self.tell(Body::GoOn(GoOn { request, character: character.to_vec(), epoch, ..to }));
         Ok(())
@@ -250,7 +250,7 @@ impl Area {
         let Some(reply) = self.border_reply(reply) else { return };
         let prompt = self.settings.prompt;
         let Some((id, here)) = self.find(&reply.character) else { return };
-        let Some((_, _, portal)) = here.wish.filter(|(request, ..)| *request == reply.request) else {
+        let Some((_, _, unasked)) = here.wish.filter(|(request, ..)| *request == reply.request) else {
             let epoch = here.epoch;
             // A border from which it has walked away meanwhile.
             if let Ok(transfer) = TransferId::from_bytes(&reply.transfer) {
@@ -264,7 +264,7 @@ impl Area {
                 url: reply.url,
                 ticket: reply.ticket,
                 plain: reply.plain,
-                prompt: prompt && !portal,
+                prompt: prompt && !unasked,
             },
             "refused" => {
                 let refused = reply.refused.unwrap_or_default();
@@ -301,14 +301,19 @@ impl Area {
         }
         for (id, client, portal) in stepped {
             let to = GoOn {
-                map: portal.to,
+                world: portal.world.unwrap_or_default(),
+                map: portal.to.unwrap_or_default(),
                 at: true,
                 x: portal.to_x,
                 y: portal.to_y,
-                portal: true,
+                unasked: true,
                 ..GoOn::default()
             };
-            if let Err(refusal) = self.go_on(id, to) {
+            // A way to the same area is no change of owner.
+            if self.is_within(&to) {
+                let entity = self.here.get(&id).map(|here| here.entity);
+                entity.into_iter().for_each(|entity| self.sim.set_down(entity, (to.x, to.y)));
+            } else if let Err(refusal) = self.go_on(id, to) {
                 self.say(client, &ServerMessage::Refused(refusal));
             }
         }

@@ -110,7 +110,7 @@ pub struct Here {
     pub record: Vec<u8>,
     /// Hash of the record that central was told last, and when that is looked at again, ms of the clock.
     pub recorded: (u64, u64),
-    /// Its wish to go on: request, when it is forgotten (ms of the clock), whether a portal made it.
+    /// Its wish to go on: request, when it is forgotten (ms of the clock), whether its player is not asked.
     pub wish: Option<(u64, u64, bool)>,
     /// The portal in which it stands.
     pub portal: Option<usize>,

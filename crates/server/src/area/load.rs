@@ -10,7 +10,7 @@ use pangea_world::messages::{Admit, Granted, TicketKey};
 use pangea_world::social::SocialDoc;
 use pangea_world::space::{AreaName, Ground, Rect};
 use pangea_world::ticket::PublicKey;
-use pangea_world::world::{Kind, World};
+use pangea_world::world::{Portal, World};
 use pangea_world::world_file;
 use pangea_world::{Code, Refusal};
 use tokio::sync::mpsc;
@@ -89,10 +89,8 @@ pub fn load(
     sim.ledger().begin(lies, spent);
     sim.set_origin(identity.area, granted.epoch);
     let beyond = grounds_m(&world, &granted.beyond);
-    let portals = match (&world.kind, &ground) {
-        (Kind::Maps(maps), Ground::Map(map)) => maps.map(map)?.portals.clone(),
-        _ => Vec::new(),
-    };
+    let here = |portal: &&Portal| portal.rect.overlaps(&extent);
+    let portals = world.portals(&ground).iter().filter(here).cloned().collect();
     let name = AreaName { world: world.name.clone(), ground, layer }.to_string();
     let settings = Settings {
         name: name.clone(),

@@ -1,16 +1,26 @@
 //! Whom characters are with, as central says it (docs/social.md): their parties are told to the game, notices
-//! to their clients; and a character that its party takes along goes on.
+//! to their clients; and a character that somebody else sends on goes on.
 
 use pangea_world::frames::ServerMessage;
 use pangea_world::id::CharacterId;
-use pangea_world::messages::{GoOn, Notice, SendOn};
+use pangea_world::messages::{Body, GoOn, Notice, SendOn, SentOn};
 use pangea_world::social::SocialDoc;
 use pangea_world::space::{AreaName, Ground};
+use pangea_world::{Code, Refusal};
 
 use super::here::Area;
+use crate::link;
 
 /// Most bytes of a notice.
 const MOST_NOTICE: usize = 8 << 10;
+
+/// What a server does with one that is to go on.
+enum Sent {
+    /// It asks central for it.
+    Asks,
+    /// It is there.
+    Stands,
+}
 
 impl Area {
     /// Central says whom a character is with; one that is not here is told of when it comes.
@@ -45,31 +55,52 @@ impl Area {
         }
     }
 
-    /// Its party takes a character along: beside the place in this area, else as if its client had asked for it.
+    /// A character is to go on: beside the place in this area, else as if its client had asked for it. Central hears
+    /// of it in any case.
     pub fn on_send_on(&mut self, on: SendOn) {
         let Some(to) = on.wish else { return };
-        let Some((id, here)) = self.find(&on.character) else { return };
-        if !here.in_world || here.frozen.is_some() {
-            return;
-        }
-        let (client, entity) = (here.client, here.entity);
-        if self.is_here(&to) {
-            return self.sim.set_down(entity, (to.x, to.y));
-        }
-        if let Err(refusal) = self.go_on(id, to) {
-            self.say(client, &ServerMessage::Refused(refusal));
+        let order = to.order;
+        let refused = match self.send_on(&on.character, to) {
+            // Its GoOn says so.
+            Ok(Sent::Asks) => return,
+            Ok(Sent::Stands) => None,
+            Err(refusal) => Some(link::from_refusal(&refusal)),
+        };
+        // A central of another version gives no number, and knows no answer.
+        if order > 0 {
+            self.tell(Body::SentOn(SentOn { order, refused }));
         }
     }
 
-    /// Whether a wish leads to a place in this very area.
+    fn send_on(&mut self, character: &[u8], to: GoOn) -> Result<Sent, Refusal> {
+        let gone = || Refusal::new(Code::StaleEpoch, "this character is not here");
+        let (id, here) = self.find(character).filter(|(_, here)| here.in_world).ok_or_else(gone)?;
+        if here.frozen.is_some() {
+            return Refusal::err(Code::AreaUnavailable, "this character is just going to another server");
+        }
+        let entity = here.entity;
+        if self.is_here(&to) {
+            self.sim.set_down(entity, (to.x, to.y));
+            return Ok(Sent::Stands);
+        }
+        self.go_on(id, to)?;
+        Ok(Sent::Asks)
+    }
+
+    /// Whether a wish leads to a place in this very area, and on its layer.
     fn is_here(&self, to: &GoOn) -> bool {
-        let Ok(AreaName { world, ground, layer }) = self.settings.name.parse::<AreaName>() else {
+        u32::from(self.settings.layer) + 1 == to.layer_plus_one && self.is_within(to)
+    }
+
+    /// Whether a wish leads to a place on this area's ground.
+    pub(super) fn is_within(&self, to: &GoOn) -> bool {
+        let Ok(AreaName { world, ground, .. }) = self.settings.name.parse::<AreaName>() else {
             return false;
         };
         let ground = match &ground {
             Ground::Map(map) => *map == to.map,
             Ground::Cells(_) => self.sim.extent().contains(to.x, to.y),
         };
-        to.at && ground && world == to.world && u32::from(layer) + 1 == to.layer_plus_one
+        to.at && ground && (to.world.is_empty() || world == to.world)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pangea_world::command::{self, Command};
 use pangea_world::id::{AreaId, CharacterId};
-use pangea_world::messages::{self, Body, GoOn, SendOn};
+use pangea_world::messages::{self, GoOn};
 use pangea_world::space::Place;
 use pangea_world::{Code, Refusal, name};
 use serde_json::json;
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::core::Core;
 use super::moderation::{self as peace, By};
-use super::{presence, social};
+use super::{orders, presence, social};
 use crate::address::Net;
 use crate::store::audit::{self, Note};
 use crate::store::moderation::{self, Subject};
@@ -44,7 +44,9 @@ pub async fn run(core: Arc<Core>, area: AreaId, asked: messages::Command) {
                 .collect();
             json!({ "type": "command", "text": command::help(level), "ok": true, "commands": commands })
         }
-        Err(refusal) => json!({ "type": "command", "text": refusal.text, "ok": false }),
+        Err(refusal) => {
+            json!({ "type": "command", "text": refusal.text, "ok": false, "code": refusal.code })
+        }
     };
     social::notify(&core, id, &notice);
 }
@@ -120,14 +122,14 @@ async fn obey(core: &Arc<Core>, id: CharacterId, text: &str) -> Result<Answer, R
             let (other_id, _) = named(core, &other).await?;
             let wish = beside(core, other_id).await?;
             note(core, &giver, "goto", other_id, text).await?;
-            send_on(core, id, wish)?;
+            orders::send(core, (id, ""), id, &wish).await?;
             "on your way".to_owned()
         }
         Command::Bring(other) => {
             let (other_id, _) = below(core, &giver, &other).await?;
             let wish = beside(core, id).await?;
             note(core, &giver, "bring", other_id, text).await?;
-            take_along(core, other_id, wish).await?;
+            take_along(core, (id, &other), other_id, wish).await?;
             format!("{other} is on the way")
         }
         Command::Send(other, world, map) => {
@@ -144,7 +146,7 @@ async fn obey(core: &Arc<Core>, id: CharacterId, text: &str) -> Result<Answer, R
             }
             let wish = GoOn { world: world.name.clone(), map: map.unwrap_or_default(), ..GoOn::default() };
             note(core, &giver, "send", other_id, text).await?;
-            send_on(core, other_id, wish)?;
+            orders::send(core, (id, &other), other_id, &wish).await?;
             format!("{other} is on the way")
         }
     }))
@@ -218,20 +220,16 @@ async fn beside(core: &Core, who: CharacterId) -> Result<GoOn, Refusal> {
     Ok(wish)
 }
 
-/// Has a character that is in a world go on.
-fn send_on(core: &Core, who: CharacterId, wish: GoOn) -> Result<(), Refusal> {
-    let state = core.state();
-    let area = state.inside(who).and_then(|area| state.areas.get(&area));
-    let sender = area.and_then(|area| area.server.as_ref()?.sender.as_ref());
-    let sender = sender.ok_or_else(|| Refusal::new(Code::Offline, "that one is in no world"))?;
-    sender.send(Body::SendOn(SendOn { character: who.to_vec(), wish: Some(wish) }))
-}
-
-/// The same; one that is in no world is set down there.
-async fn take_along(core: &Core, who: CharacterId, wish: GoOn) -> Result<(), Refusal> {
+/// Has somebody go on; one that is in no world is set down there.
+async fn take_along(
+    core: &Arc<Core>,
+    giver: (CharacterId, &str),
+    who: CharacterId,
+    wish: GoOn,
+) -> Result<(), Refusal> {
     let inside = core.state().inside(who).is_some();
     if inside || !wish.at {
-        return send_on(core, who, wish);
+        return orders::send(core, giver, who, &wish).await;
     }
     let place =
         Place { world: wish.world, map: (!wish.map.is_empty()).then_some(wish.map), x: wish.x, y: wish.y };
@@ -243,7 +241,7 @@ async fn take_along(core: &Core, who: CharacterId, wish: GoOn) -> Result<(), Ref
 }
 
 /// To the place of one's faction: of the one that players have founded, else of the world's file, else the world's.
-async fn recall(core: &Core, who: CharacterId) -> Result<(), Refusal> {
+async fn recall(core: &Arc<Core>, who: CharacterId) -> Result<(), Refusal> {
     let (found, home) = {
         let mut reader = core.store.reader().await?;
         (character::get(&mut reader, who).await?, faction::spawn_of(&mut reader, who).await?)
@@ -262,11 +260,8 @@ async fn recall(core: &Core, who: CharacterId) -> Result<(), Refusal> {
         there.map_or(0, |area| u32::from(area.name.layer) + 1)
     };
     let map = to.map.unwrap_or_default();
-    send_on(
-        core,
-        who,
-        GoOn { world: to.world, map, at: true, x: to.x, y: to.y, layer_plus_one, ..GoOn::default() },
-    )
+    let wish = GoOn { world: to.world, map, at: true, x: to.x, y: to.y, layer_plus_one, ..GoOn::default() };
+    orders::send(core, (who, ""), who, &wish).await
 }
 
 /// Names of those in one's world, as far as they want to be seen, each with the faction that it is a member of.

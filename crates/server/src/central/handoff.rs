@@ -556,7 +556,12 @@ pub fn expire_transfers(core: &Core) {
         transfer.until < Instant::now() && !transfer.sealed && !there(transfer)
     };
     let over: Vec<EnterId> = state.transfers.iter().filter(over).map(|(run, _)| *run).collect();
+    if over.is_empty() {
+        return;
+    }
     over.into_iter().for_each(|run| state.call_off(run));
+    drop(state);
+    core.changed.notify_waiters();
 }
 
 /// Where a character stands after its move; `None` if it is not on the ground that was prepared.

@@ -257,7 +257,7 @@ fn choose_place(
 /// A map that nobody spawns on is entered where its first portal leads in: that spot is walkable.
 fn arrival(maps: &pangea_world::world::Maps, map: &str) -> Option<(f64, f64)> {
     let portals = maps.maps.iter().flat_map(|from| &from.portals);
-    portals.into_iter().find(|portal| portal.to == map).map(|portal| (portal.to_x, portal.to_y))
+    portals.into_iter().find(|portal| portal.leads_to(map)).map(|portal| (portal.to_x, portal.to_y))
 }
 
 /// Which area and layer: takes a seat there, or waits in line until one is free.

@@ -18,6 +18,7 @@
 //! | `peers` | tells area servers who else is there |
 //! | [`social`], `gather` | whom characters are with; a party goes together |
 //! | [`presence`] | who is in the world |
+//! | `orders` | who goes on without having asked for it |
 //! | `offers` | what was offered for too long comes back |
 //! | [`factions`] | factions that players have founded, and their ground |
 //! | [`moderation`], `commands` | what keeps the peace, and what is asked for by chat |
@@ -43,6 +44,7 @@ mod links;
 pub mod migration;
 pub mod moderation;
 pub mod offers;
+mod orders;
 mod peers;
 pub mod population;
 pub mod presence;

@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use super::closing::Closing;
 use super::gather::Call;
 use super::migration::Move;
+use super::orders::Orders;
 use super::wish::Progress;
 use crate::link;
 
@@ -65,6 +66,8 @@ pub struct State {
     pub upgrades: HashMap<u64, (String, oneshot::Sender<Upgraded>)>,
     /// The calls of leaders that wait for an answer, by who is called.
     pub calls: HashMap<CharacterId, Call>,
+    /// Characters that are sent on, by the numbers of the orders.
+    pub orders: Orders,
     /// Where characters were found inside last: most are there still.
     found: RefCell<HashMap<CharacterId, AreaId>>,
     /// Moderators who wait for what a chat's file says.
@@ -453,6 +456,12 @@ impl State {
         }
         found.insert(character, area);
         Some(area)
+    }
+
+    /// The account and the login of one that is in an area.
+    pub fn login_of(&self, character: CharacterId) -> Option<(AccountId, SessionId)> {
+        let seat = self.areas.get(&self.inside(character)?)?.seats.get(&character)?;
+        Some((seat.account, seat.session))
     }
 
     /// The area that a server has.

@@ -52,12 +52,13 @@ pub struct Envelope {
     /// What is said; none for a bare acknowledgement.
     #[prost(
         oneof = "Body",
-        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 68, 70, 71, 72, 73, 74, 75, 76, 77, 80, 81, 82, 90, 91, 92, 93, 94, 95, 96"
+        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 80, 81, 82, 90, 91, 92, 93, 94, 95, 96"
     )]
     pub body: Option<Body>,
 }
 
-/// Every message of every link. Tags 3-7 handshake, 10-29, 75 and 76 area → central, 30-49, 54-58, 67, 68, 75 and 77 central → area,
+/// Every message of every link. Tags 3-7 handshake, 10-29, 69, 75 and 76 area → central, 30-49, 54-58, 67, 68, 75 and 77
+/// central → area,
 /// 50-53 and 59 spawner → central, 60-66 central → spawner, 70-74 area → chat, 80-82 chat → area, 90-96 between
 /// central and chat.
 #[derive(Clone, PartialEq, Oneof)]
@@ -140,6 +141,10 @@ pub enum Body {
     #[prost(message, tag = "29")]
     WebTransport(WebTransport),
 
+    /// What became of a [`Body::SendOn`] at once; else a [`Body::GoOn`] names its order.
+    #[prost(message, tag = "69")]
+    SentOn(SentOn),
+
     /// The area is yours at this epoch; load it (M6).
     #[prost(message, tag = "30")]
     Granted(Granted),
@@ -215,7 +220,8 @@ pub enum Body {
     /// Who may do what on this area's ground: after [`Body::Granted`], and after each change.
     #[prost(message, tag = "57")]
     Claimed(Claimed),
-    /// Have this character go on, as if its client had asked for it.
+    /// Have this character go on, as if its client had asked for it. Answered by a [`Body::GoOn`], or by
+    /// [`Body::SentOn`].
     #[prost(message, tag = "58")]
     SendOn(SendOn),
 

@@ -38,9 +38,21 @@ pub struct SendOn {
     /// Who, 16 bytes.
     #[prost(bytes = "vec", tag = "1")]
     pub character: Vec<u8>,
-    /// Where to.
+    /// Where to. Its order is not 0: central hears by it how this ends.
     #[prost(message, optional, tag = "2")]
     pub wish: Option<super::GoOn>,
+}
+
+/// Of a character that was to go on: it stands there, or it does not go.
+#[derive(Clone, PartialEq, Message)]
+pub struct SentOn {
+    /// From [`super::GoOn`].
+    #[prost(uint64, tag = "1")]
+    pub order: u64,
+    /// Why it does not go. `stale_epoch`: it is not here; `area_unavailable`: not now, another server may have it in a
+    /// moment. None: it was there already, and stands at that place.
+    #[prost(message, optional, tag = "2")]
+    pub refused: Option<super::link::RefusalMessage>,
 }
 
 /// A command that a character gave in its chat.

@@ -111,9 +111,9 @@ pub struct GoOn {
     /// A wished layer plus one; 0: any.
     #[prost(uint32, tag = "9")]
     pub layer_plus_one: u32,
-    /// A portal: the client connects by itself, without asking its player.
+    /// A portal, an order, a call that was answered: the client connects by itself, without asking its player.
     #[prost(bool, tag = "10")]
-    pub portal: bool,
+    pub unasked: bool,
     /// A rule that the world must have; empty: any.
     #[prost(string, tag = "11")]
     pub rule: String,
@@ -123,6 +123,10 @@ pub struct GoOn {
     /// Nobody's wish: the character is near the border of that place's ground. There is no waiting in line.
     #[prost(bool, tag = "13")]
     pub border: bool,
+    /// From a [`super::SendOn`]: central's number for it, and such a wish takes the place of the player's own; 0: it is
+    /// the player's.
+    #[prost(uint64, tag = "14")]
+    pub order: u64,
 }
 
 /// The client is connected at the target.

@@ -144,3 +144,28 @@ fn a_third_area_sees_it_go_over_without_a_blink() {
     sims[2].forget_peer(Peer(0));
     assert_eq!(ghosts(&mut sims[2]), 1);
 }
+
+/// What one rides is a component of his: it comes along, and he is seen with it from beyond the line.
+#[test]
+fn a_mount_goes_over_with_its_rider() {
+    let mut two = Two::new();
+    let east = two.b().reserve_for(ADA).expect("an id");
+    let west = two.a().reserve().expect("an id");
+    two.a().arrive(west, ada((199.5, 100.0), None, 0)).expect("new");
+    let rides = |sim: &mut Sim| {
+        let entity = sim.ecs.resource::<Gids>().find(Gid(ADA.0)).expect("here");
+        sim.ecs.get::<Mount>(entity).cloned()
+    };
+    let entity = two.a().ecs.resource::<Gids>().find(Gid(ADA.0)).expect("here");
+    let horse = Mount { kind: 3, breath: 40, tame: 0.5 };
+    two.a().ecs().entity_mut(entity).insert(horse.clone());
+    two.a().set_reach(west, &[B]);
+    two.steps(2);
+    assert_eq!(rides(two.b()).map(|mount| mount.kind), Some(3), "he is seen on it");
+    let record = two.a().record(west).expect("a record");
+    two.b().arrive(east, ada((201.5, 100.0), Some(&record), 8)).expect("readable");
+    two.a().hand_over(west, PEER).expect("a record");
+    two.steps(2);
+    assert_eq!(rides(two.b()), Some(horse), "with what others do not see of it");
+    assert_eq!(rides(two.a()).map(|mount| mount.kind), Some(3), "and from where he came");
+}

@@ -14,7 +14,7 @@ async fn a_portal_and_the_handoff_from_its_source() {
     }
     let wish = scene.hear(|body| if let Body::GoOn(wish) = body { Some(wish) } else { None }).await;
     assert_eq!(
-        (wish.map.as_str(), wish.at, wish.x, wish.y, wish.portal, wish.epoch),
+        (wish.map.as_str(), wish.at, wish.x, wish.y, wish.unasked, wish.epoch),
         ("wood", true, 5.0, 6.0, true, 4)
     );
     let reply = GoOnReply { request: wish.request, character: vec![1; 16], ..GoOnReply::default() };

@@ -14,8 +14,9 @@ use tokio::time::Instant;
 
 use super::super::core::Core;
 use super::super::ledger::Operations;
+use super::super::orders::Heard;
 use super::super::state::{Phase, Taken};
-use super::super::{checkpoints, commands, handoff, migration, peers};
+use super::super::{checkpoints, commands, handoff, migration, orders, peers};
 use super::going_on::go_on;
 use super::register::{is_webtransport, register_area};
 use crate::link::{self, Accepted, Event};
@@ -149,6 +150,10 @@ async fn area_message(core: &Arc<Core>, sender: &link::Sender, server: ServerId,
         Body::CallOff(at) => handoff::call_off(core, area, &at),
         Body::SeesNoMore(at) => handoff::sees_no_more(core, area, &at),
         Body::GoOn(wish) => drop(crate::task::spawn(go_on(core.clone(), sender.clone(), area, wish))),
+        Body::SentOn(sent) => {
+            let what = sent.refused.as_ref().map_or(Heard::Stands, |no| Heard::Refused(link::to_refusal(no)));
+            orders::heard(core, sent.order, what);
+        }
         Body::Command(command) => drop(crate::task::spawn(commands::run(core.clone(), area, command))),
         Body::WebTransport(announced) => on_webtransport(core, area, server, announced),
         other => tracing::warn!(?other, "an area server does not say this"),

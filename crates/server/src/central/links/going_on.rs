@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::super::core::Core;
 use super::super::handoff;
 use super::super::join::{self, Want};
+use super::super::orders::{self, Heard};
 use super::super::wish::{EnterWish, Progress};
 use crate::link::{self};
 use crate::{clock, random};
@@ -41,9 +42,13 @@ pub(super) async fn go_on(core: Arc<Core>, sender: link::Sender, area: AreaId, w
         }
         let _ = sender.send(Body::GoOnReply(reply));
     };
-    let want = match go_on_want(&core, area, &wish, run) {
+    let want = orders::asked(&core, wish.order).and_then(|()| go_on_want(&core, area, &wish, run));
+    let want = match want {
         Ok(want) => want,
-        Err(refusal) => return reply(&Progress::Refused(refusal)),
+        Err(refusal) => {
+            orders::heard(&core, wish.order, Heard::Refused(refusal.clone()));
+            return reply(&Progress::Refused(refusal));
+        }
     };
     let (progress, mut watching) = watch::channel(Progress::Queued { position: 0 });
     let joining = join::join(&core, &want, &progress);
@@ -58,6 +63,10 @@ pub(super) async fn go_on(core: Arc<Core>, sender: link::Sender, area: AreaId, w
             () = &mut deadline => break Refusal::err(Code::EnterExpired, "there was no room in time; ask again"),
         }
     };
+    let result = match result {
+        Ok(prepared) if wish.order != 0 => orders::may_go(&core, wish.order, run).await.map(|()| prepared),
+        result => result,
+    };
     match result {
         Ok(prepared) => reply(&Progress::Ready(prepared)),
         Err(refusal) => {
@@ -66,6 +75,7 @@ pub(super) async fn go_on(core: Arc<Core>, sender: link::Sender, area: AreaId, w
                 state.transfers.remove(&want.run);
                 state.forget_run(want.run, want.character);
             }
+            orders::heard(&core, wish.order, Heard::Refused(refusal.clone()));
             reply(&Progress::Refused(refusal));
         }
     }
