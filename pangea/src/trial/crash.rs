@@ -25,7 +25,7 @@ use super::crossing::{self, plain};
 use super::economy::BEGIN_COINS;
 use super::economy::audit::Found;
 use super::players::come_in;
-use super::{PATIENCE, WORKERS, processes, say, shown};
+use super::{PATIENCE, WORKERS, migrate, processes, say, shown};
 use crate::flags::TrialCrash;
 use player::{Common, Player};
 use report::Report;
@@ -57,10 +57,19 @@ pub fn run(options: &TrialCrash) -> anyhow::Result<ExitCode> {
     shown::print(options.json, &report, &report.table(), &report.broken)
 }
 
+/// The side of an area for so many entities, metres: as many are seen of them as in the trial of moves.
+fn side_m(entities: u32) -> u32 {
+    if entities == 0 { crossing::SIDE_M } else { migrate::side_m(entities) }
+}
+
 async fn measure(options: &TrialCrash) -> anyhow::Result<Report> {
     say("a private cluster with four areas around a corner, each role a process of its own");
-    let world = crossing::world(options.seed, options.players);
-    let mut cluster = Cluster::start_apart(&world, 4, &[(plain::CHOSEN, "1".to_owned())], "").await?;
+    let side_m = side_m(options.entities);
+    let world = crossing::world(options.seed, options.players, side_m);
+    let one = || "1".to_owned();
+    let pebbles = (plain::PEBBLES, options.entities.to_string());
+    let environment = [(plain::CHOSEN, one()), pebbles, (plain::KEPT, one())];
+    let mut cluster = Cluster::start_apart(&world, 4, &environment, "").await?;
     let measured = play(options, &mut cluster).await;
     let log = cluster.stop().await;
     measured.with_context(|| format!("the cluster's last words:\n{log}"))
@@ -70,7 +79,8 @@ async fn play(options: &TrialCrash, cluster: &mut Cluster) -> anyhow::Result<Rep
     cluster.until_idle(4, PATIENCE).await?;
     say(&format!("{} players come in", options.players));
     let players = come_in(options.players, cluster, None).await?;
-    let common = Arc::new(Common::new(players.iter().map(|(.., character)| *character).collect()));
+    let everybody = players.iter().map(|(.., character)| *character).collect();
+    let common = Arc::new(Common::new(everybody, side_m(options.entities)));
     let mut playing = JoinSet::new();
     for (number, client, character) in players {
         let enter = EnterOptions { world: Some(WORLD.to_owned()), ..EnterOptions::default() };

@@ -13,7 +13,6 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::super::PATIENCE;
 use super::super::cluster::WORLD;
-use super::super::crossing::SIDE_M;
 use super::super::economy::deed::{Deed, What};
 use super::super::economy::market::Wish;
 use super::super::economy::record::Record;
@@ -31,6 +30,8 @@ const STEP_CM: f64 = 25.0;
 pub(super) struct Common {
     pub(super) record: Record,
     pub(super) everybody: Vec<CharacterId>,
+    /// Where the areas meet, metres east and south.
+    corner_m: u32,
     over: AtomicBool,
     /// By his number: when the newest of his answered payments was asked for.
     answered: Mutex<HashMap<usize, Instant>>,
@@ -38,10 +39,11 @@ pub(super) struct Common {
 }
 
 impl Common {
-    pub(super) fn new(everybody: Vec<CharacterId>) -> Self {
+    pub(super) fn new(everybody: Vec<CharacterId>, corner_m: u32) -> Self {
         Self {
             record: Record::default(),
             everybody,
+            corner_m,
             over: AtomicBool::new(false),
             answered: Mutex::default(),
             rung: Notify::new(),
@@ -143,7 +145,7 @@ impl Player {
 
     /// Round the corner, near it: over all four borders.
     fn aims(&mut self) -> Vec<(f64, f64)> {
-        let corner = f64::from(SIDE_M);
+        let corner = f64::from(self.common.corner_m);
         let radius = self.dice.between(4.0, 12.0);
         let on = |n: u32| {
             let (sin, cos) = (f64::from(n) * std::f64::consts::FRAC_PI_4).sin_cos();

@@ -28,6 +28,8 @@ pub(super) struct OfRole {
 pub(super) struct Report {
     trial: &'static str,
     players: u32,
+    /// In each area.
+    entities: u32,
     seed: u64,
     seconds: f64,
     kills: usize,
@@ -86,6 +88,7 @@ impl Report {
         Self {
             trial: "crash",
             players: options.players,
+            entities: options.entities,
             seed: options.seed,
             seconds: round(took.as_secs_f64()),
             kills: kills.len(),
@@ -109,7 +112,14 @@ impl Report {
     /// For people.
     pub(super) fn table(&self) -> String {
         let mut rows = vec![
-            row("players", self.players, &format!("for {:.0} s; seed {}", self.seconds, self.seed)),
+            row(
+                "players",
+                self.players,
+                &format!(
+                    "for {:.0} s, beside {} entities in each area; seed {}",
+                    self.seconds, self.entities, self.seed
+                ),
+            ),
             row("kills", self.kills, &format!("{} connections lost", self.reconnects)),
             row(
                 "all play again",
