@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use pangea_world::Code;
-use pangea_world::frames::{ClientMessage, Entry};
+use pangea_world::frames::{ClientMessage, Entry, close};
 
 use super::Game;
 use crate::Error;
@@ -18,6 +18,10 @@ impl Game {
 
     /// A server that was only seen closed.
     pub(super) fn ended_beside(&mut self, beside: &Connection, code: Option<u16>) {
+        // One that this game opens again to the same server, because it was offered once more, takes over.
+        if code == Some(close::TAKEN_OVER) && !self.opening_beside.is_empty() {
+            return;
+        }
         if beside.refusal.as_ref().is_some_and(|refusal| is_not_needed(refusal.code)) {
             self.closes.called_off += 1;
             return;
