@@ -24,6 +24,7 @@ use super::cluster::{Cluster, WORLD};
 use super::crossing::{self, plain};
 use super::economy::BEGIN_COINS;
 use super::economy::audit::Found;
+use super::percentile::percentile;
 use super::players::come_in;
 use super::{PATIENCE, WORKERS, migrate, processes, say, shown};
 use crate::flags::TrialCrash;
@@ -100,7 +101,10 @@ async fn play(options: &TrialCrash, cluster: &mut Cluster) -> anyhow::Result<Rep
     let found = Found::read(&cluster.operator()?, &common.everybody).await?;
     let notes = common.record.notes();
     let verdict = found.compare(&notes, BEGIN_COINS);
-    Ok(Report::new(options, &kills?, &notes, &verdict, took))
+    let mut seen: Vec<f64> =
+        common.seen.lock().map(|seen| seen.iter().map(|many| *many as f64).collect()).unwrap_or_default();
+    let seen = percentile(&mut seen, 0.5);
+    Ok(Report::new(options, &kills?, &notes, &verdict, (took, seen)))
 }
 
 async fn kill(options: &TrialCrash, cluster: &mut Cluster, common: &Common) -> anyhow::Result<Vec<Kill>> {

@@ -36,6 +36,8 @@ pub(super) struct Common {
     /// By his number: when the newest of his answered payments was asked for.
     answered: Mutex<HashMap<usize, Instant>>,
     rung: Notify,
+    /// Of each player in the end: how many entities he sees.
+    pub(super) seen: Mutex<Vec<usize>>,
 }
 
 impl Common {
@@ -47,6 +49,7 @@ impl Common {
             over: AtomicBool::new(false),
             answered: Mutex::default(),
             rung: Notify::new(),
+            seen: Mutex::default(),
         }
     }
 
@@ -139,6 +142,7 @@ impl Player {
         }
         game.leave().await;
         if let Some(mut again) = self.come_back().await {
+            self.look_round(&mut again).await;
             again.leave().await;
         }
     }
@@ -215,6 +219,16 @@ impl Player {
         if self.open.take().is_some() {
             self.common.record.notes().unknown += 1;
         }
+    }
+
+    /// How many entities he sees that are no players.
+    async fn look_round(&self, game: &mut Game) {
+        let seen = |game: &Game| game.view().schema().is_some() && game.me().is_some();
+        let looks = async { while !seen(game) && game.next_event().await.is_some() {} };
+        // Who sees nothing sees none of them.
+        let _ = tokio::time::timeout(PATIENCE, looks).await;
+        let pebbles = game.entities().keys().filter(|id| game.view().kind_of(**id) == Some("pebble")).count();
+        self.common.seen.lock().unwrap_or_else(PoisonError::into_inner).push(pebbles);
     }
 
     /// Comes in anew, as long as he has patience; else he is stranded.

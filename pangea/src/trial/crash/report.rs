@@ -1,6 +1,7 @@
 //! The figures of crashes, and which promises did not hold.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -12,8 +13,19 @@ use super::super::shown::{row, with_ending};
 use super::Kill;
 use crate::flags::TrialCrash;
 
+/// How far a player sees, metres, as the world of these trials says.
+const VIEW_M: f64 = 16.0;
 /// Players who did not come back of whom it is said why.
 const MOST_TOLD: usize = 3;
+
+/// So many entities a player near the corner sees, about: where the areas meet is none within 2 m of a line.
+fn crash_sees(entities: u32) -> RangeInclusive<f64> {
+    let side_m = f64::from(super::side_m(entities));
+    let all = f64::from(entities) / (side_m * side_m) * std::f64::consts::PI * VIEW_M * VIEW_M;
+    // Twice as many is too many of thousands; of few, how they lie says more.
+    let spread = 1.5 * all.sqrt();
+    (all * 0.35 - spread).max(0.0)..=all * 1.1 + spread
+}
 
 /// Kills of one role.
 #[derive(Debug, Serialize)]
@@ -28,8 +40,9 @@ pub(super) struct OfRole {
 pub(super) struct Report {
     trial: &'static str,
     players: u32,
-    /// In each area.
+    /// In each area; and of these in sight of a player in the end, in the middle.
     entities: u32,
+    entities_seen: f64,
     seed: u64,
     seconds: f64,
     kills: usize,
@@ -63,7 +76,7 @@ impl Report {
         kills: &[Kill],
         notes: &Notes,
         verdict: &Verdict,
-        took: Duration,
+        (took, entities_seen): (Duration, f64),
     ) -> Self {
         let mut broken = verdict.broken();
         let never = kills.iter().filter(|kill| kill.recovery.is_none()).count();
@@ -74,6 +87,12 @@ impl Report {
         }
         if verdict.committed == 0 {
             broken.push("nothing was done".to_owned());
+        }
+        let about = crash_sees(options.entities);
+        if !about.contains(&entities_seen) {
+            broken.push(format!(
+                "{entities_seen} entities are in sight and not {about:?}: lost, or there twice"
+            ));
         }
         let ms = |kill: &Kill| kill.recovery.map(|took| took.as_secs_f64() * 1e3);
         let mut all: Vec<f64> = kills.iter().filter_map(ms).collect();
@@ -89,6 +108,7 @@ impl Report {
             trial: "crash",
             players: options.players,
             entities: options.entities,
+            entities_seen,
             seed: options.seed,
             seconds: round(took.as_secs_f64()),
             kills: kills.len(),
@@ -116,8 +136,8 @@ impl Report {
                 "players",
                 self.players,
                 &format!(
-                    "for {:.0} s, beside {} entities in each area; seed {}",
-                    self.seconds, self.entities, self.seed
+                    "for {:.0} s, beside {} entities in each area, {} in sight; seed {}",
+                    self.seconds, self.entities, self.entities_seen, self.seed
                 ),
             ),
             row("kills", self.kills, &format!("{} connections lost", self.reconnects)),
