@@ -13,6 +13,7 @@ pub(super) mod meets;
 pub(crate) mod plain;
 mod report;
 mod steps;
+mod versions;
 pub(super) mod walker;
 
 use std::process::ExitCode;

@@ -46,6 +46,7 @@ pub(crate) fn game() -> Game {
 }
 
 fn build(area: &mut Builder, setup: &Setup<'_>) {
+    super::versions::build(area);
     // Who walks also pays.
     (market::game().build)(area, setup);
     area.walking();
