@@ -1,7 +1,7 @@
 //! `pangea trial crash`: whether `kill -9` of anything at any moment costs anything.
 //!
 //! Central, spawner and chat of a private cluster are processes of their own; four areas share a corner, round
-//! which players walk while they pay each other. At random moments one process, or all of them at once, is killed
+//! which players walk while they pay each other, and trade over the lines. At random moments one process, or all of them at once, is killed
 //! with SIGKILL; roles that were killed are started again at once, area servers by whom they belong to. After each
 //! kill it is waited until everybody was answered something that he asked for after it: that is its recovery. What
 //! players were told is kept here, outside of everything that is killed, and at the end compared with central's

@@ -7,7 +7,7 @@
 //! were told is compared with central's journal, and with what those know who were struck. With `--delay-ms` and
 //! `--loss` everything between players and area servers goes through an impaired line ([`impair`]).
 
-mod across;
+pub(super) mod across;
 pub(super) mod impair;
 pub(super) mod meets;
 pub(crate) mod plain;

@@ -188,3 +188,30 @@ impl Report {
         with_ending(&rows, &self.broken)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flags::{TrialCommon, TrialLine};
+
+    #[test]
+    fn each_broken_promise_is_a_failure() {
+        let options = TrialMigrate {
+            players: 1,
+            entities: 0,
+            line: TrialLine { delay_ms: 0, loss: 0.0 },
+            common: TrialCommon { seconds: 1, seed: 1, json: true },
+        };
+        let code = |moves: &[Moved], changes: usize, steps_lost: u64| {
+            let notes = Notes { changes, steps_lost, ..Notes::default() };
+            let took = Duration::from_secs(1);
+            shown::code(&Report::new(&options, &[notes], moves, took, &Verdict::default()).broken)
+        };
+        let moved = |left| [Moved { players: 1, left, still_ms: 5.0, took_ms: 9.0 }];
+        assert_eq!(code(&moved(0), 1, 0), ExitCode::SUCCESS);
+        assert_eq!(code(&[], 0, 0), ExitCode::FAILURE, "it never moved");
+        assert_eq!(code(&moved(0), 0, 0), ExitCode::FAILURE, "one went along and noticed nothing");
+        assert_eq!(code(&moved(1), 1, 0), ExitCode::FAILURE, "one could not go along");
+        assert_eq!(code(&moved(0), 1, 1), ExitCode::FAILURE, "what walkers met counts");
+    }
+}

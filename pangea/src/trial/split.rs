@@ -241,3 +241,29 @@ impl Report {
         with_ending(&rows, &self.broken)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flags::{TrialCommon, TrialLine};
+
+    #[test]
+    fn each_broken_promise_is_a_failure() {
+        let options = TrialSplit {
+            players: 16,
+            entities: 0,
+            line: TrialLine { delay_ms: 0, loss: 0.0 },
+            common: TrialCommon { seconds: 1, seed: 1, json: true },
+        };
+        let code = |splits, merges, disconnects| {
+            let notes = Notes { disconnects, ..Notes::default() };
+            let seen = Seen { splits, merges, ..Seen::default() };
+            let took = Duration::from_secs(1);
+            shown::code(&Report::new(&options, &[notes], &seen, took, &Verdict::default()).broken)
+        };
+        assert_eq!(code(1, 1, 0), ExitCode::SUCCESS);
+        assert_eq!(code(0, 1, 0), ExitCode::FAILURE, "it was never split");
+        assert_eq!(code(1, 0, 0), ExitCode::FAILURE, "it never became one");
+        assert_eq!(code(1, 1, 1), ExitCode::FAILURE, "what walkers met counts");
+    }
+}

@@ -179,3 +179,46 @@ impl Walked {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::ExitCode;
+
+    use pangea_world::id::CharacterId;
+
+    use super::super::shown;
+    use super::*;
+
+    /// What breaks a promise, and how.
+    type Fault = (&'static str, fn(&mut Notes, &mut Verdict));
+
+    #[test]
+    fn each_broken_promise_is_a_failure() {
+        let code = |left: u64, spoil: fn(&mut Notes, &mut Verdict)| {
+            let (mut notes, mut verdict) = (Notes::default(), Verdict::default());
+            spoil(&mut notes, &mut verdict);
+            shown::code(&Walked::new(&[notes], &verdict, left).1)
+        };
+        assert_eq!(code(0, |_, _| {}), ExitCode::SUCCESS);
+        assert_eq!(code(1, |_, _| {}), ExitCode::FAILURE, "one who could not go along");
+        let faults: &[Fault] = &[
+            ("a connection that played", |notes, _| notes.disconnects = 1),
+            ("a neighbour's connection", |notes, _| notes.beside_closed = 1),
+            ("one that never opened", |notes, _| notes.beside_unopened = 1),
+            ("a player", |notes, _| notes.stranded = Some("nowhere".to_owned())),
+            ("a lost input", |notes, _| notes.steps_lost = 1),
+            ("a doubled input", |notes, _| notes.steps_doubled = 1),
+            ("seen twice", |notes, _| notes.doubled = 1),
+            ("a stale write", |notes, _| notes.stale = 1),
+            ("a lost blow", |notes, _| {
+                let me = CharacterId([1; 16]);
+                notes.blows.given.insert(me, (1, 1));
+                notes.blows.taken = Some((me, 0, 0));
+            }),
+            ("the journal", |_, verdict| verdict.fault("operations are doubled", "one".to_owned())),
+        ];
+        for (what, spoil) in faults {
+            assert_eq!(code(0, *spoil), ExitCode::FAILURE, "{what}");
+        }
+    }
+}

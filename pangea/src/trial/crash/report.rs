@@ -55,6 +55,8 @@ pub(super) struct Report {
     operations_acknowledged: u64,
     /// Done according to central's journal.
     operations_committed: u64,
+    /// Of these, trades with somebody of another area.
+    trades: u64,
     /// Acknowledged, but not in the journal; and in the journal more than once.
     operations_lost: u64,
     operations_doubled: u64,
@@ -119,6 +121,7 @@ impl Report {
             operations_asked: notes.deeds.values().map(|known| u64::from(known.asked)).sum(),
             operations_acknowledged: notes.deeds.values().filter(|known| known.done).count() as u64,
             operations_committed: verdict.committed,
+            trades: verdict.trades,
             operations_lost: verdict.lost,
             operations_doubled: verdict.doubled,
             operations_unknown: notes.unknown,
@@ -159,8 +162,8 @@ impl Report {
                 "operations",
                 format!("{} done", self.operations_committed),
                 &format!(
-                    "{} acknowledged, {} unknown",
-                    self.operations_acknowledged, self.operations_unknown
+                    "{} acknowledged, {} unknown; {} are trades over a line",
+                    self.operations_acknowledged, self.operations_unknown, self.trades
                 ),
             ),
             row("lost", self.operations_lost, "acknowledged, but not done; must be 0"),
@@ -169,5 +172,42 @@ impl Report {
             row("all money", self.money_sum, "of players and the bank; must be 0"),
         ]);
         with_ending(&rows, &self.broken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::ExitCode;
+
+    use super::super::super::shown;
+    use super::*;
+
+    /// What breaks a promise, and how: of the kill, what players know, the verdict, and what is in sight.
+    type Fault = (&'static str, fn(&mut Kill, &mut Notes, &mut Verdict, &mut f64));
+
+    #[test]
+    fn each_broken_promise_is_a_failure() {
+        let options = TrialCrash { players: 2, kills: 1, entities: 10_000, seed: 1, json: true };
+        let code = |spoil: fn(&mut Kill, &mut Notes, &mut Verdict, &mut f64)| {
+            let mut kill = Kill { role: "area", recovery: Some(Duration::from_millis(300)) };
+            let (mut notes, mut verdict) = (Notes::default(), Verdict::default());
+            verdict.committed = 9;
+            let mut seen = 56.0;
+            spoil(&mut kill, &mut notes, &mut verdict, &mut seen);
+            let took = (Duration::from_secs(1), seen);
+            shown::code(&Report::new(&options, &[kill], &notes, &verdict, took).broken)
+        };
+        assert_eq!(code(|_, _, _, _| {}), ExitCode::SUCCESS);
+        let faults: &[Fault] = &[
+            ("somebody never played again", |kill, _, _, _| kill.recovery = None),
+            ("somebody did not come back", |_, notes, _, _| notes.gone.push("nowhere".to_owned())),
+            ("an operation", |_, _, verdict, _| verdict.fault("operations are doubled", "one".to_owned())),
+            ("nothing was done", |_, _, verdict, _| verdict.committed = 0),
+            ("entities that are not there again", |_, _, _, seen| *seen = 0.0),
+            ("or are twice", |_, _, _, seen| *seen *= 2.0),
+        ];
+        for (what, spoil) in faults {
+            assert_eq!(code(*spoil), ExitCode::FAILURE, "{what}");
+        }
     }
 }

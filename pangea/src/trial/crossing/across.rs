@@ -20,7 +20,7 @@ const MOST_REMEMBERED: usize = 32;
 /// What one does to another; its number is what clients send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Deal {
+pub(in crate::trial) enum Deal {
     /// Strikes.
     Blow,
     /// Gives some coins for one coin less.
@@ -35,15 +35,15 @@ impl Deal {
 
 /// A player's wish.
 #[derive(Debug, Replicate, Serialize)]
-pub(super) struct Meet {
+pub(in crate::trial) struct Meet {
     /// By which the player knows it.
-    pub(super) number: u32,
+    pub(in crate::trial) number: u32,
     /// A [`Deal`].
-    pub(super) what: u8,
+    pub(in crate::trial) what: u8,
     /// With whom, by id: a number on the wire is another's where the wish is given again, behind a border.
-    pub(super) whom: String,
+    pub(in crate::trial) whom: String,
     /// What is given in a trade.
-    pub(super) amount: u32,
+    pub(in crate::trial) amount: u32,
 }
 
 impl Input for Meet {}

@@ -48,11 +48,11 @@ pub(super) struct Answer {
 #[derive(Debug, Default)]
 pub(in crate::trial) struct Blows {
     /// By whom he struck: how often, and how often he was told that it landed.
-    pub(super) given: HashMap<CharacterId, (u64, u64)>,
+    pub(in crate::trial) given: HashMap<CharacterId, (u64, u64)>,
     /// Those of them that landed beyond a line.
-    pub(super) across: u64,
+    pub(in crate::trial) across: u64,
     /// Who he is, how often he was struck, and how often by a blow that had come before.
-    pub(super) taken: Option<(CharacterId, u64, u64)>,
+    pub(in crate::trial) taken: Option<(CharacterId, u64, u64)>,
 }
 
 impl Meets {
@@ -63,7 +63,7 @@ impl Meets {
         everybody: &[CharacterId],
         round: &Round,
     ) -> Result<Option<(Deal, CharacterId, Option<Deed>)>, pangea_client::Error> {
-        let Some(whom) = beyond(game, everybody, round) else { return Ok(None) };
+        let Some(whom) = beyond(game, everybody, SIDE_M, |number| round.has(number)) else { return Ok(None) };
         let number = self.0.len() as u32 + 1;
         let what = Deal::ALL[number as usize % Deal::ALL.len()];
         let meet = Meet { number, what: what as u8, whom: whom.to_string(), amount: amount(number) };
@@ -110,9 +110,14 @@ fn amount(number: u32) -> u32 {
     number + 2
 }
 
-/// The nearest in sight who is on the other side of a line.
-fn beyond(game: &Game, everybody: &[CharacterId], round: &Round) -> Option<CharacterId> {
-    let line = SIDE_M as i32 * 100;
+/// The nearest in sight of these who is on the other side of a line; the lines meet so far east and south, metres.
+pub(in crate::trial) fn beyond(
+    game: &Game,
+    everybody: &[CharacterId],
+    corner_m: u32,
+    who: impl Fn(u32) -> bool,
+) -> Option<CharacterId> {
+    let line = corner_m as i32 * 100;
     let me = game.me()?;
     let side = |entity: &pangea_client::Entity| (entity.x_cm < line, entity.y_cm < line);
     let far = |entity: &pangea_client::Entity| {
@@ -120,7 +125,7 @@ fn beyond(game: &Game, everybody: &[CharacterId], round: &Round) -> Option<Chara
     };
     let others = game.entities().iter().filter(|(_, other)| side(other) != side(me));
     let known = others.filter_map(|(_, other)| {
-        let number = players::number_of(&other.name).filter(|number| round.has(*number))?;
+        let number = players::number_of(&other.name).filter(|number| who(*number))?;
         Some((far(other), number, *everybody.get(number as usize)?))
     });
     known.min_by_key(|(far, number, _)| (*far, *number)).map(|(.., whom)| whom)

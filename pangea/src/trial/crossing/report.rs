@@ -187,3 +187,57 @@ impl Report {
         with_ending(&rows, &self.broken)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::ExitCode;
+
+    use pangea_world::id::CharacterId;
+
+    use super::super::super::shown;
+    use super::*;
+    use crate::flags::{TrialCommon, TrialLine};
+
+    /// What breaks a promise, and how.
+    type Fault = (&'static str, fn(&mut Notes, &mut Verdict));
+
+    #[test]
+    fn each_broken_promise_is_a_failure() {
+        let options = TrialCrossing {
+            players: 1,
+            turn_m: 4,
+            // A bad line excuses nothing.
+            line: TrialLine { delay_ms: 40, loss: 2.0 },
+            common: TrialCommon { seconds: 1, seed: 1, json: true },
+        };
+        let code = |spoil: fn(&mut Notes, &mut Verdict)| {
+            let areas = ["a", "b", "c", "d"].map(str::to_owned).into();
+            let (mut notes, mut verdict) =
+                (Notes { changes: 4, areas, ..Notes::default() }, Verdict::default());
+            spoil(&mut notes, &mut verdict);
+            shown::code(&Report::new(&options, vec![notes], 4, Duration::from_secs(1), &verdict).broken)
+        };
+        assert_eq!(code(|_, _| {}), ExitCode::SUCCESS);
+        let faults: &[Fault] = &[
+            ("a connection that played", |notes, _| notes.disconnects = 1),
+            ("a neighbour's connection", |notes, _| notes.beside_closed = 1),
+            ("one that never opened", |notes, _| notes.beside_unopened = 1),
+            ("a player", |notes, _| notes.stranded = Some("nowhere".to_owned())),
+            ("a lost input", |notes, _| notes.steps_lost = 1),
+            ("a doubled input", |notes, _| notes.steps_doubled = 1),
+            ("seen twice", |notes, _| notes.doubled = 1),
+            ("a stale write", |notes, _| notes.stale = 1),
+            ("a lost blow", |notes, _| {
+                let me = CharacterId([1; 16]);
+                notes.blows.given.insert(me, (1, 1));
+                notes.blows.taken = Some((me, 0, 0));
+            }),
+            ("the journal", |_, verdict| verdict.fault("operations are doubled", "one".to_owned())),
+            ("nobody crossed", |notes, _| notes.changes = 0),
+            ("an area that nobody saw", |notes, _| notes.areas.clear()),
+        ];
+        for (what, spoil) in faults {
+            assert_eq!(code(*spoil), ExitCode::FAILURE, "{what}");
+        }
+    }
+}

@@ -227,7 +227,7 @@ pub(in crate::trial) struct Verdict {
 }
 
 impl Verdict {
-    fn fault(&mut self, what: &'static str, text: String) {
+    pub(in crate::trial) fn fault(&mut self, what: &'static str, text: String) {
         let (count, texts) = self.faults.entry(what).or_default();
         *count += 1;
         if texts.len() < MOST_TOLD {
