@@ -371,13 +371,77 @@ fn trial_crossing_disconnects_nobody() {
         assert!(output.status.success(), "{report}");
         let number =
             |key: &str| report[key].as_f64().unwrap_or_else(|| panic!("{key} is missing in {report}"));
-        let zero = ["disconnects", "lost", "doubled", "stale_writes_accepted", "money_sum"];
+        let zero = [
+            "disconnects",
+            "disconnects_beside",
+            "disconnects_unopened",
+            "lost",
+            "doubled",
+            "inputs_lost",
+            "inputs_doubled",
+            "stale_writes_accepted",
+            "money_sum",
+            "hits_lost",
+            "hits_doubled",
+        ];
         zero.iter().for_each(|key| assert_eq!(number(key), 0.0, "{key} in {report}"));
         assert_eq!((number("players"), number("areas"), number("seed")), (6.0, 4.0, 7.0), "{report}");
         assert!(number("crossings") >= 4.0 && number("operations_committed") > 50.0, "{report}");
+        assert!(number("hits") > 0.0 && number("trades") > 0.0, "over the lines: {report}");
+        assert!(number("stale_writes_tried") > 0.0, "{report}");
         assert!(number("gap_ms_max") >= number("gap_ms_p99"), "{report}");
         assert!(number("gap_ms_p99") >= number("gap_ms_p50") && number("updates_missed") >= 0.0, "{report}");
     }
+}
+
+/// What a trial prints, which must keep its promises and have these keys, of which all but `some` are 0.
+fn kept(arguments: &[&str], zero: &[&str], some: &[&str]) -> Value {
+    let here = folder();
+    let output = pangea(here.path(), &[&["trial"], arguments, &["--seed", "7", "--json"]].concat(), &[]);
+    let report: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+    assert!(output.status.success(), "{report}");
+    let number = |key: &str| report[key].as_f64().unwrap_or_else(|| panic!("{key} is missing in {report}"));
+    zero.iter().for_each(|key| assert_eq!(number(key), 0.0, "{key} in {report}"));
+    some.iter().for_each(|key| assert!(number(key) > 0.0, "{key} in {report}"));
+    assert_eq!(number("seed"), 7.0, "{report}");
+    report
+}
+
+/// An area goes from process to process, once straight and once over a bad line: nobody is disconnected, no input is
+/// lost or taken twice.
+#[test]
+fn trial_migrate_loses_no_input() {
+    let zero = ["inputs_lost", "inputs_doubled", "disconnects", "lost", "doubled", "stale_writes_accepted"];
+    let some = ["migrations", "changes", "inputs_sent", "operations_committed"];
+    let arguments = ["migrate", "--players", "8", "--entities", "200", "--seconds", "3"];
+    for line in [["--delay-ms", "0"], ["--delay-ms", "20"]] {
+        let report = kept(&[&arguments[..], &line[..]].concat(), &zero, &some);
+        assert_eq!((&report["players"], &report["entities"]), (&8.into(), &200.into()), "{report}");
+        let pause = ["pause_ms_p50", "pause_ms_p99", "pause_ms_max"].map(|key| report[key].as_f64());
+        assert!(pause[0].is_some() && pause.is_sorted(), "{report}");
+    }
+}
+
+/// Anything is killed: what players were told is what central has, and all come back.
+#[test]
+fn trial_crash_loses_and_doubles_nothing() {
+    let zero = ["operations_lost", "operations_doubled", "players_stranded", "money_sum"];
+    let some = ["operations_committed", "operations_acknowledged", "recovery_ms_p50", "entities_seen"];
+    let arguments = ["crash", "--players", "6", "--kills", "4", "--entities", "500"];
+    let report = kept(&arguments, &zero, &some);
+    assert_eq!(report["kills"], 4, "{report}");
+    assert!(report["recovery_ms_p99"].as_f64() >= report["recovery_ms_p50"].as_f64(), "{report}");
+    let by_role = report["by_role"].as_object().expect("roles");
+    assert_eq!(by_role.values().filter_map(|role| role["kills"].as_u64()).sum::<u64>(), 4, "{report}");
+}
+
+/// An area that is too full becomes two, and one again: nobody is disconnected.
+#[test]
+fn trial_split_disconnects_nobody() {
+    let zero = ["inputs_lost", "inputs_doubled", "disconnects", "lost", "doubled", "stale_writes_accepted"];
+    let some = ["splits", "merges", "seconds_to_balanced", "inputs_sent", "operations_committed"];
+    kept(&["split", "--players", "16", "--entities", "100", "--seconds", "1"], &zero, &some);
 }
 
 /// Players talk while some walk over borders, and chat and an area server are killed: no whisper is lost, nothing is

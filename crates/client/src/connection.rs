@@ -49,6 +49,22 @@ pub struct Traffic {
     pub bytes: u64,
 }
 
+/// How often a game's connections ended, or did not come about, without the game having let go of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Closes {
+    /// To the server on which it played.
+    pub live: u64,
+    /// To a server that it only saw: a neighbour's, or one to which it was to go.
+    pub beside: u64,
+    /// To a server that was offered and could not be opened.
+    pub unopened: u64,
+    /// To a server that it only saw, or was about to, and that said that nobody needs it any more (`enter_expired`,
+    /// `not_announced`): the character went another way. That is in order.
+    pub called_off: u64,
+    /// Why the last one that was not in order ended.
+    pub last: Option<String>,
+}
+
 /// One game socket.
 pub struct Connection {
     socket: WebSocketStream<Stream>,

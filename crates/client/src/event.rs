@@ -28,6 +28,8 @@ pub enum Event {
     },
     /// A «no» to the last wish.
     Refused(Refusal),
+    /// The same by the server before, which came when the next one had taken over already.
+    RefusedBefore(Refusal),
     /// How far the wish to go on is.
     Progress {
         /// As in [`crate::Progress`].
@@ -50,6 +52,11 @@ pub enum Event {
         to: String,
         /// From the last update of the server before to the first of this one, less the time between two updates.
         gap: Duration,
+        /// Ticks of which no update came. Of a server that was seen before it took over: its own, since the last that
+        /// it told as a neighbour, since two areas' clocks have nothing to do with each other. Of one that began with
+        /// taking over: since the last of the server before, whose clock goes on there (that of a merge is the one
+        /// that is farther).
+        missed: u32,
     },
     /// The move failed; the character stays where it is.
     Stayed(Error),

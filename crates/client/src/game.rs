@@ -7,6 +7,7 @@
 //! central is asked anew.
 
 mod borders;
+mod closes;
 mod healing;
 
 use std::collections::VecDeque;
@@ -24,10 +25,10 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 
-use self::borders::beside_said;
+use self::borders::{Crossing, beside_said};
 use self::healing::heal;
 use crate::chat::Talk;
-use crate::connection::{Connection, First, Said, Traffic};
+use crate::connection::{Closes, Connection, First, Said, Traffic};
 use crate::enter::{EnterOptions, Prepared};
 use crate::view::Entity;
 use crate::{Client, Error, Event, View};
@@ -59,8 +60,10 @@ pub struct Game {
     offer: Option<Offer>,
     beside: Vec<Connection>,
     opening_beside: JoinSet<Result<Connection, Error>>,
-    /// The area before a border, and its last update, until the first one of the area behind it.
-    crossing: Option<(String, Option<Instant>)>,
+    /// What was before a border, until the first update of the area behind it.
+    crossing: Option<Crossing>,
+    /// Where it played before a border: address, and the token of that connection.
+    former: Option<(String, [u8; 16])>,
     /// The server let the character go over a border, and when another one must steer it.
     let_go: Option<Instant>,
     events: VecDeque<Event>,
@@ -75,6 +78,7 @@ pub struct Game {
     left: bool,
     over: bool,
     past: Traffic,
+    closes: Closes,
     nothing: View,
 }
 
@@ -106,6 +110,7 @@ impl Game {
             beside: Vec::new(),
             opening_beside: JoinSet::new(),
             crossing: None,
+            former: None,
             let_go: None,
             events: VecDeque::new(),
             inputs: VecDeque::new(),
@@ -117,6 +122,7 @@ impl Game {
             left: false,
             over: false,
             past: Traffic::default(),
+            closes: Closes::default(),
             nothing: View::default(),
         })
     }
@@ -177,6 +183,11 @@ impl Game {
             .flatten()
             .chain(&self.beside)
             .fold(self.past, |sum, connection| plus(sum, connection.traffic))
+    }
+
+    /// Which connections ended, or did not come about, though this game had not let go of them.
+    pub fn closes(&self) -> &Closes {
+        &self.closes
     }
 
     // ---- what is wished ------------------------------------------------------------------------------
@@ -370,7 +381,7 @@ impl Game {
                 healed = joined(&mut self.healing) => self.healed(healed),
                 opened = joined_opening(&mut self.opening) => self.opened(opened),
                 said = said(&mut self.coming) => self.coming_said(said),
-                () = left(&mut self.leaving) => self.forget_leaving(),
+                refused = left(&mut self.leaving) => self.leaving_said(refused),
                 (at, said) = beside_said(&mut self.beside) => self.beside_said(at, &said),
                 Some(opened) = self.opening_beside.join_next() => self.sees(opened),
                 () = until(self.let_go) => self.not_taken(),
@@ -399,6 +410,7 @@ impl Game {
         match opened {
             Ok((connection, _)) => self.coming = Some(connection),
             Err(error) => {
+                self.not_opened(&error);
                 self.events.push_back(Event::Stayed(error));
                 self.heal_if_alone();
             }
@@ -406,8 +418,12 @@ impl Game {
     }
 
     fn coming_said(&mut self, said: Said) {
-        if let Said::Closed(_) = said {
-            let refusal = self.coming.take().and_then(|connection| connection.refusal);
+        if let Said::Closed(code) = said {
+            let coming = self.coming.take();
+            if let Some(coming) = &coming {
+                self.ended_beside(coming, code);
+            }
+            let refusal = coming.and_then(|connection| connection.refusal);
             let refusal =
                 refusal.unwrap_or_else(|| Refusal::new(Code::AreaUnavailable, "the other server closed"));
             self.events.push_back(Event::Stayed(Error::Refused(refusal)));
@@ -429,6 +445,14 @@ impl Game {
         self.inputs.clear();
         self.untaken.clear();
         self.events.push_back(Event::Moved { area: self.area().to_owned() });
+    }
+
+    /// It is closed, or has said «no» to something before it let go.
+    fn leaving_said(&mut self, refused: Option<Refusal>) {
+        match refused {
+            Some(refusal) => self.events.push_back(Event::RefusedBefore(refusal)),
+            None => self.forget_leaving(),
+        }
     }
 
     fn forget_leaving(&mut self) {
@@ -524,12 +548,16 @@ impl Game {
         let Some(live) = self.live.take() else { return };
         self.past = plus(self.past, live.traffic);
         if code == Some(close::MOVED) && !live.steering && self.has_beside() {
-            self.crossing = Some((live.view.area.clone(), live.updated));
+            self.crossing = Some(Crossing::from(&live));
+            self.former = live.token.map(|token| (live.url, token));
             self.let_go = Some(Instant::now() + STEER_TIMEOUT);
             return;
         }
         self.inputs.clear();
         self.untaken.clear();
+        if code != Some(close::MOVED) || self.coming.is_none() && self.opening.is_none() {
+            self.ended_live(&live, code);
+        }
         let refusal = |code, text: &str| live.refusal.clone().unwrap_or_else(|| Refusal::new(code, text));
         match code {
             Some(close::MOVED) if self.coming.is_some() || self.opening.is_some() => {}
@@ -610,12 +638,19 @@ async fn until(moment: Option<Instant>) {
     }
 }
 
-/// Reads what an old connection still says, until it is closed or its time is over.
-async fn left(leaving: &mut Option<(Connection, Instant)>) {
+/// Reads what an old connection still says: a «no», or nothing more, because it is closed or its time is over.
+async fn left(leaving: &mut Option<(Connection, Instant)>) -> Option<Refusal> {
     let Some((old, until)) = leaving else { return pending().await };
-    let closed = async { while !matches!(old.next().await, Said::Closed(_)) {} };
-    // Either way it is forgotten.
-    let _ = tokio::time::timeout_at(*until, closed).await;
+    let refused = async {
+        loop {
+            match old.next().await {
+                Said::Message(ServerMessage::Refused(refusal)) => return Some(refusal),
+                Said::Closed(_) => return None,
+                _ => {}
+            }
+        }
+    };
+    tokio::time::timeout_at(*until, refused).await.unwrap_or(None)
 }
 
 async fn joined(task: &mut Option<Opening>) -> Result<(Connection, bool), Error> {

@@ -33,6 +33,7 @@ pub mod view;
 
 pub use chat::Line;
 pub use client::{Account, Character, Client};
+pub use connection::Closes;
 pub use dial::{Carrier, Connect};
 pub use enter::{EnterOptions, Prepared, Progress, WebTransportOffer};
 pub use error::Error;

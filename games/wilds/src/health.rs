@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use bevy_ecs::prelude::*;
 use pangea_engine::walk::{Point, Stunned, nearest_free};
 use pangea_engine::{
-    Builder, Character, CharacterIs, Clock, Extent, Ghost, Gid, Net, Outbox, Position, Post, Replicate,
-    Setup, Terrain, To,
+    Builder, Character, CharacterIs, Clock, Extent, Ghost, Gid, Leaving, Net, Outbox, Position, Post,
+    Replicate, Setup, Terrain, To,
 };
 
 use crate::across;
@@ -202,7 +202,8 @@ fn land_blows(
     mut outbox: ResMut<Outbox>,
     mut post: ResMut<Post>,
     mut deaths: ResMut<Deaths>,
-    mut bodies: Query<Struck<'_>>,
+    // What is done to one who goes to another server would be undone there.
+    mut bodies: Query<Struck<'_>, Without<Leaving>>,
     named: Query<(&Gid, Has<Ghost>)>,
 ) {
     for blow in blows.0.drain(..) {

@@ -32,6 +32,17 @@ pub struct TrialCommon {
     pub json: bool,
 }
 
+/// How bad the line between players and area servers is.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct TrialLine {
+    /// Between players and area servers, each way, milliseconds.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=2_000))]
+    pub delay_ms: u64,
+    /// Of what goes between them so much is lost, percent; it is sent again, and what is behind it waits.
+    #[arg(long, default_value_t = 0.0)]
+    pub loss: f64,
+}
+
 /// What trials know in which all players walk.
 #[derive(Debug, Clone, Args)]
 pub struct TrialWalkers {
@@ -67,15 +78,11 @@ pub struct TrialCrossing {
     /// How many players; one in five stands and looks.
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=2_000))]
     pub players: u32,
-    /// Between players and area servers, each way, milliseconds.
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=2_000))]
-    pub delay_ms: u64,
     /// So far from a line those turn back who walk to and fro over it, metres: the nearer, the more crossings.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=12))]
     pub turn_m: u32,
-    /// Of what goes between them so much is lost, percent; it is sent again, and what is behind it waits.
-    #[arg(long, default_value_t = 0.0)]
-    pub loss: f64,
+    #[command(flatten)]
+    pub(crate) line: TrialLine,
     #[command(flatten)]
     pub(crate) common: TrialCommon,
 }
@@ -126,6 +133,8 @@ pub struct TrialMigrate {
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(0..=60_000))]
     pub entities: u32,
     #[command(flatten)]
+    pub(crate) line: TrialLine,
+    #[command(flatten)]
     pub(crate) common: TrialCommon,
 }
 
@@ -139,6 +148,8 @@ pub struct TrialSplit {
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(0..=60_000))]
     pub entities: u32,
     #[command(flatten)]
+    pub(crate) line: TrialLine,
+    #[command(flatten)]
     pub(crate) common: TrialCommon,
 }
 
@@ -151,6 +162,9 @@ pub struct TrialCrash {
     /// How often something is killed.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub kills: u32,
+    /// How many entities there are in each of the four areas, which its checkpoint brings back.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=60_000))]
+    pub entities: u32,
     /// Seed of the world, of what players do, and of what is killed when.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,

@@ -1,7 +1,7 @@
 //! `pangea trial crash`: whether `kill -9` of anything at any moment costs anything.
 //!
 //! Central, spawner and chat of a private cluster are processes of their own; four areas share a corner, round
-//! which players walk while they pay each other. At random moments one process, or all of them at once, is killed
+//! which players walk while they pay each other, and trade over the lines. At random moments one process, or all of them at once, is killed
 //! with SIGKILL; roles that were killed are started again at once, area servers by whom they belong to. After each
 //! kill it is waited until everybody was answered something that he asked for after it: that is its recovery. What
 //! players were told is kept here, outside of everything that is killed, and at the end compared with central's
@@ -24,8 +24,9 @@ use super::cluster::{Cluster, WORLD};
 use super::crossing::{self, plain};
 use super::economy::BEGIN_COINS;
 use super::economy::audit::Found;
+use super::percentile::percentile;
 use super::players::come_in;
-use super::{PATIENCE, WORKERS, processes, say, shown};
+use super::{PATIENCE, WORKERS, migrate, processes, say, shown};
 use crate::flags::TrialCrash;
 use player::{Common, Player};
 use report::Report;
@@ -57,10 +58,19 @@ pub fn run(options: &TrialCrash) -> anyhow::Result<ExitCode> {
     shown::print(options.json, &report, &report.table(), &report.broken)
 }
 
+/// The side of an area for so many entities, metres: as many are seen of them as in the trial of moves.
+fn side_m(entities: u32) -> u32 {
+    if entities == 0 { crossing::SIDE_M } else { migrate::side_m(entities) }
+}
+
 async fn measure(options: &TrialCrash) -> anyhow::Result<Report> {
     say("a private cluster with four areas around a corner, each role a process of its own");
-    let world = crossing::world(options.seed, options.players);
-    let mut cluster = Cluster::start_apart(&world, 4, &[(plain::CHOSEN, "1".to_owned())], "").await?;
+    let side_m = side_m(options.entities);
+    let world = crossing::world(options.seed, options.players, side_m);
+    let one = || "1".to_owned();
+    let pebbles = (plain::PEBBLES, options.entities.to_string());
+    let environment = [(plain::CHOSEN, one()), pebbles, (plain::KEPT, one())];
+    let mut cluster = Cluster::start_apart(&world, 4, &environment, "").await?;
     let measured = play(options, &mut cluster).await;
     let log = cluster.stop().await;
     measured.with_context(|| format!("the cluster's last words:\n{log}"))
@@ -70,7 +80,8 @@ async fn play(options: &TrialCrash, cluster: &mut Cluster) -> anyhow::Result<Rep
     cluster.until_idle(4, PATIENCE).await?;
     say(&format!("{} players come in", options.players));
     let players = come_in(options.players, cluster, None).await?;
-    let common = Arc::new(Common::new(players.iter().map(|(.., character)| *character).collect()));
+    let everybody = players.iter().map(|(.., character)| *character).collect();
+    let common = Arc::new(Common::new(everybody, side_m(options.entities)));
     let mut playing = JoinSet::new();
     for (number, client, character) in players {
         let enter = EnterOptions { world: Some(WORLD.to_owned()), ..EnterOptions::default() };
@@ -90,7 +101,10 @@ async fn play(options: &TrialCrash, cluster: &mut Cluster) -> anyhow::Result<Rep
     let found = Found::read(&cluster.operator()?, &common.everybody).await?;
     let notes = common.record.notes();
     let verdict = found.compare(&notes, BEGIN_COINS);
-    Ok(Report::new(options, &kills?, &notes, &verdict, took))
+    let mut seen: Vec<f64> =
+        common.seen.lock().map(|seen| seen.iter().map(|many| *many as f64).collect()).unwrap_or_default();
+    let seen = percentile(&mut seen, 0.5);
+    Ok(Report::new(options, &kills?, &notes, &verdict, (took, seen)))
 }
 
 async fn kill(options: &TrialCrash, cluster: &mut Cluster, common: &Common) -> anyhow::Result<Vec<Kill>> {

@@ -3,12 +3,17 @@
 //! Four areas of a private cluster share a corner. Walkers go round it, or to and fro over one border; some stand
 //! beside it and look. What each of them was told is kept here. An update that is late, a step that is lost or
 //! made twice, a connection that ends, somebody who is seen twice or stands elsewhere in the end: all of it
-//! shows. They pay each other as they go: what they were told is compared with central's journal. With `--delay-ms` and `--loss` everything between players and area servers goes through an impaired
-//! line ([`impair`]).
+//! shows. They pay each other as they go, and strike and trade with whom they see beyond a line ([`meets`]): what they
+//! were told is compared with central's journal, and with what those know who were struck. With `--delay-ms` and
+//! `--loss` everything between players and area servers goes through an impaired line ([`impair`]).
 
-mod impair;
+pub(super) mod across;
+pub(super) mod impair;
+pub(super) mod meets;
 pub(crate) mod plain;
 mod report;
+mod steps;
+mod versions;
 pub(super) mod walker;
 
 use std::process::ExitCode;
@@ -51,7 +56,7 @@ pub fn run(options: &TrialCrossing) -> anyhow::Result<ExitCode> {
 }
 
 async fn measure(options: &TrialCrossing) -> anyhow::Result<Report> {
-    let world = world(options.common.seed, options.players);
+    let world = world(options.common.seed, options.players, SIDE_M);
     say("a private cluster with four areas around a corner");
     let mut cluster = Cluster::start(&world, 4, &[(plain::CHOSEN, "1".to_owned())]).await?;
     let measured = walk(options, &cluster).await;
@@ -59,26 +64,23 @@ async fn measure(options: &TrialCrossing) -> anyhow::Result<Report> {
     measured.with_context(|| format!("the cluster's last words:\n{log}"))
 }
 
-/// Four areas around a corner, with room for so many players in each.
-pub(super) fn world(seed: u64, players: u32) -> String {
-    let side = SIDE_M / 32;
+/// Four areas around a corner, each with room for so many players, and so long on a side, metres: whole cells of 32.
+pub(super) fn world(seed: u64, players: u32, side_m: u32) -> String {
+    let side = side_m / 32;
     format!(
         "kind = \"grid\"\nseed = {}\ncapacity = {}\nlayers = 1\nidle_stop_s = 600\nview_m = 16\n[grid]\n\
          cell_m = 32\narea_cells = {side}\nspawn = {{ x = {spawn}.0, y = {spawn}.0 }}\n\
          bounds = {{ x0 = 0, y0 = 0, x1 = {whole}, y1 = {whole} }}\n",
         seed,
         players * 2,
-        spawn = SIDE_M - 10,
+        spawn = side_m - 10,
         whole = side * 2,
     )
 }
 
 async fn walk(options: &TrialCrossing, cluster: &Cluster) -> anyhow::Result<Report> {
     cluster.until_idle(4, PATIENCE).await?;
-    let line = match (options.delay_ms, options.loss) {
-        (0, 0.0) => None,
-        (delay_ms, loss) => Some(impair::start(delay_ms, loss, options.common.seed).await?),
-    };
+    let line = impair::line(options.line, options.common.seed).await?;
     say(&format!("{} players come in", options.players));
     let round = Round::new(options.turn_m);
     let record = Arc::new(Record::default());

@@ -15,9 +15,9 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::cluster::{Cluster, WORLD};
-use super::crossing::plain;
 use super::crossing::walker::{Notes, Round};
 use super::crossing::{SIDE_M, TURN_M, set_off};
+use super::crossing::{impair, plain};
 use super::economy::BEGIN_COINS;
 use super::economy::audit::{Found, Verdict};
 use super::economy::record::Record;
@@ -44,6 +44,8 @@ struct Report {
     players: u32,
     entities: u32,
     seed: u64,
+    delay_ms: u64,
+    loss_percent: f64,
     seconds: f64,
     /// How often the area went to another process.
     migrations: usize,
@@ -76,7 +78,7 @@ const DENSITY: f64 = 0.1;
 const SPREAD_M: u32 = 46;
 
 /// The side of an area for so many entities, metres.
-fn side_m(entities: u32) -> u32 {
+pub(super) fn side_m(entities: u32) -> u32 {
     let side_m = (f64::from(entities) / DENSITY).sqrt() as u32;
     side_m.next_multiple_of(SIDE_M).max(2 * SIDE_M)
 }
@@ -104,7 +106,8 @@ async fn walk(options: &TrialMigrate, cluster: &Cluster) -> anyhow::Result<Repor
     say(&format!("{} players come in", options.players));
     let round = Round::spread(TURN_M, SPREAD_M);
     let record = Arc::new(Record::default());
-    let players = come_in(options.players, cluster, None).await?;
+    let line = impair::line(options.line, options.common.seed).await?;
+    let players = come_in(options.players, cluster, line).await?;
     let everybody = Arc::new(players.iter().map(|(.., character)| *character).collect::<Vec<_>>());
     let mut walking = set_off(players, options.common.seed, &round, (&record, &everybody)).await?;
     say(&format!("they walk for {} s, and the area moves", options.common.seconds));
@@ -154,6 +157,8 @@ impl Report {
             players: options.players,
             entities: options.entities,
             seed: options.common.seed,
+            delay_ms: options.line.delay_ms,
+            loss_percent: options.line.loss,
             seconds: round(took.as_secs_f64()),
             migrations: moves.len(),
             still_ms_p50: percentile(&mut still, 0.5),
@@ -170,7 +175,7 @@ impl Report {
             row(
                 "players",
                 self.players,
-                &format!("for {:.0} s, beside {} entities", self.seconds, self.entities),
+                &format!("for {:.0} s, beside {} entities; seed {}", self.seconds, self.entities, self.seed),
             ),
             row("moves", self.migrations, &format!("each took {:.0} ms (p50)", self.move_ms_p50)),
             row(
@@ -181,5 +186,32 @@ impl Report {
         ];
         rows.extend(self.walked.rows());
         with_ending(&rows, &self.broken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flags::{TrialCommon, TrialLine};
+
+    #[test]
+    fn each_broken_promise_is_a_failure() {
+        let options = TrialMigrate {
+            players: 1,
+            entities: 0,
+            line: TrialLine { delay_ms: 0, loss: 0.0 },
+            common: TrialCommon { seconds: 1, seed: 1, json: true },
+        };
+        let code = |moves: &[Moved], changes: usize, steps_lost: u64| {
+            let notes = Notes { changes, steps_lost, ..Notes::default() };
+            let took = Duration::from_secs(1);
+            shown::code(&Report::new(&options, &[notes], moves, took, &Verdict::default()).broken)
+        };
+        let moved = |left| [Moved { players: 1, left, still_ms: 5.0, took_ms: 9.0 }];
+        assert_eq!(code(&moved(0), 1, 0), ExitCode::SUCCESS);
+        assert_eq!(code(&[], 0, 0), ExitCode::FAILURE, "it never moved");
+        assert_eq!(code(&moved(0), 0, 0), ExitCode::FAILURE, "one went along and noticed nothing");
+        assert_eq!(code(&moved(1), 1, 0), ExitCode::FAILURE, "one could not go along");
+        assert_eq!(code(&moved(0), 1, 1), ExitCode::FAILURE, "what walkers met counts");
     }
 }

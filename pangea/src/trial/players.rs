@@ -78,6 +78,11 @@ pub(super) async fn come_in(
     Ok(all)
 }
 
+/// The number of who is called so.
+pub(super) fn number_of(name: &str) -> Option<u32> {
+    name.strip_prefix("trial-")?.parse().ok()
+}
+
 /// What player, account and character of this number are called.
 pub(super) fn name_of(number: u32) -> String {
     format!("trial-{number:06}")

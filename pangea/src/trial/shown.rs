@@ -25,7 +25,7 @@ pub(super) fn run<R>(threads: usize, measure: impl Future<Output = anyhow::Resul
     })
 }
 
-/// Prints the figures; a broken promise is a failure.
+/// Prints the figures; the exit code says whether all promises held.
 pub(super) fn print(
     json: bool,
     report: &impl Serialize,
@@ -37,7 +37,12 @@ pub(super) fn print(
     } else {
         print!("{table}");
     }
-    Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(code(broken))
+}
+
+/// A broken promise is a failure.
+pub(super) fn code(broken: &[String]) -> ExitCode {
+    if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// What, how much, and what that means.

@@ -16,9 +16,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::cluster::{Cluster, WORLD};
-use super::crossing::plain;
 use super::crossing::walker::{Notes, Round};
 use super::crossing::{SIDE_M, TURN_M, set_off};
+use super::crossing::{impair, plain};
 use super::economy::BEGIN_COINS;
 use super::economy::audit::{Found, Verdict};
 use super::economy::record::Record;
@@ -42,6 +42,8 @@ struct Report {
     players: u32,
     entities: u32,
     seed: u64,
+    delay_ms: u64,
+    loss_percent: f64,
     seconds: f64,
     /// More players than this in an area are too many.
     split_above: u32,
@@ -115,7 +117,8 @@ async fn walk(options: &TrialSplit, cluster: &Cluster) -> anyhow::Result<Report>
     cluster.until_idle(3, PATIENCE).await?;
     say(&format!("{} players come in; more than {} are too many", options.players, split_above(options)));
     let record = Arc::new(Record::default());
-    let players = come_in(options.players, cluster, None).await?;
+    let line = impair::line(options.line, options.common.seed).await?;
+    let players = come_in(options.players, cluster, line).await?;
     let everybody = Arc::new(players.iter().map(|(.., character)| *character).collect::<Vec<_>>());
     let (tell, mut seen) = watch::channel(Seen::default());
     let began = Instant::now();
@@ -213,6 +216,8 @@ impl Report {
             players: options.players,
             entities: options.entities,
             seed: options.common.seed,
+            delay_ms: options.line.delay_ms,
+            loss_percent: options.line.loss,
             seconds: round(took.as_secs_f64()),
             split_above: split_above(options),
             seconds_to_balanced: round(balanced),
@@ -227,12 +232,38 @@ impl Report {
     fn table(&self) -> String {
         let balanced = format!("{:.1} s", self.seconds_to_balanced);
         let mut rows = vec![
-            row("players", self.players, &format!("beside {} entities", self.entities)),
+            row("players", self.players, &format!("beside {} entities; seed {}", self.entities, self.seed)),
             row("balanced", balanced, &format!("after more than {} were in one area", self.split_above)),
             row("splits", self.splits, "by itself; must be 1 or more"),
             row("merges", self.merges, "by itself, when most had gone; must be 1 or more"),
         ];
         rows.extend(self.walked.rows());
         with_ending(&rows, &self.broken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flags::{TrialCommon, TrialLine};
+
+    #[test]
+    fn each_broken_promise_is_a_failure() {
+        let options = TrialSplit {
+            players: 16,
+            entities: 0,
+            line: TrialLine { delay_ms: 0, loss: 0.0 },
+            common: TrialCommon { seconds: 1, seed: 1, json: true },
+        };
+        let code = |splits, merges, disconnects| {
+            let notes = Notes { disconnects, ..Notes::default() };
+            let seen = Seen { splits, merges, ..Seen::default() };
+            let took = Duration::from_secs(1);
+            shown::code(&Report::new(&options, &[notes], &seen, took, &Verdict::default()).broken)
+        };
+        assert_eq!(code(1, 1, 0), ExitCode::SUCCESS);
+        assert_eq!(code(0, 1, 0), ExitCode::FAILURE, "it was never split");
+        assert_eq!(code(1, 0, 0), ExitCode::FAILURE, "it never became one");
+        assert_eq!(code(1, 1, 1), ExitCode::FAILURE, "what walkers met counts");
     }
 }

@@ -1,7 +1,7 @@
 //! kill -9 around a border: whoever is prepared for it plays on, and goes over it in the end (docs/handoff.md;
 //! scenario 7).
 
-use pangea_client::{EnterOptions, Game};
+use pangea_client::{Closes, EnterOptions, Game};
 
 use crate::crossing::{FOUR, PLAIN, Way, until, walk_to};
 use crate::migration_kills::PATIENT;
@@ -40,9 +40,12 @@ async fn is_alone(cluster: &Cluster, game: &mut Game) {
 async fn the_neighbour_dies_before_the_crossing() {
     let cluster = Cluster::with_worlds(&[("four", FOUR)], &[PLAIN]).await;
     let (mut game, mut way) = at_the_border(&cluster, "Anna").await;
+    assert_eq!(game.closes(), &Closes::default());
     kill(&cluster, BEYOND).await;
     walk_to(&mut game, &mut way, (80.0, 32.0)).await;
     assert_eq!((way.lost, way.crossed.len()), (0, 1), "{way:?}");
+    let closes = game.closes();
+    assert_eq!((closes.live, closes.beside), (0, 1), "what is only seen counts too: {closes:?}");
     is_alone(&cluster, &mut game).await;
 }
 

@@ -8,9 +8,12 @@ use std::process::Output;
 use http::Method;
 use pangea_client::{EnterOptions, Event, Game};
 use pangea_world::Code;
+use pangea_world::id::CharacterId;
+use serde_json::json;
 
 use crate::crash::kill_all;
-use crate::crossing::{PLAIN, Way, take, until, walk_to};
+use crate::crossing::{FOUR, PLAIN, Way, take, until, walk_to};
+use crate::goods::grant;
 use crate::migration::{AREA, ONE};
 use crate::support::{Cluster, event};
 
@@ -194,4 +197,152 @@ async fn an_upgrade_moves_everything_to_another_program() {
     let answer = cluster.operator(Method::GET, "/api/data/spawners").await.unwrap();
     assert_eq!(answer["spawners"][0]["areas"], 1);
     game.leave().await;
+}
+
+/// The file from which the server of an area was started.
+async fn program(cluster: &Cluster, area: &str) -> String {
+    cluster.serving(area).await[0]["program"].as_str().expect("a program").to_owned()
+}
+
+/// A component's field of one's own character, as far as the version of its server knows it.
+fn own(game: &Game, component: &str, field: &str) -> Option<u64> {
+    let values: serde_json::Value = game.view().component(game.view().me, component)?;
+    values[field].as_u64()
+}
+
+/// What one says of somebody in the next area, and that it was answered.
+async fn meets(game: &mut Game, number: u32, what: u8, whom: CharacterId) {
+    let meet = json!({ "number": number, "what": what, "whom": whom.to_string(), "amount": 9 });
+    game.act("Meet", &meet).await.expect("known");
+    let code = event(game, "an answer", |event, _| match event {
+        Event::Game { name, values } if name == "Met" && values["number"] == number => {
+            Some((values["code"].clone(), values["across"].clone()))
+        }
+        _ => None,
+    })
+    .await;
+    assert_eq!(code, (json!(""), json!(true)), "{number}");
+}
+
+/// Takes what comes until this holds, of what one is told of by itself.
+async fn sees(game: &mut Game, way: &mut Way, what: &str, holds: impl Fn(&Game, &Way) -> bool) {
+    for _ in 0..4_000 {
+        if holds(game, way) {
+            return;
+        }
+        take(game, way).await;
+    }
+    panic!("never happened: {what}; {way:?}");
+}
+
+/// Does this while another one takes what comes to him.
+async fn meanwhile<T>((other, way): (&mut Game, &mut Way), does: impl Future<Output = T>) -> T {
+    let takes = async {
+        loop {
+            take(other, way).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        done = does => done,
+        () = takes => unreachable!("it never ends"),
+    }
+}
+
+/// Two versions of the program, whose schemas are not the same, side by side: who goes to and fro between them, by a
+/// border or with his area, keeps what only one of them knows, sees the other one, strikes and trades over the line.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_of_two_versions_are_one_world() {
+    let mut cluster = Cluster::prepare(&[("four", FOUR)], &[PLAIN]);
+    let releases = cluster.folder.path().join("releases");
+    std::fs::create_dir(&releases).unwrap();
+    let [next, before] = ["pangea-next", "pangea-before"].map(|name| releases.join(name));
+    for program in [&next, &before] {
+        std::fs::copy(env!("CARGO_BIN_EXE_pangea"), program).unwrap();
+    }
+    cluster.set(&format!("spawner.programs={}", releases.display()));
+    cluster.run().await;
+    let (west, east) = ("four/0,0..2,2/0", "four/2,0..4,2/0");
+    let [(mut ada, her), (mut bob, him)] = [visitor(&cluster, "Ada").await, visitor(&cluster, "Bob").await];
+    let (mut hers, mut his) = (Way::default(), Way::default());
+    let goes_east = async {
+        walk_to(&mut bob, &mut his, (68.0, 40.0)).await;
+        sees(&mut bob, &mut his, "he is over", |game, _| game.area() == east).await;
+    };
+    meanwhile((&mut ada, &mut hers), goes_east).await;
+    ada.act("Mark", &json!({ "number": 4 })).await.expect("known");
+    sees(&mut ada, &mut hers, "her mark", |game, _| own(game, "Label", "number") == Some(4)).await;
+
+    // New servers are of the next version from now on; her area goes to one while she walks, his does not.
+    let wish = json!({ "reason": "a test", "program": next });
+    cluster.operate(Method::POST, "/api/data/spawners/local/upgrade", wish).await;
+    let moving =
+        cluster.operate(Method::POST, "/api/data/areas/migrate", json!({ "reason": "a test", "area": west }));
+    let both = async { tokio::join!(moving, walk_to(&mut ada, &mut hers, (60.0, 40.0))).0 };
+    let moved = meanwhile((&mut bob, &mut his), both).await;
+    assert_eq!(moved["left"], 0, "{moved}");
+    sees(&mut ada, &mut hers, "the next version", |game, way| {
+        way.crossed.len() == 1
+            && game.view().schema().is_some_and(|known| known.input("Decorate", &()).is_ok())
+    })
+    .await;
+    assert!(program(&cluster, west).await.ends_with("-next"));
+    assert!(!program(&cluster, east).await.ends_with("-next"));
+    assert_eq!((own(&ada, "Label", "number"), own(&ada, "Label", "colour")), (Some(4), Some(0)));
+    ada.act("Mark", &json!({ "number": 5, "colour": 7 })).await.expect("known");
+    ada.act("Decorate", &json!({})).await.expect("known");
+    sees(&mut ada, &mut hers, "both", |game, _| {
+        own(game, "Label", "colour") == Some(7) && own(game, "Badge", "count") == Some(1)
+    })
+    .await;
+
+    // Over the line between them.
+    for (game, way, name) in [(&mut ada, &mut hers, "Bob"), (&mut bob, &mut his, "Ada")] {
+        sees(game, way, "the other one", |game, _| game.entities().values().any(|one| one.name == name))
+            .await;
+    }
+    for who in [her, him] {
+        grant(&cluster, who, json!({ "reason": "a test", "coins": [{ "currency": "coin", "amount": 20 }] }))
+            .await;
+    }
+    for (number, what) in [(1, 0), (2, 1)] {
+        meets(&mut ada, number, what, him).await;
+        meets(&mut bob, number, what, her).await;
+    }
+    assert_eq!(
+        (own(&ada, "Life", "left"), own(&bob, "Life", "left")),
+        (Some(999_999_999), Some(999_999_999))
+    );
+
+    // To the version before, which knows half of it, and back.
+    meanwhile((&mut bob, &mut his), walk_to(&mut ada, &mut hers, (68.0, 42.0))).await;
+    sees(&mut ada, &mut hers, "she is over", |game, _| game.area() == east).await;
+    sees(&mut ada, &mut hers, "what is known there", |game, _| own(game, "Label", "number") == Some(5)).await;
+    assert_eq!((own(&ada, "Label", "colour"), own(&ada, "Badge", "count")), (None, None));
+    ada.act("Mark", &json!({ "number": 6 })).await.expect("known");
+    sees(&mut ada, &mut hers, "her new mark", |game, _| own(game, "Label", "number") == Some(6)).await;
+    let all = |game: &Game| {
+        [own(game, "Label", "number"), own(game, "Label", "colour"), own(game, "Badge", "count")]
+    };
+    meanwhile((&mut bob, &mut his), walk_to(&mut ada, &mut hers, (60.0, 42.0))).await;
+    sees(&mut ada, &mut hers, "all of it", |game, _| all(game) == [Some(6), Some(7), Some(1)]).await;
+
+    // Her area goes back to the version before, and then all to the next one.
+    let arguments = ["upgrade", "--binary", before.to_str().unwrap()];
+    let upgrading = meanwhile((&mut ada, &mut hers), done(&cluster, &arguments));
+    meanwhile((&mut bob, &mut his), upgrading).await;
+    sees(&mut ada, &mut hers, "the version before", |game, _| all(game) == [Some(6), None, None]).await;
+    let arguments = ["upgrade", "--binary", next.to_str().unwrap()];
+    let upgrading = meanwhile((&mut ada, &mut hers), done(&cluster, &arguments));
+    meanwhile((&mut bob, &mut his), upgrading).await;
+    sees(&mut ada, &mut hers, "all of it", |game, _| all(game) == [Some(6), Some(7), Some(1)]).await;
+    assert!(program(&cluster, east).await.ends_with("-next"));
+    assert_eq!((hers.lost, his.lost), (0, 0), "{hers:?} {his:?}");
+}
+
+async fn visitor(cluster: &Cluster, name: &str) -> (Game, CharacterId) {
+    let (client, character) = cluster.player(name, "four", None).await;
+    let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
+    event(&mut game, "the first view", |_, game| game.me().map(|_| ())).await;
+    (game, character)
 }

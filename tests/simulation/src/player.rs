@@ -173,7 +173,7 @@ impl Player {
                         self.open = None;
                     }
                     Some(Event::Back { resumed }) => self.note(&format!("back, resumed: {resumed}")),
-                    Some(Event::Crossed { from, to, gap }) => {
+                    Some(Event::Crossed { from, to, gap, .. }) => {
                         self.crossed(&from, &to, gap);
                         self.open = None;
                     }

@@ -11,11 +11,36 @@ use super::{Game, LEAVE_TIMEOUT, MOST_BESIDE, plus};
 use crate::connection::{Connection, Said};
 use crate::{Error, Event};
 
+/// What was before a border.
+#[derive(Debug, Default)]
+pub(super) struct Crossing {
+    /// The area.
+    from: String,
+    /// When its last update came.
+    updated: Option<Instant>,
+    /// After which tick updates of the next server are awaited, by that one's clock.
+    tick: Option<u32>,
+}
+
+impl From<&Connection> for Crossing {
+    fn from(old: &Connection) -> Self {
+        let tick = old.updated.map(|_| old.view.tick);
+        Self { from: old.view.area.clone(), updated: old.updated, tick }
+    }
+}
+
 impl Game {
     /// A neighbour's connection stands.
     pub(super) fn sees(&mut self, opened: Result<Result<Connection, Error>, JoinError>) {
         // What cannot be reached is offered again by the server, for as long as it is near.
-        let Ok(Ok(connection)) = opened else { return self.not_taken_if_alone() };
+        let connection = match opened {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => {
+                self.not_opened(&error);
+                return self.not_taken_if_alone();
+            }
+            Err(_) => return self.not_taken_if_alone(),
+        };
         if let Some(older) = self.beside.iter().position(|beside| beside.url == connection.url) {
             self.forget_beside(older);
         }
@@ -31,8 +56,10 @@ impl Game {
     }
 
     pub(super) fn beside_said(&mut self, at: usize, said: &Said) {
-        if let Said::Closed(_) = said {
-            self.forget_beside(at);
+        if let Said::Closed(code) = said {
+            let old = self.beside.remove(at);
+            self.past = plus(self.past, old.traffic);
+            self.ended_beside(&old, *code);
             self.not_taken_if_alone();
         }
     }
@@ -68,11 +95,15 @@ impl Game {
         if self.thawed.is_none() {
             self.untaken.clear();
         }
+        // One that told nothing so far begins with what the old one had, its clock too.
+        let ticked = next.updated.map(|_| next.view.tick);
         let old = self.live.replace(next);
-        if self.crossing.is_none() {
-            let before = old.as_ref().map(|old| (old.view.area.clone(), old.updated));
-            self.crossing = before.or_else(|| Some((String::new(), None)));
+        if let Some(old) = &old {
+            self.former = old.token.map(|token| (old.url.clone(), token));
         }
+        let from = || old.as_ref().map(Crossing::from).unwrap_or_default();
+        let crossing = self.crossing.get_or_insert_with(from);
+        crossing.tick = ticked.or(crossing.tick);
         self.leaving = old.map(|old| (old, Instant::now() + LEAVE_TIMEOUT));
     }
 
@@ -98,10 +129,13 @@ impl Game {
 
     /// The first update behind a border.
     pub(super) fn crossed(&mut self) {
-        let Some((from, before)) = self.crossing.take() else { return };
+        let Some(Crossing { from, updated: before, tick: last }) = self.crossing.take() else { return };
         let tick = Duration::from_secs_f64(1.0 / f64::from(self.view().tick_hz.max(1)));
         let gap = before.map_or(Duration::ZERO, |before| before.elapsed().saturating_sub(tick));
-        self.events.push_back(Event::Crossed { from, to: self.area().to_owned(), gap });
+        let since = last.map_or(0, |last| self.view().tick.wrapping_sub(last));
+        // Else the clock of a merge went back.
+        let missed = if since < u32::MAX / 2 { since.saturating_sub(1) } else { 0 };
+        self.events.push_back(Event::Crossed { from, to: self.area().to_owned(), gap, missed });
     }
 }
 

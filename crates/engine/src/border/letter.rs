@@ -1,5 +1,6 @@
 //! Letters: what a system wants of a ghost goes to the area that owns it, and is read there by the game's
-//! systems in a later step. A letter may be lost with the line, and is never read twice.
+//! systems in a later step. A letter may be lost with the line, or with a character that is just going to another
+//! server, and is never read twice.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -27,6 +28,11 @@ pub struct Post {
     /// How many were too many since the area began.
     pub dropped: u64,
 }
+
+/// A character that goes to another server: what it is was said already ([`Sim::set_leaving`]). Systems that do something
+/// to others leave it out (`Without<Leaving>`), or what they did is undone.
+#[derive(Component, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Leaving;
 
 /// To whom a letter goes.
 #[derive(Debug, Clone, Copy)]
@@ -96,6 +102,8 @@ pub(crate) trait LetterKind: Send + Sync {
     fn check(&self, bytes: &[u8]) -> Result<(), Malformed>;
     /// Puts it where systems read it.
     fn deliver(&self, ecs: &mut World, to: Option<Entity>, bytes: &[u8]);
+    /// Drops those to one entity.
+    fn forget(&self, ecs: &mut World, to: Entity);
     /// After a step: what no system took is dropped.
     fn clear(&self, ecs: &mut World);
 }
@@ -121,6 +129,10 @@ impl<T: Replicate> LetterKind for Typed<T> {
         if let Ok(says) = T::take_whole(&mut bytes) {
             ecs.resource_mut::<Letters<T>>().0.push(Letter { to, says });
         }
+    }
+
+    fn forget(&self, ecs: &mut World, to: Entity) {
+        ecs.resource_mut::<Letters<T>>().0.retain(|letter| letter.to != Some(to));
     }
 
     fn clear(&self, ecs: &mut World) {
@@ -183,8 +195,25 @@ impl Sim {
         }
     }
 
+    /// From when its server has said what a character is to its next owner, until that one has it or it stays: what
+    /// is done to it meanwhile counts nowhere, so no letter reaches it, and nobody is told that one did.
+    pub fn set_leaving(&mut self, id: u16, leaving: bool) {
+        let Some(entity) = self.entity(id) else { return };
+        if !leaving {
+            self.ecs.entity_mut(entity).remove::<Leaving>();
+            return;
+        }
+        self.ecs.entity_mut(entity).insert(Leaving);
+        for kind in &self.registry.letters {
+            kind.forget(&mut self.ecs, entity);
+        }
+    }
+
     /// Puts a letter where systems read it in the next step.
     pub(super) fn deliver(&mut self, to: Option<Entity>, kind: u32, bytes: &[u8]) {
+        if to.is_some_and(|to| self.ecs.get::<Leaving>(to).is_some()) {
+            return;
+        }
         if let Some(kind) = self.registry.letters.iter().find(|known| known.id() == kind) {
             kind.deliver(&mut self.ecs, to, bytes);
         }

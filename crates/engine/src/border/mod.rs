@@ -30,7 +30,7 @@ use pangea_world::id::{AreaId, CharacterId};
 use pangea_world::space::Rect;
 use smallvec::SmallVec;
 
-pub use letter::{Letter, Letters, Post};
+pub use letter::{Leaving, Letter, Letters, Post};
 pub(crate) use line::Line;
 
 use crate::field::{Field, Malformed, take_bytes};
@@ -292,7 +292,7 @@ impl Sim {
     /// to tell it again.
     fn make_ghost(&mut self, entity: Entity, peer: Peer) {
         let until = self.tick() + LINGERS_S * u64::from(self.ecs.resource::<Clock>().hz);
-        self.ecs.entity_mut(entity).insert((Ghost { peer }, Lingers(until))).remove::<Reach>();
+        self.ecs.entity_mut(entity).insert((Ghost { peer }, Lingers(until))).remove::<(Reach, Leaving)>();
         if let Some(gid) = self.ecs.get::<Gid>(entity).copied() {
             self.border.line(peer).ask_again(gid);
         }

@@ -88,6 +88,7 @@ impl Area {
             }
             (here.frozen, here.crosses, here.commit_again_ms) = (held.frozen, crosses, again_ms);
             here.held_ms = now_ms;
+            self.sim.set_leaving(here.entity, true);
             here.together = going.iter().map(|(other, ..)| *other).filter(|other| other != id).collect();
         }
         self.ask_ledger();
@@ -149,6 +150,7 @@ impl Area {
         here.together.clear();
         let (entity, epoch) = (here.entity, here.epoch);
         self.sim.set_epoch(entity, epoch);
+        self.sim.set_leaving(entity, false);
         // What was prepared was for the epoch before.
         self.shut_borders(id);
         self.steers_again(id, self.now_ms);

@@ -13,7 +13,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::super::PATIENCE;
 use super::super::cluster::WORLD;
-use super::super::crossing::SIDE_M;
+use super::super::crossing::across::{Deal, Meet};
+use super::super::crossing::meets;
 use super::super::economy::deed::{Deed, What};
 use super::super::economy::market::Wish;
 use super::super::economy::record::Record;
@@ -24,6 +25,8 @@ const ANSWERED: Duration = Duration::from_secs(2);
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 /// Between two tries to come back.
 const AGAIN: Duration = Duration::from_millis(50);
+/// Steps between two trades with somebody beyond a line.
+const SWAP_EACH: u32 = 20;
 /// A full step, centimetres: 5 m/s at 20 ticks a second.
 const STEP_CM: f64 = 25.0;
 
@@ -31,20 +34,26 @@ const STEP_CM: f64 = 25.0;
 pub(super) struct Common {
     pub(super) record: Record,
     pub(super) everybody: Vec<CharacterId>,
+    /// Where the areas meet, metres east and south.
+    corner_m: u32,
     over: AtomicBool,
     /// By his number: when the newest of his answered payments was asked for.
     answered: Mutex<HashMap<usize, Instant>>,
     rung: Notify,
+    /// Of each player in the end: how many entities he sees.
+    pub(super) seen: Mutex<Vec<usize>>,
 }
 
 impl Common {
-    pub(super) fn new(everybody: Vec<CharacterId>) -> Self {
+    pub(super) fn new(everybody: Vec<CharacterId>, corner_m: u32) -> Self {
         Self {
             record: Record::default(),
             everybody,
+            corner_m,
             over: AtomicBool::new(false),
             answered: Mutex::default(),
             rung: Notify::new(),
+            seen: Mutex::default(),
         }
     }
 
@@ -88,6 +97,9 @@ pub(super) struct Player {
     wishes: u32,
     /// The payment that is under way, and since when.
     open: Option<(u32, Deed, Instant)>,
+    /// Trades over a line, by their numbers, and steps until the next.
+    swaps: Vec<Deed>,
+    swap_in: u32,
     aim: usize,
 }
 
@@ -95,7 +107,18 @@ impl Player {
     pub(super) fn new(common: Arc<Common>, number: usize, client: Client, seed: u64) -> Self {
         let me = common.everybody[number];
         let dice = Dice::new(seed.wrapping_mul(0x9E37_79B9) ^ number as u64);
-        Self { common, number, me, client, dice, wishes: 0, open: None, aim: number }
+        Self {
+            common,
+            number,
+            me,
+            client,
+            dice,
+            wishes: 0,
+            open: None,
+            swaps: Vec::new(),
+            swap_in: 0,
+            aim: number,
+        }
     }
 
     /// Plays until it is over, and then once more comes in: whoever cannot is stranded.
@@ -109,6 +132,7 @@ impl Player {
                 biased;
                 event = game.next_event() => match event {
                     Some(Event::Game { name, values }) if name == "Told" => self.told(&values),
+                    Some(Event::Game { name, values }) if name == "Met" => self.swapped(&values),
                     Some(Event::Lost) => {
                         self.common.record.notes().losses += 1;
                         self.unknown();
@@ -137,13 +161,14 @@ impl Player {
         }
         game.leave().await;
         if let Some(mut again) = self.come_back().await {
+            self.look_round(&mut again).await;
             again.leave().await;
         }
     }
 
     /// Round the corner, near it: over all four borders.
     fn aims(&mut self) -> Vec<(f64, f64)> {
-        let corner = f64::from(SIDE_M);
+        let corner = f64::from(self.common.corner_m);
         let radius = self.dice.between(4.0, 12.0);
         let on = |n: u32| {
             let (sin, cos) = (f64::from(n) * std::f64::consts::FRAC_PI_4).sin_cos();
@@ -160,6 +185,7 @@ impl Player {
             self.unknown();
         }
         self.pay(game).await;
+        self.swap(game).await;
         let Some(me) = game.me() else { return };
         let aim = aims[self.aim % aims.len()];
         let (dx, dy) = (aim.0 - f64::from(me.x_cm), aim.1 - f64::from(me.y_cm));
@@ -189,6 +215,35 @@ impl Player {
         let _ = game.act("Wish", &wish).await;
     }
 
+    /// Trades with the nearest beyond a line, beside what is paid: nobody waits for what becomes of it, since a letter
+    /// to a server that is killed is lost.
+    async fn swap(&mut self, game: &mut Game) {
+        self.swap_in = self.swap_in.saturating_sub(1);
+        if self.swap_in > 0 || game.view().schema().is_none() {
+            return;
+        }
+        let (everybody, corner_m) = (&self.common.everybody, self.common.corner_m);
+        let Some(whom) = meets::beyond(game, everybody, corner_m, |_| true) else { return };
+        self.swap_in = SWAP_EACH;
+        let number = self.swaps.len() as u32 + 1;
+        // Something is to come back.
+        let amount = number + 1;
+        let deed = Deed { what: What::Swap, whom: Some(whom), number: amount.into() };
+        self.common.record.asked(self.me, deed);
+        self.swaps.push(deed);
+        let meet = Meet { number, what: Deal::Trade as u8, whom: whom.to_string(), amount };
+        let _ = game.act("Meet", &meet).await;
+    }
+
+    /// What became of it.
+    fn swapped(&mut self, values: &Values) {
+        let number = values.get("number").and_then(serde_json::Value::as_u64).unwrap_or(0) as usize;
+        let code = values.get("code").and_then(serde_json::Value::as_str).unwrap_or("unreadable");
+        if let Some(deed) = number.checked_sub(1).and_then(|n| self.swaps.get(n)) {
+            self.common.record.told(self.me, *deed, code, None);
+        }
+    }
+
     fn told(&mut self, values: &Values) {
         let number = values.get("number").and_then(serde_json::Value::as_u64).unwrap_or(0);
         let code = values.get("code").and_then(serde_json::Value::as_str).unwrap_or("unreadable");
@@ -213,6 +268,16 @@ impl Player {
         if self.open.take().is_some() {
             self.common.record.notes().unknown += 1;
         }
+    }
+
+    /// How many entities he sees that are no players.
+    async fn look_round(&self, game: &mut Game) {
+        let seen = |game: &Game| game.view().schema().is_some() && game.me().is_some();
+        let looks = async { while !seen(game) && game.next_event().await.is_some() {} };
+        // Who sees nothing sees none of them.
+        let _ = tokio::time::timeout(PATIENCE, looks).await;
+        let pebbles = game.entities().keys().filter(|id| game.view().kind_of(**id) == Some("pebble")).count();
+        self.common.seen.lock().unwrap_or_else(PoisonError::into_inner).push(pebbles);
     }
 
     /// Comes in anew, as long as he has patience; else he is stranded.

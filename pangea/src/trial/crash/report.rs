@@ -1,6 +1,7 @@
 //! The figures of crashes, and which promises did not hold.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -12,8 +13,19 @@ use super::super::shown::{row, with_ending};
 use super::Kill;
 use crate::flags::TrialCrash;
 
+/// How far a player sees, metres, as the world of these trials says.
+const VIEW_M: f64 = 16.0;
 /// Players who did not come back of whom it is said why.
 const MOST_TOLD: usize = 3;
+
+/// So many entities a player near the corner sees, about: where the areas meet is none within 2 m of a line.
+fn crash_sees(entities: u32) -> RangeInclusive<f64> {
+    let side_m = f64::from(super::side_m(entities));
+    let all = f64::from(entities) / (side_m * side_m) * std::f64::consts::PI * VIEW_M * VIEW_M;
+    // Twice as many is too many of thousands; of few, how they lie says more.
+    let spread = 1.5 * all.sqrt();
+    (all * 0.35 - spread).max(0.0)..=all * 1.1 + spread
+}
 
 /// Kills of one role.
 #[derive(Debug, Serialize)]
@@ -28,6 +40,9 @@ pub(super) struct OfRole {
 pub(super) struct Report {
     trial: &'static str,
     players: u32,
+    /// In each area; and of these in sight of a player in the end, in the middle.
+    entities: u32,
+    entities_seen: f64,
     seed: u64,
     seconds: f64,
     kills: usize,
@@ -40,6 +55,8 @@ pub(super) struct Report {
     operations_acknowledged: u64,
     /// Done according to central's journal.
     operations_committed: u64,
+    /// Of these, trades with somebody of another area.
+    trades: u64,
     /// Acknowledged, but not in the journal; and in the journal more than once.
     operations_lost: u64,
     operations_doubled: u64,
@@ -61,7 +78,7 @@ impl Report {
         kills: &[Kill],
         notes: &Notes,
         verdict: &Verdict,
-        took: Duration,
+        (took, entities_seen): (Duration, f64),
     ) -> Self {
         let mut broken = verdict.broken();
         let never = kills.iter().filter(|kill| kill.recovery.is_none()).count();
@@ -72,6 +89,12 @@ impl Report {
         }
         if verdict.committed == 0 {
             broken.push("nothing was done".to_owned());
+        }
+        let about = crash_sees(options.entities);
+        if !about.contains(&entities_seen) {
+            broken.push(format!(
+                "{entities_seen} entities are in sight and not {about:?}: lost, or there twice"
+            ));
         }
         let ms = |kill: &Kill| kill.recovery.map(|took| took.as_secs_f64() * 1e3);
         let mut all: Vec<f64> = kills.iter().filter_map(ms).collect();
@@ -86,6 +109,8 @@ impl Report {
         Self {
             trial: "crash",
             players: options.players,
+            entities: options.entities,
+            entities_seen,
             seed: options.seed,
             seconds: round(took.as_secs_f64()),
             kills: kills.len(),
@@ -96,6 +121,7 @@ impl Report {
             operations_asked: notes.deeds.values().map(|known| u64::from(known.asked)).sum(),
             operations_acknowledged: notes.deeds.values().filter(|known| known.done).count() as u64,
             operations_committed: verdict.committed,
+            trades: verdict.trades,
             operations_lost: verdict.lost,
             operations_doubled: verdict.doubled,
             operations_unknown: notes.unknown,
@@ -109,7 +135,14 @@ impl Report {
     /// For people.
     pub(super) fn table(&self) -> String {
         let mut rows = vec![
-            row("players", self.players, &format!("for {:.0} s; seed {}", self.seconds, self.seed)),
+            row(
+                "players",
+                self.players,
+                &format!(
+                    "for {:.0} s, beside {} entities in each area, {} in sight; seed {}",
+                    self.seconds, self.entities, self.entities_seen, self.seed
+                ),
+            ),
             row("kills", self.kills, &format!("{} connections lost", self.reconnects)),
             row(
                 "all play again",
@@ -129,8 +162,8 @@ impl Report {
                 "operations",
                 format!("{} done", self.operations_committed),
                 &format!(
-                    "{} acknowledged, {} unknown",
-                    self.operations_acknowledged, self.operations_unknown
+                    "{} acknowledged, {} unknown; {} are trades over a line",
+                    self.operations_acknowledged, self.operations_unknown, self.trades
                 ),
             ),
             row("lost", self.operations_lost, "acknowledged, but not done; must be 0"),
@@ -139,5 +172,42 @@ impl Report {
             row("all money", self.money_sum, "of players and the bank; must be 0"),
         ]);
         with_ending(&rows, &self.broken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::ExitCode;
+
+    use super::super::super::shown;
+    use super::*;
+
+    /// What breaks a promise, and how: of the kill, what players know, the verdict, and what is in sight.
+    type Fault = (&'static str, fn(&mut Kill, &mut Notes, &mut Verdict, &mut f64));
+
+    #[test]
+    fn each_broken_promise_is_a_failure() {
+        let options = TrialCrash { players: 2, kills: 1, entities: 10_000, seed: 1, json: true };
+        let code = |spoil: fn(&mut Kill, &mut Notes, &mut Verdict, &mut f64)| {
+            let mut kill = Kill { role: "area", recovery: Some(Duration::from_millis(300)) };
+            let (mut notes, mut verdict) = (Notes::default(), Verdict::default());
+            verdict.committed = 9;
+            let mut seen = 56.0;
+            spoil(&mut kill, &mut notes, &mut verdict, &mut seen);
+            let took = (Duration::from_secs(1), seen);
+            shown::code(&Report::new(&options, &[kill], &notes, &verdict, took).broken)
+        };
+        assert_eq!(code(|_, _, _, _| {}), ExitCode::SUCCESS);
+        let faults: &[Fault] = &[
+            ("somebody never played again", |kill, _, _, _| kill.recovery = None),
+            ("somebody did not come back", |_, notes, _, _| notes.gone.push("nowhere".to_owned())),
+            ("an operation", |_, _, verdict, _| verdict.fault("operations are doubled", "one".to_owned())),
+            ("nothing was done", |_, _, verdict, _| verdict.committed = 0),
+            ("entities that are not there again", |_, _, _, seen| *seen = 0.0),
+            ("or are twice", |_, _, _, seen| *seen *= 2.0),
+        ];
+        for (what, spoil) in faults {
+            assert_eq!(code(*spoil), ExitCode::FAILURE, "{what}");
+        }
     }
 }

@@ -10,6 +10,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::flags::TrialLine;
+
 /// How long TCP waits before it sends again where little is under way (RFC 6298 says 1 s, Linux 200 ms).
 const SENT_AGAIN: Duration = Duration::from_millis(200);
 /// Most pieces of one direction that are on their way.
@@ -24,8 +26,16 @@ struct Quality {
     loss: f64,
 }
 
+/// One as bad as this; `None`: nothing is to be between players and area servers.
+pub(in crate::trial) async fn line(wished: TrialLine, seed: u64) -> anyhow::Result<Option<SocketAddr>> {
+    if wished.delay_ms == 0 && wished.loss <= 0.0 {
+        return Ok(None);
+    }
+    start(wished.delay_ms, wished.loss, seed).await.map(Some)
+}
+
 /// Starts one; it lives as long as the process. Its clients say `CONNECT host:port HTTP/1.1` first.
-pub(super) async fn start(delay_ms: u64, loss_percent: f64, seed: u64) -> anyhow::Result<SocketAddr> {
+async fn start(delay_ms: u64, loss_percent: f64, seed: u64) -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let at = listener.local_addr()?;
     let quality = Quality { delay: Duration::from_millis(delay_ms), loss: loss_percent / 100.0 };

@@ -1,34 +1,34 @@
 //! One player: walks round the corner, to and fro, or stands; notes what he is told.
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pangea_client::{Client, EnterOptions, Event, Game, Values};
 use pangea_engine::Dice;
 use pangea_world::Code;
 use pangea_world::id::CharacterId;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::super::economy::deed::{Deed, What};
 use super::super::economy::market::Wish;
 use super::super::economy::record::Record;
 use super::SIDE_M;
+use super::across::Deal;
+use super::meets::{self, Blows, Meets};
+use super::steps::{Became, Cm, Refusing, STEP_CM, WALL_CM, became, some_lead};
 
-/// How far a full step is, centimetres: 5 m/s at 20 ticks a second.
-const STEP_CM: f64 = 25.0;
-/// So near to a line a shut border may have stopped him, centimetres.
-const WALL_CM: f64 = 35.0;
-/// So far from a wall he is stopped, centimetres.
-const RADIUS_CM: f64 = 30.0;
-/// What rounding to centimetres may do to the sum of steps, centimetres.
-const ROUNDING_CM: f64 = 2.5;
 /// Ticks between two looks for one who is there twice: each player looks at a tick of its own.
 const LOOKS_ROUND_EVERY: u32 = 10;
 /// Steps between two payments, and how many pay in the same step at most: what the ledger bears is another trial's.
 const PAY_EACH: u32 = 7;
 const MOST_EACH_STEP: u32 = 50;
+/// Steps between two things that he asks of somebody beyond a line.
+const MEET_EACH: u32 = 5;
+/// Changes of server between two tries to come back to the one before.
+const COME_BACK_EACH: usize = 4;
 /// How long who is lost tries to come back, and at the end waits for the last answers.
 const PATIENCE: Duration = Duration::from_secs(20);
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
@@ -47,6 +47,10 @@ pub(in crate::trial) struct Round {
     /// How often another server took over so far.
     pub(in crate::trial) crossings: AtomicU64,
     over: AtomicBool,
+    /// Who walks in it, by numbers.
+    who: Mutex<BTreeSet<u32>>,
+    /// What they asked of each other and have no answer to.
+    open: AtomicU64,
 }
 
 impl Round {
@@ -56,8 +60,31 @@ impl Round {
 
     /// The same, spread over more land.
     pub(in crate::trial) fn spread(least_m: u32, most_m: u32) -> Arc<Self> {
-        let (crossings, over) = Default::default();
-        Arc::new(Self { turn_m: (least_m.into(), most_m.into()), crossings, over })
+        let (crossings, over, who, open) = Default::default();
+        Arc::new(Self { turn_m: (least_m.into(), most_m.into()), crossings, over, who, open })
+    }
+
+    /// Whether this one walks in it.
+    pub(super) fn has(&self, number: u32) -> bool {
+        self.who.lock().unwrap_or_else(PoisonError::into_inner).contains(&number)
+    }
+
+    fn joins(&self, number: u32) {
+        self.who.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
+    }
+
+    /// Somebody awaits an answer of another, …
+    pub(super) fn opened(&self) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// … and has it, or awaits it no longer.
+    pub(super) fn closed(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.open.load(Ordering::Relaxed) == 0
     }
 
     /// They stop.
@@ -78,18 +105,29 @@ pub(in crate::trial) struct Notes {
     pub(in crate::trial) usual_ms: Vec<f64>,
     /// Areas in which he was.
     pub(in crate::trial) areas: HashSet<String>,
+    /// Connections that played, ended before their server had let go, and were made anew.
     pub(in crate::trial) disconnects: u64,
+    /// Connections to servers that were only seen: ended though nobody had let go of them, and never opened.
+    pub(in crate::trial) beside_closed: u64,
+    pub(in crate::trial) beside_unopened: u64,
+    /// Those that a server ended because the walker had gone another way: in order.
+    pub(in crate::trial) called_off: u64,
+    /// Why the last one ended that was not in order.
+    pub(in crate::trial) closed: Option<String>,
     /// The connection ended, or he could not come back at the end: why.
     pub(in crate::trial) stranded: Option<String>,
     /// Updates of a tick that did not come, at crossings.
     pub(in crate::trial) updates_missed: u64,
-    /// Steps were lost, or made twice, so often.
-    pub(in crate::trial) steps_wrong: u64,
+    /// Steps that were not made though nothing was refused, and those that were made twice.
+    pub(in crate::trial) steps_lost: u64,
+    pub(in crate::trial) steps_doubled: u64,
     /// The first times, with all that is known.
     pub(in crate::trial) wrong: Vec<String>,
     pub(in crate::trial) steps: u64,
     /// Inputs that were refused: they came too many at once.
     pub(in crate::trial) refused: u64,
+    /// So often steps were missing within the second for which he was told so once.
+    pub(in crate::trial) refused_looks: u64,
     /// Payments of which nobody told him what became of them: he had crossed a border.
     pub(in crate::trial) untold: u64,
     /// So often a border was shut before him.
@@ -98,24 +136,11 @@ pub(in crate::trial) struct Notes {
     pub(in crate::trial) doubled: u64,
     /// A lower epoch came, or he came back to where he was not.
     pub(in crate::trial) stale: u64,
+    /// Writes under an old epoch that were tried: all must be refused.
+    pub(in crate::trial) stale_tried: u64,
+    pub(in crate::trial) blows: Blows,
     /// The last of these.
     pub(in crate::trial) older: Option<String>,
-}
-
-/// Whether he may stand here after these steps, along one axis, centimetres. A line may have been shut before him on
-/// the way: then it was a wall, from which he may have turned back since.
-fn follows(now: f64, then: f64, steps: impl Iterator<Item = f64>) -> bool {
-    let line = f64::from(SIDE_M) * 100.0;
-    let (mut free, mut shut) = (then, then);
-    for step in steps {
-        free += step;
-        shut = match then < line {
-            true => (shut + step).min(line - RADIUS_CM),
-            false => (shut + step).max(line + RADIUS_CM),
-        };
-    }
-    let between = (free.min(shut) - ROUNDING_CM)..=(free.max(shut) + ROUNDING_CM);
-    between.contains(&now) || (now - line).abs() <= WALL_CM
 }
 
 /// The first steps that went wrong, for people.
@@ -143,8 +168,21 @@ pub(in crate::trial) struct Walker {
     updated: Option<Instant>,
     /// When another server took over last.
     crossed: Option<Instant>,
-    /// When an input was refused last.
+    /// When an input was refused last, and until when some may be missing for it.
     refused: Option<Instant>,
+    refusing: Refusing,
+    /// The last step that was taken.
+    last_step: Cm,
+    /// Steps that were missing when another server took over: the one before may have refused them, and its word
+    /// come later.
+    missing: Option<(u64, String)>,
+    /// Another server has taken over, and no step was taken since.
+    came_over: bool,
+    meets: Meets,
+    /// Steps until he asks something of another.
+    meet_in: u32,
+    /// Tries to come back to the server before: true where one was taken in.
+    late: JoinSet<Option<bool>>,
     /// Which of his aims is next.
     aim: usize,
     pays: Pays,
@@ -173,6 +211,7 @@ impl Walker {
     ) -> Self {
         let dice = Dice::new(seed.wrapping_mul(0x9E37_79B9) ^ u64::from(number));
         let each = PAY_EACH.max(everybody.len() as u32 / MOST_EACH_STEP);
+        round.joins(number);
         Self {
             number,
             client,
@@ -187,6 +226,13 @@ impl Walker {
             updated: None,
             crossed: None,
             refused: None,
+            refusing: Refusing::default(),
+            last_step: (0.0, 0.0),
+            missing: None,
+            came_over: false,
+            meets: Meets::default(),
+            meet_in: number % MEET_EACH,
+            late: JoinSet::new(),
             aim: number as usize,
             pays: Pays { record, everybody, all: Vec::new(), each, wait: number % each },
         }
@@ -205,14 +251,25 @@ impl Walker {
                     None => break,
                 },
                 _ = step.tick() => {
+                    self.meets.give_up(&self.round);
                     if !self.round.over.load(Ordering::Relaxed) {
                         self.step(&mut game, &aims).await;
-                    } else if self.given.is_empty()
+                    } else if self.given.is_empty() && self.round.is_quiet()
                         || ends.get_or_insert_with(Instant::now).elapsed() > LAST_ANSWERS
                     {
                         break;
                     }
                 }
+            }
+        }
+        self.settle();
+        self.count_closes(&game);
+        while let Some(tried) = self.late.join_next().await {
+            let taken_in = tried.ok().flatten();
+            self.notes.stale_tried += u64::from(taken_in.is_some());
+            if taken_in == Some(true) {
+                self.notes.stale += 1;
+                self.notes.older = Some("a token of the server before".to_owned());
             }
         }
         self.notes.untold = self.pays.all.iter().filter(|(_, told)| !told).count() as u64;
@@ -251,6 +308,7 @@ impl Walker {
     async fn step(&mut self, game: &mut Game, aims: &[(f64, f64)]) {
         let Some((at_x, at_y)) = self.seen.filter(|_| game.is_steering()) else { return };
         self.pay(game).await;
+        self.meet(game).await;
         let ahead = self.given.iter().fold((at_x, at_y), |(x, y), (_, dx, dy)| (x + dx, y + dy));
         let aim = aims[self.aim % aims.len()];
         let (dx, dy) = (aim.0 * 100.0 - ahead.0, aim.1 * 100.0 - ahead.1);
@@ -288,6 +346,81 @@ impl Walker {
         }
     }
 
+    /// Strikes somebody beyond a line, or trades with him.
+    async fn meet(&mut self, game: &mut Game) {
+        self.meet_in = self.meet_in.saturating_sub(1);
+        if self.meet_in > 0 || game.view().schema().is_none() {
+            return;
+        }
+        match self.meets.next(game, &self.pays.everybody, &self.round).await {
+            Ok(None) => {}
+            Ok(Some((what, whom, deed))) => {
+                (self.meet_in, self.seq) = (MEET_EACH, self.seq + 1);
+                if what == Deal::Blow {
+                    self.notes.blows.given.entry(whom).or_default().0 += 1;
+                }
+                if let Some(deed) = deed {
+                    self.pays.record.asked(self.character, deed);
+                }
+            }
+            Err(error) => self.notes.stranded = Some(error.to_string()),
+        }
+    }
+
+    /// What became of it.
+    fn met(&mut self, values: &Values) {
+        let Some(meets::Answer { what, whom, deed, code, across }) = self.meets.told(values, &self.round)
+        else {
+            return;
+        };
+        if let Some(deed) = deed {
+            self.pays.record.told(self.character, deed, &code, None);
+        }
+        match what {
+            Deal::Blow if code.is_empty() => {
+                self.notes.blows.given.entry(whom).or_default().1 += 1;
+                self.notes.blows.across += u64::from(across);
+            }
+            // Those of which the ledger was asked.
+            Deal::OldTrade if across => {
+                self.notes.stale_tried += 1;
+                if code.is_empty() {
+                    self.notes.stale += 1;
+                    self.notes.older = Some(format!("a trade with {whom} under an epoch before"));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Which of his connections ended though he had not let go of them.
+    fn count_closes(&mut self, game: &Game) {
+        let closes = game.closes();
+        self.notes.beside_closed += closes.beside;
+        self.notes.beside_unopened += closes.unopened;
+        self.notes.called_off += closes.called_off;
+        if closes.last.is_some() {
+            self.notes.closed.clone_from(&closes.last);
+        }
+    }
+
+    /// As one who does not know yet that another server has him.
+    fn come_back_late(&mut self, game: &Game) {
+        if !self.notes.changes.is_multiple_of(COME_BACK_EACH) {
+            return;
+        }
+        if let Some(back) = game.come_back_late() {
+            self.late.spawn(async move {
+                match back.await {
+                    Ok(()) => Some(true),
+                    Err(pangea_client::Error::Refused(_)) => Some(false),
+                    // That server has ended.
+                    Err(_) => None,
+                }
+            });
+        }
+    }
+
     /// What became of a payment.
     fn told(&mut self, values: &Values) {
         let number = values.get("number").and_then(serde_json::Value::as_u64).unwrap_or(0) as usize;
@@ -300,6 +433,7 @@ impl Walker {
     fn take(&mut self, game: &Game, event: Event) {
         match event {
             Event::Game { name, values } if name == "Told" => self.told(&values),
+            Event::Game { name, values } if name == "Met" => self.met(&values),
             Event::Updated { .. } => {
                 let walks = self.walks() && !self.given.is_empty();
                 let walks = walks && self.notes.usual_ms.len() < MOST_USUAL;
@@ -308,7 +442,7 @@ impl Walker {
                 }
                 self.look(game);
             }
-            Event::Crossed { to, gap, .. } => {
+            Event::Crossed { to, gap, missed, .. } => {
                 let gap_ms = gap.as_secs_f64() * 1e3;
                 (self.updated, self.crossed) = (None, Some(Instant::now()));
                 self.notes.changes += 1;
@@ -316,12 +450,26 @@ impl Walker {
                     self.notes.gaps_ms.push(gap_ms);
                 }
                 self.round.crossings.fetch_add(1, Ordering::Relaxed);
-                self.notes.updates_missed += (gap_ms / 50.0).round() as u64;
+                if self.walks() {
+                    self.notes.updates_missed += u64::from(missed);
+                }
                 self.notes.areas.insert(to);
+                self.settle();
+                self.came_over = true;
+                self.refusing.crossed(game.view().tick);
+                self.come_back_late(game);
             }
             Event::Refused(refusal) if refusal.code == Code::BorderShut => self.notes.shut += 1,
-            Event::Refused(refusal) => {
-                self.notes.refused += u64::from(refusal.code == Code::TooFast);
+            Event::Refused(refusal) if refusal.code == Code::TooFast => {
+                self.notes.refused += 1;
+                self.refused = Some(Instant::now());
+                self.refusing.told(game.view().tick);
+            }
+            Event::RefusedBefore(refusal) if refusal.code == Code::TooFast => {
+                self.notes.refused += 1;
+                self.notes.refused_looks += u64::from(self.missing.take().is_some());
+            }
+            Event::Refused(_) => {
                 self.refused = Some(Instant::now());
                 self.forget();
             }
@@ -355,21 +503,24 @@ impl Walker {
             self.notes.areas.insert(view.area.clone());
         }
         let at = (f64::from(me.x_cm), f64::from(me.y_cm));
-        let mut steps: Vec<(f64, f64)> = Vec::new();
+        let mut steps: Vec<Cm> = Vec::new();
         let first = self.given.front().map_or(0, |(seq, ..)| *seq);
         while let Some((_, dx, dy)) = self.given.front().filter(|(seq, ..)| *seq <= view.acked) {
             steps.push((*dx, *dy));
             self.given.pop_front();
         }
         if let Some(before) = self.seen {
-            let by = steps.iter().fold((0.0, 0.0), |sum, step| (sum.0 + step.0, sum.1 + step.1));
-            let (east, south) = (steps.iter().map(|step| step.0), steps.iter().map(|step| step.1));
-            if !follows(at.0, before.0, east) || !follows(at.1, before.1, south) {
-                self.notes.steps_wrong += 1;
-                let off = (at.0 - before.0 - by.0, at.1 - before.1 - by.1);
-                self.tell_wrong(game, &format!("inputs {first}..={}, off by {off:.0?} cm", view.acked));
+            let what = became(at, before, &steps, self.last_step);
+            let may_miss = !steps.is_empty() && self.refusing.may_miss(view.tick);
+            if what != Became::Made && may_miss && some_lead(at, before, &steps) {
+                self.notes.refused_looks += 1;
+            } else {
+                let off = (at.0 - before.0, at.1 - before.1);
+                self.count(game, what, &format!("inputs {first}..={} led {off:.0?} cm", view.acked));
             }
         }
+        self.came_over &= steps.is_empty();
+        self.last_step = steps.last().copied().unwrap_or(self.last_step);
         self.seen = Some(at);
         if view.tick % LOOKS_ROUND_EVERY == self.number % LOOKS_ROUND_EVERY {
             let mut names: Vec<&str> = game.entities().values().map(|entity| entity.name.as_str()).collect();
@@ -379,25 +530,57 @@ impl Walker {
         }
     }
 
-    /// Which steps were lost or made twice, where and when.
-    fn tell_wrong(&mut self, game: &Game, what: &str) {
-        if self.notes.wrong.len() >= MOST_TOLD {
-            return;
+    /// Notes what became of the steps of a look.
+    fn count(&mut self, game: &Game, became: Became, what: &str) {
+        let (many, how) = match became {
+            Became::Made => return,
+            Became::Lost(many) => (many, "lost"),
+            Became::Doubled(many) => (many, "made twice"),
+        };
+        let told = self.wrong(game, &format!("{many} {how}, {what}"));
+        match became {
+            Became::Lost(_) if self.came_over => self.missing = Some((many, told)),
+            Became::Lost(_) => {
+                self.notes.steps_lost += many;
+                self.tell_wrong(told);
+            }
+            _ => {
+                self.notes.steps_doubled += many;
+                self.tell_wrong(told);
+            }
         }
+    }
+
+    /// The server before has said nothing of what was missing when the next one took over: it is lost.
+    fn settle(&mut self) {
+        if let Some((many, told)) = self.missing.take() {
+            self.notes.steps_lost += many;
+            self.tell_wrong(told);
+        }
+    }
+
+    fn tell_wrong(&mut self, told: String) {
+        if self.notes.wrong.len() < MOST_TOLD {
+            self.notes.wrong.push(told);
+        }
+    }
+
+    /// Which steps were lost or made twice, where and when.
+    fn wrong(&self, game: &Game, what: &str) -> String {
         let since = |at: Option<Instant>| match at {
             Some(at) => format!("{} ms ago", at.elapsed().as_millis()),
             None => "never".to_owned(),
         };
         let (number, view) = (self.number, game.view());
         let (crossed, refused) = (since(self.crossed), since(self.refused));
-        self.notes.wrong.push(format!(
+        format!(
             "player {number}, tick {} of {} under epoch {} at {}: {what}; another server {crossed}, an input \
              refused {refused}",
             view.tick,
             view.area,
             game.epoch(),
             game.url(),
-        ));
+        )
     }
 
     /// Leaves, comes again, and must stand where he was.
@@ -413,14 +596,16 @@ impl Walker {
                     entered => break entered?,
                 }
             };
-            while game.me().is_none() && game.next_event().await.is_some() {}
+            while meets::taken(&game).is_none() && game.next_event().await.is_some() {}
+            let taken = meets::taken(&game);
             let me = game.me().map(|me| (f64::from(me.x_cm), f64::from(me.y_cm)));
             let epoch = game.epoch();
             game.leave().await;
-            Ok::<_, pangea_client::Error>((me, epoch))
+            Ok::<_, pangea_client::Error>((me, epoch, taken))
         };
         match tokio::time::timeout(PATIENCE, again).await {
-            Ok(Ok((Some(me), epoch))) => {
+            Ok(Ok((Some(me), epoch, taken))) => {
+                self.notes.blows.taken = taken.map(|(taken, twice)| (self.character, taken, twice));
                 // Who stood on the line is put beside it.
                 let elsewhere = left.is_some_and(|left| (left.0 - me.0).hypot(left.1 - me.1) > WALL_CM * 1.5);
                 if elsewhere || epoch < self.epoch {
@@ -431,28 +616,9 @@ impl Walker {
                     self.notes.older = Some(what);
                 }
             }
-            Ok(Ok((None, _))) => self.notes.stranded = Some("not seen again".to_owned()),
+            Ok(Ok((None, ..))) => self.notes.stranded = Some("not seen again".to_owned()),
             Ok(Err(error)) => self.notes.stranded = Some(error.to_string()),
             Err(_) => self.notes.stranded = Some("could not come back in time".to_owned()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A step that is lost shows, unless a shut line may have taken it.
-    #[test]
-    fn a_lost_step_shows_but_for_a_wall() {
-        let check = |now: f64, then: f64, steps: &[f64]| follows(now, then, steps.iter().copied());
-        assert!(check(1_050.0, 1_000.0, &[25.0, 25.0]));
-        assert!(!check(1_025.0, 1_000.0, &[25.0, 25.0]) && !check(1_075.0, 1_000.0, &[25.0, 25.0]));
-        // On the line as the areas became two; he was put before it, and walked back.
-        assert!(
-            check(6_320.0, 6_400.0 - 1.0, &[0.0, -25.0, -25.0]) && check(6_349.0, 6_399.0, &[-25.0, -25.0])
-        );
-        assert!(!check(6_270.0, 6_399.0, &[-25.0, -25.0]), "a wall takes no more than 30 cm");
-        assert!(!check(6_225.0, 6_200.0, &[25.0, 25.0]), "none is there");
     }
 }

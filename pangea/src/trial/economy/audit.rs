@@ -124,6 +124,7 @@ impl Found {
     pub(in crate::trial) fn compare(&self, notes: &Notes, began_with: i64) -> Verdict {
         let mut verdict = Verdict { committed: self.done.values().sum(), ..Verdict::default() };
         self.each_deed(notes, &mut verdict);
+        self.trades(&mut verdict);
         self.sources(&mut verdict);
         let mut should: HashMap<CharacterId, (i64, i64)> =
             self.has.keys().map(|character| (*character, (0, began_with))).collect();
@@ -180,6 +181,20 @@ impl Found {
         }
     }
 
+    fn trades(&self, verdict: &mut Verdict) {
+        for ((who, deed), times) in &self.done {
+            match deed.what {
+                What::Swap => verdict.trades += times,
+                What::Stale => {
+                    verdict.stale += times;
+                    let text = format!("{deed:?} of {who}: done {times} times");
+                    verdict.fault("writes under an old epoch counted", text);
+                }
+                _ => {}
+            }
+        }
+    }
+
     fn sources(&self, verdict: &mut Verdict) {
         let mut gave: HashMap<u64, u64> = HashMap::new();
         for ((_, deed), times) in self.done.iter().filter(|((_, deed), _)| deed.what == What::Gather) {
@@ -199,6 +214,9 @@ pub(in crate::trial) struct Verdict {
     pub(in crate::trial) committed: u64,
     pub(in crate::trial) lost: u64,
     pub(in crate::trial) doubled: u64,
+    /// Trades of two owners among them, and those that were done under an epoch that had passed.
+    pub(in crate::trial) trades: u64,
+    pub(in crate::trial) stale: u64,
     /// Sources that gave something, and those that did so more than once.
     pub(in crate::trial) sources: u64,
     pub(in crate::trial) sources_twice: u64,
@@ -209,7 +227,7 @@ pub(in crate::trial) struct Verdict {
 }
 
 impl Verdict {
-    fn fault(&mut self, what: &'static str, text: String) {
+    pub(in crate::trial) fn fault(&mut self, what: &'static str, text: String) {
         let (count, texts) = self.faults.entry(what).or_default();
         *count += 1;
         if texts.len() < MOST_TOLD {
@@ -302,6 +320,12 @@ mod tests {
         });
         check("nobody asked", (0, 0, 0, 2), |_, found| {
             found.done.insert((BOB, Deed { what: What::Reward, whom: None, number: 1 }), 1);
+        });
+        check("a write under an old epoch", (0, 0, 0, 1), |record, found| {
+            let stale = Deed { what: What::Stale, whom: Some(BOB), number: 9 };
+            record.asked(ADA, stale);
+            found.done.insert((ADA, stale), 1);
+            found.has.extend([(ADA, (1, 5)), (BOB, (0, 17))]);
         });
         check("things from nowhere", (0, 0, 0, 1), |_, found| {
             found.has.insert(BOB, (1, 15));

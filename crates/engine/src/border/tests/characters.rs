@@ -78,6 +78,30 @@ fn who_went_over_to_nobody_is_gone_after_a_second() {
     assert_eq!(two.a().ghost_of(ADA), None);
 }
 
+/// What she is was said to her next owner: a blow that comes now would be undone there.
+#[test]
+fn no_letter_reaches_one_who_is_described_already() {
+    let mut two = Two::new();
+    let west = two.a().reserve_for(ADA).expect("an id");
+    two.a().arrive(west, ada((199.5, 100.0), None, 0)).expect("new");
+    two.steps(2);
+    let entity = two.a().entity(west).expect("she");
+    let ghost = two.b().ghost_of(ADA).and_then(|id| two.b().entity(id)).expect("her ghost");
+    let strike = Strike { by: Gid::default(), damage: 5 };
+    let health = |two: &mut Two| two.a().get::<Body>(west).expect("a body").health;
+    two.a().ecs.resource_mut::<Post>().to(entity, &strike);
+    two.a().step(1.0);
+    // It is there to be read in the next step.
+    two.a().set_leaving(west, true);
+    two.b().ecs.resource_mut::<Post>().to(ghost, &strike);
+    two.steps(3);
+    assert_eq!(health(&mut two), 100);
+    two.a().set_leaving(west, false);
+    two.b().ecs.resource_mut::<Post>().to(ghost, &strike);
+    two.steps(3);
+    assert_eq!(health(&mut two), 95, "she stays after all");
+}
+
 #[test]
 fn a_seat_that_is_given_back_leaves_the_ghost_where_it_is() {
     let mut two = Two::new();
