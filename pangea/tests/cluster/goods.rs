@@ -257,6 +257,8 @@ async fn a_trade_is_one_operation_and_outlives_a_kill() {
         _ => None,
     });
     assert_eq!(refused.await, "amount_invalid");
+    let counted = || async { cluster.serving("wilds/").await[0]["refusals"]["amount_invalid"] == 1 };
+    cluster.until("operators see what the game refused", counted).await;
     one.act("Offer", &json!({ "slots": [0], "counts": [4], "coins": 0 })).await.expect("known");
     let version =
         see(&mut two, "her offer", |game| trading(game).filter(|trading| !trading.their_counts.is_empty()))
