@@ -246,6 +246,11 @@ async fn apart(cluster: &Cluster) -> ([Player; 3], [Game; 3], Vec<Game>) {
     ([ada, bob, cyd], [a, b, c], full)
 }
 
+/// Whose client is not heard keeps his seat.
+fn patient() -> String {
+    SMALL.replace("grace_s = 0", "grace_s = 600")
+}
+
 const FIRST: &str = "small/0,0..4,4/0";
 const SECOND: &str = "small/0,0..4,4/1";
 
@@ -275,7 +280,7 @@ fn follows(mut game: Game) -> tokio::task::JoinHandle<Game> {
 /// Those who are asked have their places until they have answered: a stranger who comes meanwhile finds them taken.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn places_are_held_for_all_who_are_called() {
-    let cluster = Cluster::with_worlds(&[("small", SMALL)], &[]).await;
+    let cluster = Cluster::with_worlds(&[("small", &patient())], &[]).await;
     let ([ada, bob, cyd], [_a, b, mut c], mut full) = apart(&cluster).await;
     full.remove(0).leave().await;
     cluster.until("two have gone", || async { seats(&cluster, FIRST).await == 2 }).await;
@@ -297,7 +302,7 @@ async fn places_are_held_for_all_who_are_called() {
 /// race them for the last two, either both of them have these or neither.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_party_goes_as_a_whole_or_stays() {
-    let cluster = Cluster::with_worlds(&[("small", SMALL)], &[]).await;
+    let cluster = Cluster::with_worlds(&[("small", &patient())], &[]).await;
     let ([ada, bob, cyd], [_a, mut b, mut c], mut full) = apart(&cluster).await;
     for who in [&bob, &cyd] {
         who.client.of(who.id).set_status(None, None, Some(Calls::Go)).await.unwrap();
@@ -343,7 +348,8 @@ async fn a_party_goes_as_a_whole_or_stays() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_goes_before_all_can() {
     let vale = SMALL.replace("idle_stop_s = 1", "idle_stop_s = 0");
-    let worlds = [("small", SMALL), ("vale", vale.as_str())];
+    let small = patient();
+    let worlds = [("small", small.as_str()), ("vale", vale.as_str())];
     let cluster = Cluster::with_worlds(&worlds, &crate::migration_kills::PATIENT).await;
     let ([ada, bob, cyd], [_a, mut b, mut c], mut full) = apart(&cluster).await;
     full.remove(0).leave().await;

@@ -317,15 +317,17 @@ fn look_for_seat(
         area.is_some_and(|area| area.seats.contains_key(&want.character))
     };
     let layers = state.layers(world, ground);
-    // Who has a seat here already (a reconnect, a newer login) keeps it, on whichever layer.
-    let seated = layers.iter().find(|layer| own_layer(layer)).map(|layer| layer.layer);
+    // Who has a seat here already (a reconnect, a newer login, one that is held for him) keeps it, on whichever layer he
+    // may be; one who goes from layer to layer has two.
+    let may_be = |layer: &&placement::LayerState| wish.layer.is_none_or(|wished| wished == layer.layer);
+    let seated = layers.iter().filter(may_be).find(|layer| own_layer(layer)).map(|layer| layer.layer);
     let behind_others = |state: &State| {
         let line = state.lines.get(&line_name);
         line.is_some_and(|line| {
             line.first().is_some_and(|first| first.run != want.run && first.created <= want.created)
         })
     };
-    let placed = match seated.filter(|seated| wish.layer.is_none_or(|layer| layer == *seated)) {
+    let placed = match seated {
         Some(layer) => Placement::Layer(layer),
         None => match placement::place(world, &layers, wish)? {
             Placement::Queue => Placement::Queue,
