@@ -107,8 +107,8 @@ async fn steps_over(game: &mut Game) {
     .await;
 }
 
-/// Central dies after the change of owner is written and before the new one has heard of it: the next central grants it
-/// again.
+/// Central dies after the change of owner is written and before the new one has heard of it: he plays there, by the word
+/// of the next central, or because his client has waited for it for too long and entered anew.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn central_dies_between_the_commit_and_the_grant() {
     let mut cluster = Cluster::with_worlds(&[("four", FOUR)], &PATIENT).await;

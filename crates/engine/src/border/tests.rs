@@ -97,7 +97,7 @@ const HITS_M: f64 = 1.5;
 
 fn fly(
     arrows: Query<(Entity, &Gid, &Arrow, &Position)>,
-    bodies: Query<(Entity, &Position), (With<Body>, Without<Arrow>)>,
+    bodies: Query<(Entity, &Position), With<Body>>,
     mut post: ResMut<Post>,
     mut commands: Commands,
 ) {
