@@ -111,6 +111,7 @@ export type Notice = {
     type: "command";
     text: string;
     ok: boolean;
+    code?: string;
     commands?: {
         shape: string;
         does: string;

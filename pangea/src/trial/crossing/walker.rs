@@ -442,7 +442,7 @@ impl Walker {
                 }
                 self.look(game);
             }
-            Event::Crossed { to, gap, missed, .. } => {
+            Event::Crossed { from, to, gap, missed } => {
                 let gap_ms = gap.as_secs_f64() * 1e3;
                 (self.updated, self.crossed) = (None, Some(Instant::now()));
                 self.notes.changes += 1;
@@ -453,11 +453,14 @@ impl Walker {
                 if self.walks() {
                     self.notes.updates_missed += u64::from(missed);
                 }
-                self.notes.areas.insert(to);
                 self.settle();
                 self.came_over = true;
                 self.refusing.crossed(game.view().tick);
-                self.come_back_late(game);
+                // The server before of an area that has moved has ended.
+                if from != to {
+                    self.come_back_late(game);
+                }
+                self.notes.areas.insert(to);
             }
             Event::Refused(refusal) if refusal.code == Code::BorderShut => self.notes.shut += 1,
             Event::Refused(refusal) if refusal.code == Code::TooFast => {
