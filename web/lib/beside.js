@@ -8,6 +8,7 @@
 import { open } from "./entering.js";
 import { moveFailed } from "./following.js";
 import { CLOSE } from "./frames.js";
+import { Refusal } from "./refusal.js";
 
 /** @import { Connection } from "./connection.js" */
 /** @import { Beside } from "./frames.js" */
@@ -56,7 +57,11 @@ export function cross(world, next, acked) {
     world.live.moved = true;
     void world.live.untilClosed(); // its server closes with 4001
   }
+  const left = acked === null ? 0 : world.steering.leaveBehind(next, acked);
   world.play(next, acked);
+  for (let n = 0; n < left; n++) {
+    world.emit("refused", new Refusal("not_found", "What it was meant for has another number here: give it again."));
+  }
 }
 
 /** An update came: the first one beyond a border tells how long there was none. @param {World} world @param {Connection} live */

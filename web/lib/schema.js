@@ -7,7 +7,7 @@
 import { Reader, Writer, malformed } from "./bytes.js";
 
 /**
- * @typedef {{n: number, name: string, type: string, quant?: number, owner?: boolean}} Field
+ * @typedef {{n: number, name: string, type: string, quant?: number, owner?: boolean, entity?: boolean}} Field
  * @typedef {{name: string, fields: Field[]}} Struct
  * @typedef {{kinds: string[], components: Struct[], inputs: Struct[], events: Struct[], tables?: Record<string, any>}} Description
  * @typedef {Record<string, any>} Values  by the names of the fields
@@ -62,6 +62,11 @@ export class Schema {
     const w = new Writer();
     for (const field of this.inputs[kind].fields) put(w, field.type, values[field.name], field.quant);
     return { kind, payload: w.done() };
+  }
+
+  /** Whether an input of this kind names an entity by its number, which is another's at another server. @param {number} kind */
+  namesEntity(kind) {
+    return this.inputs[kind]?.fields.some((field) => field.entity) ?? false;
   }
 
   /** An event as an object; null for one that is not known. @param {number} number @param {Uint8Array} bytes */

@@ -77,6 +77,17 @@ export class Steering {
     if (this.inputs.untaken.length > 0) live.send(...this.inputs.untaken);
   }
 
+  /**
+   * What is not to be given to the next server, how many: what it names by its number is somebody else there.
+   * @param {Connection} next @param {number} acked
+   */
+  leaveBehind(next, acked) {
+    this.inputs.taken(acked);
+    const { untaken } = this.inputs;
+    this.inputs.untaken = untaken.filter(({ kind }) => !next.known.schema.namesEntity(kind));
+    return untaken.length - this.inputs.untaken.length;
+  }
+
   /** @param {Connection} live metres per input */
   stepM(live) {
     const { welcome } = live;

@@ -3,6 +3,7 @@ import { afterEach, test } from "node:test";
 
 import { walkOver } from "../lib/predict.js";
 import { Land } from "../lib/land.js";
+import { BASIC } from "../lib/schema.js";
 import { character, entered, prepared, sockets, until, welcome, whole } from "./fake.js";
 
 /** @import { World } from "../lib/world.js" */
@@ -72,6 +73,27 @@ test("over a border: the next server plays, inputs go on where the last one stop
   assert.ok(crossed[0].gapMs >= 0);
   assert.deepEqual(events, ["closed ws://one/play 4001"]);
   assert.equal(world.state, "in");
+});
+
+test("over a border: what names an entity by its number is not given to the next server, and that is told", async () => {
+  const { world, one, two } = await near();
+  const strike = { name: "Strike", fields: [{ n: 0, name: "target", type: "u16", entity: true }] };
+  const schema = { ...BASIC, inputs: [...BASIC.inputs, strike] };
+  const { kinds, components, inputs, events } = schema;
+  const text = JSON.stringify({ kinds, components, inputs, events });
+  one.tell({ type: "schema", hash: 5n, text });
+  two.tell({ type: "schema", hash: 5n, text });
+  /** @type {string[]} */
+  const refused = [];
+  world.on("refused", ({ code }) => { refused.push(code); });
+  const before = world.act("Walk", { dx: 1, dy: 0 });
+  world.act("Strike", { target: 8 });
+  const last = world.act("Walk", { dx: 0, dy: 1 });
+  one.tell({ type: "switch", epoch: 2 }).end(4001);
+  two.tell({ type: "steer", epoch: 2, acked: before - 1 }, seen(8, 9, 51_300, before - 1));
+  const given = two.sent.filter((m) => m.type === "input");
+  assert.deepEqual(given.map(({ seq }) => seq), [before, last]);
+  assert.deepEqual(refused, ["not_found"]);
 });
 
 test("a server beside that closes is nobody's loss", async () => {

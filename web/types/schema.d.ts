@@ -1,5 +1,5 @@
 /**
- * @typedef {{n: number, name: string, type: string, quant?: number, owner?: boolean}} Field
+ * @typedef {{n: number, name: string, type: string, quant?: number, owner?: boolean, entity?: boolean}} Field
  * @typedef {{name: string, fields: Field[]}} Struct
  * @typedef {{kinds: string[], components: Struct[], inputs: Struct[], events: Struct[], tables?: Record<string, any>}} Description
  * @typedef {Record<string, any>} Values  by the names of the fields
@@ -33,6 +33,8 @@ export class Schema {
         kind: number;
         payload: Uint8Array<ArrayBuffer>;
     };
+    /** Whether an input of this kind names an entity by its number, which is another's at another server. @param {number} kind */
+    namesEntity(kind: number): boolean;
     /** An event as an object; null for one that is not known. @param {number} number @param {Uint8Array} bytes */
     event(number: number, bytes: Uint8Array): {
         name: string;
@@ -47,6 +49,7 @@ export type Field = {
     type: string;
     quant?: number;
     owner?: boolean;
+    entity?: boolean;
 };
 export type Struct = {
     name: string;

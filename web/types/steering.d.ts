@@ -37,6 +37,11 @@ export class Steering {
     give(live: Connection, message: InputMessage): void;
     /** Another server has the character: it gets what the one before did not take. @param {Connection} live @param {number} acked */
     goOn(live: Connection, acked: number): void;
+    /**
+     * What is not to be given to the next server, how many: what it names by its number is somebody else there.
+     * @param {Connection} next @param {number} acked
+     */
+    leaveBehind(next: Connection, acked: number): number;
     /** @param {Connection} live metres per input */
     stepM(live: Connection): number;
     /** The server says where the character is. @param {Connection} live @param {Land} land @param {number} acked */

@@ -39,6 +39,8 @@ struct Field {
     kind: String,
     #[serde(default)]
     quant: f64,
+    #[serde(default)]
+    entity: bool,
 }
 
 fn malformed() -> Refusal {
@@ -91,6 +93,11 @@ impl Schema {
             put(&mut payload, &field.kind, field.quant, &values[field.name.as_str()])?;
         }
         Ok((u8::try_from(kind).map_err(|_| malformed())?, payload.into()))
+    }
+
+    /// Whether an input of this kind names an entity by its number on the wire, which is another's at another server.
+    pub fn names_entity(&self, kind: u8) -> bool {
+        self.inputs.get(usize::from(kind)).is_some_and(|input| input.fields.iter().any(|field| field.entity))
     }
 
     /// The name and the values of an event.
@@ -231,6 +238,15 @@ mod tests {
         "events":[{"name":"Said","fields":[{"n":0,"name":"text","type":"string"},{"n":1,"name":"loud","type":"bool"},
         {"n":2,"name":"pitch","type":"f64?"},{"n":3,"name":"tones","type":"[i16]"},
         {"n":4,"name":"step","type":"f32","quant":0.25}]}]}"#;
+
+    #[test]
+    fn an_input_that_names_an_entity_is_known() {
+        let text = r#"{"kinds":[],"components":[],"events":[],"inputs":[
+            {"name":"Walk","fields":[{"n":0,"name":"dx","type":"f32"}]},
+            {"name":"Bite","fields":[{"n":0,"name":"hard","type":"bool"},{"n":1,"name":"whom","type":"u16","entity":true}]}]}"#;
+        let schema = Schema::read(7, text).expect("a schema");
+        assert_eq!([0, 1, 2].map(|kind| schema.names_entity(kind)), [false, true, false]);
+    }
 
     #[test]
     fn what_was_told_of_a_component_changes_only_those_fields() {

@@ -13,6 +13,12 @@
 //!     #[replicate(server)]           // travels in handoffs and checkpoints, never to a client
 //!     anger: f32,
 //! }
+//!
+//! #[derive(Replicate)]
+//! struct Bite {                      // an input
+//!     #[replicate(entity)]           // a number on the wire: means nothing to another server
+//!     whom: u16,
+//! }
 //! ```
 
 use proc_macro::TokenStream;
@@ -35,6 +41,7 @@ struct How {
     quant: Option<f64>,
     rate_hz: u32,
     audience: Tokens,
+    entity: bool,
 }
 
 fn expand(input: &DeriveInput) -> syn::Result<Tokens> {
@@ -58,7 +65,7 @@ fn expand(input: &DeriveInput) -> syn::Result<Tokens> {
         let member = field.ident.clone().map_or_else(|| Member::from(n), Member::Named);
         let text = field.ident.as_ref().map_or_else(|| n.to_string(), ToString::to_string);
         let (ty, how) = (&field.ty, about_field(field)?);
-        let (rate_hz, audience) = (how.rate_hz, how.audience);
+        let (rate_hz, audience, entity) = (how.rate_hz, how.audience, how.entity);
         let quant = how.quant.unwrap_or(0.0);
         infos.push(quote! {
             ::pangea_engine::FieldInfo {
@@ -67,6 +74,7 @@ fn expand(input: &DeriveInput) -> syn::Result<Tokens> {
                 quant: #quant,
                 audience: ::pangea_engine::Audience::#audience,
                 rate_hz: #rate_hz,
+                entity: #entity,
             }
         });
         let n = n as u32;
@@ -153,7 +161,7 @@ fn about_struct(input: &DeriveInput) -> syn::Result<(String, u8)> {
 }
 
 fn about_field(field: &syn::Field) -> syn::Result<How> {
-    let mut how = How { quant: None, rate_hz: 0, audience: quote!(All) };
+    let mut how = How { quant: None, rate_hz: 0, audience: quote!(All), entity: false };
     for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident("replicate")) {
         attribute.parse_nested_meta(|meta| {
             if meta.path.is_ident("quant") {
@@ -169,8 +177,10 @@ fn about_field(field: &syn::Field) -> syn::Result<How> {
                 how.audience = quote!(Owner);
             } else if meta.path.is_ident("server") {
                 how.audience = quote!(Server);
+            } else if meta.path.is_ident("entity") {
+                how.entity = true;
             } else {
-                return Err(meta.error("of a field: quant = 0.1, rate = 5, owner or server"));
+                return Err(meta.error("of a field: quant = 0.1, rate = 5, owner, server or entity"));
             }
             Ok(())
         })?;

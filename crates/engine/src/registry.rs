@@ -256,6 +256,9 @@ fn shown(fields: &'static [FieldInfo]) -> Vec<Value> {
             if field.audience == Audience::Owner {
                 value["owner"] = json!(true);
             }
+            if field.entity {
+                value["entity"] = json!(true);
+            }
             value
         })
         .collect()

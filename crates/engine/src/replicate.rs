@@ -26,6 +26,9 @@ pub struct FieldInfo {
     pub audience: Audience,
     /// How often clients are told of changes at most, per second; 0: each tick.
     pub rate_hz: u32,
+    /// Whether it is an entity's number on the wire, which is another entity's at another server: an input that has it
+    /// is not given there again.
+    pub entity: bool,
 }
 
 /// A component, input or event whose fields travel. Derive it.

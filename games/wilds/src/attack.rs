@@ -30,6 +30,7 @@ const SEARCH_M: f64 = 6.0;
 #[derive(Replicate, Debug, Clone, PartialEq, Eq)]
 pub struct Attack {
     /// Whom, by its number on the wire.
+    #[replicate(entity)]
     pub target: u16,
     /// The tick that the client showed; of one that is too old or still to come the nearest that is known counts.
     pub tick: u64,

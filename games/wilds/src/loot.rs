@@ -126,6 +126,7 @@ struct Corpses {
 #[derive(Replicate, Debug, Clone, PartialEq, Eq)]
 pub struct Take {
     /// A corpse, a heap, a herb or a chest, by its number on the wire.
+    #[replicate(entity)]
     pub target: u16,
 }
 

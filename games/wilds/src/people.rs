@@ -98,6 +98,7 @@ pub struct Person {
 #[derive(Replicate, Debug, Clone, PartialEq, Eq)]
 pub struct Talk {
     /// A person's number on the wire.
+    #[replicate(entity)]
     pub target: u16,
 }
 
@@ -105,6 +106,7 @@ pub struct Talk {
 #[derive(Replicate, Debug, Clone, PartialEq, Eq)]
 pub struct Choose {
     /// Who said it, by its number on the wire.
+    #[replicate(entity)]
     pub target: u16,
     /// The place in the list of choices.
     pub choice: u8,

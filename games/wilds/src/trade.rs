@@ -78,6 +78,7 @@ pub struct Trading {
 #[derive(Replicate, Debug, Clone, PartialEq, Eq)]
 pub struct Trade {
     /// Who, by its number on the wire.
+    #[replicate(entity)]
     pub target: u16,
 }
 

@@ -4,6 +4,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use pangea_world::frames::ClientMessage;
+use pangea_world::{Code, Refusal};
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
@@ -92,8 +93,12 @@ impl Game {
             healing.abort();
         }
         (self.thawed, self.let_go) = (next.goes_on_after, None);
-        if self.thawed.is_none() {
-            self.untaken.clear();
+        match self.thawed {
+            Some(acked) => {
+                self.forget_taken(acked);
+                self.leave_behind(&next);
+            }
+            None => self.untaken.clear(),
         }
         // One that told nothing so far begins with what the old one had, its clock too.
         let ticked = next.updated.map(|_| next.view.tick);
@@ -116,6 +121,18 @@ impl Game {
         for input in &self.untaken {
             // A lost connection shows itself in next_event.
             let _ = live.send(input).await;
+        }
+    }
+
+    /// What names an entity by its number of the server before is not given to the next one: it is somebody else's there.
+    fn leave_behind(&mut self, next: &Connection) {
+        let Some(schema) = next.view.schema() else { return };
+        let names = |input: &ClientMessage| matches!(input, ClientMessage::Input { kind, .. } if schema.names_entity(*kind));
+        let before = self.untaken.len();
+        self.untaken.retain(|input| !names(input));
+        for _ in self.untaken.len()..before {
+            let text = "what it was meant for has another number here: give it again";
+            self.events.push_back(Event::Refused(Refusal::new(Code::NotFound, text)));
         }
     }
 

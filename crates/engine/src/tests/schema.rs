@@ -22,6 +22,25 @@ fn the_schema_says_what_clients_may_see() {
     assert_eq!(u8::kind(), "u8");
 }
 
+/// Clients must know which inputs mean nothing to another server.
+#[test]
+fn an_input_that_names_an_entity_says_so() {
+    #[derive(Replicate, Debug)]
+    struct Bite {
+        #[replicate(entity)]
+        whom: u16,
+        hard: bool,
+    }
+    impl Input for Bite {}
+    fn build(area: &mut Builder, _: &Setup<'_>) {
+        area.input::<Bite>(Allowance::in_ten_ticks(10));
+    }
+    let with = sim_of(&Game { name: "test", land, build }, 20, 40);
+    let schema: serde_json::Value = serde_json::from_str(with.schema().0).expect("JSON");
+    let fields = &schema["inputs"][0]["fields"];
+    assert_eq!((&fields[0]["entity"], &fields[1]["entity"]), (&true.into(), &serde_json::Value::Null));
+}
+
 #[test]
 fn constant_tables_come_with_the_schema() {
     fn build(area: &mut Builder, _: &Setup<'_>) {
