@@ -270,13 +270,13 @@ async fn go(
     let deadline = Instant::now() + COME + COME_EACH * inside(&core.state(), plan).min(MOST_COMING);
     invite_all(core, plan, transfer).await?;
     come(core, plan, transfer, deadline).await?;
+    copy_ahead(core, plan, transfer).await?;
     // Nobody else begins to come in from now on; who is on the way still does.
     close(core, plan)?;
     all_in(core, plan).await;
     if invite_all(core, plan, transfer).await? > 0 {
         come(core, plan, transfer, deadline).await?;
     }
-    copy_ahead(core, plan, transfer).await?;
     let (ended, mut outcome) = oneshot::channel();
     let inside = freeze(core, plan, transfer, ended)?;
     let deadline = Instant::now() + MOVE;
