@@ -148,7 +148,7 @@ impl Sim {
         };
         self.set_clock(parts.tick);
         self.restore_where(parts.save, is_ours)?;
-        self.bring(&parts, keys, is_ours).map(drop)
+        self.bring(&parts, keys, is_ours).1
     }
 
     /// Shows an area that plays on elsewhere as it stood a moment ago, to whoever sees here: what is marked
@@ -165,13 +165,13 @@ impl Sim {
         let mut from = pack;
         let parts = Parts::take(&mut from)?;
         self.set_clock(parts.tick);
-        let brought = self.bring(&parts, keys, |_| true);
+        let (copies, read) = self.bring(&parts, keys, |_| true);
         for character in characters {
             self.show_character(character);
         }
         self.show(parts.tick);
-        self.copies = brought?;
-        Ok(())
+        self.copies = copies;
+        read
     }
 
     /// Characters of a copy that did not come along are gone.
@@ -188,22 +188,29 @@ impl Sim {
         self.terrain().now = tick;
     }
 
-    /// The entities of a pack, where they are ours. What stands here of an earlier one stays, changes or goes.
+    /// The entities of a pack, where they are ours, up to one that cannot be read. What stands here of an earlier one
+    /// stays, changes or goes.
     fn bring(
         &mut self,
         parts: &Parts<'_>,
         keys: &[u8],
         is_ours: impl Fn(Option<Point>) -> bool,
-    ) -> Result<Copies, Malformed> {
+    ) -> (Copies, Result<(), Malformed>) {
         let (keys, _) = keys.as_chunks();
         let mut known = std::mem::take(&mut self.copies);
-        let mut brought = Copies::with_capacity(keys.len());
+        let (mut brought, mut read) = (Copies::with_capacity(keys.len()), Ok(()));
         for (n, record) in parts.others.iter().enumerate() {
             let key = keys.get(n).map(|key| u64::from_le_bytes(*key));
             let stands = key.and_then(|key| known.remove(&key));
             let entity = match stands {
                 Some((entity, was)) if *was == **record => Some(entity),
-                stands => self.bring_one(record, stands.map(|(entity, _)| entity), &is_ours)?,
+                stands => match self.bring_one(record, stands.map(|(entity, _)| entity), &is_ours) {
+                    Ok(entity) => entity,
+                    Err(malformed) => {
+                        read = Err(malformed);
+                        break;
+                    }
+                },
             };
             if let (Some(key), Some(entity)) = (key, entity) {
                 brought.insert(key, (entity, Box::from(*record)));
@@ -212,7 +219,7 @@ impl Sim {
         for (entity, _) in known.into_values() {
             self.ecs.try_despawn(entity).ok();
         }
-        Ok(brought)
+        (brought, read)
     }
 
     /// One of them, in the place of what stood here of it; `None`: it is not ours, or not known here.
@@ -228,10 +235,13 @@ impl Sim {
             None => self.ecs.spawn(()),
         };
         entity.clear();
-        // One of a kind that only the other version knows is gone, as at a start.
-        let Some(kind) = self.registry.take_entity(&mut entity, &mut record)? else {
-            entity.despawn();
-            return Ok(None);
+        // One of a kind that only the other version knows is gone, as at a start; and nothing is there in part.
+        let kind = match self.registry.take_entity(&mut entity, &mut record) {
+            Ok(Some(kind)) => kind,
+            other => {
+                entity.despawn();
+                return other.map(|_| None);
+            }
         };
         if !is_ours(entity.get::<Position>().map(|at| at.point())) {
             entity.despawn();

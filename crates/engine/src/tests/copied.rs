@@ -92,3 +92,21 @@ fn a_copy_is_told_ahead_and_the_rest_when_the_area_comes() {
     assert_eq!(values(&fresh), values(&other), "as if there had been no copy");
     assert_eq!(new.tick(), plain.tick());
 }
+
+/// Of a copy that can be read in part only nothing is there twice when the area comes.
+#[test]
+fn a_copy_that_is_cut_leaves_nothing_twice() {
+    let mut old = sim();
+    strew(&mut old);
+    old.step(1.0);
+    let Packed { pack, keys } = old.pack();
+    let mut broken = pack.clone();
+    let last = broken.len() - 4;
+    broken[last..].fill(0xFF);
+    let mut new = sim();
+    assert!(new.show_copy(&broken, &keys, []).is_err());
+    new.unpack(&pack, &keys, None).expect("a pack");
+    new.step(1.0);
+    let there = |sim: &mut Sim| sim.ecs().query_filtered::<(), With<Carried>>().iter(sim.ecs()).count();
+    assert_eq!((there(&mut new), there(&mut old)), (20, 20));
+}
