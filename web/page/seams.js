@@ -24,19 +24,19 @@ function grounds(world) {
   return [{ ...welcome, colour: OWN }, ...beside.map((one, n) => ({ ...one, colour: BESIDE[n % BESIDE.length] }))];
 }
 
-/** Whose an entity is, as far as its place says. @param {World} world @param {{x: number, y: number}} at */
-function ownerAt(world, at) {
-  return grounds(world).find((g) => at.x >= g.x0 && at.x < g.x1 && at.y >= g.y0 && at.y < g.y1);
+/** Whose an entity is; undefined: an area's to which no connection stands. @param {World} world @param {Entity} entity */
+function ownerOf(world, entity) {
+  const of = entity.components.GhostOf;
+  return of ? grounds(world).find(({ x0, y0 }) => x0 === of.x && y0 === of.y) : grounds(world)[0];
 }
 
-/** A ring under everybody who stands on another server's ground. @param {World} world @param {{entity: Entity, own: boolean, x: number, y: number}[]} standing @param {Sheet} sheet */
+/** A ring under everybody, broken under ghosts, in the colour of its owner's ground. @param {World} world @param {{entity: Entity, x: number, y: number}[]} standing @param {Sheet} sheet */
 export function drawOwners(world, standing, { pen, left, top, px }) {
   pen.save();
   pen.lineWidth = Math.max(1.5, px * 0.06);
-  for (const { own, x, y } of standing) {
-    const owner = own ? grounds(world)[0] : ownerAt(world, { x, y });
-    pen.strokeStyle = owner?.colour ?? "#ffffff80";
-    pen.setLineDash(owner && owner.area !== world.welcome?.area ? [px * 0.2, px * 0.15] : []);
+  for (const { entity, x, y } of standing) {
+    pen.strokeStyle = ownerOf(world, entity)?.colour ?? "#ffffff80";
+    pen.setLineDash(entity.components.GhostOf ? [px * 0.2, px * 0.15] : []);
     pen.beginPath();
     pen.ellipse(x * px - left, y * px - top + px * 0.25, px * 0.5, px * 0.25, 0, 0, 7);
     pen.stroke();
@@ -60,15 +60,12 @@ export function seamsText(world, last) {
   const { live, welcome } = world;
   if (!welcome) return "";
   const host = (/** @type {string} */ url) => url.replace(/^\w+:\/\//, "").replace(/\/.*$/, "");
-  const ghosts = [...world.entities].filter((entity) => {
-    const owner = ownerAt(world, entity);
-    return owner && owner.area !== welcome.area;
-  }).length;
+  const ghosts = [...world.entities].filter((entity) => entity.components.GhostOf).length;
   const lines = [`${welcome.area} at ${live ? host(live.url) : "–"}, epoch ${welcome.epoch}, tick ${world.entities.known.tick}`];
   for (const beside of world.beside) {
     if (beside.welcome) lines.push(`beside: ${beside.welcome.area} at ${host(beside.url)}`);
   }
-  lines.push(`${world.entities.size} entities, ${ghosts} of them beyond a border`);
+  lines.push(`${world.entities.size} entities, ${ghosts} of them ghosts`);
   if (last) lines.push(`last crossing: ${last.gapMs.toFixed(0)} ms without an update`);
   return lines.join("\n");
 }

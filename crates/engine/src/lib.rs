@@ -87,7 +87,9 @@ pub mod update;
 pub mod walk;
 
 pub use bevy_ecs;
-pub use border::{Ghost, Gid, Gids, Leaving, Letter, Letters, OpenGround, Pass, Peer, Post, Reach, Together};
+pub use border::{
+    Ghost, GhostOf, Gid, Gids, Leaving, Letter, Letters, OpenGround, Pass, Peer, Post, Reach, Together,
+};
 pub use claim::{Claim, Right, Rights};
 pub use field::{Field, Malformed};
 pub use input::{Allowance, Input, Inputs};

@@ -11,7 +11,7 @@ use pangea_world::space::{Ground, Rect};
 use pangea_world::world as world_of;
 use pangea_world::{Code, Refusal};
 
-use crate::border::{Border, Ghost, Gid, Gids, PassHook};
+use crate::border::{Border, Ghost, GhostOf, Gid, Gids, PassHook};
 use crate::field::Malformed;
 use crate::interest::{Grid, Seen};
 use crate::ledger::Ledger;
@@ -195,7 +195,7 @@ impl Sim {
         ecs.insert_resource(crate::claim::Claim::default());
         ecs.insert_resource(Dice::of_area(setup.world.seed, setup.ground, setup.tick));
         let mut builder = Builder::new(ecs);
-        builder.component::<Position>().component::<Character>();
+        builder.component::<Position>().component::<Character>().component::<GhostOf>();
         (game.build)(&mut builder, setup);
         let Builder { mut ecs, registry, systems, on_enter, on_leave, on_pass } = builder;
         let numbers = registry.event_numbers.clone();

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use crate::crossing::PLAIN;
 use crate::support::Cluster;
 
 /// Runs a script of tests/browser against a cluster.
@@ -53,4 +54,16 @@ async fn people_talk_in_the_browser() {
 async fn a_browser_takes_webtransport_and_falls_back() {
     let cluster = Cluster::start(&[]).await;
     play("transport.mjs", &cluster).await;
+}
+
+/// F.1-F.4, M.4: whose everything is, and a walk over a line with the seams shown.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_browser_shows_the_seams() {
+    let world = "title = \"Seams\"\nkind = \"grid\"\nlayers = 1\nview_m = 30\ncreatures = false\n\
+        [grid]\ncell_m = 64\narea_cells = 1\nspawn = { x = 56.0, y = 32.0 }\n\
+        bounds = { x0 = 0, y0 = 0, x1 = 2, y1 = 1 }\n\
+        [[faction]]\nid = \"embers\"\ntitle = \"The Embers\"\nspawn = { x = 56.0, y = 32.0 }\n\
+        [[faction]]\nid = \"tides\"\ntitle = \"The Tides\"\nspawn = { x = 72.0, y = 32.0 }\n";
+    let cluster = Cluster::with_worlds(&[("seams", world)], &[PLAIN]).await;
+    play("seams.mjs", &cluster).await;
 }

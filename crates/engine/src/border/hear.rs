@@ -181,10 +181,12 @@ impl Sim {
         let mut entity = self.ecs.entity_mut(entity);
         self.registry.take_off(&mut entity, |id| Records::of(body.bytes()).all(|record| record.id != id));
         self.registry.give(&mut entity, body);
-        entity.insert((Ghost { peer }, Position { x: at.0, y: at.1 })).remove::<Lingers>();
+        entity.insert(Position { x: at.0, y: at.1 }).remove::<Lingers>();
         if kind == CHARACTER {
             entity.insert(CharacterIs(CharacterId(gid.0)));
         }
+        let entity = entity.id();
+        self.mark_ghost(entity, peer);
     }
 
     fn hear_changed(&mut self, peer: Peer, id: u16, at: Option<Point>, gone: &[u32], body: Records<'_>) {
@@ -213,7 +215,9 @@ impl Sim {
         if let Some((x, y)) = at {
             entity.insert(Position { x, y });
         }
-        entity.insert(Ghost { peer }).remove::<Lingers>();
+        entity.remove::<Lingers>();
+        let entity = entity.id();
+        self.mark_ghost(entity, peer);
     }
 
     /// The id of a ghost that appears: that which is held for the character, or a free one.

@@ -26,6 +26,7 @@ use std::collections::{BTreeMap, HashMap};
 use bevy_ecs::lifecycle::HookContext;
 use bevy_ecs::prelude::*;
 use bevy_ecs::world::DeferredWorld;
+use pangea_engine_derive::Replicate;
 use pangea_world::id::{AreaId, CharacterId};
 use pangea_world::space::Rect;
 use smallvec::SmallVec;
@@ -82,6 +83,15 @@ impl Gids {
 pub struct Ghost {
     /// Whose, as far as is known here.
     pub peer: Peer,
+}
+
+/// Of which area a ghost is, as clients are told: for a page that shows the seams.
+#[derive(Component, Replicate, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GhostOf {
+    /// The west end of that area's ground, metres.
+    pub x: i32,
+    /// Its north end.
+    pub y: i32,
 }
 
 /// A ghost whose new owner has not told of it yet: it vanishes at this tick.
@@ -173,6 +183,17 @@ pub(crate) fn prepare(ecs: &mut World) {
             gids.remove(&gid);
         }
     });
+}
+
+/// It is a ghost of this neighbour, whose ground may not be known yet.
+fn mark_ghost(entity: &mut EntityWorldMut<'_>, peer: Peer, ground: Option<Rect>) {
+    if entity.get::<Ghost>() != Some(&Ghost { peer }) {
+        entity.insert(Ghost { peer });
+    }
+    let of = ground.map(|ground| GhostOf { x: ground.x0, y: ground.y0 });
+    if let Some(of) = of.filter(|of| entity.get::<GhostOf>() != Some(of)) {
+        entity.insert(of);
+    }
 }
 
 impl Builder {
@@ -292,9 +313,25 @@ impl Sim {
     /// to tell it again.
     fn make_ghost(&mut self, entity: Entity, peer: Peer) {
         let until = self.tick() + LINGERS_S * u64::from(self.ecs.resource::<Clock>().hz);
-        self.ecs.entity_mut(entity).insert((Ghost { peer }, Lingers(until))).remove::<(Reach, Leaving)>();
+        self.mark_ghost(entity, peer);
+        self.ecs.entity_mut(entity).insert(Lingers(until)).remove::<(Reach, Leaving)>();
         if let Some(gid) = self.ecs.get::<Gid>(entity).copied() {
             self.border.line(peer).ask_again(gid);
+        }
+    }
+
+    /// It is this neighbour's.
+    fn mark_ghost(&mut self, entity: Entity, peer: Peer) {
+        let ground = self.border.lines.get(&peer).and_then(|line| line.ground);
+        mark_ghost(&mut self.ecs.entity_mut(entity), peer, ground);
+    }
+
+    /// The ground of a neighbour is known now, and was not, or is another.
+    fn mark_ghosts(&mut self, peer: Peer, ground: Rect) {
+        let mut ghosts = self.ecs.query::<(Entity, &Ghost)>();
+        let theirs = ghosts.iter(&self.ecs).filter(|(_, ghost)| ghost.peer == peer);
+        for entity in theirs.map(|(entity, _)| entity).collect::<Vec<_>>() {
+            mark_ghost(&mut self.ecs.entity_mut(entity), peer, Some(ground));
         }
     }
 

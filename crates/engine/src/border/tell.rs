@@ -7,7 +7,7 @@ use pangea_world::space::Rect;
 
 use super::frame::{CAUGHT_UP, CHANGED, Head, MOVED, WHOLE, put_body, put_point, put_thing};
 use super::line::{Known, Line, MOST_PASSES, Passed};
-use super::{Border, Ghost, Gid, LINGERS_S, Lingers, PASSES_BEYOND_M, Pass, Peer, is_beyond};
+use super::{Border, Ghost, Gid, LINGERS_S, Lingers, PASSES_BEYOND_M, Pass, Peer, is_beyond, mark_ghost};
 use crate::codec::Records;
 use crate::field::put_varint;
 use crate::registry::Kind;
@@ -69,6 +69,7 @@ impl Sim {
         self.border.lines.insert(peer, line);
         if is_new_ground {
             self.mark_open();
+            self.mark_ghosts(peer, theirs);
         }
     }
 
@@ -133,7 +134,9 @@ impl Sim {
             put_thing(gid, self.registry.kinds[usize::from(kind.0)], at.point(), &body, &mut bytes);
             line.passes.push_back(Passed { number: self.border.passes, entity: *entity, bytes });
             line.ask_again(gid);
-            self.ecs.entity_mut(*entity).insert((Ghost { peer }, Lingers(until)));
+            let mut one = self.ecs.entity_mut(*entity);
+            mark_ghost(&mut one, peer, Some(theirs));
+            one.insert(Lingers(until));
             false
         });
         near

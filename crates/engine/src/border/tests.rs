@@ -265,6 +265,8 @@ fn what_is_near_the_border_is_seen_next_door_and_touched_by_nobody() {
     let body = Some(Body { health: 20, gold: 3, anger: 0.25 });
     assert_eq!(seen[&gid], (true, Position { x: 190.0, y: 100.0 }, body, false), "with all its fields");
     assert_eq!(owned(two.b()), 0, "a query does not see it");
+    let ghost = two.b().ecs.resource::<Gids>().find(gid).expect("here");
+    assert_eq!(two.b().ecs.get::<GhostOf>(ghost), Some(&GhostOf { x: A.x0, y: A.y0 }), "whose it is");
     let saved = two.b().save().bytes;
     assert_eq!(saved, sim(B).save().bytes, "nor is it saved");
     // A client next door sees it, and its change.

@@ -56,6 +56,9 @@ fn a_character_goes_over_and_nobody_sees_anything_come_or_go() {
     assert_eq!(two.b().place(east), Some((202.25, 100.0)));
     assert_eq!(two.a().place(west), Some((202.25, 100.0)), "the west sees where she goes");
     assert_eq!(here(two.a(), Gid(ADA.0)), Some((west, true)));
+    let of = |sim: &Sim, id| sim.entity(id).and_then(|she| sim.ecs.get::<GhostOf>(she).copied());
+    assert_eq!(of(two.a(), west), Some(GhostOf { x: B.x0, y: B.y0 }), "whose she is");
+    assert_eq!(of(two.b(), east), None);
     let body = all(two.a())[&Gid(ADA.0)].2.clone();
     assert_eq!(body.map(|body| body.health), Some(100));
     // And out of the game.
