@@ -415,9 +415,11 @@ fn trial_migrate_loses_no_input() {
     let zero = ["inputs_lost", "inputs_doubled", "disconnects", "lost", "doubled", "stale_writes_accepted"];
     let some = ["migrations", "changes", "inputs_sent", "operations_committed"];
     let arguments = ["migrate", "--players", "8", "--entities", "200", "--seconds", "3"];
-    for line in [["--delay-ms", "0"], ["--delay-ms", "20"]] {
-        let report = kept(&[&arguments[..], &line[..]].concat(), &zero, &some);
+    let ways: [(&[&str], usize); 3] = [(&[], 1), (&["--delay-ms", "20"], 1), (&["--corner"], 4)];
+    for (way, areas) in ways {
+        let report = kept(&[&arguments[..], way].concat(), &zero, &some);
         assert_eq!((&report["players"], &report["entities"]), (&8.into(), &200.into()), "{report}");
+        assert_eq!(report["areas"], areas, "{report}");
         let pause = ["pause_ms_p50", "pause_ms_p99", "pause_ms_max"].map(|key| report[key].as_f64());
         assert!(pause[0].is_some() && pause.is_sorted(), "{report}");
     }

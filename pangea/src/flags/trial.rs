@@ -132,6 +132,9 @@ pub struct TrialMigrate {
     /// How many entities go along.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(0..=60_000))]
     pub entities: u32,
+    /// Four areas around a corner, over whose borders the players walk, move in turn; else it is one.
+    #[arg(long)]
+    pub corner: bool,
     #[command(flatten)]
     pub(crate) line: TrialLine,
     #[command(flatten)]

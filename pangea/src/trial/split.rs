@@ -25,7 +25,7 @@ use super::economy::record::Record;
 use super::percentile::round;
 use super::players::come_in;
 use super::shown::{row, with_ending};
-use super::walked::Walked;
+use super::walked::{Pauses, Walked};
 use super::{PATIENCE, WORKERS, say, shown};
 use crate::flags::TrialSplit;
 
@@ -51,6 +51,8 @@ struct Report {
     seconds_to_balanced: f64,
     splits: u32,
     merges: u32,
+    #[serde(flatten)]
+    pauses: Pauses,
     #[serde(flatten)]
     walked: Walked,
     /// Promises that did not hold; empty is good.
@@ -202,6 +204,7 @@ async fn look(cluster: &Cluster, split_above: u32, tell: &watch::Sender<Seen>) -
 
 impl Report {
     fn new(options: &TrialSplit, all: &[Notes], seen: &Seen, took: Duration, verdict: &Verdict) -> Self {
+        let pauses = Pauses::of(all);
         let (walked, mut broken) = Walked::new(all, verdict, 0);
         let mut must = |holds: bool, what: &str| {
             if !holds {
@@ -223,6 +226,7 @@ impl Report {
             seconds_to_balanced: round(balanced),
             splits: seen.splits,
             merges: seen.merges,
+            pauses,
             walked,
             broken,
         }
@@ -237,6 +241,7 @@ impl Report {
             row("splits", self.splits, "by itself; must be 1 or more"),
             row("merges", self.merges, "by itself, when most had gone; must be 1 or more"),
         ];
+        rows.push(self.pauses.row());
         rows.extend(self.walked.rows());
         with_ending(&rows, &self.broken)
     }

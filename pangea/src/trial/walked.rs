@@ -1,4 +1,5 @@
-//! What players met whose area went to other servers while they walked: figures, and which promises did not hold.
+//! What players met who changed servers while they walked, over borders or with their areas: figures, and which
+//! promises did not hold.
 
 use serde::Serialize;
 
@@ -9,16 +10,43 @@ use super::percentile::percentile;
 use super::shown::row;
 use crate::screen::Cell;
 
-/// The figures as they are printed, beside those of the trial.
+/// From the last update of the server before to the first of the next one, less one tick; per player who walks and
+/// change of server: the middle, the 99th percentile and the longest, ms.
+pub(super) fn gaps_ms(all: &[Notes]) -> [f64; 3] {
+    let mut gaps: Vec<f64> = all.iter().flat_map(|notes| notes.gaps_ms.iter().copied()).collect();
+    [0.5, 0.99, 1.0].map(|part| percentile(&mut gaps, part))
+}
+
+/// The pauses of players whose area went to other servers, as they are printed; borders included.
 #[derive(Debug, Serialize)]
-pub(super) struct Walked {
-    /// From the last update of the server before to the first of the next one, less one tick; per player who walks and
-    /// change of server, borders included.
+pub(super) struct Pauses {
     pause_ms_p50: f64,
     pause_ms_p99: f64,
     pause_ms_max: f64,
     /// Changes of server that players met.
     pub(super) changes: usize,
+}
+
+impl Pauses {
+    pub(super) fn of(all: &[Notes]) -> Self {
+        let [pause_ms_p50, pause_ms_p99, pause_ms_max] = gaps_ms(all);
+        let changes = all.iter().map(|notes| notes.changes).sum();
+        Self { pause_ms_p50, pause_ms_p99, pause_ms_max, changes }
+    }
+
+    /// For people.
+    pub(super) fn row(&self) -> Vec<Cell> {
+        let pause =
+            format!("{:.1} / {:.1} / {:.1} ms", self.pause_ms_p50, self.pause_ms_p99, self.pause_ms_max);
+        let what =
+            format!("p50 / p99 / most, without an update, of who walks, {} changes of server", self.changes);
+        row("pause", pause, &what)
+    }
+}
+
+/// The figures as they are printed, beside those of the trial.
+#[derive(Debug, Serialize)]
+pub(super) struct Walked {
     inputs_sent: u64,
     /// Steps that were given and not made, though nothing was refused: who walks stands short of where they lead.
     inputs_lost: u64,
@@ -28,7 +56,9 @@ pub(super) struct Walked {
     inputs_refused: u64,
     /// … and that steps were missing for it: he is told once a second.
     steps_refused: u64,
-    /// Ticks of which no update came, at changes of server, of who walks ([`pangea_client::Event::Crossed`]).
+    /// Ticks of which no update came, at changes of server, of who walks ([`pangea_client::Event::Crossed`]): by the
+    /// clock of the server that took over, from the last that it told as one beside to the first that it told as the one
+    /// that steers. Of the one before nothing is counted: two areas' clocks have nothing to do with each other.
     updates_missed: u64,
     #[serde(flatten)]
     closed: Closed,
@@ -36,6 +66,7 @@ pub(super) struct Walked {
     lost: u64,
     /// Times that somebody was seen twice at once, and operations that counted twice.
     doubled: u64,
+    /// By the journal.
     operations_committed: u64,
     /// Of these, trades with somebody of another area.
     trades: u64,
@@ -48,7 +79,7 @@ pub(super) struct Walked {
 
 /// Connections that ended though their player had not let go of them.
 #[derive(Debug, Serialize)]
-pub(super) struct Closed {
+struct Closed {
     /// All of them, and players that could not go along.
     disconnects: u64,
     /// To the server on which one played: it was made anew.
@@ -66,7 +97,7 @@ pub(super) struct Closed {
 
 impl Closed {
     /// `left`: so many could not go along.
-    pub(super) fn of(all: &[Notes], left: u64) -> Self {
+    fn of(all: &[Notes], left: u64) -> Self {
         let sum = |count: fn(&Notes) -> u64| all.iter().map(count).sum::<u64>();
         let (live, beside) = (sum(|notes| notes.disconnects) + left, sum(|notes| notes.beside_closed));
         let unopened = sum(|notes| notes.beside_unopened);
@@ -81,12 +112,12 @@ impl Closed {
     }
 
     /// The promise that did not hold.
-    pub(super) fn broken(&self) -> Option<String> {
+    fn broken(&self) -> Option<String> {
         (self.disconnects > 0).then(|| format!("{} connections ended: {}", self.disconnects, self.why))
     }
 
     /// For people.
-    pub(super) fn row(&self) -> Vec<Cell> {
+    fn row(&self) -> Vec<Cell> {
         let of = format!(
             "must be 0; {} that played, {} that only saw, {} not opened; {} called off",
             self.disconnects_live, self.disconnects_beside, self.disconnects_unopened, self.called_off
@@ -99,7 +130,6 @@ impl Walked {
     /// `left`: so many could not go along. With it, the promises that did not hold.
     pub(super) fn new(all: &[Notes], verdict: &Verdict, left: u64) -> (Self, Vec<String>) {
         let sum = |count: fn(&Notes) -> u64| all.iter().map(count).sum::<u64>();
-        let mut pauses: Vec<f64> = all.iter().flat_map(|notes| notes.gaps_ms.iter().copied()).collect();
         let stranded: Vec<&str> = all.iter().filter_map(|notes| notes.stranded.as_deref()).collect();
         let (closed, hits) = (Closed::of(all, left), Hits::of(all));
         let (inputs_lost, inputs_doubled) = (sum(|notes| notes.steps_lost), sum(|notes| notes.steps_doubled));
@@ -120,10 +150,6 @@ impl Walked {
         let older = all.iter().find_map(|notes| notes.older.as_deref()).unwrap_or_default();
         must(stale == 0, format!("{stale} times something older counted: {older}"));
         let walked = Self {
-            pause_ms_p50: percentile(&mut pauses, 0.5),
-            pause_ms_p99: percentile(&mut pauses, 0.99),
-            pause_ms_max: percentile(&mut pauses, 1.0),
-            changes: all.iter().map(|notes| notes.changes).sum(),
             inputs_sent: sum(|notes| notes.steps),
             inputs_lost,
             inputs_doubled,
@@ -144,22 +170,12 @@ impl Walked {
 
     /// For people.
     pub(super) fn rows(&self) -> Vec<Vec<Cell>> {
-        let pause =
-            format!("{:.1} / {:.1} / {:.1} ms", self.pause_ms_p50, self.pause_ms_p99, self.pause_ms_max);
         let inputs = format!(
             "{} lost, {} taken twice; must be 0; {} times too many at once",
             self.inputs_lost, self.inputs_doubled, self.inputs_refused
         );
         let (hits, of_hits) = self.hits.told();
         vec![
-            row(
-                "pause",
-                pause,
-                &format!(
-                    "p50 / p99 / most, without an update, of who walks, {} changes of server",
-                    self.changes
-                ),
-            ),
             row("inputs", self.inputs_sent, &inputs),
             row("updates missed", self.updates_missed, "ticks of which nothing came, at these"),
             self.closed.row(),

@@ -1,13 +1,17 @@
 //! What becomes of connections that the game has not let go of, and whether one that it has let go of could come back.
 
 use std::future::Future;
+use std::time::Duration;
 
-use pangea_world::Code;
 use pangea_world::frames::{ClientMessage, Entry, close};
+use pangea_world::{Code, Refusal};
 
 use super::Game;
 use crate::Error;
-use crate::connection::{Connection, First};
+use crate::connection::{Connection, First, Said};
+
+/// In this time a server has heard that a character is another's.
+const HEARS_IN: Duration = Duration::from_secs(10);
 
 impl Game {
     /// The server on which it played closed, or the line to it broke.
@@ -43,16 +47,31 @@ impl Game {
 
     /// Comes back to the server on which it played before the last border, with the token that it had there, and makes
     /// a step, as one may who does not know yet that it has another owner. `None` before the first border. For tests:
-    /// it must be refused.
+    /// it must fail. A server that has not heard yet that the character is another's lets it in, takes nothing of it,
+    /// and closes when it hears.
     ///
     /// # Errors
-    /// The refusal, or that the server is not there any more.
+    /// The refusal, or the close, or that the server is not there any more.
     pub fn come_back_late(&self) -> Option<impl Future<Output = Result<(), Error>> + Send + 'static> {
         let (url, token) = self.former.clone()?;
-        let dialer = self.client.dialer.clone();
+        let (dialer, seq) = (self.client.dialer.clone(), self.seq.wrapping_add(1));
         Some(async move {
             let mut back = Connection::open(&dialer, &url, First::Hello(Entry::Resume(token))).await?;
-            back.send(&ClientMessage::walk(u32::MAX, 1.0, 0.0)).await
+            back.send(&ClientMessage::walk(seq, 1.0, 0.0)).await?;
+            let ended = async {
+                loop {
+                    match back.next().await {
+                        Said::Updated(acked) if acked >= seq => return Ok(()),
+                        Said::Closed(code) => {
+                            let text = format!("closed with {}", code.unwrap_or_default());
+                            return Refusal::err(Code::StaleEpoch, text).map_err(Error::Refused);
+                        }
+                        _ => {}
+                    }
+                }
+            };
+            // Whoever is still in after that was let in for good.
+            tokio::time::timeout(HEARS_IN, ended).await.unwrap_or(Ok(()))
         })
     }
 }

@@ -66,6 +66,18 @@ pub enum End {
     Moved,
 }
 
+impl End {
+    /// What a client is told that comes now. Where the area has moved it need not wait: there is another server.
+    pub(super) fn refuses(&self, entry: &Entry) -> Refusal {
+        let text = "this place has moved to another server: enter again";
+        match (self, entry) {
+            (Self::Moved, Entry::Ticket(_)) => Refusal::new(Code::NotAnnounced, text),
+            (Self::Moved, Entry::Resume(_)) => Refusal::new(Code::ResumeInvalid, text),
+            _ => Refusal::new(Code::Stopping, "this server is stopping"),
+        }
+    }
+}
+
 /// The task's state.
 pub struct Control {
     pub(super) identity: Identity,
@@ -559,7 +571,7 @@ impl Control {
         let Knock { entry, schema, guest } = knock;
         let resume = random::bytes::<16>();
         let (result, announced) = match (&self.owned, &self.stopping) {
-            (_, Some(_)) => (Refusal::err(Code::Stopping, "this server is stopping"), false),
+            (_, Some(end)) => (Err(end.refuses(&entry)), false),
             (None, None) => (Refusal::err(Code::NotAnnounced, "this server has no area yet"), false),
             (Some(owned), None) => match entry {
                 Entry::Ticket(text) => {

@@ -114,8 +114,15 @@ pub struct Move {
     kicks: HashMap<CharacterId, Kick>,
 }
 
-/// How long it stood still, and how many came along to each part.
-type Ended = (Duration, Vec<usize>);
+/// How a move ended.
+struct Ended {
+    /// For how long the first area stood still.
+    still: Duration,
+    /// How many went along to each part, …
+    players: Vec<usize>,
+    /// … and how many did not: their clients do not see there.
+    left: usize,
+}
 
 impl Move {
     /// The server to which the area goes, once it has registered.
@@ -278,9 +285,9 @@ async fn go(
         come(core, plan, transfer, deadline).await?;
     }
     let (ended, mut outcome) = oneshot::channel();
-    let inside = freeze(core, plan, transfer, ended)?;
+    freeze(core, plan, transfer, ended)?;
     let deadline = Instant::now() + MOVE;
-    let (still, players) = loop {
+    let Ended { still, players, left } = loop {
         match tokio::time::timeout(LOOK, &mut outcome).await {
             Ok(Ok(outcome)) => break outcome?,
             Ok(Err(_)) => return Refusal::err(Code::AreaUnavailable, "the move was cut off"),
@@ -300,7 +307,6 @@ async fn go(
         };
         return Refusal::err(Code::AreaUnavailable, why);
     };
-    let left = inside.saturating_sub(players.iter().sum());
     let took = began.elapsed();
     let parts = plan.after.iter().zip(servers).zip(players).map(|((part, (to, spawner)), players)| {
         MovedPart { area: part.name.to_string(), to, spawner, players }
@@ -392,13 +398,13 @@ pub fn on_copied(core: &Core, area: AreaId, copied: AreaCopied) {
     }
 }
 
-/// Nobody enters any more, the areas stand still; how many were inside.
+/// Nobody enters any more, the areas stand still.
 fn freeze(
     core: &Core,
     plan: &Plan,
     transfer: TransferId,
     ended: oneshot::Sender<Result<Ended, Refusal>>,
-) -> Result<usize, Refusal> {
+) -> Result<(), Refusal> {
     let mut state = core.state();
     // Handoffs from and to them cannot be decided while they stand still; the other sides go on as if nothing was.
     let of_it = |t: &Transfer| !t.plain && (plan.before.contains(&t.from) || plan.before.contains(&t.to));
@@ -412,10 +418,9 @@ fn freeze(
         goes.extend(moves.invited.iter().filter(|(_, (.., sees))| *sees).map(|(id, _)| *id));
     }
     let goes: Vec<Vec<u8>> = goes.into_iter().map(CharacterId::to_vec).collect();
-    let (mut inside, mut ended) = (0, Some(ended));
+    let mut ended = Some(ended);
     for area in &plan.before {
         let entry = state.areas.get_mut(area).ok_or_else(gone)?;
-        inside += entry.seats.values().filter(|seat| seat.taken == Taken::Inside).count();
         let moves = entry.moves.as_mut().filter(|moves| moves.transfer == transfer).ok_or_else(gone)?;
         (moves.ended, moves.still) = (ended.take(), true);
         let (transfer, goes) = (transfer.to_vec(), goes.clone());
@@ -423,7 +428,7 @@ fn freeze(
         sender.send(Body::Freeze(Freeze { transfer, goes }))?;
         entry.phase.send_replace(Phase::Loading { restoring: true });
     }
-    Ok(inside)
+    Ok(())
 }
 
 /// The old servers keep the areas; the others are not needed.

@@ -2,6 +2,7 @@
 
 use pangea_world::messages::{AreaCopied, CopyArea, Freeze, MoveArea, Mover, TakeOver};
 
+use super::super::control::End;
 use super::*;
 
 /// A server that is made ready for the area, with the clients of these characters.
@@ -101,4 +102,14 @@ async fn a_copy_that_cannot_be_read_costs_nothing() {
         entered += there.update().await.entered.len();
     }
     assert_eq!(entered, 1);
+}
+
+/// Whoever was sent here while the area moved need not wait until this process has ended: he asks again at once.
+#[test]
+fn who_comes_to_where_the_area_was_is_sent_on() {
+    let code = |end: End, entry: &Entry| end.refuses(entry).code;
+    assert_eq!(code(End::Moved, &ticket(1)), Code::NotAnnounced);
+    assert_eq!(code(End::Moved, &Entry::Resume([7; 16])), Code::ResumeInvalid);
+    assert_eq!(code(End::Asked, &ticket(1)), Code::Stopping);
+    assert_eq!(code(End::Asked, &Entry::Resume([7; 16])), Code::Stopping);
 }

@@ -94,6 +94,9 @@ struct All {
     after: Vec<Server>,
     /// To which part each one goes.
     goes: HashMap<CharacterId, usize>,
+    /// How many of them go along to each part, and how many do not.
+    players: Vec<usize>,
+    left: usize,
 }
 
 fn gather(core: &Core, area: AreaId, transfer: TransferId, message: MoveArea) -> Gathered {
@@ -126,7 +129,7 @@ fn gather(core: &Core, area: AreaId, transfer: TransferId, message: MoveArea) ->
     }
     let grounds: Vec<Option<Rect>> =
         plan.after.iter().map(|part| extent_in(&state, &plan, &part.name)).collect();
-    let mut goes = HashMap::new();
+    let (mut goes, mut players, mut left) = (HashMap::new(), vec![0; after.len()], 0);
     for mover in before.iter().flat_map(|(_, stood)| &stood.characters) {
         let (Ok(id), Some(stands)) = (CharacterId::from_bytes(&mover.character), mover.stands) else {
             continue;
@@ -137,9 +140,11 @@ fn gather(core: &Core, area: AreaId, transfer: TransferId, message: MoveArea) ->
         let best = (0..after.len()).min_by(|a, b| {
             (sees(*b), away(*a)).partial_cmp(&(sees(*a), away(*b))).unwrap_or(std::cmp::Ordering::Equal)
         });
-        goes.insert(id, best.unwrap_or(0));
+        let best = best.unwrap_or(0);
+        *if sees(best) { &mut players[best] } else { &mut left } += 1;
+        goes.insert(id, best);
     }
-    Gathered::All(All { plan, before, after, goes })
+    Gathered::All(All { plan, before, after, goes, players, left })
 }
 
 /// By the word of its spawner.
@@ -161,7 +166,7 @@ async fn was_done(core: &Core, area: AreaId, (from, epoch): (ServerId, u64)) -> 
 
 /// The areas and everybody inside have other owners and higher epochs, all in one transaction.
 async fn write(core: &Arc<Core>, all: &All, transfer: TransferId) -> Result<(), Refusal> {
-    let All { plan, before, after, goes } = all;
+    let All { plan, before, after, goes, .. } = all;
     let first = plan.before.first().copied().ok_or_else(gone)?;
     let (world, names) = {
         let state = core.state();
@@ -242,7 +247,7 @@ fn packed(before: &[(ServerId, MoveArea)]) -> Result<Vec<u8>, Malformed> {
 
 /// From here on it is the other servers'.
 async fn take_over(core: &Arc<Core>, all: All, transfer: TransferId) {
-    let All { plan, before, after, goes } = all;
+    let All { plan, before, after, goes, players, left } = all;
     let pack = packed(&before).unwrap_or_default();
     // Of several areas, or of parts, nobody was shown a copy.
     let keys =
@@ -266,7 +271,6 @@ async fn take_over(core: &Arc<Core>, all: All, transfer: TransferId) {
         let part = CharacterId::from_bytes(&mover.character).ok().and_then(|id| goes.get(&id).copied());
         characters[part.unwrap_or(0)].push(Mover { epoch: mover.epoch + 1, ..mover });
     }
-    let players: Vec<usize> = characters.iter().map(Vec::len).collect();
     let movers: Vec<(AreaId, CharacterId, u64)> = plan
         .after
         .iter()
@@ -322,7 +326,8 @@ async fn take_over(core: &Arc<Core>, all: All, transfer: TransferId) {
             let _ = sender.send(Body::AreaMoved(AreaMoved { transfer: transfer.to_vec(), done: true }));
         }
     }
-    let told = still.1.map(|ended| ended.send(Ok((still.0, players))));
+    let (still, ended) = still;
+    let told = ended.map(|ended| ended.send(Ok(Ended { still, players, left })));
     tracing::debug!(asked = told.is_some(), "other servers take over");
     core.changed.notify_waiters();
     if plan.cuts() {
