@@ -7,8 +7,8 @@ use pangea_world::id::CharacterId;
 use pangea_world::ledger::{Act, Operation};
 use serde::Deserialize;
 
-use crate::game::{COIN, COINS_PER_GATHER, WOOD, source};
-use crate::player::{Fate, Notes};
+use crate::game::{COIN, COINS_PER_GATHER, WOOD, source, taken};
+use crate::notes::{Fate, Notes};
 
 const PAGE: i64 = 1_000;
 
@@ -58,6 +58,9 @@ struct Done {
 /// If central cannot be asked.
 pub async fn audit(operator: &Client, notes: &Notes) -> anyhow::Result<Vec<String>> {
     let mut wrong = notes.wrong.clone();
+    for ((who, number), times) in taken().into_iter().filter(|(_, times)| *times > 1) {
+        wrong.push(format!("wish {number} of {who} was taken {times} times"));
+    }
     let mut entries = BTreeMap::new();
     for character in &notes.everybody {
         let mut before = i64::MAX;

@@ -1,6 +1,7 @@
 //! What is played: everybody walks on a plain, gathers from sources that give once, and pays others.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use pangea_engine::ledger::{Ask, Ledger, who};
 use pangea_engine::prelude::*;
@@ -75,6 +76,7 @@ fn serve(
     }
     for (_, CharacterIs(character), mut wishes) in &mut players {
         for wish in wishes.drain() {
+            note_taken(*character, wish.number);
             let ask = ledger.ask(act(*character, &wish));
             asked.insert(ask, (*character, wish.number));
         }
@@ -97,4 +99,17 @@ fn act(character: CharacterId, wish: &Wish) -> Act {
 pub fn source(character: CharacterId, number: u32) -> u64 {
     let head = u32::from_le_bytes([character.0[0], character.0[1], character.0[2], character.0[3]]);
     (u64::from(head >> 1) << 32) | u64::from(number)
+}
+
+/// How often each wish was taken, by any server.
+static TAKEN: Mutex<BTreeMap<(CharacterId, u32), u32>> = Mutex::new(BTreeMap::new());
+
+fn note_taken(character: CharacterId, number: u32) {
+    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    *taken.entry((character, number)).or_default() += 1;
+}
+
+/// How often servers have taken each wish, by whom and its number.
+pub fn taken() -> BTreeMap<(CharacterId, u32), u32> {
+    TAKEN.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }

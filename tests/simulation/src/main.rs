@@ -6,6 +6,7 @@ mod cluster;
 mod deposed;
 mod faults;
 mod game;
+mod notes;
 mod orders;
 mod player;
 mod run;

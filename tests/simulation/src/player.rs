@@ -1,79 +1,29 @@
 //! One player, with the client that everybody has: walks round the corner, has one wish under way, comes back when
-//! he is lost. What he was told is kept in [`Common`], outside of everything that fails.
+//! he is lost.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use pangea_client::{Carrier, Client, Connect, EnterOptions, Event, Game, Values};
 use pangea_server::simulation::net::TcpStream;
 use pangea_server::simulation::{Dice, NodeId, note};
 use pangea_world::id::CharacterId;
+use pangea_world::space::{AreaName, Ground};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::cluster::{BASE, WORLD};
 use crate::game::{SIDE_M, Wish};
+use crate::notes::{Common, Fate};
 
 /// How long the answer to a wish is waited for; then nobody knows what became of it.
 const ANSWERED: Duration = Duration::from_secs(3);
 /// Between two tries to come back.
 const AGAIN: Duration = Duration::from_millis(200);
-/// Longest time without an update at a border while nothing is wrong: a tick's three, and the network's way.
-const MOST_GAP: Duration = Duration::from_millis(200);
 /// Whoever plays a character may write for it: one wish may meet a change of owner, not so many in a row.
 const MOST_STALE: u32 = 3;
 /// A full step, centimetres.
 const STEP_CM: f64 = 25.0;
-
-/// What became of a wish.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// Asked for; nobody has said more.
-    Unknown,
-    /// It was said to be done and durable.
-    Done,
-    /// It was refused.
-    Refused,
-}
-
-/// What all players have in common.
-#[derive(Default)]
-pub struct Common {
-    /// Nobody begins anything more.
-    pub over: AtomicBool,
-    /// Nothing is wrong any more, and all that was is settled: nobody notices anything.
-    pub calm: AtomicBool,
-    notes: Mutex<Notes>,
-}
-
-/// What is kept of all players.
-#[derive(Default)]
-pub struct Notes {
-    /// Everybody, in the order of their numbers.
-    pub everybody: Vec<CharacterId>,
-    /// Gathers by who asked and their numbers.
-    pub gathers: BTreeMap<(CharacterId, u32), Fate>,
-    /// Coins that were said to be paid, and that perhaps were, by payer and payee.
-    pub paid: BTreeMap<(CharacterId, CharacterId), (u64, u64)>,
-    /// By number: when the newest of his wishes that were done was asked for.
-    pub answered: BTreeMap<usize, Instant>,
-    /// What a client saw that must not be.
-    pub wrong: Vec<String>,
-    /// Borders that were crossed.
-    pub crossings: u64,
-    /// Longest gap at a crossing while nothing was wrong.
-    pub gap: Duration,
-    /// Lost connections.
-    pub losses: u64,
-}
-
-impl Common {
-    /// What is kept.
-    pub fn notes(&self) -> MutexGuard<'_, Notes> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// A client that connects as this process.
 pub fn client(node: NodeId) -> anyhow::Result<Client> {
@@ -173,10 +123,7 @@ impl Player {
                         self.open = None;
                     }
                     Some(Event::Back { resumed }) => self.note(&format!("back, resumed: {resumed}")),
-                    Some(Event::Crossed { from, to, gap, .. }) => {
-                        self.crossed(&from, &to, gap);
-                        self.open = None;
-                    }
+                    Some(Event::Crossed { from, to, gap, .. }) => self.crossed(&from, &to, gap),
                     Some(Event::Refused(refusal)) => self.note(&format!("refused: {refusal}")),
                     Some(Event::Ended(_)) | None => {
                         self.open = None;
@@ -207,25 +154,18 @@ impl Player {
             Some(_) => return event,
         };
         self.note(lost);
-        if self.common.calm.load(Ordering::Relaxed) {
-            let text = format!("player {} {lost} while nothing is wrong", self.number);
-            self.common.notes().wrong.push(text);
-        }
+        self.common.notes().wronged(|| format!("player {} {lost}", self.number));
         event
     }
 
+    /// Who walks over a border is not told by the server before what became of his wish.
     fn crossed(&mut self, from: &str, to: &str, gap: Duration) {
         self.note(&format!("crossed from {from} to {to}, {} ms", gap.as_millis()));
-        let mut notes = self.common.notes();
-        notes.crossings += 1;
-        if self.common.calm.load(Ordering::Relaxed) {
-            notes.gap = notes.gap.max(gap);
-            if gap > MOST_GAP {
-                let text =
-                    format!("player {} saw nothing for {} ms at a border", self.number, gap.as_millis());
-                notes.wrong.push(text);
-            }
+        let still = have_ground_in_common(from, to);
+        if !still {
+            self.open = None;
         }
+        self.common.notes().crossed(self.number, still, gap);
     }
 
     fn note(&self, text: &str) {
@@ -253,8 +193,11 @@ impl Player {
             self.common.notes().wrong.push(text);
         }
         self.epoch = game.epoch();
-        if self.open.is_some_and(|(.., since)| since.elapsed() > ANSWERED) {
-            self.open = None;
+        if let Some((number, _, since)) = self.open.take_if(|(.., since)| since.elapsed() > ANSWERED) {
+            let mut notes = self.common.notes();
+            if notes.calm.is_some_and(|calm| calm <= since) {
+                notes.wronged(|| format!("player {} was not told what became of wish {number}", self.number));
+            }
         }
         self.wish(game).await;
         let Some(me) = game.me() else { return };
@@ -290,7 +233,11 @@ impl Player {
         self.open = Some((number, whom, Instant::now()));
         let wish = Wish { number, whom: whom.map(|whom| whom.to_string()).unwrap_or_default() };
         // What he cannot say he cannot be told of: he wishes again.
-        let _ = game.act("Wish", &wish).await;
+        let said = game.act("Wish", &wish).await;
+        let mut notes = self.common.notes();
+        if said.is_ok() && notes.calm.is_some() {
+            notes.said.push((self.me, number, Instant::now()));
+        }
     }
 
     fn told(&mut self, values: &Values) {
@@ -330,4 +277,14 @@ impl Player {
             tokio::time::sleep(AGAIN).await;
         }
     }
+}
+
+/// Whether one area is where the other one is, or was: it was exchanged under whoever stands there.
+fn have_ground_in_common(one: &str, other: &str) -> bool {
+    let ground = |name: &str| match name.parse::<AreaName>().ok()?.ground {
+        Ground::Cells(cells) => Some(cells),
+        Ground::Map(_) => None,
+    };
+    let (Some(a), Some(b)) = (ground(one), ground(other)) else { return false };
+    a.x0 < b.x1 && b.x0 < a.x1 && a.y0 < b.y1 && b.y0 < a.y1
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use pangea_client::Client;
 use pangea_server::simulation::{self, Check, Dice, note};
 use tokio::time::Instant;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -15,8 +16,9 @@ use crate::audit::audit;
 use crate::cluster::Cluster;
 use crate::faults::harm;
 use crate::game::game;
+use crate::notes::{Common, Fate};
 use crate::orders::order;
-use crate::player::{Common, Player, client, register};
+use crate::player::{Player, client, register};
 
 /// Players of one simulation.
 const PLAYERS: usize = 4;
@@ -24,6 +26,10 @@ const PLAYERS: usize = 4;
 const HARM: Duration = Duration::from_secs(20);
 /// How long everybody plays before there are faults, and after everybody plays again: nobody notices anything then.
 const CALM: Duration = Duration::from_secs(5);
+/// Longest pause between two orders of an operator while there are faults, and while there are none, ms.
+const ORDERS_MS: u64 = 4_000;
+/// See [`ORDERS_MS`].
+const CALM_ORDERS_MS: u64 = 1_500;
 /// How long everybody has to play again.
 const CONVERGES: Duration = Duration::from_secs(60);
 
@@ -159,17 +165,14 @@ async fn simulate(seed: u64) -> anyhow::Result<(String, Vec<String>)> {
     if !all_answered(&common).await {
         wrong.push("nobody plays, before any fault".to_owned());
     }
-    calm(&common).await;
-    note("faults begin");
     let operator = client(simulation::new("operator"))?.with_token(&cluster.operator_key()?);
+    let (mut faults, mut orders) = (dice.another(7), dice.another(8));
+    let (in_calm, in_faults) = (orders.percent(50), orders.percent(50));
+    let calmly = in_calm.then_some(CALM_ORDERS_MS);
+    calm(&common, orders_of(&operator, &common, &mut orders, calmly)).await;
+    note("faults begin");
     {
-        let (mut faults, orders_dice) = (dice.another(7), dice.another(8));
-        let orders = async {
-            if orders_dice.another(1).percent(50) {
-                order(&operator, orders_dice).await;
-            }
-            std::future::pending::<()>().await;
-        };
+        let orders = orders_of(&operator, &common, &mut orders, in_faults.then_some(ORDERS_MS));
         tokio::select! {
             biased;
             done = harm(&mut cluster, &nodes, &mut faults, HARM) => done?,
@@ -180,7 +183,7 @@ async fn simulate(seed: u64) -> anyhow::Result<(String, Vec<String>)> {
     let superseded = cluster.superseded().into_iter();
     wrong.extend(superseded.map(|node| format!("{node:?} has not noticed that another central leads")));
     if converged {
-        calm(&common).await;
+        calm(&common, orders_of(&operator, &common, &mut orders, calmly)).await;
     } else {
         wrong.push(format!("does not converge within {} s", CONVERGES.as_secs()));
     }
@@ -198,17 +201,33 @@ async fn simulate(seed: u64) -> anyhow::Result<(String, Vec<String>)> {
         Err(error) => wrong.push(format!("central cannot be asked: {error:#}")),
     }
     let notes = common.notes();
-    let done = notes.gathers.values().filter(|fate| **fate == crate::player::Fate::Done).count();
-    let (crossings, losses, gap_ms) = (notes.crossings, notes.losses, notes.gap.as_millis());
-    let told = format!("{done} gathers, {crossings} crossings (at most {gap_ms} ms), {losses} losses");
+    let done = notes.gathers.values().filter(|fate| **fate == Fate::Done).count();
+    let (crossings, gap) = notes.crossings;
+    let (moves, still) = notes.moves;
+    let told = format!(
+        "{done} gathers, {crossings} crossings (at most {} ms), {} orders in calm with {moves} moves (at most {} ms), \
+         {} losses",
+        gap.as_millis(),
+        notes.orders,
+        still.as_millis(),
+        notes.losses
+    );
     Ok((told, wrong))
 }
 
-/// Everybody plays for a while, and nothing is wrong.
-async fn calm(common: &Common) {
-    common.calm.store(true, Ordering::Relaxed);
-    tokio::time::sleep(CALM).await;
-    common.calm.store(false, Ordering::Relaxed);
+/// Everybody plays for a while, and nothing is wrong, whatever is ordered meanwhile.
+async fn calm(common: &Common, orders: impl Future) {
+    common.notes().set_calm(true);
+    let _ = tokio::time::timeout(CALM, orders).await;
+    common.notes().set_calm(false);
+}
+
+/// What the operator orders, up to so many milliseconds apart, until it is dropped.
+async fn orders_of(operator: &Client, common: &Common, dice: &mut Dice, most_ms: Option<u64>) {
+    if let Some(most_ms) = most_ms {
+        order(operator, common, dice, most_ms).await;
+    }
+    std::future::pending().await
 }
 
 /// Waits until everybody was answered something that he asked for from now on.
