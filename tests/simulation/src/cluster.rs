@@ -213,6 +213,11 @@ impl Cluster {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 
+    /// Central's database.
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join("data/pangea.db")
+    }
+
     /// The operator's key.
     ///
     /// # Errors

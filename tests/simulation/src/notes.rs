@@ -8,7 +8,7 @@ use std::time::Duration;
 use pangea_world::id::CharacterId;
 use tokio::time::Instant;
 
-use crate::game::taken;
+use crate::game::{Deed, taken};
 
 /// Longest time without an update at a border, or at a move of an area, while nothing is wrong: a tick's three, and
 /// the network's way.
@@ -27,6 +27,17 @@ pub enum Fate {
     Refused,
 }
 
+/// A wish that was made.
+#[derive(Debug, Clone, Copy)]
+pub struct Wished {
+    /// What.
+    pub deed: Deed,
+    /// With whom.
+    pub whom: Option<CharacterId>,
+    /// What became of it.
+    pub fate: Fate,
+}
+
 /// What all players have in common.
 #[derive(Default)]
 pub struct Common {
@@ -40,10 +51,8 @@ pub struct Common {
 pub struct Notes {
     /// Everybody, in the order of their numbers.
     pub everybody: Vec<CharacterId>,
-    /// Gathers by who asked and their numbers.
-    pub gathers: BTreeMap<(CharacterId, u32), Fate>,
-    /// Coins that were said to be paid, and that perhaps were, by payer and payee.
-    pub paid: BTreeMap<(CharacterId, CharacterId), (u64, u64)>,
+    /// All wishes, by who made them and their numbers.
+    pub wishes: BTreeMap<(CharacterId, u32), Wished>,
     /// By number: when the newest of his wishes that were done was asked for.
     pub answered: BTreeMap<usize, Instant>,
     /// What was seen that must not be.

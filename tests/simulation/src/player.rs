@@ -13,8 +13,8 @@ use pangea_world::space::{AreaName, Ground};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::cluster::{BASE, WORLD};
-use crate::game::{SIDE_M, Wish};
-use crate::notes::{Common, Fate};
+use crate::game::{Deed, SIDE_M, Wish};
+use crate::notes::{Common, Fate, Wished};
 
 /// How long the answer to a wish is waited for; then nobody knows what became of it.
 const ANSWERED: Duration = Duration::from_secs(3);
@@ -74,8 +74,8 @@ pub struct Player {
     /// His own.
     pub dice: Dice,
     wishes: u32,
-    /// The wish that is under way, whom it pays, and since when.
-    open: Option<(u32, Option<CharacterId>, Instant)>,
+    /// The wish that is under way, and since when.
+    open: Option<(u32, Instant)>,
     aim: usize,
     epoch: u64,
     /// How many wishes in a row were refused because somebody else owned the character.
@@ -193,7 +193,7 @@ impl Player {
             self.common.notes().wrong.push(text);
         }
         self.epoch = game.epoch();
-        if let Some((number, _, since)) = self.open.take_if(|(.., since)| since.elapsed() > ANSWERED) {
+        if let Some((number, since)) = self.open.take_if(|(_, since)| since.elapsed() > ANSWERED) {
             let mut notes = self.common.notes();
             if notes.calm.is_some_and(|calm| calm <= since) {
                 notes.wronged(|| format!("player {} was not told what became of wish {number}", self.number));
@@ -217,21 +217,26 @@ impl Player {
         }
         self.wishes += 1;
         let number = self.wishes;
+        let deed = match self.dice.below(100) {
+            0..=39 => Deed::Gather,
+            40..=59 => Deed::Pay,
+            60..=74 => Deed::Drop,
+            75..=89 => Deed::Take,
+            _ => Deed::Buy,
+        };
         let whom = {
             let mut notes = self.common.notes();
             let others = notes.everybody.len() as u64;
-            if self.dice.percent(40) && others > 1 {
+            let whom = (deed.has_whom() && others > 1).then(|| {
                 let other = (self.number as u64 + 1 + self.dice.below(others - 1)) % others;
-                let whom = notes.everybody[other as usize];
-                notes.paid.entry((self.me, whom)).or_default().1 += 1;
-                Some(whom)
-            } else {
-                notes.gathers.insert((self.me, number), Fate::Unknown);
-                None
-            }
+                notes.everybody[other as usize]
+            });
+            notes.wishes.insert((self.me, number), Wished { deed, whom, fate: Fate::Unknown });
+            whom
         };
-        self.open = Some((number, whom, Instant::now()));
-        let wish = Wish { number, whom: whom.map(|whom| whom.to_string()).unwrap_or_default() };
+        self.open = Some((number, Instant::now()));
+        let whom = whom.map(|whom| whom.to_string()).unwrap_or_default();
+        let wish = Wish { number, deed: deed as u8, whom };
         // What he cannot say he cannot be told of: he wishes again.
         let said = game.act("Wish", &wish).await;
         let mut notes = self.common.notes();
@@ -250,14 +255,15 @@ impl Player {
         if self.stale == MOST_STALE {
             notes.wrong.push(format!("player {} is played by a server that does not own him", self.number));
         }
-        if let Some(fate) = notes.gathers.get_mut(&(self.me, number)) {
-            *fate = if code.is_empty() { Fate::Done } else { Fate::Refused };
+        let fate = if code.is_empty() { Fate::Done } else { Fate::Refused };
+        match notes.wishes.get_mut(&(self.me, number)) {
+            Some(wished) if wished.fate == Fate::Unknown || wished.fate == fate => wished.fate = fate,
+            known => {
+                let text = format!("player {} is told of {number}: «{code}», of {known:?}", self.number);
+                notes.wrong.push(text);
+            }
         }
-        let Some((_, whom, since)) = open else { return };
-        if let (Some(whom), true) = (whom, code.is_empty()) {
-            notes.paid.entry((self.me, whom)).or_default().0 += 1;
-        }
-        if code.is_empty() {
+        if let (Some((_, since)), Fate::Done) = (open, fate) {
             notes.answered.insert(self.number, since);
         }
     }

@@ -15,7 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::audit::audit;
 use crate::cluster::Cluster;
 use crate::faults::harm;
-use crate::game::game;
+use crate::game::{game, over};
 use crate::notes::{Common, Fate};
 use crate::orders::order;
 use crate::player::{Player, client, register};
@@ -195,18 +195,19 @@ async fn simulate(seed: u64) -> anyhow::Result<(String, Vec<String>)> {
     // What is on its way is written.
     tokio::time::sleep(Duration::from_secs(5)).await;
     wrong.extend(simulation::witnessed());
-    let found = audit(&operator, &common.notes()).await;
+    let found = audit(&operator, &cluster.database(), &common.notes()).await;
     match found {
         Ok(found) => wrong.extend(found),
         Err(error) => wrong.push(format!("central cannot be asked: {error:#}")),
     }
     let notes = common.notes();
-    let done = notes.gathers.values().filter(|fate| **fate == Fate::Done).count();
+    let done = notes.wishes.values().filter(|wished| wished.fate == Fate::Done).count();
     let (crossings, gap) = notes.crossings;
     let (moves, still) = notes.moves;
     let told = format!(
-        "{done} gathers, {crossings} crossings (at most {} ms), {} orders in calm with {moves} moves (at most {} ms), \
+        "{done} deeds, {} over a line, {crossings} crossings (at most {} ms), {} orders in calm with {moves} moves (at most {} ms), \
          {} losses",
+        over(),
         gap.as_millis(),
         notes.orders,
         still.as_millis(),
