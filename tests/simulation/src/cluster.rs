@@ -27,6 +27,10 @@ pub const MACHINES: [(&str, &str); 2] = [("near", "7000-7499"), ("far", "7500-79
 /// Furthest that a machine's wall clock is from the true time, ms.
 const MOST_SKEW_MS: u64 = 5_000;
 
+/// By how much a machine's monotonic clock runs faster or slower than central's at most, millionths: less than what an
+/// area leaves unused of its lease (a twentieth), and than by how much a client's may be ahead (a 64th).
+const MOST_FASTER_PPM: u64 = 10_000;
+
 /// A cluster.
 pub struct Cluster {
     folder: TempDir,
@@ -41,6 +45,8 @@ pub struct Cluster {
     pub spawners: [Option<NodeId>; MACHINES.len()],
     /// How far the wall clocks of the machines and of central are from the true time, ms.
     skews_ms: [i64; MACHINES.len() + 1],
+    /// By how much the machines' monotonic clocks run faster than central's, millionths.
+    faster_ppm: [i64; MACHINES.len()],
     /// Never asked to stop.
     running: watch::Sender<bool>,
 }
@@ -82,6 +88,7 @@ impl Cluster {
             ended: Arc::default(),
             spawners: [None; MACHINES.len()],
             skews_ms: skews(&mut Dice::new(seed).another(11)),
+            faster_ppm: rates(&mut Dice::new(seed).another(12)),
             running: watch::Sender::new(false),
         })
     }
@@ -142,6 +149,7 @@ impl Cluster {
         let (name, ports) = MACHINES[machine];
         let node = simulation::new(name);
         simulation::skew(node, self.skews_ms[machine]);
+        simulation::run_faster(node, self.faster_ppm[machine]);
         self.spawners[machine] = Some(node);
         let key = node::key(&self.config, "spawner", name)?;
         let config =
@@ -190,6 +198,8 @@ impl Cluster {
 
     /// Puts a wall clock forward, or back, for all that runs there and will.
     pub fn put_clock(&mut self, clock: usize, by_ms: i64) {
+        let name = MACHINES.get(clock).map_or("central", |(name, _)| name);
+        note(&format!("the clock of {name} jumps by {} s", by_ms / 1_000));
         self.skews_ms[clock] += by_ms;
         let there = if clock < MACHINES.len() { self.on(clock) } else { Vec::from_iter(self.central) };
         for node in there {
@@ -232,4 +242,10 @@ impl Cluster {
 fn skews(dice: &mut Dice) -> [i64; MACHINES.len() + 1] {
     let most_ms = if dice.percent(50) { MOST_SKEW_MS } else { 0 };
     std::array::from_fn(|_| dice.below(2 * most_ms + 1) as i64 - most_ms as i64)
+}
+
+/// Half of the seeds have clocks that run alike.
+fn rates(dice: &mut Dice) -> [i64; MACHINES.len()] {
+    let most_ppm = if dice.percent(50) { MOST_FASTER_PPM } else { 0 };
+    std::array::from_fn(|_| dice.below(2 * most_ppm + 1) as i64 - most_ppm as i64)
 }

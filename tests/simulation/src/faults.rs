@@ -13,8 +13,10 @@ use crate::superseded::supersede;
 /// Usual way of a byte.
 const USUAL: Duration = Duration::from_millis(2);
 
-/// Furthest that a wall clock jumps, ms: three hours.
-const MOST_JUMP_MS: u64 = 3 * 3_600_000;
+/// An hour, ms.
+const HOUR_MS: u64 = 3_600_000;
+/// Furthest that a wall clock jumps, ms.
+const MOST_JUMP_MS: u64 = 3 * HOUR_MS;
 
 /// Does harm for this long, then ends it all. Some seeds begin with the scene of a machine that is [deposed](depose),
 /// some with that of a central that is [superseded](supersede).
@@ -191,19 +193,40 @@ async fn disk_fails(cluster: &mut Cluster, dice: &mut Dice) {
 
 /// A wall clock is put minutes or hours forward or back, and right again after a while; the monotonic ones go on.
 async fn jump(cluster: &mut Cluster, dice: &mut Dice) {
-    let machine = dice.below(cluster.clocks() as u64) as usize;
+    let clock = dice.below(cluster.clocks() as u64) as usize;
     let by_ms = 60_000 + dice.below(MOST_JUMP_MS) as i64;
     let by_ms = if dice.percent(50) { by_ms } else { -by_ms };
-    note(&format!("clock {machine} jumps by {} s", by_ms / 1_000));
-    cluster.put_clock(machine, by_ms);
+    cluster.put_clock(clock, by_ms);
     pause(dice, 100, 6_000).await;
     if dice.percent(30) {
         cluster.kill_central();
         cluster.start_central();
         pause(dice, 100, 2_000).await;
     }
-    cluster.put_clock(machine, -by_ms);
-    note("it is right again");
+    cluster.put_clock(clock, -by_ms);
+}
+
+/// The wall clocks of central and of a machine jump by hours, the one forward and the other one back; central starts
+/// again meanwhile, an area server is killed, and later both are right again.
+pub async fn jump_by_hours(cluster: &mut Cluster, dice: &mut Dice) {
+    let machine = dice.below(MACHINES.len() as u64) as usize;
+    let mut hours = || HOUR_MS as i64 + dice.below(MOST_JUMP_MS - HOUR_MS) as i64;
+    let (forward_ms, back_ms) = (hours(), -hours());
+    cluster.put_clock(MACHINES.len(), forward_ms);
+    pause(dice, 100, 2_000).await;
+    cluster.put_clock(machine, back_ms);
+    pause(dice, 1_000, 4_000).await;
+    cluster.kill_central();
+    cluster.start_central();
+    pause(dice, 500, 2_000).await;
+    if let Some((pid, _)) = pick(&process::all(), dice) {
+        note(&format!("kill -9 of area server {pid}"));
+        process::kill(pid);
+    }
+    pause(dice, 1_000, 4_000).await;
+    cluster.put_clock(machine, -back_ms);
+    pause(dice, 100, 2_000).await;
+    cluster.put_clock(MACHINES.len(), -forward_ms);
 }
 
 async fn pause(dice: &mut Dice, least_ms: u64, most_ms: u64) {

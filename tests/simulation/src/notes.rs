@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use crate::game::{Deed, taken};
 
-/// Longest time without an update at a border, or at a move of an area, while nothing is wrong: a tick's three, and
-/// the network's way.
+/// Longest time without an update, beyond that between two, at a border or when an area is moved, split or merged, while
+/// nothing is wrong: a tick, since two areas that become one stand still at different times, and the network's ways.
 const MOST_GAP: Duration = Duration::from_millis(100);
 /// How long it takes at most, while nothing is wrong, until a server has taken what was said.
 const TAKEN: Duration = Duration::from_secs(1);

@@ -14,14 +14,16 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::audit::audit;
 use crate::cluster::Cluster;
-use crate::faults::harm;
+use crate::faults::{harm, jump_by_hours};
 use crate::game::{game, over};
 use crate::notes::{Common, Fate};
 use crate::orders::order;
 use crate::player::{Player, client, register};
 
-/// Players of one simulation.
+/// Players of most simulations.
 const PLAYERS: usize = 4;
+/// Players of a quarter of them.
+const MANY_PLAYERS: usize = 6;
 /// How long there are faults.
 const HARM: Duration = Duration::from_secs(20);
 /// How long everybody plays before there are faults, and after everybody plays again: nobody notices anything then.
@@ -33,13 +35,14 @@ const CALM_ORDERS_MS: u64 = 1_500;
 /// How long everybody has to play again.
 const CONVERGES: Duration = Duration::from_secs(60);
 
-const USAGE: &str =
-    "usage: pangea-simulation [--seeds N [--from S]] | [--seed S [--log [--wires]]] [--without CHECK]";
+const USAGE: &str = "usage: pangea-simulation [--seeds N [--from S]] | [--seed S [--log [--wires]] [--clocks]] \
+                     [--without CHECK]";
 
 /// The command line.
 pub fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let (mut seeds, mut from, mut seed, mut log, mut without) = (20, 1, None, false, None);
+    let mut clocks = false;
     while let Some(argument) = arguments.next() {
         let mut number = || arguments.next().and_then(|text| text.parse::<u64>().ok());
         let known = match argument.as_str() {
@@ -47,6 +50,7 @@ pub fn main() -> ExitCode {
             "--from" => number().map(|n| from = n),
             "--seed" => number().map(|n| seed = Some(n)),
             "--log" => Some(log = true),
+            "--clocks" => Some(clocks = true),
             "--wires" => Some(simulation::net::show()),
             "--without" => {
                 let name = arguments.next().unwrap_or_default();
@@ -61,7 +65,7 @@ pub fn main() -> ExitCode {
         }
     }
     match seed {
-        Some(seed) => one(seed, without.map(|(_, check)| check), log),
+        Some(seed) => one(seed, without.map(|(_, check)| check), log, clocks),
         None => many(from, seeds, without.map(|(name, _)| name)),
     }
 }
@@ -107,8 +111,8 @@ fn many(from: u64, seeds: u64, without: Option<&str>) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Runs one seed in this process.
-fn one(seed: u64, without: Option<Check>, log: bool) -> ExitCode {
+/// Runs one seed in this process, perhaps with the scene of clocks that jump.
+fn one(seed: u64, without: Option<Check>, log: bool, clocks: bool) -> ExitCode {
     let begun = std::time::Instant::now();
     crate::chance::begin(seed);
     let layer = tracing_subscriber::fmt::layer().with_ansi(false).without_time().with_writer(Lines::default);
@@ -120,7 +124,7 @@ fn one(seed: u64, without: Option<Check>, log: bool) -> ExitCode {
     let Ok(runtime) = runtime else { return ExitCode::FAILURE };
     let (outcome, took_virtually) = runtime.block_on(async {
         simulation::begin(seed, game(), without, log);
-        (simulation::mine(simulate(seed)).await, simulation::elapsed())
+        (simulation::mine(simulate(seed, clocks)).await, simulation::elapsed())
     });
     let (digest, lines) = simulation::digest();
     let virtual_s = took_virtually.as_secs_f64();
@@ -141,7 +145,7 @@ fn one(seed: u64, without: Option<Check>, log: bool) -> ExitCode {
     std::process::exit(i32::from(!wrong.is_empty()));
 }
 
-async fn simulate(seed: u64) -> anyhow::Result<(String, Vec<String>)> {
+async fn simulate(seed: u64, clocks: bool) -> anyhow::Result<(String, Vec<String>)> {
     let dice = Dice::new(seed);
     let mut cluster = Cluster::new(seed)?;
     cluster.start_central();
@@ -149,7 +153,8 @@ async fn simulate(seed: u64) -> anyhow::Result<(String, Vec<String>)> {
     cluster.start_spawners()?;
     let common = Arc::new(Common::default());
     let (mut nodes, mut players) = (Vec::new(), Vec::new());
-    for number in 0..PLAYERS {
+    let players_in_all = if dice.another(13).percent(25) { MANY_PLAYERS } else { PLAYERS };
+    for number in 0..players_in_all {
         let node = simulation::new(&format!("player {number}"));
         let client = client(node)?;
         let me = register(&client, number).await;
@@ -173,9 +178,15 @@ async fn simulate(seed: u64) -> anyhow::Result<(String, Vec<String>)> {
     note("faults begin");
     {
         let orders = orders_of(&operator, &common, &mut orders, in_faults.then_some(ORDERS_MS));
+        let harms = async {
+            if clocks {
+                jump_by_hours(&mut cluster, &mut faults.another(1)).await;
+            }
+            harm(&mut cluster, &nodes, &mut faults, HARM).await
+        };
         tokio::select! {
             biased;
-            done = harm(&mut cluster, &nodes, &mut faults, HARM) => done?,
+            done = harms => done?,
             () = orders => {}
         }
     }
@@ -238,7 +249,7 @@ async fn all_answered(common: &Common) -> bool {
         tokio::time::sleep(Duration::from_millis(100)).await;
         let notes = common.notes();
         let answered = notes.answered.values().filter(|asked| **asked >= since).count();
-        if answered == PLAYERS {
+        if answered == notes.everybody.len() {
             note(&format!("everybody plays after {} ms", since.elapsed().as_millis()));
             return true;
         }
