@@ -15,6 +15,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use crate::game::{COIN, COINS_PER_GATHER, Deed, WOOD, source, taken};
 use crate::notes::{Fate, Notes};
+use crate::talk;
 
 const PAGE: i64 = 1_000;
 
@@ -126,11 +127,17 @@ impl Done {
 ///
 /// # Errors
 /// If central cannot be asked, or its database not be read.
-pub async fn audit(operator: &Client, database: &Path, notes: &Notes) -> anyhow::Result<Vec<String>> {
+pub async fn audit(
+    operator: &Client,
+    [database, chat]: [&Path; 2],
+    notes: &Notes,
+) -> anyhow::Result<Vec<String>> {
     let mut wrong = notes.wrong.clone();
     for ((who, number), times) in taken().into_iter().filter(|(_, times)| *times > 1) {
         wrong.push(format!("wish {number} of {who} was taken {times} times"));
     }
+    let whispers = on_the_spot(talk::rows(chat)).await.context("chat's file")?;
+    wrong.extend(notes.talk.compare(&whispers));
     let mut done = Done::default();
     for act in journal(operator, &notes.everybody).await? {
         done.add(&act);
@@ -214,4 +221,73 @@ async fn rows(database: &Path) -> anyhow::Result<Rows> {
     }
     connection.close().await?;
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use pangea_engine::ledger::who;
+    use pangea_world::id::ItemId;
+    use pangea_world::ledger::{Bundle, Coins, Part, Side, Source};
+
+    use super::*;
+    use crate::notes::Wished;
+
+    const ADA: CharacterId = CharacterId([1; 16]);
+    const BOB: CharacterId = CharacterId([2; 16]);
+
+    fn part() -> Part {
+        Part { item: ItemId([3; 16]), quantity: 1 }
+    }
+
+    fn wrong(wishes: &[(Deed, Option<CharacterId>, Fate)], done: &[Act]) -> usize {
+        let mut notes = Notes::default();
+        for (number, (deed, whom, fate)) in (1..).zip(wishes) {
+            notes.wishes.insert((ADA, number), Wished { deed: *deed, whom: *whom, fate: *fate });
+        }
+        let mut journal = Done::default();
+        done.iter().for_each(|act| journal.add(act));
+        journal.compare(&notes).len()
+    }
+
+    #[test]
+    fn what_is_lost_doubled_or_refused_and_done_is_found() {
+        let source = Source { number: source(ADA, 1), life: 1 };
+        let gather = Act::Pick { who: who(ADA), source, gets: Bundle::default() };
+        let drop = Act::Drop { who: who(ADA), part: part(), spot: 0 };
+        let wish = |deed, fate| [(deed, None, fate)];
+        for (deed, act) in [(Deed::Gather, gather), (Deed::Drop, drop)] {
+            assert_eq!(wrong(&wish(deed, Fate::Done), std::slice::from_ref(&act)), 0);
+            assert_eq!(wrong(&wish(deed, Fate::Unknown), std::slice::from_ref(&act)), 0);
+            assert_eq!(wrong(&wish(deed, Fate::Unknown), &[]), 0);
+            assert_eq!(wrong(&wish(deed, Fate::Done), &[]), 1, "lost: {deed:?}");
+            assert_eq!(wrong(&wish(deed, Fate::Refused), std::slice::from_ref(&act)), 1, "{deed:?}");
+            assert_eq!(wrong(&wish(deed, Fate::Done), &[act.clone(), act]), 1, "doubled: {deed:?}");
+        }
+        let take = Act::Take { who: who(BOB), part: part() };
+        assert_eq!(wrong(&wish(Deed::Take, Fate::Unknown), &[take]), 1, "it was not his wish");
+    }
+
+    #[test]
+    fn everything_that_is_done_moves_as_much_as_it_takes() {
+        let mut done = Done::default();
+        let side = |who, parts, coins: i64| Side {
+            who,
+            parts,
+            coins: (coins > 0).then(|| Coins::new(COIN, coins)).into_iter().collect(),
+        };
+        for act in [
+            Act::Pick { who: who(ADA), source: Source { number: 1, life: 1 }, gets: Bundle::default() },
+            Act::Pay { who: who(ADA), to: BOB, coins: Coins::new(COIN, 1) },
+            Act::Trade { a: side(who(ADA), vec![part()], 0), b: side(who(BOB), vec![], 1) },
+            Act::Drop { who: who(BOB), part: part(), spot: 0 },
+        ] {
+            done.add(&act);
+        }
+        let has = |holder| done.has.get(&holder).copied().unwrap_or_default();
+        assert_eq!([has(Some(ADA)), has(Some(BOB)), has(None)], [(0, 2), (0, 0), (1, 0)]);
+        done.add(&Act::Take { who: who(ADA), part: part() });
+        assert_eq!(done.has[&Some(ADA)], (1, 2));
+        assert_eq!(done.has[&None], (0, 0));
+        assert_eq!(done.deeds[&(BOB, Deed::Buy, Some(ADA))], 1);
+    }
 }

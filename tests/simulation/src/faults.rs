@@ -43,10 +43,11 @@ pub async fn harm(
         pause(dice, 100, 1_500).await;
         // It may have ended by itself; whoever looks after it starts it again.
         cluster.start_central();
+        cluster.start_chat()?;
         let areas = process::all();
         let area = pick(&areas, dice);
         let nodes = cluster.nodes();
-        match dice.below(27) {
+        match dice.below(28) {
             0..=3 => {
                 if let Some((pid, _)) = area {
                     note(&format!("kill -9 of area server {pid}"));
@@ -69,10 +70,12 @@ pub async fn harm(
             8 => {
                 note("kill -9 of everything");
                 cluster.kill_central();
+                cluster.kill_chat();
                 (0..MACHINES.len()).for_each(|machine| cluster.kill_spawner(machine));
                 areas.iter().for_each(|(pid, _)| process::kill(*pid));
                 pause(dice, 0, 1_000).await;
                 cluster.start_central();
+                cluster.start_chat()?;
                 cluster.start_spawners()?;
             }
             9..=11 => {
@@ -112,6 +115,12 @@ pub async fn harm(
             }
             18..=19 => jump(cluster, dice).await,
             20..=23 => disk_fails(cluster, dice).await,
+            27 => {
+                note("kill -9 of chat");
+                cluster.kill_chat();
+                pause(dice, 0, 2_500).await;
+                cluster.start_chat()?;
+            }
             24 => supersede(cluster, players, dice).await,
             _ => {
                 let slowest = Duration::from_millis(20 + dice.below(300));
@@ -129,6 +138,7 @@ pub async fn harm(
     // Whoever cannot write any more ends now.
     tokio::time::sleep(Duration::from_secs(1)).await;
     cluster.start_central();
+    cluster.start_chat()?;
     cluster.start_spawners()?;
     note("no faults any more");
     Ok(())

@@ -11,6 +11,7 @@ mod orders;
 mod player;
 mod run;
 mod superseded;
+mod talk;
 
 use std::process::ExitCode;
 

@@ -9,6 +9,7 @@ use pangea_world::id::CharacterId;
 use tokio::time::Instant;
 
 use crate::game::{Deed, taken};
+use crate::talk::Talk;
 
 /// Longest time without an update, beyond that between two, at a border or when an area is moved, split or merged, while
 /// nothing is wrong: a tick, since two areas that become one stand still at different times, and the network's ways.
@@ -55,6 +56,8 @@ pub struct Notes {
     pub wishes: BTreeMap<(CharacterId, u32), Wished>,
     /// By number: when the newest of his wishes that were done was asked for.
     pub answered: BTreeMap<usize, Instant>,
+    /// What was said and heard.
+    pub talk: Talk,
     /// What was seen that must not be.
     pub wrong: Vec<String>,
     /// Since when nothing is wrong, and all that was is settled: nobody notices anything.
@@ -88,7 +91,10 @@ impl Notes {
 
     /// From now on nothing is wrong, or something may be: then all that was said until shortly before has been taken.
     pub fn set_calm(&mut self, calm: bool) {
-        self.calm = calm.then(Instant::now);
+        let since = std::mem::replace(&mut self.calm, calm.then(Instant::now));
+        if let Some(since) = since {
+            self.talk.was_calm(since, &self.everybody);
+        }
         let taken = taken();
         for (who, number, at) in std::mem::take(&mut self.said) {
             if at.elapsed() > TAKEN && !taken.contains_key(&(who, number)) {

@@ -1,6 +1,7 @@
 //! One player, with the client that everybody has: walks round the corner, has one wish under way, comes back when
 //! he is lost.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use pangea_client::{Carrier, Client, Connect, EnterOptions, Event, Game, Values};
 use pangea_server::simulation::net::TcpStream;
 use pangea_server::simulation::{Dice, NodeId, note};
+use pangea_world::chat::Kind;
 use pangea_world::id::CharacterId;
 use pangea_world::space::{AreaName, Ground};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -38,7 +40,7 @@ pub fn client(node: NodeId) -> anyhow::Result<Client> {
 
 /// Makes account and character; asked again until it is there.
 pub async fn register(client: &Client, number: usize) -> CharacterId {
-    let name = format!("Runner {}", (b'A' + number as u8) as char);
+    let name = name(number);
     let account = format!("runner{number}");
     loop {
         let made = async {
@@ -59,6 +61,11 @@ pub async fn register(client: &Client, number: usize) -> CharacterId {
         }
         tokio::time::sleep(AGAIN).await;
     }
+}
+
+/// A character's name.
+fn name(number: usize) -> String {
+    format!("Runner {}", (b'A' + number as u8) as char)
 }
 
 /// One player.
@@ -84,6 +91,11 @@ pub struct Player {
     seen: Instant,
     /// For how long he sees nothing before he begins anew.
     patience: Duration,
+    /// How much he has said, and what of it under which number.
+    words: u32,
+    lines: BTreeMap<u64, u32>,
+    /// When he says something again.
+    speaks: Instant,
 }
 
 impl Player {
@@ -104,13 +116,16 @@ impl Player {
             stale: 0,
             seen,
             patience,
+            words: 0,
+            lines: BTreeMap::new(),
+            speaks: seen,
         }
     }
 
     /// Plays until it is over.
     pub async fn play(mut self) {
         let aims = self.aims();
-        let mut game = self.come_in().await;
+        let mut game = self.come_in(None).await;
         let mut step = tokio::time::interval(Duration::from_millis(50));
         step.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !self.common.over.load(Ordering::Relaxed) {
@@ -124,10 +139,23 @@ impl Player {
                     }
                     Some(Event::Back { resumed }) => self.note(&format!("back, resumed: {resumed}")),
                     Some(Event::Crossed { from, to, gap, .. }) => self.crossed(&from, &to, gap),
+                    Some(Event::Chat(line)) => {
+                        self.note(&format!("hears {:?} {} of {}", line.kind, line.text, line.name));
+                        self.common.notes().talk.hears(self.me, &line);
+                    }
+                    Some(Event::Channel { kind, joined: true }) => {
+                        self.common.notes().talk.listens(self.me, kind);
+                    }
+                    Some(Event::Said { id, refused }) => {
+                        if let Some(words) = self.lines.remove(&id) {
+                            self.note(&format!("has said {words}: {refused:?}"));
+                            self.common.notes().talk.answered((self.me, words), refused.as_ref());
+                        }
+                    }
                     Some(Event::Refused(refusal)) => self.note(&format!("refused: {refusal}")),
                     Some(Event::Ended(_)) | None => {
                         self.open = None;
-                        game = self.come_in().await;
+                        game = self.come_in(Some(game)).await;
                     }
                     Some(_) => {}
                 },
@@ -135,8 +163,7 @@ impl Player {
                     if self.seen.elapsed() > self.patience {
                         self.note("has seen nothing for long, and begins anew");
                         self.open = None;
-                        drop(game);
-                        game = self.come_in().await;
+                        game = self.come_in(Some(game)).await;
                     }
                     self.step(&mut game, &aims).await;
                 }
@@ -200,6 +227,7 @@ impl Player {
             }
         }
         self.wish(game).await;
+        self.speak(game).await;
         let Some(me) = game.me() else { return };
         let aim = aims[self.aim % aims.len()];
         let (dx, dy) = (aim.0 - f64::from(me.x_cm), aim.1 - f64::from(me.y_cm));
@@ -245,6 +273,29 @@ impl Player {
         }
     }
 
+    /// Says something to another one, or to all.
+    async fn speak(&mut self, game: &mut Game) {
+        let to = {
+            let notes = self.common.notes();
+            let others = notes.everybody.len() as u64;
+            if Instant::now() < self.speaks || !notes.talk.all_listen(others as usize) {
+                return;
+            }
+            let other = (self.number as u64 + 1 + self.dice.below(others - 1)) % others;
+            self.dice.percent(60).then(|| (other as usize, notes.everybody[other as usize]))
+        };
+        self.speaks = Instant::now() + Duration::from_millis(1_000 + self.dice.below(1_000));
+        self.words += 1;
+        let words = self.words;
+        self.common.notes().talk.says((self.me, words), to.map(|(_, to)| to));
+        self.note(&format!("says {words} to {to:?}"));
+        let id = match to {
+            Some((number, _)) => game.whisper(&name(number), &words.to_string()).await,
+            None => game.say(Kind::World, &words.to_string()).await,
+        };
+        self.lines.insert(id, words);
+    }
+
     fn told(&mut self, values: &Values) {
         let number = values.get("number").and_then(serde_json::Value::as_u64).unwrap_or(0) as u32;
         let code = values.get("code").and_then(serde_json::Value::as_str).unwrap_or("unreadable").to_owned();
@@ -268,11 +319,16 @@ impl Player {
         }
     }
 
-    /// Comes in, however long it takes.
-    async fn come_in(&mut self) -> Game {
+    /// Comes in, however long it takes; with what he has heard and said in the game before.
+    async fn come_in(&mut self, before: Option<Game>) -> Game {
+        let mut before = before;
         loop {
             let options = EnterOptions { world: Some(WORLD.to_owned()), ..EnterOptions::default() };
-            match self.client.enter(self.me, options).await {
+            let entered = match &mut before {
+                Some(game) => game.again(options).await,
+                None => self.client.enter(self.me, options).await,
+            };
+            match entered {
                 Ok(game) => {
                     self.note("comes in");
                     self.seen = Instant::now();

@@ -150,6 +150,7 @@ async fn simulate(seed: u64, clocks: bool) -> anyhow::Result<(String, Vec<String
     let mut cluster = Cluster::new(seed)?;
     cluster.start_central();
     cluster.until_ready().await;
+    cluster.start_chat()?;
     cluster.start_spawners()?;
     let common = Arc::new(Common::default());
     let (mut nodes, mut players) = (Vec::new(), Vec::new());
@@ -199,6 +200,7 @@ async fn simulate(seed: u64, clocks: bool) -> anyhow::Result<(String, Vec<String
         wrong.push(format!("does not converge within {} s", CONVERGES.as_secs()));
     }
     common.over.store(true, Ordering::Relaxed);
+    common.notes().talk.ends();
     let leaving = async { while playing.join_next().await.is_some() {} };
     if tokio::time::timeout(CONVERGES, leaving).await.is_err() {
         wrong.push("somebody cannot leave".to_owned());
@@ -206,7 +208,8 @@ async fn simulate(seed: u64, clocks: bool) -> anyhow::Result<(String, Vec<String
     // What is on its way is written.
     tokio::time::sleep(Duration::from_secs(5)).await;
     wrong.extend(simulation::witnessed());
-    let found = audit(&operator, &cluster.database(), &common.notes()).await;
+    let found =
+        audit(&operator, cluster.files().each_ref().map(|file| file.as_path()), &common.notes()).await;
     match found {
         Ok(found) => wrong.extend(found),
         Err(error) => wrong.push(format!("central cannot be asked: {error:#}")),
@@ -216,9 +219,10 @@ async fn simulate(seed: u64, clocks: bool) -> anyhow::Result<(String, Vec<String
     let (crossings, gap) = notes.crossings;
     let (moves, still) = notes.moves;
     let told = format!(
-        "{done} deeds, {} over a line, {crossings} crossings (at most {} ms), {} orders in calm with {moves} moves (at most {} ms), \
+        "{done} deeds, {} over a line, {} lines, {crossings} crossings (at most {} ms), {} orders in calm with {moves} moves (at most {} ms), \
          {} losses",
         over(),
+        notes.talk.lines(),
         gap.as_millis(),
         notes.orders,
         still.as_millis(),
@@ -249,7 +253,8 @@ async fn all_answered(common: &Common) -> bool {
         tokio::time::sleep(Duration::from_millis(100)).await;
         let notes = common.notes();
         let answered = notes.answered.values().filter(|asked| **asked >= since).count();
-        if answered == notes.everybody.len() {
+        let spoken = notes.everybody.iter().filter(|who| notes.talk.has_spoken(**who, since)).count();
+        if answered.min(spoken) == notes.everybody.len() {
             note(&format!("everybody plays after {} ms", since.elapsed().as_millis()));
             return true;
         }
