@@ -64,6 +64,8 @@ pub struct Notes {
     pub calm: Option<Instant>,
     /// What was said since then, and when.
     pub said: Vec<(CharacterId, u32, Instant)>,
+    /// When something was ordered last while something may have been wrong.
+    pub ordered: Option<Instant>,
     /// Orders that were carried out while nothing was wrong.
     pub orders: u64,
     /// Borders that were crossed, and the longest gap at one while nothing was wrong.

@@ -9,6 +9,7 @@ use pangea_server::simulation::{Dice, note};
 use pangea_world::space::{AreaName, Ground, Rect};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::notes::Common;
 
@@ -16,6 +17,9 @@ use crate::notes::Common;
 const FEW: usize = 3;
 /// See [`FEW`].
 const MANY: usize = 6;
+
+/// For so long an order may be under way that something went wrong with: its area takes no other one meanwhile.
+const UNDER_WAY: Duration = Duration::from_secs(25);
 
 #[derive(Deserialize)]
 struct Servers {
@@ -28,11 +32,15 @@ struct Server {
 }
 
 /// Orders until it is dropped, one after the other, up to so many milliseconds apart. While nothing is wrong none is
-/// refused.
+/// refused, but for what is left of one that was ordered before.
 pub async fn order(operator: &Client, common: &Common, dice: &mut Dice, most_ms: u64) {
     loop {
         tokio::time::sleep(Duration::from_millis(most_ms / 16 + dice.below(most_ms))).await;
-        let calm = common.notes().calm;
+        let (calm, left) = {
+            let mut notes = common.notes();
+            notes.ordered = if notes.calm.is_some() { notes.ordered } else { Some(Instant::now()) };
+            (notes.calm, notes.ordered.is_some_and(|at| at.elapsed() < UNDER_WAY))
+        };
         let (what, wish) = wish(&areas(operator).await, dice);
         let path = format!("/api/data/areas/{what}");
         note(&format!("order: {what} {wish}"));
@@ -45,7 +53,7 @@ pub async fn order(operator: &Client, common: &Common, dice: &mut Dice, most_ms:
             }
             Err(error) => {
                 note(&format!("not done: {what}: {error}"));
-                if calm.is_some() && calm == notes.calm {
+                if calm.is_some() && calm == notes.calm && !left {
                     notes.wrong.push(format!("«{what}» is refused while nothing is wrong: {error}"));
                 }
             }
