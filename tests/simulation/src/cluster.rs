@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use pangea_server::chat::{self, ChatStart};
 use pangea_server::config::{self, Config, GameIo};
 use pangea_server::simulation::{self, Dice, NodeId, net, note, process};
 use pangea_server::spawner::{self, SpawnerStart};
@@ -27,6 +28,10 @@ pub const MACHINES: [(&str, &str); 2] = [("near", "7000-7499"), ("far", "7500-79
 /// Furthest that a machine's wall clock is from the true time, ms.
 const MOST_SKEW_MS: u64 = 5_000;
 
+/// By how much a machine's monotonic clock runs faster or slower than central's at most, millionths: less than what an
+/// area leaves unused of its lease (a twentieth), and than by how much a client's may be ahead (a 64th).
+const MOST_FASTER_PPM: u64 = 10_000;
+
 /// A cluster.
 pub struct Cluster {
     folder: TempDir,
@@ -35,12 +40,16 @@ pub struct Cluster {
     pub central: Option<NodeId>,
     /// Those that were central before another one took over, and may not know it.
     superseded: Vec<NodeId>,
-    /// Centrals that have ended by themselves.
+    /// Centrals and chats that have ended by themselves.
     ended: Arc<Mutex<BTreeSet<NodeId>>>,
+    /// The one that is chat, on central's machine.
+    pub chat: Option<NodeId>,
     /// Those that are spawners, each on a machine of its own.
     pub spawners: [Option<NodeId>; MACHINES.len()],
     /// How far the wall clocks of the machines and of central are from the true time, ms.
     skews_ms: [i64; MACHINES.len() + 1],
+    /// By how much the machines' monotonic clocks run faster than central's, millionths.
+    faster_ppm: [i64; MACHINES.len()],
     /// Never asked to stop.
     running: watch::Sender<bool>,
 }
@@ -80,8 +89,10 @@ impl Cluster {
             central: None,
             superseded: Vec::new(),
             ended: Arc::default(),
+            chat: None,
             spawners: [None; MACHINES.len()],
             skews_ms: skews(&mut Dice::new(seed).another(11)),
+            faster_ppm: rates(&mut Dice::new(seed).another(12)),
             running: watch::Sender::new(false),
         })
     }
@@ -107,6 +118,42 @@ impl Cluster {
         }));
     }
 
+    /// Starts chat, if it does not run, or has ended by itself; central has made its key.
+    ///
+    /// # Errors
+    /// If there is no key.
+    pub fn start_chat(&mut self) -> anyhow::Result<()> {
+        if self.chat.is_some_and(|node| !self.has_ended(node)) {
+            return Ok(());
+        }
+        let config = self.config.chat.clone();
+        let key = node::key(&self.config, "chat", &config.name)?;
+        let key = key.split_whitespace().next().and_then(RoleKey::parse).context("chat's key")?;
+        let start = ChatStart { config, data: self.config.data.clone(), key, pin: None };
+        let node = simulation::new("chat");
+        simulation::skew(node, self.skews_ms[MACHINES.len()]);
+        self.chat = Some(node);
+        let (stops, ended) = (self.running.subscribe(), self.ended.clone());
+        tokio::spawn(simulation::of(node, async move {
+            let how = chat::run(start, stops).await;
+            note(&format!("chat ends: {how:?}"));
+            // Off this task: it ends with its process.
+            tokio::spawn(async move {
+                simulation::end(node);
+                ended.lock().unwrap_or_else(PoisonError::into_inner).insert(node);
+            });
+            std::future::pending::<()>().await;
+        }));
+        Ok(())
+    }
+
+    /// Kills chat.
+    pub fn kill_chat(&mut self) {
+        if let Some(node) = self.chat.take() {
+            simulation::kill(node);
+        }
+    }
+
     /// Starts another central on the same store, to which the addresses lead from now on; the one before is not
     /// told. Which that is; `None` if it does not run.
     pub fn supersede_central(&mut self) -> Option<NodeId> {
@@ -123,8 +170,8 @@ impl Cluster {
         self.superseded.iter().copied().filter(|node| !self.has_ended(*node)).collect()
     }
 
-    fn has_ended(&self, central: NodeId) -> bool {
-        self.ended.lock().unwrap_or_else(PoisonError::into_inner).contains(&central)
+    fn has_ended(&self, node: NodeId) -> bool {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).contains(&node)
     }
 
     /// Starts the spawners that do not run; central has made their keys.
@@ -142,6 +189,7 @@ impl Cluster {
         let (name, ports) = MACHINES[machine];
         let node = simulation::new(name);
         simulation::skew(node, self.skews_ms[machine]);
+        simulation::run_faster(node, self.faster_ppm[machine]);
         self.spawners[machine] = Some(node);
         let key = node::key(&self.config, "spawner", name)?;
         let config =
@@ -190,18 +238,24 @@ impl Cluster {
 
     /// Puts a wall clock forward, or back, for all that runs there and will.
     pub fn put_clock(&mut self, clock: usize, by_ms: i64) {
+        let name = MACHINES.get(clock).map_or("central", |(name, _)| name);
+        note(&format!("the clock of {name} jumps by {} s", by_ms / 1_000));
         self.skews_ms[clock] += by_ms;
-        let there = if clock < MACHINES.len() { self.on(clock) } else { Vec::from_iter(self.central) };
+        let there = match clock < MACHINES.len() {
+            true => self.on(clock),
+            false => self.central.into_iter().chain(self.chat).collect(),
+        };
         for node in there {
             simulation::skew(node, self.skews_ms[clock]);
         }
     }
 
-    /// Both roles, as far as they run, and the area servers.
+    /// All roles, as far as they run, and the area servers.
     pub fn nodes(&self) -> Vec<NodeId> {
         let areas = process::all().into_iter().map(|(_, node)| node);
         let centrals = self.central.into_iter().chain(self.superseded());
-        centrals.chain(self.spawners.into_iter().flatten()).chain(areas).collect()
+        let roles = self.chat.into_iter().chain(self.spawners.into_iter().flatten());
+        centrals.chain(roles).chain(areas).collect()
     }
 
     /// Waits until central has made its keys and answers.
@@ -211,6 +265,11 @@ impl Cluster {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+
+    /// Central's database, and chat's file.
+    pub fn files(&self) -> [PathBuf; 2] {
+        ["data/pangea.db", "data/chat/chat.db"].map(|file| self.folder.path().join(file))
     }
 
     /// The operator's key.
@@ -227,4 +286,10 @@ impl Cluster {
 fn skews(dice: &mut Dice) -> [i64; MACHINES.len() + 1] {
     let most_ms = if dice.percent(50) { MOST_SKEW_MS } else { 0 };
     std::array::from_fn(|_| dice.below(2 * most_ms + 1) as i64 - most_ms as i64)
+}
+
+/// Half of the seeds have clocks that run alike.
+fn rates(dice: &mut Dice) -> [i64; MACHINES.len()] {
+    let most_ppm = if dice.percent(50) { MOST_FASTER_PPM } else { 0 };
+    std::array::from_fn(|_| dice.below(2 * most_ppm + 1) as i64 - most_ppm as i64)
 }

@@ -13,8 +13,10 @@ use crate::superseded::supersede;
 /// Usual way of a byte.
 const USUAL: Duration = Duration::from_millis(2);
 
-/// Furthest that a wall clock jumps, ms: three hours.
-const MOST_JUMP_MS: u64 = 3 * 3_600_000;
+/// An hour, ms.
+const HOUR_MS: u64 = 3_600_000;
+/// Furthest that a wall clock jumps, ms.
+const MOST_JUMP_MS: u64 = 3 * HOUR_MS;
 
 /// Does harm for this long, then ends it all. Some seeds begin with the scene of a machine that is [deposed](depose),
 /// some with that of a central that is [superseded](supersede).
@@ -41,10 +43,11 @@ pub async fn harm(
         pause(dice, 100, 1_500).await;
         // It may have ended by itself; whoever looks after it starts it again.
         cluster.start_central();
+        cluster.start_chat()?;
         let areas = process::all();
         let area = pick(&areas, dice);
         let nodes = cluster.nodes();
-        match dice.below(27) {
+        match dice.below(28) {
             0..=3 => {
                 if let Some((pid, _)) = area {
                     note(&format!("kill -9 of area server {pid}"));
@@ -67,10 +70,12 @@ pub async fn harm(
             8 => {
                 note("kill -9 of everything");
                 cluster.kill_central();
+                cluster.kill_chat();
                 (0..MACHINES.len()).for_each(|machine| cluster.kill_spawner(machine));
                 areas.iter().for_each(|(pid, _)| process::kill(*pid));
                 pause(dice, 0, 1_000).await;
                 cluster.start_central();
+                cluster.start_chat()?;
                 cluster.start_spawners()?;
             }
             9..=11 => {
@@ -110,6 +115,12 @@ pub async fn harm(
             }
             18..=19 => jump(cluster, dice).await,
             20..=23 => disk_fails(cluster, dice).await,
+            27 => {
+                note("kill -9 of chat");
+                cluster.kill_chat();
+                pause(dice, 0, 2_500).await;
+                cluster.start_chat()?;
+            }
             24 => supersede(cluster, players, dice).await,
             _ => {
                 let slowest = Duration::from_millis(20 + dice.below(300));
@@ -127,6 +138,7 @@ pub async fn harm(
     // Whoever cannot write any more ends now.
     tokio::time::sleep(Duration::from_secs(1)).await;
     cluster.start_central();
+    cluster.start_chat()?;
     cluster.start_spawners()?;
     note("no faults any more");
     Ok(())
@@ -191,19 +203,40 @@ async fn disk_fails(cluster: &mut Cluster, dice: &mut Dice) {
 
 /// A wall clock is put minutes or hours forward or back, and right again after a while; the monotonic ones go on.
 async fn jump(cluster: &mut Cluster, dice: &mut Dice) {
-    let machine = dice.below(cluster.clocks() as u64) as usize;
+    let clock = dice.below(cluster.clocks() as u64) as usize;
     let by_ms = 60_000 + dice.below(MOST_JUMP_MS) as i64;
     let by_ms = if dice.percent(50) { by_ms } else { -by_ms };
-    note(&format!("clock {machine} jumps by {} s", by_ms / 1_000));
-    cluster.put_clock(machine, by_ms);
+    cluster.put_clock(clock, by_ms);
     pause(dice, 100, 6_000).await;
     if dice.percent(30) {
         cluster.kill_central();
         cluster.start_central();
         pause(dice, 100, 2_000).await;
     }
-    cluster.put_clock(machine, -by_ms);
-    note("it is right again");
+    cluster.put_clock(clock, -by_ms);
+}
+
+/// The wall clocks of central and of a machine jump by hours, the one forward and the other one back; central starts
+/// again meanwhile, an area server is killed, and later both are right again.
+pub async fn jump_by_hours(cluster: &mut Cluster, dice: &mut Dice) {
+    let machine = dice.below(MACHINES.len() as u64) as usize;
+    let mut hours = || HOUR_MS as i64 + dice.below(MOST_JUMP_MS - HOUR_MS) as i64;
+    let (forward_ms, back_ms) = (hours(), -hours());
+    cluster.put_clock(MACHINES.len(), forward_ms);
+    pause(dice, 100, 2_000).await;
+    cluster.put_clock(machine, back_ms);
+    pause(dice, 1_000, 4_000).await;
+    cluster.kill_central();
+    cluster.start_central();
+    pause(dice, 500, 2_000).await;
+    if let Some((pid, _)) = pick(&process::all(), dice) {
+        note(&format!("kill -9 of area server {pid}"));
+        process::kill(pid);
+    }
+    pause(dice, 1_000, 4_000).await;
+    cluster.put_clock(machine, -back_ms);
+    pause(dice, 100, 2_000).await;
+    cluster.put_clock(MACHINES.len(), -forward_ms);
 }
 
 async fn pause(dice: &mut Dice, least_ms: u64, most_ms: u64) {

@@ -6,10 +6,12 @@ mod cluster;
 mod deposed;
 mod faults;
 mod game;
+mod notes;
 mod orders;
 mod player;
 mod run;
 mod superseded;
+mod talk;
 
 use std::process::ExitCode;
 

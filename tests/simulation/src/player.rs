@@ -1,79 +1,31 @@
 //! One player, with the client that everybody has: walks round the corner, has one wish under way, comes back when
-//! he is lost. What he was told is kept in [`Common`], outside of everything that fails.
+//! he is lost.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use pangea_client::{Carrier, Client, Connect, EnterOptions, Event, Game, Values};
 use pangea_server::simulation::net::TcpStream;
 use pangea_server::simulation::{Dice, NodeId, note};
+use pangea_world::chat::Kind;
 use pangea_world::id::CharacterId;
+use pangea_world::space::{AreaName, Ground};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::cluster::{BASE, WORLD};
-use crate::game::{SIDE_M, Wish};
+use crate::game::{Deed, SIDE_M, Wish};
+use crate::notes::{Common, Fate, Wished};
 
 /// How long the answer to a wish is waited for; then nobody knows what became of it.
 const ANSWERED: Duration = Duration::from_secs(3);
 /// Between two tries to come back.
 const AGAIN: Duration = Duration::from_millis(200);
-/// Longest time without an update at a border while nothing is wrong: a tick's three, and the network's way.
-const MOST_GAP: Duration = Duration::from_millis(200);
 /// Whoever plays a character may write for it: one wish may meet a change of owner, not so many in a row.
 const MOST_STALE: u32 = 3;
 /// A full step, centimetres.
 const STEP_CM: f64 = 25.0;
-
-/// What became of a wish.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// Asked for; nobody has said more.
-    Unknown,
-    /// It was said to be done and durable.
-    Done,
-    /// It was refused.
-    Refused,
-}
-
-/// What all players have in common.
-#[derive(Default)]
-pub struct Common {
-    /// Nobody begins anything more.
-    pub over: AtomicBool,
-    /// Nothing is wrong any more, and all that was is settled: nobody notices anything.
-    pub calm: AtomicBool,
-    notes: Mutex<Notes>,
-}
-
-/// What is kept of all players.
-#[derive(Default)]
-pub struct Notes {
-    /// Everybody, in the order of their numbers.
-    pub everybody: Vec<CharacterId>,
-    /// Gathers by who asked and their numbers.
-    pub gathers: BTreeMap<(CharacterId, u32), Fate>,
-    /// Coins that were said to be paid, and that perhaps were, by payer and payee.
-    pub paid: BTreeMap<(CharacterId, CharacterId), (u64, u64)>,
-    /// By number: when the newest of his wishes that were done was asked for.
-    pub answered: BTreeMap<usize, Instant>,
-    /// What a client saw that must not be.
-    pub wrong: Vec<String>,
-    /// Borders that were crossed.
-    pub crossings: u64,
-    /// Longest gap at a crossing while nothing was wrong.
-    pub gap: Duration,
-    /// Lost connections.
-    pub losses: u64,
-}
-
-impl Common {
-    /// What is kept.
-    pub fn notes(&self) -> MutexGuard<'_, Notes> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// A client that connects as this process.
 pub fn client(node: NodeId) -> anyhow::Result<Client> {
@@ -88,7 +40,7 @@ pub fn client(node: NodeId) -> anyhow::Result<Client> {
 
 /// Makes account and character; asked again until it is there.
 pub async fn register(client: &Client, number: usize) -> CharacterId {
-    let name = format!("Runner {}", (b'A' + number as u8) as char);
+    let name = name(number);
     let account = format!("runner{number}");
     loop {
         let made = async {
@@ -111,6 +63,11 @@ pub async fn register(client: &Client, number: usize) -> CharacterId {
     }
 }
 
+/// A character's name.
+fn name(number: usize) -> String {
+    format!("Runner {}", (b'A' + number as u8) as char)
+}
+
 /// One player.
 pub struct Player {
     /// Shared.
@@ -124,8 +81,8 @@ pub struct Player {
     /// His own.
     pub dice: Dice,
     wishes: u32,
-    /// The wish that is under way, whom it pays, and since when.
-    open: Option<(u32, Option<CharacterId>, Instant)>,
+    /// The wish that is under way, and since when.
+    open: Option<(u32, Instant)>,
     aim: usize,
     epoch: u64,
     /// How many wishes in a row were refused because somebody else owned the character.
@@ -134,6 +91,11 @@ pub struct Player {
     seen: Instant,
     /// For how long he sees nothing before he begins anew.
     patience: Duration,
+    /// How much he has said, and what of it under which number.
+    words: u32,
+    lines: BTreeMap<u64, u32>,
+    /// When he says something again.
+    speaks: Instant,
 }
 
 impl Player {
@@ -154,13 +116,16 @@ impl Player {
             stale: 0,
             seen,
             patience,
+            words: 0,
+            lines: BTreeMap::new(),
+            speaks: seen,
         }
     }
 
     /// Plays until it is over.
     pub async fn play(mut self) {
         let aims = self.aims();
-        let mut game = self.come_in().await;
+        let mut game = self.come_in(None).await;
         let mut step = tokio::time::interval(Duration::from_millis(50));
         step.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !self.common.over.load(Ordering::Relaxed) {
@@ -173,14 +138,24 @@ impl Player {
                         self.open = None;
                     }
                     Some(Event::Back { resumed }) => self.note(&format!("back, resumed: {resumed}")),
-                    Some(Event::Crossed { from, to, gap, .. }) => {
-                        self.crossed(&from, &to, gap);
-                        self.open = None;
+                    Some(Event::Crossed { from, to, gap, .. }) => self.crossed(&from, &to, gap),
+                    Some(Event::Chat(line)) => {
+                        self.note(&format!("hears {:?} {} of {}", line.kind, line.text, line.name));
+                        self.common.notes().talk.hears(self.me, &line);
+                    }
+                    Some(Event::Channel { kind, joined: true }) => {
+                        self.common.notes().talk.listens(self.me, kind);
+                    }
+                    Some(Event::Said { id, refused }) => {
+                        if let Some(words) = self.lines.remove(&id) {
+                            self.note(&format!("has said {words}: {refused:?}"));
+                            self.common.notes().talk.answered((self.me, words), refused.as_ref());
+                        }
                     }
                     Some(Event::Refused(refusal)) => self.note(&format!("refused: {refusal}")),
                     Some(Event::Ended(_)) | None => {
                         self.open = None;
-                        game = self.come_in().await;
+                        game = self.come_in(Some(game)).await;
                     }
                     Some(_) => {}
                 },
@@ -188,8 +163,7 @@ impl Player {
                     if self.seen.elapsed() > self.patience {
                         self.note("has seen nothing for long, and begins anew");
                         self.open = None;
-                        drop(game);
-                        game = self.come_in().await;
+                        game = self.come_in(Some(game)).await;
                     }
                     self.step(&mut game, &aims).await;
                 }
@@ -207,25 +181,18 @@ impl Player {
             Some(_) => return event,
         };
         self.note(lost);
-        if self.common.calm.load(Ordering::Relaxed) {
-            let text = format!("player {} {lost} while nothing is wrong", self.number);
-            self.common.notes().wrong.push(text);
-        }
+        self.common.notes().wronged(|| format!("player {} {lost}", self.number));
         event
     }
 
+    /// Who walks over a border is not told by the server before what became of his wish.
     fn crossed(&mut self, from: &str, to: &str, gap: Duration) {
         self.note(&format!("crossed from {from} to {to}, {} ms", gap.as_millis()));
-        let mut notes = self.common.notes();
-        notes.crossings += 1;
-        if self.common.calm.load(Ordering::Relaxed) {
-            notes.gap = notes.gap.max(gap);
-            if gap > MOST_GAP {
-                let text =
-                    format!("player {} saw nothing for {} ms at a border", self.number, gap.as_millis());
-                notes.wrong.push(text);
-            }
+        let still = have_ground_in_common(from, to);
+        if !still {
+            self.open = None;
         }
+        self.common.notes().crossed(self.number, still, gap);
     }
 
     fn note(&self, text: &str) {
@@ -253,10 +220,14 @@ impl Player {
             self.common.notes().wrong.push(text);
         }
         self.epoch = game.epoch();
-        if self.open.is_some_and(|(.., since)| since.elapsed() > ANSWERED) {
-            self.open = None;
+        if let Some((number, since)) = self.open.take_if(|(_, since)| since.elapsed() > ANSWERED) {
+            let mut notes = self.common.notes();
+            if notes.calm.is_some_and(|calm| calm <= since) {
+                notes.wronged(|| format!("player {} was not told what became of wish {number}", self.number));
+            }
         }
         self.wish(game).await;
+        self.speak(game).await;
         let Some(me) = game.me() else { return };
         let aim = aims[self.aim % aims.len()];
         let (dx, dy) = (aim.0 - f64::from(me.x_cm), aim.1 - f64::from(me.y_cm));
@@ -274,23 +245,55 @@ impl Player {
         }
         self.wishes += 1;
         let number = self.wishes;
+        let deed = match self.dice.below(100) {
+            0..=39 => Deed::Gather,
+            40..=59 => Deed::Pay,
+            60..=74 => Deed::Drop,
+            75..=89 => Deed::Take,
+            _ => Deed::Buy,
+        };
         let whom = {
             let mut notes = self.common.notes();
             let others = notes.everybody.len() as u64;
-            if self.dice.percent(40) && others > 1 {
+            let whom = (deed.has_whom() && others > 1).then(|| {
                 let other = (self.number as u64 + 1 + self.dice.below(others - 1)) % others;
-                let whom = notes.everybody[other as usize];
-                notes.paid.entry((self.me, whom)).or_default().1 += 1;
-                Some(whom)
-            } else {
-                notes.gathers.insert((self.me, number), Fate::Unknown);
-                None
-            }
+                notes.everybody[other as usize]
+            });
+            notes.wishes.insert((self.me, number), Wished { deed, whom, fate: Fate::Unknown });
+            whom
         };
-        self.open = Some((number, whom, Instant::now()));
-        let wish = Wish { number, whom: whom.map(|whom| whom.to_string()).unwrap_or_default() };
+        self.open = Some((number, Instant::now()));
+        let whom = whom.map(|whom| whom.to_string()).unwrap_or_default();
+        let wish = Wish { number, deed: deed as u8, whom };
         // What he cannot say he cannot be told of: he wishes again.
-        let _ = game.act("Wish", &wish).await;
+        let said = game.act("Wish", &wish).await;
+        let mut notes = self.common.notes();
+        if said.is_ok() && notes.calm.is_some() {
+            notes.said.push((self.me, number, Instant::now()));
+        }
+    }
+
+    /// Says something to another one, or to all.
+    async fn speak(&mut self, game: &mut Game) {
+        let to = {
+            let notes = self.common.notes();
+            let others = notes.everybody.len() as u64;
+            if Instant::now() < self.speaks || !notes.talk.all_listen(others as usize) {
+                return;
+            }
+            let other = (self.number as u64 + 1 + self.dice.below(others - 1)) % others;
+            self.dice.percent(60).then(|| (other as usize, notes.everybody[other as usize]))
+        };
+        self.speaks = Instant::now() + Duration::from_millis(1_000 + self.dice.below(1_000));
+        self.words += 1;
+        let words = self.words;
+        self.common.notes().talk.says((self.me, words), to.map(|(_, to)| to));
+        self.note(&format!("says {words} to {to:?}"));
+        let id = match to {
+            Some((number, _)) => game.whisper(&name(number), &words.to_string()).await,
+            None => game.say(Kind::World, &words.to_string()).await,
+        };
+        self.lines.insert(id, words);
     }
 
     fn told(&mut self, values: &Values) {
@@ -303,23 +306,29 @@ impl Player {
         if self.stale == MOST_STALE {
             notes.wrong.push(format!("player {} is played by a server that does not own him", self.number));
         }
-        if let Some(fate) = notes.gathers.get_mut(&(self.me, number)) {
-            *fate = if code.is_empty() { Fate::Done } else { Fate::Refused };
+        let fate = if code.is_empty() { Fate::Done } else { Fate::Refused };
+        match notes.wishes.get_mut(&(self.me, number)) {
+            Some(wished) if wished.fate == Fate::Unknown || wished.fate == fate => wished.fate = fate,
+            known => {
+                let text = format!("player {} is told of {number}: «{code}», of {known:?}", self.number);
+                notes.wrong.push(text);
+            }
         }
-        let Some((_, whom, since)) = open else { return };
-        if let (Some(whom), true) = (whom, code.is_empty()) {
-            notes.paid.entry((self.me, whom)).or_default().0 += 1;
-        }
-        if code.is_empty() {
+        if let (Some((_, since)), Fate::Done) = (open, fate) {
             notes.answered.insert(self.number, since);
         }
     }
 
-    /// Comes in, however long it takes.
-    async fn come_in(&mut self) -> Game {
+    /// Comes in, however long it takes; with what he has heard and said in the game before.
+    async fn come_in(&mut self, before: Option<Game>) -> Game {
+        let mut before = before;
         loop {
             let options = EnterOptions { world: Some(WORLD.to_owned()), ..EnterOptions::default() };
-            match self.client.enter(self.me, options).await {
+            let entered = match &mut before {
+                Some(game) => game.again(options).await,
+                None => self.client.enter(self.me, options).await,
+            };
+            match entered {
                 Ok(game) => {
                     self.note("comes in");
                     self.seen = Instant::now();
@@ -330,4 +339,14 @@ impl Player {
             tokio::time::sleep(AGAIN).await;
         }
     }
+}
+
+/// Whether one area is where the other one is, or was: it was exchanged under whoever stands there.
+fn have_ground_in_common(one: &str, other: &str) -> bool {
+    let ground = |name: &str| match name.parse::<AreaName>().ok()?.ground {
+        Ground::Cells(cells) => Some(cells),
+        Ground::Map(_) => None,
+    };
+    let (Some(a), Some(b)) = (ground(one), ground(other)) else { return false };
+    a.x0 < b.x1 && b.x0 < a.x1 && a.y0 < b.y1 && b.y0 < a.y1
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -17,12 +18,19 @@ impl Clock {
 
     /// Milliseconds since the start.
     pub fn now_ms(&self) -> u64 {
-        self.0.elapsed().as_millis() as u64
+        self.elapsed().as_millis() as u64
     }
 
     /// Microseconds since the start.
     pub fn now_us(&self) -> u64 {
-        self.0.elapsed().as_micros() as u64
+        self.elapsed().as_micros() as u64
+    }
+
+    fn elapsed(&self) -> Duration {
+        let elapsed = self.0.elapsed();
+        #[cfg(feature = "simulation")]
+        let elapsed = crate::simulation::counted(elapsed);
+        elapsed
     }
 }
 

@@ -512,7 +512,8 @@ async fn tell_outcome(core: &Core, from: AreaId, goes: Goes, outcome: Outcome) {
                 let record = outcome.record.unwrap_or_default();
                 let (character, transfer) = (id.to_vec(), run.to_vec());
                 let again = false;
-                take_over(core, to, id, Grant { character, epoch, transfer, record, crossing, again });
+                let grant = Grant { character, epoch, transfer, record, crossing, again };
+                take_over(core, (from, to), id, grant);
             }
             free_seat(core, from, id, None);
             core.state().commits.remove(&run);
@@ -575,12 +576,10 @@ fn stands(state: &State, transfer: &Transfer, crossing: Option<&Crossing>) -> Op
     (there && transfer.border).then_some(place)
 }
 
-fn take_over(core: &Core, to: AreaId, id: CharacterId, grant: Grant) {
+fn take_over(core: &Core, (from, to): (AreaId, AreaId), id: CharacterId, grant: Grant) {
     let mut state = core.state();
-    let Some(entry) = state.areas.get_mut(&to) else { return };
-    if let Some(seat) = entry.seats.get_mut(&id) {
-        (seat.taken, seat.epoch) = (Taken::Inside, grant.epoch);
-    }
+    state.takes_over((from, to), id, grant.epoch);
+    let Some(entry) = state.areas.get(&to) else { return };
     if let Some(sender) = entry.server.as_ref().and_then(|server| server.sender.as_ref()) {
         let _ = sender.send(Body::Grant(grant));
     }

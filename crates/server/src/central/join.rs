@@ -308,6 +308,7 @@ fn look_for_seat(
     (turn, progress): (&Arc<Notify>, &watch::Sender<Progress>),
 ) -> Result<Look, Refusal> {
     let mut state = core.state();
+    state.wishes_still(want.from, want.character)?;
     let wish =
         &party.map_or_else(|| wish.clone(), |party| with_party(&state, want, (world, ground), wish, party));
     let line_name = (world.name.clone(), ground.clone());
@@ -505,6 +506,8 @@ async fn prepare(
             let transfer =
                 Transfer { character, from, epoch, to: area, place, plain, border, sealed: false, until };
             let mut state = core.state();
+            // He may have gone elsewhere while the server was started, and what was prepared there is not this one's.
+            state.wishes_still(want.from, want.character)?;
             // One that its area has forgotten.
             state.transfers.retain(|_, t| {
                 !(t.border && border && t.character == character && t.from == from && t.to == area)

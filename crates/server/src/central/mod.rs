@@ -23,6 +23,7 @@
 //! | [`factions`] | factions that players have founded, and their ground |
 //! | [`moderation`], `commands` | what keeps the peace, and what is asked for by chat |
 //! | `watchdog` | silent servers, forgotten seats |
+//! | `seats` | whose a seat is when several joins lead to it |
 //! | `state` | what is remembered of the moment |
 //! | [`keys`] | central's secrets |
 
@@ -50,6 +51,7 @@ pub mod population;
 pub mod presence;
 pub mod recut;
 mod running;
+mod seats;
 pub mod social;
 pub mod spawners;
 mod state;

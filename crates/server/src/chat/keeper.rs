@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 
 use crate::clock;
 use crate::store::chat::{Appended, ChatStore};
+use crate::task::on_the_spot;
 
 /// How often old lines are thrown away.
 const EXPIRE_EVERY: std::time::Duration = std::time::Duration::from_secs(10);
@@ -104,7 +105,7 @@ pub async fn run(
             biased;
             _ = expiry.tick() => {
                 let before = |days: u64| clock::unix_ms().saturating_sub(days * DAY_MS);
-                if let Err(error) = store.expire(before(days.lines), before(days.notes)).await {
+                if let Err(error) = on_the_spot(store.expire(before(days.lines), before(days.notes))).await {
                     tracing::warn!(%error, "old lines cannot be thrown away");
                 }
             }
@@ -113,7 +114,7 @@ pub async fn run(
             },
         }
         let opened: Vec<&str> = waiting.iter().filter_map(Order::opens).collect();
-        if let Err(error) = store.learn(&opened).await {
+        if let Err(error) = on_the_spot(store.learn(&opened)).await {
             tracing::error!(%error, channels = opened.len(), "channels cannot be read");
         }
         let (mut entries, mut notes) = (Vec::new(), Vec::new());
@@ -130,7 +131,7 @@ pub async fn run(
                 Order::Said(wanted) => {
                     append(&mut store, std::mem::take(&mut entries), &answers).await;
                     note(&mut store, std::mem::take(&mut notes)).await;
-                    let said = store.said(&wanted).await;
+                    let said = on_the_spot(store.said(&wanted)).await;
                     let said =
                         said.inspect_err(|error| tracing::error!(%error, "what was said cannot be read"));
                     let failed = said.is_err();
@@ -140,7 +141,7 @@ pub async fn run(
                 Order::Read(reading) => {
                     append(&mut store, std::mem::take(&mut entries), &answers).await;
                     let Reading { channel, after, before, most, .. } = &reading;
-                    let read = store.read(channel, *after, *before, *most).await;
+                    let read = on_the_spot(store.read(channel, *after, *before, *most)).await;
                     let read = read.inspect_err(|error| tracing::error!(%error, "lines cannot be read")).ok();
                     let _ = answers.send(Answer::Read(reading, read));
                 }
@@ -153,7 +154,7 @@ pub async fn run(
 
 async fn note(store: &mut ChatStore, notes: Vec<(String, Line)>) {
     if !notes.is_empty()
-        && let Err(error) = store.note(&notes).await
+        && let Err(error) = on_the_spot(store.note(&notes)).await
     {
         tracing::error!(%error, lines = notes.len(), "what was said is not in the log of moderation");
     }
@@ -164,7 +165,7 @@ async fn append(store: &mut ChatStore, entries: Vec<Entry>, answers: &mpsc::Unbo
         return;
     }
     let lines: Vec<_> = entries.iter().map(|entry| (entry.channel.clone(), entry.line.clone())).collect();
-    match store.append(&lines).await {
+    match on_the_spot(store.append(&lines)).await {
         Ok(done) => entries.into_iter().zip(done).for_each(|(entry, done)| {
             let _ = answers.send(Answer::Appended(entry, Ok(done)));
         }),
@@ -185,5 +186,8 @@ async fn open(store: &mut ChatStore, channel: &str) -> Option<(u64, u64, Vec<Lin
         let (log, lines) = store.read(channel, None, 0, newest).await?;
         Ok::<_, crate::store::Error>((log, stands.last, lines))
     };
-    opened.await.inspect_err(|error| tracing::error!(%error, channel, "a channel cannot be read")).ok()
+    on_the_spot(opened)
+        .await
+        .inspect_err(|error| tracing::error!(%error, channel, "a channel cannot be read"))
+        .ok()
 }

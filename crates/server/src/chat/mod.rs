@@ -41,6 +41,7 @@ use crate::config::{self, OfflineWhispers};
 use crate::link::{self, Accepted, Event, Opener};
 use crate::net::TcpListener;
 use crate::store::chat::ChatStore;
+use crate::task::on_the_spot;
 use crate::tls::{self, Tls};
 
 /// Links that were accepted and wait for the role's task.
@@ -104,7 +105,7 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
     let at = listener.local_addr()?;
     let tls =
         if at.ip().is_loopback() { None } else { Some(tls::load_or_make(&start.data.join("keys"), &[])?) };
-    let store = ChatStore::open(&start.data.join("chat"), &start.config.name).await?;
+    let store = on_the_spot(ChatStore::open(&start.data.join("chat"), &start.config.name)).await?;
     let (to_keeper, orders) = mpsc::channel(KEEPER_QUEUE);
     let (answers, mut kept) = mpsc::unbounded_channel();
     let days = Days { lines: start.config.keep_days, notes: start.config.log_days };

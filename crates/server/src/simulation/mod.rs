@@ -24,7 +24,9 @@ use pangea_engine::Game;
 use ring::digest::{Context, SHA256};
 use tokio::time::Instant;
 
-pub use node::{Elsewhere, NodeId, end, here, kill, mine, new, of, on_the_spot, pause, resume, skew};
+pub use node::{
+    Elsewhere, NodeId, counted, end, here, kill, mine, new, of, on_the_spot, pause, resume, run_faster, skew,
+};
 pub use witness::{Acts, acted, witnessed};
 
 /// When every simulation begins, ms since 1970.

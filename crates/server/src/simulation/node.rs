@@ -29,6 +29,8 @@ struct Node {
     state: State,
     /// How far its wall clock is from the true time, ms.
     skew_ms: i64,
+    /// By how much its monotonic clock runs faster than the true time, millionths.
+    faster_ppm: i64,
     last_task: u64,
     /// Those that were polled while the process stood still.
     waiting: Vec<Waker>,
@@ -57,11 +59,12 @@ pub fn here() -> NodeId {
     HERE.get()
 }
 
-/// A new process, with the wall clock of the one that starts it.
+/// A new process, with the clocks of the one that starts it.
 pub fn new(name: &str) -> NodeId {
     let parent = here();
     with(|world| {
         let skew_ms = skew_of(&world.nodes, parent);
+        let faster_ppm = faster_of(&world.nodes, parent);
         let nodes = &mut world.nodes;
         nodes.last += 1;
         let id = NodeId(nodes.last);
@@ -69,6 +72,7 @@ pub fn new(name: &str) -> NodeId {
             name: name.to_owned(),
             state: State::Runs,
             skew_ms,
+            faster_ppm,
             last_task: 0,
             waiting: Vec::new(),
             tasks: BTreeMap::new(),
@@ -96,6 +100,26 @@ pub fn skew(id: NodeId, skew_ms: i64) {
 
 pub(super) fn skew_of(nodes: &Nodes, id: NodeId) -> i64 {
     nodes.all.get(&id).map_or(0, |node| node.skew_ms)
+}
+
+/// Its monotonic clock runs faster than the true time by so many millionths, from its start on.
+pub fn run_faster(id: NodeId, ppm: i64) {
+    with(|world| {
+        if let Some(node) = world.nodes.all.get_mut(&id) {
+            node.faster_ppm = ppm;
+        }
+    });
+}
+
+fn faster_of(nodes: &Nodes, id: NodeId) -> i64 {
+    nodes.all.get(&id).map_or(0, |node| node.faster_ppm)
+}
+
+/// What the monotonic clock of the process that runs counts in so much true time.
+pub fn counted(elapsed: Duration) -> Duration {
+    let ppm = with(|world| faster_of(&world.nodes, here())).unwrap_or(0);
+    let more = elapsed * ppm.unsigned_abs() as u32 / 1_000_000;
+    if ppm < 0 { elapsed - more } else { elapsed + more }
 }
 
 /// Whether it does nothing now.

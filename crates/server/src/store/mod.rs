@@ -298,10 +298,13 @@ impl Store {
     /// # Errors
     /// `storage_busy` if none is free within five seconds.
     pub async fn reader(&self) -> Result<Reader, Refusal> {
-        let acquired = on_the_spot(self.readers.acquire()).await;
-        #[cfg(feature = "simulation")]
-        let acquired = acquired.and_then(crate::simulation::disk::before_read);
-        acquired.map(|connection| reader(connection, &self.readers)).map_err(|error| match error {
+        let acquired = on_the_spot(async {
+            // Before one is taken: what is given back is there once a task has run, and none may while this waits.
+            #[cfg(feature = "simulation")]
+            crate::simulation::disk::before_read(())?;
+            self.readers.acquire().await
+        });
+        acquired.await.map(|connection| reader(connection, &self.readers)).map_err(|error| match error {
             sqlx::Error::PoolTimedOut => Refusal::new(Code::StorageBusy, "the database is busy; try again"),
             error => Error::Database(error).into(),
         })
