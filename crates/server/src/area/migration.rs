@@ -148,8 +148,8 @@ impl Area {
         let told = MoveArea { transfer, epoch, pack, characters, keys };
         let bytes = told.encoded_len();
         if bytes > MAX_MOVE_BYTES || self.here.values().any(|here| here.frozen.is_some()) {
-            // Central gives up in time.
             tracing::error!(area = self.settings.name, bytes, "the area cannot be moved now; it plays on");
+            self.tell(Body::AreaMoved(AreaMoved { transfer: told.transfer, done: false }));
             return self.play_on();
         }
         self.tell(Body::MoveArea(told.clone()));

@@ -577,6 +577,20 @@ pub fn heard(core: &Core, area: AreaId, server: ServerId, body: &Body) -> bool {
     true
 }
 
+/// An area that was to stand still plays on: the move is given up at once, and whoever waits to come in may.
+pub fn stays(core: &Core, area: AreaId, moved: &AreaMoved) {
+    let first = {
+        let state = core.state();
+        let moves = state.areas.get(&area).and_then(|entry| entry.moves.as_ref());
+        let moves = moves.filter(|moves| moves.transfer.0.as_slice() == moved.transfer && !moves.deciding);
+        moves.and_then(|moves| Some((*moves.plan.before.first()?, moves.transfer)))
+    };
+    if let Some((first, transfer)) = first.filter(|_| !moved.done) {
+        let text = "what is under way there is not decided, or it is too large for a move";
+        end(core, Some(first), transfer, Refusal::err(Code::AreaUnavailable, text));
+    }
+}
+
 fn end(core: &Core, area: Option<AreaId>, transfer: TransferId, how: Result<Ended, Refusal>) {
     let Some(area) = area else { return };
     let ended = with(core, area, transfer, |moves| moves.ended.take());

@@ -204,7 +204,8 @@ pub enum Body {
     /// Stand still, and hand the whole area over with [`Body::MoveArea`].
     #[prost(message, tag = "48")]
     Freeze(Freeze),
-    /// What became of a [`Body::MoveArea`]: another server has the area, or it is yours still.
+    /// What became of a [`Body::MoveArea`]: another server has the area, or it is yours still. Answers [`Body::Freeze`] if
+    /// the area could not stand still and plays on.
     #[prost(message, tag = "49")]
     AreaMoved(AreaMoved),
     /// The area that was made ready here is yours: go on with it where it stood still.

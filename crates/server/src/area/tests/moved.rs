@@ -104,6 +104,21 @@ async fn a_copy_that_cannot_be_read_costs_nothing() {
     assert_eq!(entered, 1);
 }
 
+/// Somebody's handoff stays undecided: the area plays on, and central need not wait to find out.
+#[tokio::test]
+async fn an_area_that_cannot_stand_still_says_so() {
+    let mut scene = Scene::ready().await;
+    let mut player = scene.enter(1, 10.0, 10.0).await;
+    let _goes = scene.enter(2, 12.0, 10.0).await;
+    scene.say(Body::Seal(Seal { character: vec![2; 16], transfer: vec![9; 16], epoch: 4 })).await;
+    scene.hear(|body| matches!(body, Body::Commit(_)).then_some(())).await;
+    scene.say(Body::Freeze(Freeze { transfer: vec![5; 16], goes: vec![vec![1; 16]] })).await;
+    let stays = scene.hear(|body| if let Body::AreaMoved(moved) = body { Some(moved) } else { None }).await;
+    assert_eq!((stays.transfer.as_slice(), stays.done), (&[5; 16][..], false));
+    player.say(&ClientMessage::walk(1, 1.0, 0.0)).await;
+    while player.update().await.acked < 1 {}
+}
+
 /// Whoever was sent here while the area moved need not wait until this process has ended: he asks again at once.
 #[test]
 fn who_comes_to_where_the_area_was_is_sent_on() {
