@@ -2,7 +2,8 @@
 //! ledger does it in one operation or not at all.
 //!
 //! What may happen is decided by [`pangea_world::trade`]; here is what players wish, what is given, what the ledger is
-//! asked, and what is shown. A character's [`Bargain`] is shown over the border like all that stands near.
+//! asked, and what is shown. The other one's area sees what this one gives, and to what it agrees, like all that stands
+//! near.
 
 use std::collections::BTreeMap;
 
