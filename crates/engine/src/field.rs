@@ -5,7 +5,8 @@
 
 use std::fmt;
 
-use pangea_world::id::{ItemId, OpId};
+use pangea_world::id::{CharacterId, ItemId, OpId};
+use pangea_world::trade::{Deal, Why};
 
 /// Longest string, bytes.
 pub const MOST_STRING: usize = 65_535;
@@ -211,7 +212,70 @@ macro_rules! id {
         }
     )*};
 }
-id!(ItemId OpId);
+id!(CharacterId ItemId OpId);
+
+/// A side of a trade travels with what a game says is given in it.
+impl Field for Deal {
+    fn kind() -> String {
+        "deal".to_owned()
+    }
+    fn put(&self, out: &mut Vec<u8>) {
+        let Self {
+            with,
+            open,
+            began,
+            offer,
+            agrees_to,
+            epoch,
+            operation,
+            chosen_for,
+            bound,
+            asked,
+            ends,
+            since,
+        } = self;
+        with.put(out);
+        open.put(out);
+        began.put(out);
+        offer.put(out);
+        agrees_to.put(out);
+        epoch.put(out);
+        operation.put(out);
+        chosen_for.put(out);
+        bound.put(out);
+        asked.put(out);
+        let ends: u8 = match ends {
+            None => 0,
+            Some(Why::Ended) => 1,
+            Some(Why::TooFar) => 2,
+            Some(Why::Gone) => 3,
+        };
+        ends.put(out);
+        since.put(out);
+    }
+    fn take(from: &mut &[u8]) -> Result<Self, Malformed> {
+        Ok(Self {
+            with: Field::take(from)?,
+            open: Field::take(from)?,
+            began: Field::take(from)?,
+            offer: Field::take(from)?,
+            agrees_to: Field::take(from)?,
+            epoch: Field::take(from)?,
+            operation: Field::take(from)?,
+            chosen_for: Field::take(from)?,
+            bound: Field::take(from)?,
+            asked: Field::take(from)?,
+            ends: match u8::take(from)? {
+                0 => None,
+                1 => Some(Why::Ended),
+                2 => Some(Why::TooFar),
+                3 => Some(Why::Gone),
+                _ => return Err(Malformed),
+            },
+            since: Field::take(from)?,
+        })
+    }
+}
 
 impl Field for String {
     fn kind() -> String {
@@ -297,6 +361,23 @@ mod tests {
             round(&e);
             round(&f);
             round(&g);
+        }
+
+        #[test]
+        fn a_side_of_a_trade_is_put_and_taken(number: u64, yes: bool, id: [u8; 16], why in 0..4usize) {
+            round(&Deal {
+                with: CharacterId(id),
+                began: number,
+                offer: number,
+                agrees_to: yes.then_some(number),
+                epoch: number,
+                operation: yes.then_some(OpId(id)),
+                chosen_for: yes.then_some(number),
+                asked: yes,
+                ends: [None, Some(Why::Ended), Some(Why::TooFar), Some(Why::Gone)][why],
+                since: number,
+                ..Deal::default()
+            });
         }
 
         #[test]

@@ -15,6 +15,7 @@
 //! | [`ownership`] | who owns an area or a character: epochs, and the one change of owner |
 //! | [`handoff`] | how it is handed on: central's answer, and what the owner makes of it |
 //! | [`ledger`] | goods, money, quest steps: what an operation does, and whether it may |
+//! | [`trade`] | two characters trade: what both agree to, and whose area asks the ledger |
 //! | [`placement`] | which server a character goes to |
 //! | [`ticket`] | the signed, single-use permit to enter one server |
 //! | [`role_key`] | how roles prove to each other who they are |
@@ -51,6 +52,7 @@ pub mod spot;
 pub mod text;
 pub mod ticket;
 pub mod toml_file;
+pub mod trade;
 pub mod world;
 pub mod world_file;
 

@@ -1,10 +1,9 @@
 //! Two characters trade, over the border of an area too: each offers, both agree to the same version, and the
 //! ledger does it in one operation or not at all.
 //!
-//! What one of the two offers and agrees to is its [`Deal`]. Its own area alone changes it; the other one's sees it
-//! like all that stands near. One of the two, by their ids, decides: its area asks the ledger as soon as both agree
-//! to the same, under an id that both know. So nobody has to be told how it ended: whoever has agreed and finds the
-//! other one gone calls that id off ([`Act::Void`]), and hears what became of it, or that nothing ever will.
+//! What may happen is decided by [`pangea_world::trade`]; here is what players wish, what is given, what the ledger is
+//! asked, and what is shown. The other one's area sees what this one gives, and to what it agrees, like all that stands
+//! near.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +12,12 @@ use bevy_ecs::system::SystemParam;
 use pangea_engine::ledger::who;
 use pangea_engine::walk::Stunned;
 use pangea_engine::{
-    Allowance, Builder, Character, CharacterIs, Clock, Enter, Epoch, Ghost, Gid, Gids, Input, Inputs, Ledger,
-    Net, Position, Replicate, To, Together,
+    Allowance, Builder, Character, CharacterIs, Clock, Enter, Epoch, Ghost, Gid, Gids, Input, Inputs,
+    Leaving, Ledger, Net, Position, Replicate, To, Together,
 };
-use pangea_world::id::{CharacterId, ItemId, OpId};
+use pangea_world::id::{CharacterId, ItemId};
 use pangea_world::ledger::{Act, Coins, FIRST_WORN, MOST_NAMED, Part, Side, Who};
+use pangea_world::trade::{Deal, Heard, Next, Refused, Sight, Why};
 use pangea_world::{Code, Refusal};
 
 use crate::bag::{COIN, part};
@@ -125,19 +125,12 @@ pub struct TradeOver {
     pub code: String,
 }
 
-/// What a character has to do with another one, as its area and those around know it.
+/// What a character has to do with another one, and what it gives.
 #[derive(Component, Replicate, Debug, Clone, PartialEq, Eq, Default)]
-pub struct Deal {
-    /// With whom.
+struct Bargain {
     #[replicate(server)]
-    with: Gid,
-    /// They trade; else it asks for it.
-    #[replicate(server)]
-    open: bool,
-    /// One more with each change of what it gives.
-    #[replicate(server)]
-    changes: u32,
-    /// What it gives: slots of its bag, the stacks there, which item each is, and how many; four lists of one length.
+    deal: Deal,
+    /// Slots of its bag, the stacks there, which item each is, and how many; four lists of one length.
     #[replicate(server)]
     slots: Vec<u16>,
     #[replicate(server)]
@@ -146,152 +139,136 @@ pub struct Deal {
     items: Vec<u16>,
     #[replicate(server)]
     counts: Vec<u32>,
-    /// Money that it gives.
+    /// Money.
     #[replicate(server)]
     coins: u64,
-    /// The version to which it agrees; 0: to none.
-    #[replicate(server)]
-    agrees_to: u32,
-    /// Under which epoch it was owned then.
-    #[replicate(server)]
-    epoch: u64,
-    /// Under which id the ledger is, or will be, asked.
-    #[replicate(server)]
-    operation: Option<OpId>,
-    /// It has agreed to some version: how it ends, the ledger alone knows.
-    #[replicate(server)]
-    bound: bool,
-    /// Its area has asked the ledger.
-    #[replicate(server)]
-    asked: bool,
-    /// It is to end for this reason, if the ledger has not done it; empty: not yet.
-    #[replicate(server)]
-    ends: String,
-    /// In which tick it has lost the other one out of sight, or is not asked any more; 0: not.
-    #[replicate(server)]
-    since: u64,
 }
 
 /// Whose wish it does not want.
 #[derive(Component, Debug, Clone, Copy, PartialEq, Eq)]
-struct Declined(Gid);
+struct Declined(CharacterId);
 
 /// Declares it.
 pub fn build(area: &mut Builder) {
     let seldom = Allowance::in_ten_ticks(3);
-    area.component::<Trading>().component::<Deal>().event::<TradeOver>();
+    area.component::<Trading>().component::<Bargain>().event::<TradeOver>();
     area.input::<Trade>(seldom).input::<Offer>(seldom).input::<Agree>(seldom).input::<EndTrade>(seldom);
     area.on_enter(|ecs, one, why| {
-        let Some(mut deal) = ecs.get_mut::<Deal>(one) else { return };
-        if !deal.open {
-            ecs.entity_mut(one).remove::<Deal>();
-            return;
+        let Some(mut bargain) = ecs.get_mut::<Bargain>(one) else { return };
+        match bargain.deal.entered(why == Enter::Handoff) {
+            Some(deal) => bargain.deal = deal,
+            None => drop(ecs.entity_mut(one).remove::<Bargain>()),
         }
-        // Whoever was to hear the ledger's answer is not here.
-        if deal.asked || why != Enter::Handoff {
-            "gone".clone_into(&mut deal.ends);
-        }
-        (deal.asked, deal.agrees_to, deal.since) = (false, 0, 0);
     });
     area.system(is_done).system(end).system(begin).system(offer).system(agree).system(decide).system(show);
 }
 
 /// A character, and one kind of its inputs.
 type Trader<'a, T> = (Entity, &'a CharacterIs, &'a mut Inputs<T>);
-/// A character that has to do with another one, and whether it is another area's.
-type Dealing<'a> = (&'a Gid, &'a CharacterIs, &'a mut Deal, Has<Ghost>);
+/// Whose wishes are heard: what one does who just goes to another server is undone.
+type Stays = (IsCharacter, Without<Leaving>);
+/// A character that has to do with another one, and whether it is another area's, or will be in a moment.
+type Dealer<'a> = (Entity, &'a CharacterIs, &'a mut Bargain, Has<Ghost>, Has<Leaving>);
 /// A character to which something may be shown.
-type Watcher<'a> = (Entity, &'a Gid, Option<&'a Declined>, Has<Together>);
+type Watcher<'a> = (Entity, &'a CharacterIs, Option<&'a Declined>, Has<Together>);
 /// What an offer is made of: stacks, and which item each is.
 type Offered = (Vec<ItemId>, Vec<u16>);
 /// A character as another one finds it, on either side of the border.
-type Other<'a> = (Entity, &'a Gid, &'a Net, &'a Position, Has<Stunned>);
+type Other<'a> = (Entity, &'a CharacterIs, &'a Net, &'a Position, Has<Stunned>);
 
 /// What goes on between characters.
 #[derive(SystemParam)]
 struct Deals<'w, 's> {
     clock: Res<'w, Clock>,
     gids: Res<'w, Gids>,
-    all: Query<'w, 's, Dealing<'static>, (IsCharacter, Allow<Ghost>)>,
+    all: Query<'w, 's, Dealer<'static>, (IsCharacter, Allow<Ghost>)>,
     others: Query<'w, 's, Other<'static>, (IsCharacter, Allow<Ghost>)>,
     commands: Commands<'w, 's>,
 }
 
 impl Deals<'_, '_> {
-    /// Those of this area that have to do with somebody.
+    /// Those of this area that have to do with somebody; but who just goes to another server is left alone.
     fn ours(&self) -> Vec<Entity> {
-        let all = self.others.iter().map(|(one, ..)| one);
-        all.filter(|one| self.all.get(*one).is_ok_and(|(.., is_ghost)| !is_ghost)).collect()
+        self.all.iter().map(|(one, ..)| one).filter(|one| self.stays(*one)).collect()
     }
 
-    fn of(&self, one: Entity) -> Option<&Deal> {
-        self.all.get(one).ok().map(|(_, _, deal, _)| deal)
+    fn is_ours(&self, one: Entity) -> bool {
+        self.all.get(one).is_ok_and(|(.., is_ghost, _)| !is_ghost)
     }
 
-    /// The other one, if it wants the same.
+    fn stays(&self, one: Entity) -> bool {
+        self.all.get(one).is_ok_and(|(.., is_ghost, leaves)| !is_ghost && !leaves)
+    }
+
+    fn of(&self, one: Entity) -> Option<&Bargain> {
+        self.all.get(one).ok().map(|(_, _, bargain, ..)| bargain)
+    }
+
+    fn is_open(&self, one: Entity) -> bool {
+        self.of(one).is_some_and(|bargain| bargain.deal.open)
+    }
+
+    /// The one with whom this one has to do, if it is seen.
+    fn with(&self, one: Entity) -> Option<Entity> {
+        self.gids.find(Gid(self.of(one)?.deal.with.0))
+    }
+
+    /// The same, if it wants the same.
     fn other(&self, one: Entity) -> Option<Entity> {
-        let (me, _, deal, _) = self.all.get(one).ok()?;
-        let other = self.gids.find(deal.with)?;
-        (self.of(other)?.with == *me).then_some(other)
+        let (_, CharacterIs(me), ..) = self.all.get(one).ok()?;
+        self.with(one).filter(|other| self.of(*other).is_some_and(|theirs| theirs.deal.with == *me))
     }
 
-    fn is_here(&self, one: Entity) -> bool {
-        self.all.get(one).is_ok_and(|(.., is_ghost)| !is_ghost)
+    /// Both deals, as this area sees them. `None`: this one has none.
+    fn look<T>(&self, one: Entity, see: impl FnOnce(&Deal, Sight<'_>) -> T) -> Option<T> {
+        let (_, CharacterIs(me), mine, ..) = self.all.get(one).ok()?;
+        let other = self.with(one);
+        let theirs = other.and_then(|other| self.of(other)).map(|theirs| &theirs.deal);
+        let both_here = other.is_some_and(|other| self.stays(other));
+        Some(see(&mine.deal, Sight::new(*me, theirs, both_here)))
     }
 
-    /// The version that both see.
-    fn version(&self, one: Entity) -> Option<u32> {
-        let other = self.of(self.other(one)?)?;
-        Some(self.of(one)?.changes.wrapping_add(other.changes).wrapping_add(1))
-    }
-
-    /// Whether it lies with the ledger.
-    fn is_asked(&self, one: Entity) -> bool {
-        let asked = |one: Entity| self.of(one).is_some_and(|deal| deal.asked || !deal.ends.is_empty());
-        asked(one) || self.other(one).is_some_and(asked)
-    }
-
-    fn is_near(&self, a: Entity, b: Entity) -> Result<(), &'static str> {
-        match (self.others.get(a), self.others.get(b)) {
-            (Ok((.., a, false)), Ok((.., b, false))) => {
-                if square(a.point(), b.point()) <= REACH_M * REACH_M {
-                    Ok(())
-                } else {
-                    Err("too_far")
-                }
-            }
-            _ => Err("gone"),
+    /// The same, to change this one's.
+    fn change<T>(&mut self, one: Entity, change: impl FnOnce(&mut Deal, Sight<'_>) -> T) -> Option<T> {
+        let (now, told) = self.look(one, |deal, sight| {
+            let mut deal = *deal;
+            let told = change(&mut deal, sight);
+            (deal, told)
+        })?;
+        let (_, _, mut bargain, ..) = self.all.get_mut(one).ok()?;
+        if bargain.deal != now {
+            bargain.deal = now;
         }
+        Some(told)
     }
 
-    fn change(&mut self, one: Entity, change: impl FnOnce(&mut Deal)) {
-        if let Ok((_, _, mut deal, _)) = self.all.get_mut(one) {
-            change(&mut deal);
-        }
+    fn is_near(&self, a: Entity, b: Entity) -> Result<(), Why> {
+        let (Ok((.., a, false)), Ok((.., b, false))) = (self.others.get(a), self.others.get(b)) else {
+            return Err(Why::Gone);
+        };
+        if square(a.point(), b.point()) <= REACH_M * REACH_M { Ok(()) } else { Err(Why::TooFar) }
     }
 
     /// It is over for this one, who is told, and for the other one if that is here.
     fn over(&mut self, one: Entity, asking: &mut Asking<'_, '_>, done: bool, code: &str) {
-        let other = self.other(one).filter(|other| self.is_here(*other));
+        let same = |other: &Entity| {
+            let (mine, theirs) = (self.of(one), self.of(*other));
+            mine.zip(theirs).is_some_and(|(mine, theirs)| mine.deal.ends_with(&theirs.deal, done))
+        };
+        let other = self.other(one).filter(|other| self.is_ours(*other) && same(other));
         for one in [Some(one), other].into_iter().flatten() {
             asking.outbox.send(To::Owner(one), &TradeOver { done, code: code.to_owned() });
-            self.change(one, |deal| *deal = Deal::default());
-            self.commands.entity(one).remove::<Deal>();
+            if let Ok((_, _, mut bargain, ..)) = self.all.get_mut(one) {
+                *bargain = Bargain::default();
+            }
+            self.commands.entity(one).remove::<Bargain>();
         }
     }
 
-    /// It shall end, unless the ledger is deciding. Who has agreed, and the other one's area decides, asks first.
-    fn end(&mut self, one: Entity, asking: &mut Asking<'_, '_>, code: &str) {
-        let Ok((me, _, deal, _)) = self.all.get(one) else { return };
-        let (decides, bound) = (*me < deal.with, deal.bound);
-        if self.is_asked(one) {
-            return;
+    fn follow(&mut self, one: Entity, asking: &mut Asking<'_, '_>, next: Option<Next>) {
+        if let Some(Next::Over(why)) = next {
+            self.over(one, asking, false, why.as_str());
         }
-        let both_here = self.other(one).is_some_and(|other| self.is_here(other));
-        if !bound || decides || both_here {
-            return self.over(one, asking, false, code);
-        }
-        self.change(one, |deal| code.clone_into(&mut deal.ends));
     }
 }
 
@@ -300,16 +277,17 @@ fn is_done(mut asking: Asking<'_, '_>, mut deals: Deals<'_, '_>) {
     let settled: Vec<_> = asking.deeds.settled().to_vec();
     for (deed, outcome) in settled {
         let Deed::Trade(operation) = deed.deed else { continue };
-        let deal = deals.of(deed.by).filter(|deal| deal.operation == Some(operation) && deal.asked);
-        let Some(ends) = deal.filter(|_| deals.is_here(deed.by)).map(|deal| deal.ends.clone()) else {
+        let one = deed.by;
+        let waits = |deal: &Deal| deal.operation == Some(operation) && deal.asked;
+        if !deals.is_ours(one) || !deals.of(one).is_some_and(|bargain| waits(&bargain.deal)) {
             continue;
-        };
-        match outcome {
-            Ok(()) => deals.over(deed.by, &mut asking, true, ""),
-            Err(refusal) if matches!(refusal.code, Code::OpVoid | Code::OpMismatch) => {
-                deals.over(deed.by, &mut asking, false, if ends.is_empty() { "ended" } else { &ends });
-            }
-            Err(refusal) => deals.over(deed.by, &mut asking, false, refusal.code.as_str()),
+        }
+        let answer = outcome.map_err(|refusal| refusal.code);
+        match deals.change(one, |deal, _| deal.hear(answer)) {
+            Some(Heard::Done) => deals.over(one, &mut asking, true, ""),
+            Some(Heard::Not(why)) => deals.over(one, &mut asking, false, why.as_str()),
+            Some(Heard::Refused(code)) => deals.over(one, &mut asking, false, code.as_str()),
+            Some(Heard::Again) | None => {}
         }
     }
 }
@@ -318,82 +296,61 @@ fn is_done(mut asking: Asking<'_, '_>, mut deals: Deals<'_, '_>) {
 fn end(
     mut asking: Asking<'_, '_>,
     mut deals: Deals<'_, '_>,
-    mut inputs: Query<(Entity, &Gid, &mut Inputs<EndTrade>), IsCharacter>,
+    mut inputs: Query<(Entity, &CharacterIs, &mut Inputs<EndTrade>), Stays>,
 ) {
-    for (one, me, mut inputs) in &mut inputs {
+    for (one, CharacterIs(me), mut inputs) in &mut inputs {
         if inputs.is_empty() {
             continue;
         }
         inputs.drain().for_each(drop);
-        match deals.of(one) {
-            Some(deal) if deal.open => deals.end(one, &mut asking, "ended"),
-            _ => {
-                let asks = deals.all.iter().find(|(_, _, deal, _)| deal.with == *me).map(|(gid, ..)| *gid);
-                if let Some(by) = asks {
-                    deals.commands.entity(one).insert(Declined(by));
-                }
-                deals.commands.entity(one).remove::<Deal>();
-            }
+        if deals.is_open(one) {
+            let next = deals.change(one, |deal, sight| deal.end(sight, Why::Ended));
+            deals.follow(one, &mut asking, next);
+            continue;
         }
+        let asks = deals.all.iter().find(|(_, _, bargain, ..)| bargain.deal.with == *me);
+        if let Some(by) = asks.map(|(_, CharacterIs(by), ..)| *by) {
+            deals.commands.entity(one).insert(Declined(by));
+        }
+        deals.commands.entity(one).remove::<Bargain>();
     }
     let tick = deals.clock.tick;
     let misses = MISSES_S * u64::from(deals.clock.hz);
     for one in deals.ours() {
-        let Some(deal) = deals.of(one).cloned() else { continue };
-        let seen = deals.gids.find(deal.with).filter(|other| deals.others.contains(*other));
-        if !deal.open {
-            if deal.since <= tick || seen.is_none_or(|other| deals.is_near(one, other).is_err()) {
-                deals.commands.entity(one).remove::<Deal>();
-            }
-            continue;
+        let near = deals.with(one).map_or(Err(Why::Gone), |other| deals.is_near(one, other));
+        if deals.is_open(one) {
+            let next = deals.change(one, |deal, sight| deal.look(sight, near, tick, misses));
+            deals.follow(one, &mut asking, next);
+            call_off(one, &mut asking, &mut deals);
+        } else if near.is_err() || deals.of(one).is_some_and(|bargain| bargain.deal.since <= tick) {
+            deals.commands.entity(one).remove::<Bargain>();
         }
-        match deals.other(one) {
-            Some(other) => {
-                if deal.since > 0 {
-                    deals.change(one, |deal| deal.since = 0);
-                }
-                if let Err(code) = deals.is_near(one, other) {
-                    deals.end(one, &mut asking, code);
-                }
-            }
-            None if deal.since == 0 => deals.change(one, |deal| deal.since = tick),
-            None if deal.since + misses <= tick => deals.end(one, &mut asking, "gone"),
-            None => {}
-        }
-        call_off(one, &mut asking, &mut deals);
     }
 }
 
 /// Whether it was done, the ledger says.
 fn call_off(one: Entity, asking: &mut Asking<'_, '_>, deals: &mut Deals<'_, '_>) {
-    let Ok((_, CharacterIs(character), deal, _)) = deals.all.get(one) else { return };
-    if deal.ends.is_empty() || deal.asked {
-        return;
-    }
-    let (character, ends) = (*character, deal.ends.clone());
-    match deal.operation {
-        Some(operation) => {
-            if asking.ask_as(one, character, operation, Act::Void {}, Deed::Trade(operation)) {
-                deals.change(one, |deal| deal.asked = true);
-            }
-        }
-        None => deals.over(one, asking, false, &ends),
+    let Ok((_, CharacterIs(character), bargain, ..)) = deals.all.get(one) else { return };
+    let (character, id) = (*character, bargain.deal.calls_off());
+    if let Some(id) = id
+        && asking.ask_as(one, character, id, Act::Void {}, Deed::Trade(id))
+    {
+        deals.change(one, |deal, _| deal.asked = true);
     }
 }
 
 fn begin(
     mut asking: Asking<'_, '_>,
     mut deals: Deals<'_, '_>,
-    mut characters: Query<Trader<'_, Trade>, IsCharacter>,
+    mut characters: Query<(Trader<'_, Trade>, Option<&Epoch>), Stays>,
 ) {
-    for (one, _, mut inputs) in &mut characters {
+    for ((one, CharacterIs(me), mut inputs), epoch) in &mut characters {
         for Trade { target } in inputs.drain() {
-            let Ok((_, me, _, at, stunned)) = deals.others.get(one) else { continue };
+            let Ok((_, _, _, at, stunned)) = deals.others.get(one) else { continue };
             let found = deals.others.iter().find(|(other, _, net, ..)| net.0 == target && *other != one);
-            let their = found.and_then(|(other, ..)| deals.of(other));
+            let their = found.and_then(|(other, ..)| deals.of(other)).map(|bargain| &bargain.deal);
             let wants_me = their.is_some_and(|deal| deal.with == *me);
-            let is_busy = deals.of(one).is_some_and(|deal| deal.open)
-                || their.is_some_and(|deal| deal.open && !wants_me);
+            let is_busy = deals.is_open(one) || their.is_some_and(|deal| deal.open && !wants_me);
             let refused = match found {
                 _ if stunned => Some(("stunned", "not now")),
                 None | Some((.., true)) => Some(("gone", "nobody is there to trade with")),
@@ -407,57 +364,50 @@ fn begin(
                 asking.refuse(one, code, text);
                 continue;
             }
-            let Some((_, with, ..)) = found else { continue };
-            let asks = ASKS_S * u64::from(deals.clock.hz);
-            let since = if wants_me { 0 } else { deals.clock.tick + asks };
-            // Beyond the border the other one may still have agreed to an earlier trade: none has its versions.
-            let changes = (deals.clock.tick as u32) << 8;
-            let deal = Deal { with: *with, open: wants_me, since, changes, ..Deal::default() };
-            deals.commands.entity(one).insert(deal).remove::<Declined>();
+            let Some((_, CharacterIs(with), ..)) = found else { continue };
+            let (tick, hz) = (deals.clock.tick, u64::from(deals.clock.hz));
+            let number = Deal::number(epoch.map_or(0, |epoch| epoch.0), tick);
+            let deal = Deal::new(*with, wants_me, number, tick + ASKS_S * hz);
+            let bargain = Bargain { deal, ..Bargain::default() };
+            deals.commands.entity(one).insert(bargain).remove::<Declined>();
         }
     }
     for one in deals.ours() {
-        let Some(other) = deals.other(one) else { continue };
-        let Ok((me, _, deal, _)) = deals.all.get(one) else { continue };
-        let (decides, open, known) = (*me < deal.with, deal.open, deal.operation);
-        if !open {
-            // The other one accepts, or asks for the same.
-            deals.change(one, |deal| (deal.open, deal.since) = (true, 0));
-        }
-        if known.is_none() {
-            let operation = match decides {
-                true => asking.ledger.take_id(),
-                false => deals.of(other).and_then(|deal| deal.operation),
-            };
-            if operation.is_some() {
-                deals.change(one, |deal| deal.operation = operation);
-            }
-        }
+        deals.change(one, |deal, sight| deal.meet(sight, || asking.ledger.take_id()));
     }
 }
 
 fn offer(
     mut asking: Asking<'_, '_>,
     mut deals: Deals<'_, '_>,
-    mut characters: Query<Trader<'_, Offer>, IsCharacter>,
+    mut characters: Query<Trader<'_, Offer>, Stays>,
 ) {
     for (one, CharacterIs(character), mut inputs) in &mut characters {
         for wished in inputs.drain() {
-            if deals.of(one).is_none_or(|deal| !deal.open) {
-                asking.refuse(one, "gone", "no trade is open");
-            } else if deals.is_asked(one) {
-                asking.refuse(one, "busy", "you have agreed");
-            } else {
-                match gives(&asking.ledger, *character, &wished) {
-                    Ok((stacks, items)) => deals.change(one, |deal| {
-                        (deal.stacks, deal.items) = (stacks, items);
-                        (deal.slots, deal.counts, deal.coins) = (wished.slots, wished.counts, wished.coins);
-                        (deal.changes, deal.agrees_to) = (deal.changes.wrapping_add(1), 0);
-                    }),
-                    Err((code, text)) => asking.refuse_with(one, code, text),
-                }
+            if let Err(refused) = deals.look(one, Deal::may_offer).unwrap_or(Err(Refused::Gone)) {
+                refuse(one, &mut asking, refused);
+                continue;
             }
+            let (stacks, items) = match gives(&asking.ledger, *character, &wished) {
+                Ok(offered) => offered,
+                Err((code, text)) => {
+                    asking.refuse_with(one, code, text);
+                    continue;
+                }
+            };
+            let Ok((_, _, mut bargain, ..)) = deals.all.get_mut(one) else { continue };
+            bargain.deal.offer();
+            let (deal, Offer { slots, counts, coins }) = (bargain.deal, wished);
+            *bargain = Bargain { deal, slots, stacks, items, counts, coins };
         }
+    }
+}
+
+fn refuse(one: Entity, asking: &mut Asking<'_, '_>, refused: Refused) {
+    match refused {
+        Refused::Gone => asking.refuse(one, "gone", "no trade is open"),
+        Refused::Busy => asking.refuse(one, "busy", "you have agreed"),
+        Refused::OldVersion => asking.refuse(one, "old_version", "look again: something has changed"),
     }
 }
 
@@ -483,20 +433,15 @@ fn gives(ledger: &Ledger, character: CharacterId, wished: &Offer) -> Result<Offe
 fn agree(
     mut asking: Asking<'_, '_>,
     mut deals: Deals<'_, '_>,
-    mut characters: Query<(Trader<'_, Agree>, Option<&Epoch>), IsCharacter>,
+    mut characters: Query<(Trader<'_, Agree>, Option<&Epoch>), Stays>,
 ) {
     for ((one, _, mut inputs), epoch) in &mut characters {
         for Agree { version } in inputs.drain() {
-            let Some(deal) = deals.of(one).filter(|deal| deal.open) else {
-                asking.refuse(one, "gone", "no trade is open");
-                continue;
-            };
-            if deals.version(one) != Some(version) || deals.is_asked(one) || deal.operation.is_none() {
-                asking.refuse(one, "old_version", "look again: something has changed");
-                continue;
-            }
             let epoch = epoch.map_or(0, |epoch| epoch.0);
-            deals.change(one, |deal| (deal.agrees_to, deal.epoch, deal.bound) = (version, epoch, true));
+            let agreed = deals.change(one, |deal, sight| deal.agree(sight, version, epoch));
+            if let Err(refused) = agreed.unwrap_or(Err(Refused::Gone)) {
+                refuse(one, &mut asking, refused);
+            }
         }
     }
 }
@@ -504,36 +449,29 @@ fn agree(
 /// Both agree to the same: the ledger is asked.
 fn decide(mut asking: Asking<'_, '_>, mut deals: Deals<'_, '_>) {
     for one in deals.ours() {
+        let Some(operation) = deals.look(one, Deal::asks).flatten() else { continue };
         let Some(other) = deals.other(one) else { continue };
-        let (Ok((me, CharacterIs(character), mine, _)), Ok((_, CharacterIs(with), theirs, is_ghost))) =
+        let (Ok((_, CharacterIs(me), mine, ..)), Ok((_, CharacterIs(with), theirs, is_ghost, _))) =
             (deals.all.get(one), deals.all.get(other))
         else {
             continue;
         };
-        let agreed = Some(mine.agrees_to) == deals.version(one) && theirs.agrees_to == mine.agrees_to;
-        let Some(operation) = mine.operation.filter(|_| agreed && *me < mine.with && mine.open) else {
-            continue;
-        };
-        if deals.is_asked(one) {
-            continue;
-        }
-        let (me, with) =
-            (who(*character), Who { character: *with, epoch: if is_ghost { theirs.epoch } else { 0 } });
-        let (character, a, b) = (*character, side(me, mine), side(with, theirs));
+        let epoch = if is_ghost { theirs.deal.epoch } else { 0 };
+        let (character, a, b) = (*me, side(who(*me), mine), side(Who { character: *with, epoch }, theirs));
         if a.parts.len() + a.coins.len() + b.parts.len() + b.coins.len() == 0 {
             deals.over(one, &mut asking, false, "ended");
         } else if asking.ask_as(one, character, operation, Act::Trade { a, b }, Deed::Trade(operation)) {
-            deals.change(one, |deal| deal.asked = true);
+            deals.change(one, |deal, _| deal.asked = true);
         } else {
             deals.over(one, &mut asking, false, "busy");
         }
     }
 }
 
-fn side(who: Who, deal: &Deal) -> Side {
-    let parts = deal.stacks.iter().zip(&deal.counts);
+fn side(who: Who, gives: &Bargain) -> Side {
+    let parts = gives.stacks.iter().zip(&gives.counts);
     let parts = parts.map(|(item, count)| Part { item: *item, quantity: (*count).into() }).collect();
-    let coins = i64::try_from(deal.coins).ok().filter(|coins| *coins > 0);
+    let coins = i64::try_from(gives.coins).ok().filter(|coins| *coins > 0);
     Side { who, parts, coins: coins.map(|coins| Coins::new(COIN, coins)).into_iter().collect() }
 }
 
@@ -542,18 +480,19 @@ fn show(
     deals: Deals<'_, '_>,
     mut commands: Commands,
     names: Query<(&Character, &Net), Allow<Ghost>>,
-    mut shown: Query<(Entity, &Gid, &mut Trading, Option<&Declined>), IsCharacter>,
+    mut shown: Query<(Entity, &CharacterIs, &mut Trading, Option<&Declined>), IsCharacter>,
     waits: Query<Watcher<'_>, IsCharacter>,
 ) {
     // Who is asked, and by whom.
-    let asks = deals.all.iter().filter(|(_, _, deal, _)| !deal.open && deal.since > 0);
-    let asks: BTreeMap<Gid, Gid> = asks.map(|(by, _, deal, _)| (deal.with, *by)).collect();
-    let see = |one: Entity, me: &Gid, declined: Option<&Declined>| -> Option<Trading> {
-        let Some(mine) = deals.of(one).filter(|deal| deal.open) else {
-            let by = asks.get(me).filter(|by| declined.is_none_or(|declined| declined.0 != **by))?;
-            let asker = deals.gids.find(*by)?;
-            deals.is_near(one, asker).ok()?;
-            let (name, net) = names.get(asker).ok()?;
+    let asks = deals.all.iter().filter(|(_, _, bargain, ..)| !bargain.deal.open && bargain.deal.since > 0);
+    let asks: BTreeMap<CharacterId, (CharacterId, Entity)> =
+        asks.map(|(asker, CharacterIs(by), bargain, ..)| (bargain.deal.with, (*by, asker))).collect();
+    let see = |one: Entity, me: &CharacterId, declined: Option<&Declined>| -> Option<Trading> {
+        let Some(mine) = deals.of(one).filter(|mine| mine.deal.open) else {
+            let (_, asker) =
+                asks.get(me).filter(|(by, _)| declined.is_none_or(|declined| declined.0 != *by))?;
+            deals.is_near(one, *asker).ok()?;
+            let (name, net) = names.get(*asker).ok()?;
             return Some(Trading {
                 with: name.name.clone(),
                 asked: true,
@@ -562,7 +501,7 @@ fn show(
             });
         };
         let other = deals.other(one)?;
-        let (version, theirs) = (deals.version(one)?, deals.of(other)?);
+        let (version, theirs) = (deals.look(one, Deal::version)??, deals.of(other)?);
         let (name, net) = names.get(other).ok()?;
         Some(Trading {
             with: name.name.clone(),
@@ -573,32 +512,31 @@ fn show(
             their_items: theirs.items.clone(),
             their_counts: theirs.counts.clone(),
             their_coins: theirs.coins,
-            i_agree: mine.agrees_to == version,
-            they_agree: theirs.agrees_to == version,
+            i_agree: mine.deal.agrees(&theirs.deal),
+            they_agree: theirs.deal.agrees(&mine.deal),
             version,
             target: net.0,
         })
     };
-    for (one, me, mut trading, declined) in &mut shown {
+    for (one, CharacterIs(me), mut trading, declined) in &mut shown {
         match see(one, me, declined) {
             Some(now) => drop(trading.set_if_neq(now)),
             // The other one is out of sight for a moment.
-            None if deals.of(one).is_some_and(|deal| deal.open) => {}
+            None if deals.is_open(one) => {}
             None => drop(commands.entity(one).remove::<Trading>()),
         }
     }
-    for (one, me, declined, is_bound) in &waits {
-        if declined.is_some_and(|declined| asks.get(me) != Some(&declined.0)) {
+    for (one, CharacterIs(me), declined, is_bound) in &waits {
+        if declined.is_some_and(|declined| asks.get(me).is_none_or(|(by, _)| *by != declined.0)) {
             commands.entity(one).remove::<Declined>();
         }
-        let deal = deals.of(one).filter(|deal| deal.open);
-        if (deal.is_some() || asks.contains_key(me))
+        if (deals.is_open(one) || asks.contains_key(me))
             && !shown.contains(one)
             && let Some(now) = see(one, me, declined)
         {
             commands.entity(one).insert(now);
         }
-        let with = deal.and_then(|_| deals.other(one)).filter(|other| deals.is_here(*other));
+        let with = deals.other(one).filter(|other| deals.is_open(one) && deals.is_ours(*other));
         match (is_bound, with) {
             (false, Some(with)) => drop(commands.entity(one).insert(Together(one.min(with).to_bits()))),
             (true, None) => drop(commands.entity(one).remove::<Together>()),

@@ -23,7 +23,7 @@ pub fn runs(deep: bool) -> Vec<Run> {
         migration::runs(deep),
         split::runs(deep),
         merge::runs(deep),
-        trade::runs(),
+        trade::runs(deep),
         talk::runs(deep),
     ]
     .into_iter()

@@ -386,3 +386,64 @@ fn who_opens_a_trade_again_has_no_agreement_to_the_one_before() {
         assert_eq!(two.goods(), [(10, 0), (0, 50)], "nothing has changed hands");
     }
 }
+
+/// She ends a trade and opens it again before he has noticed, and both agree to what is new: he hears of the one
+/// that was done, not of the one that she left (H.10).
+#[test]
+fn whoever_trades_anew_is_told_of_the_new_trade() {
+    for had_agreed in [false, true] {
+        let (mut two, ada, bob) = traders();
+        let version = offer_all(&mut two, ada, bob);
+        if had_agreed {
+            two.0[1].give(bob, &Agree { version });
+            two.step(4);
+        }
+        let target = two.ghost(0, 2);
+        two.0[0].give(ada, &EndTrade {});
+        two.0[0].give(ada, &Trade { target });
+        two.0[0].give(ada, &Offer { slots: vec![0], counts: vec![3], coins: 0 });
+        two.step(4);
+        for (n, who) in [(1, bob), (0, ada)] {
+            let again = two.trading(n, who).map(|seen| seen.version).unwrap_or_default();
+            two.0[n].give(who, &Agree { version: again });
+            two.step(4);
+        }
+        two.step(60);
+        let [hers, his] = two.ends();
+        let moved = two.goods() != [(10, 0), (0, 50)];
+        assert_eq!(moved, hers.iter().any(|(done, _)| *done), "{hers:?}");
+        assert_eq!(moved, his.iter().any(|(done, _)| *done), "{his:?}");
+        assert_eq!(moved, !had_agreed, "what he had agreed to ends with it");
+    }
+}
+
+/// What goes with a character to another server was said as it left: nothing is asked for it after that (H.10).
+#[test]
+fn nobody_is_traded_away_while_he_goes_to_another_server() {
+    for goes in [0, 1] {
+        let (mut two, ada, bob) = traders();
+        let version = offer_all(&mut two, ada, bob);
+        let (here, there) = (goes, 1 - goes);
+        let (one, other) = [(ada, bob), (bob, ada)][goes];
+        two.0[here].give(one, &Agree { version });
+        two.step(4);
+        two.0[here].sim.set_leaving(one, true);
+        two.0[here].give(one, &EndTrade {});
+        two.step(4);
+        two.0[here].give(one, &Offer { slots: vec![], counts: vec![], coins: 0 });
+        two.step(4);
+        assert_eq!(two.trading(here, one).map(|seen| seen.version), Some(version), "nothing of it counts");
+        if here == 0 {
+            two.0[there].give(other, &Agree { version });
+            two.step(40);
+            assert_eq!(
+                (two.goods(), two.ends()),
+                ([(10, 0), (0, 50)], [vec![], vec![]]),
+                "she decides, and goes"
+            );
+            two.0[here].sim.set_leaving(one, false);
+            two.step(40);
+            assert_eq!(two.ends(), [vec![(true, String::new())], vec![(true, String::new())]]);
+        }
+    }
+}
