@@ -195,8 +195,9 @@ impl Sim {
         ecs.insert_resource(crate::claim::Claim::default());
         ecs.insert_resource(Dice::of_area(setup.world.seed, setup.ground, setup.tick));
         let mut builder = Builder::new(ecs);
-        builder.component::<Position>().component::<Character>().component::<GhostOf>();
+        builder.component::<Position>().component::<Character>();
         (game.build)(&mut builder, setup);
+        builder.component::<GhostOf>();
         let Builder { mut ecs, registry, systems, on_enter, on_leave, on_pass } = builder;
         let numbers = registry.event_numbers.clone();
         ecs.insert_resource(Outbox::new(numbers));
