@@ -41,7 +41,7 @@ pub(crate) struct Stirs {
     at: Vec<(i32, i32)>,
     /// The same before the last step that placed it, and the tick of that.
     placed: Vec<(u64, (i32, i32))>,
-    /// The last tick in which its place changed.
+    /// The last tick in which its place changed, since it was given.
     moved: Vec<u64>,
     /// From where and to where things jumped or came in this step.
     jumps: Vec<(i32, i32)>,
@@ -82,7 +82,9 @@ impl Stirs {
         let was = std::mem::replace(&mut self.at[id], at);
         let (before, _) = std::mem::replace(&mut self.placed[id], (tick, was));
         let (dx, dy) = (at.0.wrapping_sub(was.0), at.1.wrapping_sub(was.1));
-        if (dx, dy) != (0, 0) {
+        if before == 0 {
+            self.moved[id] = 0;
+        } else if (dx, dy) != (0, 0) {
             self.moved[id] = tick;
         }
         let walked = dx.unsigned_abs().max(dy.unsigned_abs()) <= STRIDE_CM.unsigned_abs();
@@ -120,7 +122,7 @@ impl Stirs {
         if placed == tick { was } else { self.at[id] }
     }
 
-    /// Whether it stood elsewhere before or in this tick's step.
+    /// Whether it moved in this tick or a later one.
     pub fn moved_since(&self, id: usize, tick: u64) -> bool {
         self.moved[id] >= tick
     }

@@ -36,8 +36,8 @@ pub struct View {
     told_acked: u32,
     /// From this tick on each update told all that was new.
     complete_since: u64,
-    /// Set from a resume to the next gathering.
-    catches_up: Option<CatchUp>,
+    /// Set from a resume to the next gathering: the tick up to which all is told.
+    catches_up: Option<u64>,
     /// Set if moves go apart from all else.
     apart: Option<Apart>,
 }
@@ -51,15 +51,6 @@ struct Late {
     since: u64,
     /// Grows while news of it wait for room.
     waited: f32,
-}
-
-/// How far one who resumes knows what he knows.
-#[derive(Debug, Clone, Copy)]
-struct CatchUp {
-    /// All up to this tick.
-    since: u64,
-    /// The places of those who have not moved since this tick.
-    still_since: u64,
 }
 
 /// Where a client looks from, and how much it may be told.
@@ -121,15 +112,13 @@ impl View {
         sorted.sort_unstable();
         let doubled = sorted.array_windows().any(|[a, b]| a == b);
         let (Some(since), Some(_), false) = (since, self.gathered, doubled) else { return Self::default() };
-        // Of what went apart a rest alone is sure to arrive: in the step after the last move.
-        let still_since = if self.apart.is_some() { since } else { since + 1 };
         Self {
             known,
             gathered: self.gathered,
             told_tick: since,
             told_acked: acked,
             complete_since: self.complete_since,
-            catches_up: Some(CatchUp { since, still_since }),
+            catches_up: Some(since),
             ..Self::default()
         }
     }
@@ -182,8 +171,8 @@ impl Sim {
         let near_cm = self.view_m as i32 * 100;
         let far_cm = near_cm + near_cm / 10;
         self.gathering.begin(self.shadows.hot.len());
-        if let Some(known) = catches_up {
-            self.catch_up(view, known);
+        if let Some(since) = catches_up {
+            self.catch_up(view, since);
         }
         let mut before = view.known.len();
         if view.is_unsure(eyes.at, far_cm, &self.shadows.stirs) || whole || catches_up.is_some() {
@@ -236,13 +225,13 @@ impl Sim {
     // ---- who is in view ----
 
     /// Whose id is another's by now leaves; of the others all that is later is news.
-    fn catch_up(&mut self, view: &mut View, CatchUp { since, still_since }: CatchUp) {
+    fn catch_up(&mut self, view: &mut View, since: u64) {
         let (hot, stirs) = (&self.shadows.hot, &self.shadows.stirs);
         let mut place = 0;
         while let Some(id) = view.known.get(place).map(|id| usize::from(*id)) {
             if hot.get(id).is_some_and(|hot| (1..=since).contains(&hot.born)) {
-                let moved = stirs.moved_since(id, still_since);
-                let at = if moved { NOWHERE } else { stirs.places()[id] };
+                // One that walked apart in that very tick is told for sure in the next one.
+                let at = if stirs.moved_since(id, since) { NOWHERE } else { stirs.places()[id] };
                 view.late.push(Late { at, since, waited: 0.0 });
                 place += 1;
             } else {

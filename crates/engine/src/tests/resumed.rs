@@ -67,6 +67,29 @@ fn what_is_as_it_was_is_not_told_again() {
     assert_eq!(scene.look(ALL), 0, "and nothing more after it");
 }
 
+/// Of fifty in view ten walk on: their places are told, ten bytes each.
+#[test]
+fn a_resume_costs_what_changed() {
+    let mut scene = Scene::new();
+    for n in 0..44 {
+        let id = character(&mut scene.sim, "other", (12.0 + f64::from(n % 10), 16.0 + f64::from(n / 10)));
+        scene.put(id, Body { health: 100, gold: 5, ..Body::default() });
+        scene.others.push(id);
+    }
+    scene.look(ALL);
+    scene.step();
+    for id in scene.others.iter().take(10) {
+        walk(&mut scene.sim, *id, 1, 1.0, 0.0).expect("taken");
+    }
+    scene.step();
+    let whole = Client::default().gather(&mut scene.sim, HERE, scene.me, 7, ALL);
+    let missed = scene.look_again();
+    assert_eq!((scene.client.seen.len(), scene.client.wholes), (50, 1));
+    println!("{missed} bytes after a resume, {whole} whole");
+    assert_eq!(missed, 5 + 1 + 10 * 10);
+    assert!(whole > 10 * missed, "{whole}");
+}
+
 /// Whoever changed, moved, came and went, whether that was told in vain or in nobody's presence.
 #[test]
 fn what_was_missed_is_told() {
