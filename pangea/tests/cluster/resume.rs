@@ -110,7 +110,29 @@ async fn one_that_comes_back_is_told_what_it_missed() {
         let moved = update.jumped.iter().any(|(one, ..)| *one == id);
         moved || update.left.contains(&id) || update.entered.iter().any(|one| one.id == id)
     };
-    assert!(crowd.iter().all(|(_, there, _)| !told(&missed, there.me)), "the others stood there: {missed:?}");
+    let nobody = crowd.iter().all(|(_, there, _)| !told(&nothing, there.me));
+    assert!(nobody, "none of them did anything: {nothing:?}");
+
+    // Its line is cut here: it comes back with what it knows now.
+    let lost = wire.known();
+    let (mut walker, walks, _) = crowd.remove(0);
+    for _ in 0..3 {
+        walker.walk(0.0, 1.0).await;
+    }
+    walker.flush().await;
+    let (mut leaver, left, _) = crowd.remove(0);
+    leaver.say(ClientMessage::Leave).await;
+    leaver.end().await;
+    let (_comer, comes, _) = entered(&cluster, "Eve").await;
+    let (mut back, next) = Wire::back(&url, &welcome, lost).await;
+    assert_eq!(wire.end().await.1, Some(close::TAKEN_OVER));
+    let missed = back.update().await;
+    assert!(!missed.whole && missed.left.contains(&left.me), "{missed:?}");
+    let names = missed.entered.iter().map(name_of).filter(|name| !name.is_empty());
+    assert_eq!(names.collect::<Vec<_>>(), ["Eve"]);
+    assert!(missed.jumped.iter().any(|(id, ..)| *id == walks.me), "{missed:?}");
+    let stood = crowd.iter().all(|(_, there, _)| !told(&missed, there.me));
+    assert!(stood, "the others stood there: {missed:?}");
     assert!(back.known().ids.contains(&comes.me));
     (wire, welcome) = Wire::welcomed(&url, Entry::Resume(next.resume)).await;
     let whole = wire.update().await;
