@@ -6,7 +6,7 @@
 
 import { transportOf } from "./dialing.js";
 import { Known } from "./entities.js";
-import { CLOSE, VERSION, clientFrame, readServerFrame } from "./frames.js";
+import { CLOSE, OLDEST_VERSION, VERSION, clientFrame, readServerFrame } from "./frames.js";
 import { readPlaces } from "./places.js";
 import { Playhead } from "./playhead.js";
 import { Refusal, asRefusal } from "./refusal.js";
@@ -14,7 +14,7 @@ import { Schema } from "./schema.js";
 
 /** @import { ChannelAt, Lines } from "./chat_frames.js" */
 /** @import { Offer, Socket } from "./dialing.js" */
-/** @import { ClientMessage, ServerMessage, Welcome } from "./frames.js" */
+/** @import { ClientMessage, Entry, ServerMessage, Welcome } from "./frames.js" */
 /** @import { Places } from "./places.js" */
 
 /** A server that has not welcomed us by then is given up, ms. */
@@ -23,7 +23,6 @@ export const WELCOME_TIMEOUT_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 4_000;
 
 /**
- * @typedef {{ticket: string} | {resume: Uint8Array}} Entry
  * @typedef {{code: number, refusal: Refusal | null}} Closed  WebSocket close code, and the reason if one came before
  * @typedef {(url: string) => Socket} Dial
  */
@@ -134,8 +133,9 @@ export class Connection extends Line {
    * @param {() => number} now milliseconds of a steady clock
    * @param {Schema} [schema] the one that is known
    * @param {Offer | null} [offer] its server by WebTransport, to come back to
+   * @param {Known | null} [known] what the lost connection knew with which this one goes on
    */
-  constructor(url, entry, dial, now, schema, offer) {
+  constructor(url, entry, dial, now, schema, offer, known) {
     super(url, dial);
     this.entry = entry;
     this.offer = offer ?? null;
@@ -147,7 +147,9 @@ export class Connection extends Line {
     this.steering = false;
     /** The server has told that another one owns the character now. */
     this.moved = false;
-    this.known = new Known();
+    /** Whether it goes on with what a lost one knew. */
+    this.resumes = Boolean(known);
+    this.known = known ?? new Known();
     if (schema) this.known.schema = schema;
     this.playhead = new Playhead(20);
     /** How fast the area's time runs, percent of real time. */
@@ -177,7 +179,8 @@ export class Connection extends Line {
 
   /** @override */
   opened() {
-    this.send({ type: "hello", version: VERSION, schema: this.known.schema.hash, ...this.entry });
+    const version = "known" in this.entry ? VERSION : OLDEST_VERSION;
+    this.send({ type: "hello", version, schema: this.known.schema.hash, ...this.entry });
   }
 
   /** By which way its messages go. */
@@ -216,7 +219,8 @@ export class Connection extends Line {
       this.welcome = message;
       this.steering = message.steering;
       this.playhead = new Playhead(message.tickHz || 20);
-      this.known.tick = this.known.told.tick = message.tick;
+      if (this.resumes) this.known.acked = this.known.told.acked = message.acked;
+      else this.known.tick = this.known.told.tick = message.tick;
       if (this.transport === "webtransport") this.send({ type: "datagrams" });
       this.pace = 100;
     } else if (message.type === "schema") {

@@ -8,7 +8,8 @@ import { CLOSE } from "./frames.js";
 import { Refusal, asRefusal } from "./refusal.js";
 import { isFinal } from "./retry.js";
 
-/** @import { Entry } from "./connection.js" */
+/** @import { Entry } from "./frames.js" */
+/** @import { Known } from "./entities.js" */
 /** @import { Offer } from "./dialing.js" */
 /** @import { EnterProgress, Prepared, Wish } from "./http_types.js" */
 /** @import { World } from "./world.js" */
@@ -79,11 +80,12 @@ function unhex(text) {
 /**
  * A new connection of this world, which tells it all.
  * @param {World} world @param {string} url @param {Entry} entry @param {Offer | null} offer the server by WebTransport
+ * @param {Known | null} [known] what a lost connection knew with which it goes on
  * @returns {Connection}
  */
-export function open(world, url, entry, offer) {
+export function open(world, url, entry, offer, known) {
   const dial = (/** @type {string} */ url) => world.ways.dial(url, offer);
-  const connection = new Connection(url, entry, dial, world.now, world.schema, offer);
+  const connection = new Connection(url, entry, dial, world.now, world.schema, offer, known);
   connection.onMessage = (message) => world.took(connection, message);
   connection.onPlaces = (moved) => world.placed(connection, moved);
   connection.onClose = (closed) => {

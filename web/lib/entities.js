@@ -6,10 +6,11 @@
 
 import { malformed } from "./bytes.js";
 import { Emitter } from "./emitter.js";
+import { MAX_KNOWN } from "./frames.js";
 import { BASIC } from "./schema.js";
 import { Track } from "./track.js";
 
-/** @import { Component, Update } from "./frames.js" */
+/** @import { Component, KnownAt, Update } from "./frames.js" */
 /** @import { Places } from "./places.js" */
 /** @import { Values } from "./schema.js" */
 
@@ -78,7 +79,7 @@ export class Entity {
  * @typedef {{added: Entity[], changed: Entity[], removed: Entity[], fields: FieldChange[]}} Changes
  */
 
-/** The entities of one connection, by id. */
+/** The entities of one connection, by id; one that resumes goes on with them. */
 export class Known {
   constructor() {
     /** @type {Map<number, Entity>} */
@@ -92,6 +93,12 @@ export class Known {
     /** The same of the newest update: what comes in datagrams may be ahead of it. */
     this.told = { tick: 0, acked: 0 };
     this.schema = BASIC;
+  }
+
+  /** For a resume; null where there is nothing to say, or too much. @returns {KnownAt | null} */
+  at() {
+    const { order, told } = this;
+    return order.length > 0 && order.length <= MAX_KNOWN ? { tick: told.tick % 2 ** 32, ids: [...order] } : null;
   }
 
   /**
@@ -173,6 +180,10 @@ export class Known {
       this.byId.set(e.id, old);
       this.move(old, e.x, e.y, changes);
       for (const { number, fields } of e.components) this.change(old, [{ number, fields }], changes);
+      for (const name of Object.keys(old.components).filter((name) => !entity.components[name])) {
+        changes.fields.push({ entity: old, key: name, now: undefined, before: old.components[name] });
+        delete old.components[name];
+      }
       return;
     }
     this.byId.set(e.id, entity);

@@ -13,8 +13,12 @@ import { Refusal } from "./refusal.js";
 /** @import { ClientChat, ServerChat } from "./chat_frames.js" */
 /** @import { Offer } from "./dialing.js" */
 
-/** The version of the game protocol that this library speaks. */
-export const VERSION = 2;
+/** The newest version of the game protocol that this library speaks. */
+export const VERSION = 3;
+/** What it says to a server of which it does not know more. */
+export const OLDEST_VERSION = 2;
+/** Most entities that a resume tells of; with them a Hello is not larger than a frame may be. */
+export const MAX_KNOWN = 2_000;
 /** Largest frame that a client may send, bytes. */
 export const MAX_CLIENT_FRAME = 4096;
 /** Side of a chunk in tiles; a tile is one metre. */
@@ -49,7 +53,9 @@ export const TILE = Object.freeze({
 });
 
 /**
- * @typedef {{type: "hello", version: number, schema: bigint, ticket: string} | {type: "hello", version: number, schema: bigint, resume: Uint8Array}} Hello  schema: hash of the one it has, or 0
+ * @typedef {{tick: number, ids: number[]}} KnownAt  what a client knows that lost its line: the low 32 bits of the tick of its last update, its list in order
+ * @typedef {{ticket: string} | {resume: Uint8Array, known?: KnownAt}} Entry  known: from version 3 on
+ * @typedef {{type: "hello", version: number, schema: bigint} & Entry} Hello  schema: hash of the one it has, or 0
  * @typedef {{type: "input", seq: number, kind: number, payload: Uint8Array}} Input  as the schema says
  * @typedef {{type: "askTiles", cx: number, cy: number}} AskTiles
  * @typedef {{type: "goOn", world: string, map: string, layer: number | null, rule: string, friend: string}} GoOn
@@ -191,6 +197,14 @@ const WHOLE = 1, LEFT = 2, ENTERED = 4, MOVED = 8, JUMPED = 16, CHANGED = 32;
 /** Set in the number of a component that was taken off. */
 const TAKEN_OFF = 0x80;
 
+/** @param {Reader} r */
+function readIds(r) {
+  /** @type {number[]} */
+  const ids = [];
+  for (let n = r.count(2); n > 0; n--) ids.push(r.u16());
+  return ids;
+}
+
 /** @param {Reader} r @returns {Update} */
 function readUpdate(r) {
   const flags = r.u8();
@@ -199,7 +213,7 @@ function readUpdate(r) {
     type: "update", whole: (flags & WHOLE) !== 0, tick: r.varint(), acked: r.varint(),
     left: [], entered: [], moved: [], jumped: [], changed: [],
   };
-  if (flags & LEFT) for (let n = r.count(2); n > 0; n--) update.left.push(r.u16());
+  if (flags & LEFT) update.left = readIds(r);
   if (flags & ENTERED) {
     for (let n = r.count(12); n > 0; n--) {
       update.entered.push({ id: r.u16(), kind: r.u8(), x: r.i32(), y: r.i32(), components: readComponents(r) });
@@ -272,6 +286,7 @@ function readClientMessage(kind, r) {
       const entry = r.u8();
       if (entry === 0) return { type: "hello", version, schema, ticket: r.string() };
       if (entry === 1) return { type: "hello", version, schema, resume: r.slice(16).slice() };
+      if (entry === 2) return { type: "hello", version, schema, resume: r.slice(16).slice(), known: { tick: r.u32(), ids: readIds(r) } };
       throw malformed();
     }
     case 0x02: return { type: "input", seq: r.u32(), kind: r.u8(), payload: r.rest() };
@@ -321,8 +336,13 @@ function putClient(out, m) {
           w.u8(0);
           w.string(m.ticket);
         } else {
-          w.u8(1);
+          w.u8(m.known ? 2 : 1);
           w.put(m.resume);
+          if (m.known) {
+            w.u32(m.known.tick);
+            w.varint(m.known.ids.length);
+            for (const id of m.known.ids) w.u16(id);
+          }
         }
       });
     case "input": return message(out, 0x02, (w) => { w.u32(m.seq); w.u8(m.kind); w.put(m.payload); });

@@ -4,7 +4,7 @@
  */
 
 import { enterAndConnect, open, welcomeOf } from "./entering.js";
-import { CLOSE } from "./frames.js";
+import { CLOSE, VERSION } from "./frames.js";
 import { Refusal, asRefusal } from "./refusal.js";
 import { MOST_TRIES, backOff, isFinal, pause } from "./retry.js";
 
@@ -53,12 +53,13 @@ export async function recover(world, closed, resumable) {
 /** @param {World} world @param {Connection} old @param {AbortSignal} signal @returns {Promise<"resumed" | "refused" | "unreachable">} */
 async function resume(world, old, signal) {
   if (!old.welcome) return "refused";
-  const connection = open(world, old.url, { resume: old.welcome.resume }, old.offer);
+  const { resume, version } = old.welcome;
+  const known = version >= VERSION ? old.known.at() : null;
+  const connection = open(world, old.url, known ? { resume, known } : { resume }, old.offer, old.known);
   try {
     await welcomeOf(connection, signal);
   } catch {
     return connection.refusal === null || connection.refusal.code === "unreachable" ? "unreachable" : "refused";
   }
-  world.play(connection);
-  return "resumed";
+  return "resumed"; // it has played since its welcome
 }

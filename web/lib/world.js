@@ -224,6 +224,8 @@ export class World extends Emitter {
 
   /** @param {Connection} connection @param {ServerMessage} message */
   took(connection, message) {
+    // At once: the update that comes with it changes what was known.
+    if (message.type === "welcome" && connection.resumes) return this.play(connection);
     if (message.type === "update") return this.updated(connection, message);
     if (message.type === "tiles") {
       const area = connection.welcome?.area;

@@ -140,7 +140,8 @@ test("a lost connection is resumed at the same server by its token", async () =>
   await until(() => sockets.length === 2);
   assert.equal(sockets[1].url, one.url);
   sockets[1].accept();
-  assert.deepEqual(sockets[1].sent[0], { type: "hello", version: 2, schema: 0n, resume: new Uint8Array(16).fill(7) });
+  assert.deepEqual(sockets[1].sent[0], { type: "hello", version: 2, schema: 0n, resume: new Uint8Array(16).fill(7) },
+    "a server of version 2 is told no more");
   sockets[1].tell(welcome({ acked: 40 }), whole(130, 1_000));
   await until(() => how.length === 1);
   assert.deepEqual(how, ["resumed"]);
@@ -148,6 +149,39 @@ test("a lost connection is resumed at the same server by its token", async () =>
   world.steer(1, 0);
   await until(() => sockets[1].types.includes("input"));
   assert.ok(sockets[1].sent.some((m) => m.type === "input" && m.seq === 41), "its numbers go on");
+});
+
+test("a resume goes on with what was known: nobody who stayed comes or goes", async () => {
+  const { world, one } = stoppedLater(await entered());
+  const came = (/** @type {number} */ id, /** @type {string} */ name) => ({ id, kind: 0, x: 0, y: 0, components: [character(name)] });
+  const none = { whole: false, acked: 0, left: [], entered: [], moved: [], jumped: [], changed: [] };
+  one.tell(welcome({ version: 3 }), whole(100, 1_000));
+  one.tell({ type: "update", ...none, tick: 3, acked: 2, entered: [came(4, "Bob"), came(5, "Cyd"), came(6, "Dan")] });
+  /** @type {string[]} */
+  const told = [];
+  world.entities.onAdd((entity) => { told.push(`${entity.name} comes`); });
+  world.entities.onRemove((entity) => { told.push(`${entity.name} goes`); });
+  const before = [...world.entities];
+  one.end(1006);
+  await until(() => sockets.length === 2);
+  const two = sockets[1].accept();
+  const resume = new Uint8Array(16).fill(7);
+  assert.deepEqual(two.sent[0], { type: "hello", version: 3, schema: 0n, resume, known: { tick: 103, ids: [1, 4, 5, 6] } });
+  two.tell(welcome({ version: 3, tick: 150, acked: 40, resume: new Uint8Array(16).fill(8) }));
+  await until(() => world.state === "in");
+  assert.deepEqual([...world.entities], before, "until then all is as it was");
+  two.tell({ type: "update", ...none, tick: 50, acked: 1, left: [4], entered: [came(4, "Eve")], moved: [{ place: 1, dx: 5, dy: 0 }] });
+  assert.deepEqual(told, ["Bob goes", "Eve comes"]);
+  assert.deepEqual([world.entities.get(6), world.entities.get(6)?.xCm], [before[3], 5]);
+  assert.deepEqual([world.live?.known.tick, world.live?.known.acked], [153, 41]);
+  // Where the server cannot say what was missed the view is whole; who is the same stays all the same.
+  two.end(1006);
+  await until(() => sockets.length === 3);
+  const { known } = /** @type {any} */ (sockets[2].accept().sent[0]);
+  assert.deepEqual(known, { tick: 153, ids: [1, 6, 5, 4] });
+  sockets[2].tell(welcome({ version: 3, tick: 170, acked: 41 }), whole(171, 1_200));
+  assert.deepEqual(told.slice(2).sort(), ["Cyd goes", "Dan goes", "Eve goes"]);
+  assert.deepEqual([world.me(), world.me()?.xCm], [before[0], 1_200]);
 });
 
 test("when the token does not hold central is asked", async () => {

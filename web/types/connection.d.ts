@@ -1,6 +1,6 @@
 /** @import { ChannelAt, Lines } from "./chat_frames.js" */
 /** @import { Offer, Socket } from "./dialing.js" */
-/** @import { ClientMessage, ServerMessage, Welcome } from "./frames.js" */
+/** @import { ClientMessage, Entry, ServerMessage, Welcome } from "./frames.js" */
 /** @import { Places } from "./places.js" */
 /** A server that has not welcomed us by then is given up, ms. */
 export const WELCOME_TIMEOUT_MS: 10000;
@@ -12,8 +12,9 @@ export class Connection extends Line {
      * @param {() => number} now milliseconds of a steady clock
      * @param {Schema} [schema] the one that is known
      * @param {Offer | null} [offer] its server by WebTransport, to come back to
+     * @param {Known | null} [known] what the lost connection knew with which this one goes on
      */
-    constructor(url: string, entry: Entry, dial: Dial, now: () => number, schema?: Schema, offer?: Offer | null);
+    constructor(url: string, entry: Entry, dial: Dial, now: () => number, schema?: Schema, offer?: Offer | null, known?: Known | null);
     entry: Entry;
     offer: Offer | null;
     /** The server of the next Follow or Beside by WebTransport. @type {Offer | null} */
@@ -24,6 +25,8 @@ export class Connection extends Line {
     steering: boolean;
     /** The server has told that another one owns the character now. */
     moved: boolean;
+    /** Whether it goes on with what a lost one knew. */
+    resumes: boolean;
     known: Known;
     playhead: Playhead;
     /** How fast the area's time runs, percent of real time. */
@@ -59,11 +62,6 @@ export class PlainConnection extends Line {
     /** @param {unknown} data */
     say(data: unknown): void;
 }
-export type Entry = {
-    ticket: string;
-} | {
-    resume: Uint8Array;
-};
 /**
  * WebSocket close code, and the reason if one came before
  */
@@ -73,7 +71,6 @@ export type Closed = {
 };
 export type Dial = (url: string) => Socket;
 /**
- * @typedef {{ticket: string} | {resume: Uint8Array}} Entry
  * @typedef {{code: number, refusal: Refusal | null}} Closed  WebSocket close code, and the reason if one came before
  * @typedef {(url: string) => Socket} Dial
  */
@@ -114,6 +111,7 @@ declare class Line {
     /** Resolves when it is closed, at the latest after a while. @param {number} [ms] @returns {Promise<void>} */
     untilClosed(ms?: number): Promise<void>;
 }
+import type { Entry } from "./frames.js";
 import type { Offer } from "./dialing.js";
 import type { Welcome } from "./frames.js";
 import { Known } from "./entities.js";

@@ -1,4 +1,5 @@
-/** @import { Entry } from "./connection.js" */
+/** @import { Entry } from "./frames.js" */
+/** @import { Known } from "./entities.js" */
 /** @import { Offer } from "./dialing.js" */
 /** @import { EnterProgress, Prepared, Wish } from "./http_types.js" */
 /** @import { World } from "./world.js" */
@@ -11,12 +12,14 @@ export function welcomeOf(connection: Connection | PlainConnection, signal: Abor
 /**
  * A new connection of this world, which tells it all.
  * @param {World} world @param {string} url @param {Entry} entry @param {Offer | null} offer the server by WebTransport
+ * @param {Known | null} [known] what a lost connection knew with which it goes on
  * @returns {Connection}
  */
-export function open(world: World, url: string, entry: Entry, offer: Offer | null): Connection;
+export function open(world: World, url: string, entry: Entry, offer: Offer | null, known?: Known | null): Connection;
 import type { World } from "./world.js";
 import type { Wish } from "./http_types.js";
 import { Connection } from "./connection.js";
 import { PlainConnection } from "./connection.js";
-import type { Entry } from "./connection.js";
+import type { Entry } from "./frames.js";
 import type { Offer } from "./dialing.js";
+import type { Known } from "./entities.js";

@@ -3,7 +3,7 @@
  * @param {number} low @param {number} near a full tick not far away
  */
 export function widen(low: number, near: number): number;
-/** @import { Component, Update } from "./frames.js" */
+/** @import { Component, KnownAt, Update } from "./frames.js" */
 /** @import { Places } from "./places.js" */
 /** @import { Values } from "./schema.js" */
 /** One entity in view. */
@@ -57,7 +57,7 @@ export class Entity {
  * @typedef {{entity: Entity, key: string, now: any, before: any}} FieldChange
  * @typedef {{added: Entity[], changed: Entity[], removed: Entity[], fields: FieldChange[]}} Changes
  */
-/** The entities of one connection, by id. */
+/** The entities of one connection, by id; one that resumes goes on with them. */
 export class Known {
     /** @type {Map<number, Entity>} */
     byId: Map<number, Entity>;
@@ -73,6 +73,8 @@ export class Known {
         acked: number;
     };
     schema: import("./schema.js").Schema;
+    /** For a resume; null where there is nothing to say, or too much. @returns {KnownAt | null} */
+    at(): KnownAt | null;
     /**
      * Applies one update.
      * @param {Update} update
@@ -158,6 +160,7 @@ export type Changes = {
 };
 import type { Values } from "./schema.js";
 import { Track } from "./track.js";
+import type { KnownAt } from "./frames.js";
 import type { Update } from "./frames.js";
 import type { Places } from "./places.js";
 import type { Component } from "./frames.js";

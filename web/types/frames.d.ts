@@ -26,8 +26,12 @@ export function clientFrame(...messages: ClientMessage[]): Uint8Array<ArrayBuffe
 export function serverFrame(...messages: ServerMessage[]): Uint8Array<ArrayBuffer>;
 /** @import { ClientChat, ServerChat } from "./chat_frames.js" */
 /** @import { Offer } from "./dialing.js" */
-/** The version of the game protocol that this library speaks. */
-export const VERSION: 2;
+/** The newest version of the game protocol that this library speaks. */
+export const VERSION: 3;
+/** What it says to a server of which it does not know more. */
+export const OLDEST_VERSION: 2;
+/** Most entities that a resume tells of; with them a Hello is not larger than a frame may be. */
+export const MAX_KNOWN: 2000;
 /** Largest frame that a client may send, bytes. */
 export const MAX_CLIENT_FRAME: 4096;
 /** Side of a chunk in tiles; a tile is one metre. */
@@ -66,19 +70,29 @@ export const TILE: Readonly<{
     VOID: 19;
 }>;
 /**
+ * what a client knows that lost its line: the low 32 bits of the tick of its last update, its list in order
+ */
+export type KnownAt = {
+    tick: number;
+    ids: number[];
+};
+/**
+ * known: from version 3 on
+ */
+export type Entry = {
+    ticket: string;
+} | {
+    resume: Uint8Array;
+    known?: KnownAt;
+};
+/**
  * schema: hash of the one it has, or 0
  */
 export type Hello = {
     type: "hello";
     version: number;
     schema: bigint;
-    ticket: string;
-} | {
-    type: "hello";
-    version: number;
-    schema: bigint;
-    resume: Uint8Array;
-};
+} & Entry;
 /**
  * as the schema says
  */

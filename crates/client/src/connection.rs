@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::Uri;
 use pangea_world::frames::{ClientMessage, Entry, ServerMessage, read_server_frame};
-use pangea_world::{Code, GAME_PROTOCOL_VERSION, Refusal};
+use pangea_world::{Code, OLDEST_GAME_PROTOCOL_VERSION, RESUMES_KNOWING_VERSION, Refusal};
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -24,8 +24,19 @@ const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) enum First {
     /// Our own game protocol.
     Hello(Entry),
+    /// The same, at the server of a connection that was lost.
+    Back(Box<Lost>),
     /// A third-party server's: the ticket in JSON text, then whatever that server speaks.
     Plain(String),
+}
+
+/// What is left of a connection that was lost.
+#[derive(Debug, Clone)]
+pub(crate) struct Lost {
+    token: [u8; 16],
+    /// The server's.
+    version: u16,
+    view: View,
 }
 
 /// What a connection said.
@@ -72,6 +83,8 @@ pub struct Connection {
     pub(crate) plain: bool,
     /// For a resume at this server.
     pub(crate) token: Option<[u8; 16]>,
+    /// The server's version of the protocol.
+    version: u16,
     pub(crate) steering: bool,
     pub(crate) epoch: u64,
     /// Whether the server was told what was heard before.
@@ -81,6 +94,8 @@ pub struct Connection {
     /// When the last update came.
     pub(crate) updated: Option<Instant>,
     pub(crate) view: View,
+    /// That of the connection with which this one goes on, until the welcome.
+    former: Option<View>,
     pub(crate) traffic: Traffic,
     /// The last «no», which explains a close.
     pub(crate) refusal: Option<Refusal>,
@@ -111,21 +126,27 @@ impl Connection {
             url: url.to_owned(),
             plain: matches!(first, First::Plain(_)),
             token: None,
+            version: 0,
             steering: false,
             epoch: 0,
             tuned_in: false,
             goes_on_after: None,
             updated: None,
             view: View::default(),
+            former: None,
             traffic: Traffic::default(),
             refusal: None,
             unread: VecDeque::new(),
         };
         match first {
             First::Hello(entry) => {
-                connection
-                    .send(&ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, schema: 0, entry })
-                    .await?;
+                let hello = ClientMessage::Hello { version: OLDEST_GAME_PROTOCOL_VERSION, schema: 0, entry };
+                connection.send(&hello).await?;
+                connection.welcome(dialer.schema()).await?;
+            }
+            First::Back(lost) => {
+                connection.send(&lost.hello()).await?;
+                connection.former = Some(lost.view);
                 connection.welcome(dialer.schema()).await?;
             }
             First::Plain(ticket) => {
@@ -155,6 +176,11 @@ impl Connection {
             }
             _ => Err(Error::Protocol(format!("{}: a game server begins with Welcome", self.url))),
         }
+    }
+
+    /// What is needed to come back; `None` if no server has said a token.
+    pub(crate) fn into_lost(self) -> Option<Lost> {
+        Some(Lost { token: self.token?, version: self.version, view: self.view })
     }
 
     /// Sends one message.
@@ -210,7 +236,11 @@ impl Connection {
                 self.token = Some(welcome.resume);
                 self.steering = welcome.steering;
                 self.epoch = welcome.epoch;
-                self.view = View::new(welcome);
+                self.version = welcome.version;
+                self.view = match self.former.take() {
+                    Some(former) => former.resumed(welcome),
+                    None => View::new(welcome),
+                };
             }
             ServerMessage::Steer { epoch, acked } => {
                 self.steering = true;
@@ -239,5 +269,18 @@ impl Connection {
             }
             message => Said::Message(message),
         }
+    }
+}
+
+impl Lost {
+    /// What is known is said where the server can use it.
+    fn hello(&self) -> ClientMessage {
+        let schema = self.view.schema().map_or(0, |schema| schema.hash);
+        let known = self.view.known().filter(|_| self.version >= RESUMES_KNOWING_VERSION);
+        let (version, entry) = match known {
+            Some(known) => (RESUMES_KNOWING_VERSION, Entry::ResumeKnowing(self.token, known)),
+            None => (OLDEST_GAME_PROTOCOL_VERSION, Entry::Resume(self.token)),
+        };
+        ClientMessage::Hello { version, schema, entry }
     }
 }

@@ -28,7 +28,7 @@ use tokio_tungstenite::tungstenite::Message;
 use self::borders::{Crossing, beside_said};
 use self::healing::heal;
 use crate::chat::Talk;
-use crate::connection::{Closes, Connection, First, Said, Traffic};
+use crate::connection::{Closes, Connection, First, Lost, Said, Traffic};
 use crate::enter::{EnterOptions, Prepared};
 use crate::view::Entity;
 use crate::{Client, Error, Event, View};
@@ -151,7 +151,7 @@ impl Game {
         self.view().entities()
     }
 
-    /// The own character; `None` before the first update.
+    /// The own character; `None` before the first update, but after a resume as it was.
     pub fn me(&self) -> Option<&Entity> {
         self.view().me()
     }
@@ -353,7 +353,7 @@ impl Game {
     pub fn cut(&mut self) {
         if let Some(live) = self.live.take() {
             self.past = plus(self.past, live.traffic);
-            self.heal(live.url.clone(), live.token);
+            self.heal(live.url.clone(), live.into_lost());
         }
     }
 
@@ -573,7 +573,7 @@ impl Game {
             }
             Some(1000) if !live.plain => self.end(Ok(())),
             Some(close::MOVED | close::STOPPING) => self.heal(live.url, None),
-            _ => self.heal(live.url, live.token),
+            _ => self.heal(live.url.clone(), live.into_lost()),
         }
     }
 
@@ -584,10 +584,10 @@ impl Game {
         }
     }
 
-    fn heal(&mut self, url: String, token: Option<[u8; 16]>) {
+    fn heal(&mut self, url: String, lost: Option<Lost>) {
         self.crossing = None;
         self.events.push_back(Event::Lost);
-        self.healing = Some(tokio::spawn(heal(self.client.clone(), self.character, url, token)));
+        self.healing = Some(tokio::spawn(heal(self.client.clone(), self.character, url, lost)));
     }
 
     fn end(&mut self, how: Result<(), Error>) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pangea_world::Refusal;
-use pangea_world::frames::{Component, KnownList, Update, Welcome, component, read_character};
+use pangea_world::frames::{Component, Known, KnownList, Update, Welcome, component, read_character};
 use rustc_hash::FxHashMap;
 use serde::de::DeserializeOwned;
 
@@ -77,6 +77,18 @@ impl View {
             entities: FxHashMap::default(),
             known: KnownList::default(),
         }
+    }
+
+    /// Goes on over a new connection: until its first update it shows what was known.
+    pub(crate) fn resumed(mut self, welcome: &Welcome) -> Self {
+        (self.me, self.acked) = (welcome.me, welcome.acked);
+        self.known.resumed(welcome.acked);
+        self
+    }
+
+    /// What a server is told of it at a resume.
+    pub(crate) fn known(&self) -> Option<Known> {
+        self.known.known()
     }
 
     /// Everything in view by its id, in no order.

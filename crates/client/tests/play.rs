@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use pangea_client::{Client, EnterOptions, Error, Event, Game, Prepared};
 use pangea_world::frames::{
-    ClientMessage, Component, Entered, Entry, ServerMessage, Update, Welcome, close, component,
+    ClientMessage, Component, Entered, Entry, Known, ServerMessage, Update, Welcome, close, component,
     read_client_frame,
 };
 use pangea_world::id::{CharacterId, EnterId};
@@ -66,7 +66,12 @@ impl Socket {
 
     async fn entry(&mut self) -> Entry {
         match self.hear().await {
-            ClientMessage::Hello { version, entry, .. } if version == pangea_world::GAME_PROTOCOL_VERSION => {
+            ClientMessage::Hello { version, entry, .. } => {
+                let needs = match &entry {
+                    Entry::Ticket(_) | Entry::Resume(_) => pangea_world::OLDEST_GAME_PROTOCOL_VERSION,
+                    Entry::ResumeKnowing(..) => pangea_world::RESUMES_KNOWING_VERSION,
+                };
+                assert_eq!(version, needs, "an older server still takes it");
                 entry
             }
             other => panic!("no Hello but {other:?}"),
@@ -261,6 +266,51 @@ async fn a_lost_connection_is_resumed_with_its_token() {
     let (back, _socket) = tokio::join!(event(&mut game), resume);
     assert!(matches!(back, Event::Back { resumed: true }), "{back:?}");
     assert!(game.is_steering());
+}
+
+/// What was known is shown until the server has said what was missed; a server of an older version is not told it.
+#[tokio::test]
+async fn a_resume_goes_on_with_what_was_known() {
+    let server = Server::new().await;
+    let (mut game, mut socket) = entered(&server).await;
+    socket.say(&update(4)).await;
+    assert!(matches!(event(&mut game).await, Event::Updated { .. }));
+    drop(socket);
+    assert!(matches!(event(&mut game).await, Event::Lost));
+    let known = Known { tick: 6, ids: vec![1] };
+    let older = |welcome| match welcome {
+        ServerMessage::Welcome(welcome) => {
+            ServerMessage::Welcome(Box::new(Welcome { version: 2, ..*welcome }))
+        }
+        other => other,
+    };
+    let resume = async {
+        let mut socket = server.accept().await;
+        assert_eq!(socket.entry().await, Entry::ResumeKnowing([9; 16], known.clone()));
+        socket.say(&older(welcome(true))).await;
+        socket
+    };
+    let (back, mut socket) = tokio::join!(event(&mut game), resume);
+    assert!(matches!(back, Event::Back { resumed: true }), "{back:?}");
+    assert_eq!(game.me().map(|me| (&*me.name, me.x_cm)), Some(("Ada", 100)), "as it was");
+    let moved = Update { tick: 10, acked: 2, moved: vec![(0, 5, 0)], ..Update::default() };
+    socket.say(&ServerMessage::Update(moved)).await;
+    assert!(matches!(event(&mut game).await, Event::Updated { .. }));
+    assert_eq!(game.me().map(|me| (&*me.name, me.x_cm)), Some(("Ada", 105)));
+    assert_eq!((game.view().tick, game.view().acked), (16, 2));
+    drop(socket);
+    assert!(matches!(event(&mut game).await, Event::Lost));
+    let resume = async {
+        let mut socket = server.accept().await;
+        assert_eq!(socket.entry().await, Entry::Resume([9; 16]));
+        socket.say(&welcome(true)).await;
+        socket.say(&update(4)).await;
+        socket
+    };
+    let (back, _socket) = tokio::join!(event(&mut game), resume);
+    assert!(matches!(back, Event::Back { resumed: true }), "{back:?}");
+    assert!(matches!(event(&mut game).await, Event::Updated { .. }));
+    assert_eq!(game.me().map(|me| me.x_cm), Some(100), "a whole view makes void what was known");
 }
 
 #[tokio::test]

@@ -41,6 +41,8 @@ pub(crate) struct Stirs {
     at: Vec<(i32, i32)>,
     /// The same before the last step that placed it, and the tick of that.
     placed: Vec<(u64, (i32, i32))>,
+    /// The last tick in which its place changed, since it was given.
+    moved: Vec<u64>,
     /// From where and to where things jumped or came in this step.
     jumps: Vec<(i32, i32)>,
     /// How far the fastest walked in this step, centimetres.
@@ -55,6 +57,7 @@ impl Stirs {
         self.of.push(Stir { what: Stir::REPLACED, ..Stir::default() });
         self.at.push((0, 0));
         self.placed.push((0, (0, 0)));
+        self.moved.push(0);
     }
 
     /// An id is given or taken.
@@ -79,6 +82,11 @@ impl Stirs {
         let was = std::mem::replace(&mut self.at[id], at);
         let (before, _) = std::mem::replace(&mut self.placed[id], (tick, was));
         let (dx, dy) = (at.0.wrapping_sub(was.0), at.1.wrapping_sub(was.1));
+        if before == 0 {
+            self.moved[id] = 0;
+        } else if (dx, dy) != (0, 0) {
+            self.moved[id] = tick;
+        }
         let walked = dx.unsigned_abs().max(dy.unsigned_abs()) <= STRIDE_CM.unsigned_abs();
         if !walked || before + 1 != tick {
             self.jumps.extend([was, at]);
@@ -112,6 +120,11 @@ impl Stirs {
     pub fn was(&self, id: usize, tick: u64) -> (i32, i32) {
         let (placed, was) = self.placed[id];
         if placed == tick { was } else { self.at[id] }
+    }
+
+    /// Whether it moved in this tick or a later one.
+    pub fn moved_since(&self, id: usize, tick: u64) -> bool {
+        self.moved[id] >= tick
     }
 
     /// Where it stands, if it has a place since this tick.

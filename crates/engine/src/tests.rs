@@ -21,6 +21,7 @@ mod apart;
 mod copied;
 mod inputs;
 mod kept;
+mod resumed;
 mod schema;
 mod told;
 mod versions;
@@ -61,9 +62,9 @@ fn build(area: &mut Builder, _: &Setup<'_>) {
 
 const GAME: Game = Game { name: "test", land, build };
 const EXTENT: Rect = Rect { x0: 0, y0: 0, x1: 200, y1: 200 };
-/// Numbers of the two components: Position and Character come before them.
-const BODY: u8 = 2;
-const ASLEEP: u8 = 3;
+/// Numbers of the two components: Position, Character and GhostOf come before them.
+const BODY: u8 = 3;
+const ASLEEP: u8 = 4;
 
 fn sim_of(game: &Game, hz: u32, view_m: u32) -> Sim {
     let text = "kind = \"grid\"\n[grid]\ncell_m = 200\narea_cells = 1\nspawn = { x = 10.0, y = 10.0 }\n";
@@ -102,6 +103,8 @@ struct Client {
     seen: BTreeMap<u16, Entity1>,
     tick: u32,
     acked: u32,
+    /// How many of its updates were whole.
+    wholes: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -146,7 +149,14 @@ impl Client {
         out.len()
     }
 
+    /// It lost its line, and perhaps the last updates, and comes back with what it knows.
+    fn resume(&mut self, acked: u32) {
+        let view = std::mem::take(&mut self.view);
+        (self.view, self.acked) = (view.resume(self.tick, self.order.clone(), acked), acked);
+    }
+
     fn read(&mut self, update: Update) {
+        self.wholes += u32::from(update.whole);
         if update.whole {
             self.seen.clear();
             self.order.clear();

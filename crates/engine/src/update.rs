@@ -34,6 +34,10 @@ pub struct View {
     /// What the last update said.
     told_tick: u64,
     told_acked: u32,
+    /// From this tick on each update told all that was new.
+    complete_since: u64,
+    /// Set from a resume to the next gathering: the tick up to which all is told.
+    catches_up: Option<u64>,
     /// Set if moves go apart from all else.
     apart: Option<Apart>,
 }
@@ -96,9 +100,27 @@ struct News {
 }
 
 impl View {
-    /// Everything is told anew with the next update.
-    pub fn forget(&mut self) {
-        self.gathered = None;
+    /// Its client lost the line and comes back with these entities, in the order of its list, after an update of
+    /// `tick` (the low 32 bits) that it applied; it is welcomed with `acked`. The next update has what it missed.
+    /// Where that cannot be said the next update is whole: some of it waited for room, or it knows another view.
+    #[must_use]
+    pub fn resume(self, tick: u32, known: Vec<u16>, acked: u32) -> Self {
+        let missed = (self.told_tick as u32).wrapping_sub(tick);
+        let since =
+            self.told_tick.checked_sub(u64::from(missed)).filter(|since| *since >= self.complete_since);
+        let mut sorted = known.clone();
+        sorted.sort_unstable();
+        let doubled = sorted.array_windows().any(|[a, b]| a == b);
+        let (Some(since), Some(_), false) = (since, self.gathered, doubled) else { return Self::default() };
+        Self {
+            known,
+            gathered: self.gathered,
+            told_tick: since,
+            told_acked: acked,
+            complete_since: self.complete_since,
+            catches_up: Some(since),
+            ..Self::default()
+        }
     }
 
     /// How many entities it knows.
@@ -136,10 +158,11 @@ impl View {
 impl Sim {
     /// Appends the update for one client; says whether there was anything new. What comes within the view is
     /// told, and stays known until it is a tenth farther away. Call it once after each step; if a step was
-    /// left out the update is whole.
+    /// left out the update is whole, or after [`View::resume`] what was missed.
     pub fn gather(&mut self, view: &mut View, eyes: Eyes, out: &mut BytesMut) -> bool {
         let tick = self.tick();
-        let whole = view.gathered.is_none() || view.gathered != self.shown.0;
+        let catches_up = view.catches_up.take();
+        let whole = catches_up.is_none() && (view.gathered.is_none() || view.gathered != self.shown.0);
         view.gathered = Some(tick);
         if whole {
             view.known.clear();
@@ -148,8 +171,11 @@ impl Sim {
         let near_cm = self.view_m as i32 * 100;
         let far_cm = near_cm + near_cm / 10;
         self.gathering.begin(self.shadows.hot.len());
+        if let Some(since) = catches_up {
+            self.catch_up(view, since);
+        }
         let mut before = view.known.len();
-        if view.is_unsure(eyes.at, far_cm, &self.shadows.stirs) || whole {
+        if view.is_unsure(eyes.at, far_cm, &self.shadows.stirs) || whole || catches_up.is_some() {
             let farthest = self.part(view, eyes.at, far_cm);
             before = view.known.len();
             let nearest = self.meet(view, eyes, near_cm, far_cm, tick);
@@ -178,6 +204,9 @@ impl Sim {
         if !view.late.is_empty() {
             self.tell_some(view, before, Eyes { budget, ..eyes }, far_cm, tick);
         }
+        if whole || !view.late.is_empty() {
+            view.complete_since = tick + u64::from(!view.late.is_empty());
+        }
         let s = &self.gathering;
         let ack_waits = view.apart.as_mut().is_some_and(|apart| apart.put(s, &eyes, whole, tick));
         let nothing = s.left.is_empty()
@@ -185,7 +214,7 @@ impl Sim {
             && s.walks.is_empty()
             && s.jumped.is_empty()
             && s.changed_count == 0;
-        if !whole && nothing && (view.told_acked == eyes.acked || ack_waits) {
+        if !whole && catches_up.is_none() && nothing && (view.told_acked == eyes.acked || ack_waits) {
             return false;
         }
         put_update(out, view, tick, eyes.acked, whole, s);
@@ -194,6 +223,22 @@ impl Sim {
     }
 
     // ---- who is in view ----
+
+    /// Whose id is another's by now leaves; of the others all that is later is news.
+    fn catch_up(&mut self, view: &mut View, since: u64) {
+        let (hot, stirs) = (&self.shadows.hot, &self.shadows.stirs);
+        let mut place = 0;
+        while let Some(id) = view.known.get(place).map(|id| usize::from(*id)) {
+            if hot.get(id).is_some_and(|hot| (1..=since).contains(&hot.born)) {
+                // One that walked apart in that very tick is told for sure in the next one.
+                let at = if stirs.moved_since(id, since) { NOWHERE } else { stirs.places()[id] };
+                view.late.push(Late { at, since, waited: 0.0 });
+                place += 1;
+            } else {
+                self.gathering.left.push(view.known.swap_remove(place));
+            }
+        }
+    }
 
     /// Who is gone or too far leaves; says how far the farthest is of those that stay.
     fn part(&mut self, view: &mut View, at: (i32, i32), far_cm: i32) -> f32 {

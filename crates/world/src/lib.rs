@@ -64,5 +64,11 @@ pub const LINK_VERSION: u32 = 1;
 /// Version of the line between neighbouring area servers (docs/peers.md); a peer with another one is refused.
 pub const PEER_VERSION: u32 = 1;
 
-/// Version of the game protocol of docs/protocol.md; a client with another one is refused.
-pub const GAME_PROTOCOL_VERSION: u16 = 2;
+/// Version of the game protocol of docs/protocol.md; a server says it in Welcome and refuses clients of a newer one.
+pub const GAME_PROTOCOL_VERSION: u16 = 3;
+
+/// The oldest that a server still speaks, and what a client says to a server of which it does not know more.
+pub const OLDEST_GAME_PROTOCOL_VERSION: u16 = 2;
+
+/// From this one on a server knows [`frames::Entry::ResumeKnowing`].
+pub const RESUMES_KNOWING_VERSION: u16 = 3;

@@ -113,6 +113,11 @@ async fn the_first_message_is_a_hello() {
     let (mut honest, _, url) = enter(&cluster, "Honest").await;
     let ping = ClientMessage::Ping { nonce: 1 };
     let hello = |version| ClientMessage::Hello { version, schema: 0, entry: Entry::Resume([1; 16]) };
+    // Version, schema, kind, token, tick; then the list.
+    let knowing = |list: &[u8]| {
+        let head = [1, 31 + list.len() as u8, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
+        [&head[..], &[1; 16], &[0; 4], list].concat()
+    };
     let both = [hello(2).to_frame(), ping.to_frame()].concat();
     for (what, message, code) in [
         ("text", Message::text("hello"), "protocol"),
@@ -122,14 +127,18 @@ async fn the_first_message_is_a_hello() {
         ("too much", bytes(&[1; 4_097]), "too_large"),
         ("another version", frame(hello(1)), "version_mismatch"),
         ("version 0", frame(hello(0)), "version_mismatch"),
+        ("a version to come", frame(hello(4)), "version_mismatch"),
         ("half a hello", bytes(&[1, 3, 1, 0]), "protocol"),
+        ("a list of 16,383 that is empty", bytes(&knowing(&[0xFF, 0x7F])), "protocol"),
+        ("a list that does not end", bytes(&knowing(&[3, 1, 0, 2, 0])), "protocol"),
+        ("a list that is cut off", bytes(&knowing(&[])[..20]), "protocol"),
     ] {
         let mut wire = Wire::open(&url).await;
         wire.raw(message).await;
         assert_eq!(wire.end().await, (vec![code.to_owned()], Some(close::PROTOCOL)), "{what}");
     }
     honest.flush().await;
-    until_refused(&cluster, &[("protocol", 5), ("too_large", 1), ("version_mismatch", 2)]).await;
+    until_refused(&cluster, &[("protocol", 8), ("too_large", 1), ("version_mismatch", 3)]).await;
 }
 
 /// What is not even a WebSocket: HTTP that is wrong, bytes that are nothing, a frame without its mask.

@@ -2,7 +2,7 @@
 
 use http::Method;
 use pangea_client::{Client, EnterOptions, Event, Game};
-use pangea_world::frames::{Entry, ServerMessage, close};
+use pangea_world::frames::{ClientMessage, Entry, Known, ServerMessage, Update, Welcome, close};
 
 use crate::support::{Cluster, event};
 use crate::wire::{Heard, Wire, name_of};
@@ -60,6 +60,7 @@ async fn a_cut_connection_goes_on_where_it_was() {
     })
     .await;
     assert!(resumed, "by its token, without central");
+    assert!(game.me().is_some(), "what it knew is still there");
     let after = (game.epoch(), game.area().to_owned(), game.url().to_owned(), stood(&mut game).await);
     assert_eq!(after, before);
     walk(&mut game, 5).await;
@@ -73,6 +74,87 @@ async fn a_cut_connection_goes_on_where_it_was() {
         assert!(update.entered.iter().all(|entered| name_of(entered) != "Ada"), "it never came anew");
     }
     assert_eq!(seats(&cluster, "field/").await, 2);
+}
+
+async fn entered(cluster: &Cluster, name: &str) -> (Wire, Welcome, String) {
+    let (client, character) = cluster.player(name, "field", None).await;
+    let prepared = client.prepare(character, &EnterOptions::default()).await.unwrap();
+    let (mut wire, welcome) = Wire::enter(&prepared.url, &prepared.ticket).await;
+    wire.flush().await;
+    (wire, welcome, prepared.url)
+}
+
+/// Who comes back with what it knows is told who came, went and moved meanwhile, and nothing of all others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_comes_back_is_told_what_it_missed() {
+    let bytes = |update: &Update| ServerMessage::Update(update.clone()).to_frame().len();
+    let cluster = Cluster::with_worlds(&[("field", &field(600))], &[]).await;
+    let mut crowd = Vec::new();
+    for name in ["Ann", "Ben", "Cay", "Dot"] {
+        crowd.push(entered(&cluster, name).await);
+    }
+    let (wire, welcome, url) = entered(&cluster, "Hugo").await;
+    let knew = wire.known();
+    drop(wire);
+    // Beside creatures, which walk about.
+    assert!(
+        [&welcome]
+            .into_iter()
+            .chain(crowd.iter().map(|(_, there, _)| there))
+            .all(|one| knew.ids.contains(&one.me))
+    );
+    let (mut wire, mut welcome) = Wire::back(&url, &welcome, knew.clone()).await;
+    let nothing = wire.update().await;
+    assert!(!nothing.whole && nothing.tick > knew.tick, "its clock goes on");
+    let told = |update: &Update, id: u16| {
+        let moved = update.jumped.iter().any(|(one, ..)| *one == id);
+        moved || update.left.contains(&id) || update.entered.iter().any(|one| one.id == id)
+    };
+    let nobody = crowd.iter().all(|(_, there, _)| !told(&nothing, there.me));
+    assert!(nobody, "none of them did anything: {nothing:?}");
+
+    // Its line is cut here: it comes back with what it knows now.
+    let lost = wire.known();
+    let (mut walker, walks, _) = crowd.remove(0);
+    for _ in 0..3 {
+        walker.walk(0.0, 1.0).await;
+    }
+    walker.flush().await;
+    let (mut leaver, left, _) = crowd.remove(0);
+    leaver.say(ClientMessage::Leave).await;
+    leaver.end().await;
+    let (_comer, comes, _) = entered(&cluster, "Eve").await;
+    let (mut back, next) = Wire::back(&url, &welcome, lost).await;
+    assert_eq!(wire.end().await.1, Some(close::TAKEN_OVER));
+    let missed = back.update().await;
+    assert!(!missed.whole && missed.left.contains(&left.me), "{missed:?}");
+    let names = missed.entered.iter().map(name_of).filter(|name| !name.is_empty());
+    assert_eq!(names.collect::<Vec<_>>(), ["Eve"]);
+    assert!(missed.jumped.iter().any(|(id, ..)| *id == walks.me), "{missed:?}");
+    let stood = crowd.iter().all(|(_, there, _)| !told(&missed, there.me));
+    assert!(stood, "the others stood there: {missed:?}");
+    assert!(back.known().ids.contains(&comes.me));
+    (wire, welcome) = Wire::welcomed(&url, Entry::Resume(next.resume)).await;
+    let whole = wire.update().await;
+    assert!(whole.whole && bytes(&missed) < bytes(&whole), "{missed:?} {whole:?}");
+
+    // What no client can know is not believed: it is told everything.
+    for (what, spoil) in [
+        ("an id twice", (|known| known.ids.push(known.ids[0])) as fn(&mut Known)),
+        ("a tick to come", |known| known.tick += 1_000_000),
+        ("a tick of long ago", |known| known.tick = 0),
+    ] {
+        let mut known = wire.known();
+        spoil(&mut known);
+        (wire, welcome) = Wire::back(&url, &welcome, known).await;
+        assert!(wire.update().await.whole, "{what}");
+    }
+    // Ids that nobody has leave.
+    let mut known = wire.known();
+    known.ids.extend([60_000, 60_001]);
+    (wire, _) = Wire::back(&url, &welcome, known).await;
+    let update = wire.update().await;
+    assert!(!update.whole && [60_000, 60_001].iter().all(|id| update.left.contains(id)), "{update:?}");
 }
 
 /// After the grace time it has left: its seat is free, its place is kept, its token is worth nothing.

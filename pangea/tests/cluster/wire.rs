@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use futures_util::{SinkExt, StreamExt};
 use pangea_world::GAME_PROTOCOL_VERSION;
 use pangea_world::frames::{
-    ClientMessage, Entered, Entry, KnownList, ServerMessage, Welcome, component, read_character,
-    read_server_frame,
+    ClientMessage, Entered, Entry, Known, KnownList, ServerMessage, Update, Welcome, component,
+    read_character, read_server_frame,
 };
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -52,8 +52,29 @@ impl Wire {
     /// Connects with what is good.
     pub async fn welcomed(url: &str, entry: Entry) -> (Self, Welcome) {
         let mut wire = Self::knock(url, entry).await;
-        match wire.next().await {
-            Heard::Said(ServerMessage::Welcome(welcome)) => (wire, *welcome),
+        let welcome = wire.until_welcome().await;
+        (wire, welcome)
+    }
+
+    /// Comes back from a connection that was lost, with what that knew.
+    pub async fn back(url: &str, lost: &Welcome, known: Known) -> (Self, Welcome) {
+        let mut wire = Self::open(url).await;
+        wire.known = KnownList::from(known.clone());
+        let entry = Entry::ResumeKnowing(lost.resume, known);
+        let hello = ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, schema: lost.schema, entry };
+        wire.say(hello).await;
+        let welcome = wire.until_welcome().await;
+        (wire, welcome)
+    }
+
+    /// What it would come back with.
+    pub fn known(&self) -> Known {
+        self.known.known().expect("it has seen something")
+    }
+
+    async fn until_welcome(&mut self) -> Welcome {
+        match self.next().await {
+            Heard::Said(ServerMessage::Welcome(welcome)) => *welcome,
             other => panic!("expected a welcome, not {other:?}"),
         }
     }
@@ -84,8 +105,10 @@ impl Wire {
             match self.socket.next().await {
                 Some(Ok(Message::Binary(bytes))) => {
                     for mut message in read_server_frame(&bytes).expect("well-formed") {
-                        if let ServerMessage::Update(update) = &mut message {
-                            self.known.resolve(update).expect("it follows");
+                        match &mut message {
+                            ServerMessage::Welcome(welcome) => self.known.resumed(welcome.acked),
+                            ServerMessage::Update(update) => self.known.resolve(update).expect("it follows"),
+                            _ => {}
                         }
                         self.unread.push_back(message);
                     }
@@ -117,6 +140,15 @@ impl Wire {
     pub async fn refusal(&mut self) -> String {
         self.until("a refusal", |message| match message {
             ServerMessage::Refused(refusal) => Some(refusal.code.to_string()),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits for the next update.
+    pub async fn update(&mut self) -> Update {
+        self.until("an update", |message| match message {
+            ServerMessage::Update(update) => Some(update.clone()),
             _ => None,
         })
         .await

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use pangea_world::Code;
-use pangea_world::frames::Entry;
 use pangea_world::id::CharacterId;
 use tokio::time::Instant;
 
 use super::first;
-use crate::connection::{Connection, First};
+use crate::connection::{Connection, First, Lost};
 use crate::enter::EnterOptions;
 use crate::{Client, Error};
 
@@ -28,12 +27,12 @@ pub(super) async fn heal(
     client: Client,
     character: CharacterId,
     url: String,
-    token: Option<[u8; 16]>,
+    lost: Option<Lost>,
 ) -> Result<(Connection, bool), Error> {
-    if let Some(token) = token {
+    if let Some(lost) = lost {
         for wait_ms in RESUMES_MS {
             tokio::time::sleep(Duration::from_millis(wait_ms)).await;
-            match Connection::open(&client.dialer, &url, First::Hello(Entry::Resume(token))).await {
+            match Connection::open(&client.dialer, &url, First::Back(Box::new(lost.clone()))).await {
                 Ok(connection) => return Ok((connection, true)),
                 Err(Error::Transport(_)) => {}
                 Err(_) => break,

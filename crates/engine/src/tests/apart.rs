@@ -1,5 +1,5 @@
-//! Moves that go in datagrams: whatever is lost, late or mixed up, nothing is told that was not so, and what
-//! came to rest is known.
+//! Moves that go in datagrams: whatever is lost, late or mixed up, and however often the line breaks, nothing is
+//! told that was not so, and what came to rest is known.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -105,9 +105,11 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
     proptest::collection::vec(deed, 12)
 }
 
-/// How the network is in a step: updates and datagrams (by their number) that arrive, and the budget.
-fn weather() -> impl Strategy<Value = (u8, Vec<prop::sample::Index>, bool)> {
-    (0u8..4, proptest::collection::vec(any::<prop::sample::Index>(), 0..4), prop::bool::weighted(0.2))
+/// How the network is in a step: updates and datagrams (by their number) that arrive, the budget, and whether the
+/// line breaks.
+fn weather() -> impl Strategy<Value = (u8, Vec<prop::sample::Index>, bool, bool)> {
+    let arriving = proptest::collection::vec(any::<prop::sample::Index>(), 0..4);
+    (0u8..4, arriving, prop::bool::weighted(0.2), prop::bool::weighted(0.1))
 }
 
 proptest! {
@@ -120,8 +122,8 @@ proptest! {
         let mut others: Vec<Entity> = (0..12).map(|n| sim.ecs().spawn((Kind(1), Position { x: 40.0 + f64::from(n), y: 50.0 })).id()).collect();
         let (mut view, mut client, mut history) = (View::default(), Lossy::default(), History::new());
         view.go_apart();
-        let (ends, rest) = (steps.len(), (vec![Deed::Rest; 12], (4, Vec::new(), false)));
-        for (n, (deeds, (updates, arriving, narrow))) in steps.into_iter().chain(vec![rest; 60]).enumerate() {
+        let (ends, rest) = (steps.len(), (vec![Deed::Rest; 12], (4, Vec::new(), false, false)));
+        for (n, (deeds, (updates, arriving, narrow, breaks))) in steps.into_iter().chain(vec![rest; 60]).enumerate() {
             for (other, deed) in others.iter_mut().zip(deeds) {
                 let mut place = sim.ecs().get_mut::<Position>(*other).expect("there");
                 match deed {
@@ -141,6 +143,14 @@ proptest! {
             sim.step(1.0);
             let now = (0..40).filter_map(|id| Some((id, sim.seen_at(id)?))).collect();
             history.insert(sim.tick() as u32, now);
+            if breaks {
+                client.stream.clear();
+                client.datagrams.clear();
+                client.acked = sim.acked(me);
+                view = view.resume(client.tick, client.order.clone(), client.acked);
+                view.go_apart();
+                continue;
+            }
             let at = sim.seen_at(me).expect("there");
             let budget = if narrow { 20 } else { ALL };
             let mut out = BytesMut::new();

@@ -184,6 +184,8 @@ enum Act {
     Skip(usize),
     /// This client looks from elsewhere at once.
     Look(usize, f64, f64),
+    /// The next updates for this client are lost with its line; after some ticks more it comes back.
+    Lose(usize, u32, u32),
 }
 
 fn acts() -> impl Strategy<Value = Vec<Vec<Act>>> {
@@ -198,6 +200,7 @@ fn acts() -> impl Strategy<Value = Vec<Vec<Act>>> {
         1 => (0usize..30, 0.0f64..200.0, 0.0f64..200.0).prop_map(|(who, x, y)| Act::Jump(who, x, y)),
         1 => (0usize..4).prop_map(Act::Skip),
         1 => (0usize..4, 0.0f64..200.0, 0.0f64..200.0).prop_map(|(client, x, y)| Act::Look(client, x, y)),
+        1 => (0usize..4, 0u32..4, 0u32..6).prop_map(|(client, in_vain, away)| Act::Lose(client, in_vain, away)),
     ];
     proptest::collection::vec(proptest::collection::vec(act, 0..12), 1..60)
 }
@@ -210,8 +213,8 @@ struct There {
 }
 
 proptest! {
-    /// Whatever walks, comes, goes and changes, from wherever it is looked at, and whatever updates were left out:
-    /// after each update a client knows exactly what lies within its view. With too small a budget it knows so as soon as nothing changes
+    /// Whatever walks, comes, goes and changes, from wherever it is looked at, whatever updates were left out, and
+    /// whoever lost his line with some of them and resumed: after each update a client knows exactly what lies within its view. With too small a budget it knows so as soon as nothing changes
     /// any more: nothing starves, the last place always arrives.
     #[test]
     fn a_client_knows_what_the_server_shows(ticks in acts(), hz in prop_oneof![Just(1u32), Just(20)], tight: bool) {
@@ -220,6 +223,8 @@ proptest! {
         let mut clients: Vec<(Client, (f64, f64))> =
             [(10.0, 10.0), (100.0, 100.0), (60.0, 140.0), (199.0, 1.0)].map(|at| (Client::default(), at)).into();
         let budget = if tight { 7 } else { ALL };
+        // Until when their updates are lost, and when they come back.
+        let mut lost = [None; 4];
         let quiet = std::iter::repeat_n(Vec::new(), if tight { 200 } else { 1 });
         let last = ticks.len() + quiet.len() - 1;
         for (n, acts) in ticks.into_iter().chain(quiet).enumerate() {
@@ -271,6 +276,10 @@ proptest! {
                     }
                     (Act::Skip(client), _) => skipped.push(client),
                     (Act::Look(client, x, y), _) => clients[client].1 = (x, y),
+                    (Act::Lose(client, in_vain, away), _) => {
+                        let now = n as u32;
+                        lost[client].get_or_insert((now + in_vain, now + in_vain + away));
+                    }
                     _ => {}
                 }
             }
@@ -282,6 +291,18 @@ proptest! {
                 // The first stands still, the others drift.
                 (at.0, at.1) = (at.0 + c as f64 * 0.1, at.1 - c as f64 * 0.07);
                 let middle = centimetres(*at);
+                if let Some((in_vain_until, back)) = lost[c] {
+                    let now = n as u32;
+                    if now < in_vain_until {
+                        let eyes = Eyes { at: middle, me: u16::MAX, acked: now, budget };
+                        sim.gather(&mut client.view, eyes, &mut BytesMut::new());
+                    }
+                    if now < back {
+                        continue;
+                    }
+                    lost[c] = None;
+                    client.resume(now);
+                }
                 client.gather(&mut sim, middle, u16::MAX, n as u32, budget);
                 prop_assert_eq!(client.acked, n as u32);
                 for one in &there {

@@ -1,4 +1,4 @@
-//! One connected client as the loop keeps it: its line, what it was told, and its limits.
+//! One connected client as the loop keeps it: its line, what it is to be told, and its limits.
 
 use std::ops::Range;
 
@@ -35,8 +35,6 @@ pub struct Client {
     pub reader: Reader,
     /// Who it plays.
     pub character: CharacterId,
-    /// What it was told.
-    pub view: View,
     /// Chunks it asked for, in order; at most [`MOST_CHUNKS`].
     pub chunks: std::collections::VecDeque<(i32, i32)>,
     /// Messages for the next frame, encoded.
@@ -62,7 +60,6 @@ impl Client {
             reader: line.reader(),
             line,
             character,
-            view: View::default(),
             chunks: std::collections::VecDeque::new(),
             messages: BytesMut::new(),
             frames: BytesMut::new(),
@@ -165,16 +162,12 @@ impl Client {
     }
 
     /// Appends all that is queued, with what `update` appends at the end of its message; says where it is.
-    pub fn put_frames(
-        &mut self,
-        out: &mut BytesMut,
-        update: impl FnOnce(&mut View, &mut BytesMut),
-    ) -> Range<usize> {
+    pub fn put_frames(&mut self, out: &mut BytesMut, update: impl FnOnce(&mut BytesMut)) -> Range<usize> {
         let room = out.len();
         out.put_bytes(0, MOST_HEAD);
         let payload = out.len();
         out.extend_from_slice(&self.messages);
-        update(&mut self.view, out);
+        update(out);
         let end = out.len();
         let begin = if end == payload {
             out.truncate(room);
@@ -195,9 +188,9 @@ impl Client {
     }
 
     /// The moves that go apart from the frames.
-    pub fn send_datagrams(&mut self) {
+    pub fn send_datagrams(&mut self, view: &mut View) {
         if let Some(session) = self.line.session() {
-            self.view.take_datagrams().for_each(|datagram| session.send_datagram(datagram));
+            view.take_datagrams().for_each(|datagram| session.send_datagram(datagram));
         }
     }
 
@@ -229,7 +222,7 @@ impl Client {
     /// Sends all that is queued.
     pub fn send_queued(&mut self) {
         let mut out = BytesMut::new();
-        let frames = self.put_frames(&mut out, |_, _| {});
+        let frames = self.put_frames(&mut out, |_| {});
         if !frames.is_empty() {
             self.line.send(&out[frames]);
         }

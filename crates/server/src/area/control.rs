@@ -570,6 +570,7 @@ impl Control {
     async fn on_knock(&mut self, knock: Knock) {
         let Knock { entry, schema, guest } = knock;
         let resume = random::bytes::<16>();
+        let mut known = None;
         let (result, announced) = match (&self.owned, &self.stopping) {
             (_, Some(end)) => (Err(end.refuses(&entry)), false),
             (None, None) => (Refusal::err(Code::NotAnnounced, "this server has no area yet"), false),
@@ -580,6 +581,10 @@ impl Control {
                     (self.admissions.present(&text, &self.keys, &audience, now, resume), true)
                 }
                 Entry::Resume(token) => (self.admissions.resume(token, resume), false),
+                Entry::ResumeKnowing(token, what) => {
+                    known = Some(what);
+                    (self.admissions.resume(token, resume), false)
+                }
             },
         };
         let character = match result {
@@ -603,7 +608,8 @@ impl Control {
             let (character, enter) = (id.to_vec(), enter.to_vec());
             self.say(Body::Arrived(Arrived { character, enter, epoch }));
         }
-        self.to_loop(ToLoop::Enter(Box::new(Entrance { line, leftover, schema, guest: character }))).await;
+        let entrance = Entrance { line, leftover, schema, known, guest: character };
+        self.to_loop(ToLoop::Enter(Box::new(entrance))).await;
     }
 
     // ---- the loop ----

@@ -12,7 +12,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use pangea_world::frames::{ClientMessage, Entry, ServerMessage, close, read_client_frame};
 use pangea_world::messages::PeerHello;
-use pangea_world::{Code, GAME_PROTOCOL_VERSION, Refusal};
+use pangea_world::{Code, GAME_PROTOCOL_VERSION, OLDEST_GAME_PROTOCOL_VERSION, Refusal};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
@@ -394,13 +394,19 @@ async fn say_last(mut io: Wire, out: &[u8]) {
 fn hello_of(message: &[u8]) -> Result<(u64, Entry), Refusal> {
     let mut messages = read_client_frame(message)?;
     match (messages.pop(), messages.is_empty()) {
-        (Some(ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, schema, entry }), true) => {
-            Ok((schema, entry))
-        }
+        (
+            Some(ClientMessage::Hello {
+                version: OLDEST_GAME_PROTOCOL_VERSION..=GAME_PROTOCOL_VERSION,
+                schema,
+                entry,
+            }),
+            true,
+        ) => Ok((schema, entry)),
         (Some(ClientMessage::Hello { version, .. }), true) => Refusal::err(
             Code::VersionMismatch,
             format!(
-                "this server speaks version {GAME_PROTOCOL_VERSION} of the protocol, the client {version}"
+                "this server speaks versions {OLDEST_GAME_PROTOCOL_VERSION} to {GAME_PROTOCOL_VERSION} of the \
+                 protocol, the client {version}"
             ),
         ),
         _ => Refusal::err(Code::Protocol, "the first message is a hello, alone"),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use pangea_engine::sim::Arrival;
 use pangea_engine::walk::SPEED_M_S;
-use pangea_engine::{Character, Enter, Leave, Peer, Sim};
+use pangea_engine::{Character, Enter, Leave, Peer, Sim, View};
 use pangea_world::character::CharacterDoc;
 use pangea_world::frames::{ServerMessage, Welcome, close};
 use pangea_world::id::{AreaId, CharacterId, EnterId, TransferId};
@@ -88,6 +88,8 @@ pub struct Here {
     pub eyes: (f64, f64),
     /// Its client.
     pub client: Option<usize>,
+    /// What that was told, or the one before: it may come back.
+    pub view: View,
     /// When one without client leaves, or one that only sees and is not granted, ms of the clock.
     pub leaves_at_ms: Option<u64>,
     /// Set while central decides about this change of owner: nothing moves it.
@@ -226,7 +228,7 @@ impl Area {
 
     /// A client with a good ticket or token comes in; a client that was there before is closed.
     pub fn enter(&mut self, entrance: Entrance) {
-        let Entrance { line, leftover, schema, guest } = entrance;
+        let Entrance { line, leftover, schema, known, guest } = entrance;
         let character = guest.doc.id;
         let mut client = Client::new(line, character, self.settings.messages_per_second);
         if let Err(refusal) = self.prepare(&guest) {
@@ -238,6 +240,10 @@ impl Area {
         }
         let slot = self.keep(client);
         let Some(here) = self.here.get_mut(&character) else { return };
+        let view = std::mem::take(&mut here.view);
+        if let Some(known) = known {
+            here.view = view.resume(known.tick, known.ids, self.sim.acked(here.entity));
+        }
         if let Some(older) = here.client.replace(slot) {
             self.close(older, close::TAKEN_OVER, None);
         }
@@ -294,6 +300,7 @@ impl Area {
                 in_world: false,
                 eyes,
                 client: None,
+                view: View::default(),
                 leaves_at_ms: (!guest.beside).then(|| self.now_ms + guest.wait_ms.max(1_000)),
                 frozen: None,
                 held_ms: 0,
@@ -612,6 +619,7 @@ impl Here {
             in_world: true,
             eyes: (0.0, 0.0),
             client: None,
+            view: View::default(),
             leaves_at_ms: None,
             frozen: None,
             held_ms: 0,

@@ -108,7 +108,7 @@ impl Area {
             ClientMessage::Leave => self.leave(character, 1000, None),
             ClientMessage::Ping { nonce } => client.say(&ServerMessage::Pong { nonce }),
             // A socket has none: there all goes one way.
-            ClientMessage::Datagrams if client.line.session().is_some() => client.view.go_apart(),
+            ClientMessage::Datagrams if client.line.session().is_some() => here.view.go_apart(),
             ClientMessage::Datagrams => {}
             ClientMessage::Say { kind, id, to, text } => self.on_say(character, kind, id, &to, &text),
             ClientMessage::Heard(heard) => self.on_heard(character, slot, &heard),

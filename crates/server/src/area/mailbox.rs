@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use pangea_world::Refusal;
 use pangea_world::character::CharacterDoc;
+use pangea_world::frames::Known;
 use pangea_world::id::{CharacterId, EnterId, ServerId};
 use pangea_world::messages::{
     AreaCopied, AreaMoved, AreaSaved, Belongings, Body, CharacterAt, CopyArea, Freeze, GoOnReply, Grant,
@@ -114,6 +115,8 @@ pub struct Entrance {
     pub leftover: Vec<u8>,
     /// Hash of the schema that it has.
     pub schema: u64,
+    /// What it says that it knows, if it comes back.
+    pub known: Option<Known>,
     /// Who.
     pub guest: Guest,
 }

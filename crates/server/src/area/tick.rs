@@ -304,18 +304,21 @@ impl Loop {
             if client.is_closing() || client.is_behind() {
                 continue;
             }
-            let here = area.here.get(&client.character).filter(|_| updates);
-            let frames = client.put_frames(&mut self.traffic.outgoing, |view, out| {
-                let Some(here) = here else { return };
+            let here = area.here.get_mut(&client.character);
+            let mut here = here.filter(|here| updates && here.client == Some(slot));
+            let frames = client.put_frames(&mut self.traffic.outgoing, |out| {
+                let Some(here) = &mut here else { return };
                 let eyes = Eyes {
                     at: area.sim.seen_at(here.entity).unwrap_or_else(|| centimetres(here.eyes)),
                     me: here.entity,
                     acked: area.sim.acked(here.entity),
                     budget: area.settings.update_bytes,
                 };
-                area.sim.gather(view, eyes, out);
+                area.sim.gather(&mut here.view, eyes, out);
             });
-            client.send_datagrams();
+            if let Some(here) = here {
+                client.send_datagrams(&mut here.view);
+            }
             self.traffic.put(slot, frames, &mut area.clients);
         }
         self.traffic.send(&mut area.clients);

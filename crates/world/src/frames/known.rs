@@ -1,6 +1,6 @@
 //! What a client keeps between updates, so that they can be short.
 
-use super::Update;
+use super::{Known, MAX_KNOWN, Update};
 use crate::refusal::{Code, Refusal};
 
 /// The entities that a client knows, in the order that follows from the updates, and the last tick and
@@ -12,7 +12,24 @@ pub struct KnownList {
     acked: u32,
 }
 
+impl From<Known> for KnownList {
+    fn from(Known { tick, ids }: Known) -> Self {
+        Self { ids, tick, acked: 0 }
+    }
+}
+
 impl KnownList {
+    /// For a resume; `None` where there is nothing to say, or too much.
+    pub fn known(&self) -> Option<Known> {
+        let ids = &self.ids;
+        (1..=MAX_KNOWN).contains(&ids.len()).then(|| Known { tick: self.tick, ids: ids.clone() })
+    }
+
+    /// The next update comes over a new connection, whose welcome says that these inputs were taken.
+    pub fn resumed(&mut self, acked: u32) {
+        self.acked = acked;
+    }
+
     /// Makes an update plain: afterwards its tick and acknowledgement are absolute, and `moved` names ids.
     ///
     /// # Errors

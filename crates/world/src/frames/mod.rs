@@ -21,6 +21,9 @@ use crate::refusal::Refusal;
 /// Largest frame that a client may send, bytes.
 pub const MAX_CLIENT_FRAME: usize = 4_096;
 
+/// Most entities of a [`Known`]; with them a Hello is not larger than a frame may be.
+pub const MAX_KNOWN: usize = 2_000;
+
 /// Side of a tile, metres, and of a chunk, tiles.
 pub const CHUNK_TILES: usize = 32;
 
@@ -47,7 +50,7 @@ pub mod close {
 pub enum ClientMessage {
     /// 0x01, first and once: a ticket, or the resume token of a connection that was lost.
     Hello {
-        /// [`crate::GAME_PROTOCOL_VERSION`].
+        /// [`crate::OLDEST_GAME_PROTOCOL_VERSION`], or the one that its entry needs.
         version: u16,
         /// Hash of the schema that it has; 0: none. Another one than the server's: it is sent.
         schema: u64,
@@ -148,6 +151,18 @@ pub enum Entry {
     Ticket(String),
     /// Kind 1: the token of the last Welcome.
     Resume([u8; 16]),
+    /// Kind 2: the same, and what is known: the next update has only what was missed, if the server can say that.
+    /// From version [`crate::RESUMES_KNOWING_VERSION`] on.
+    ResumeKnowing([u8; 16], Known),
+}
+
+/// What a client knows that lost its connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Low 32 bits of the tick of the last update that it applied.
+    pub tick: u32,
+    /// Its list, in order; at most [`MAX_KNOWN`].
+    pub ids: Vec<u16>,
 }
 
 /// From a game server.

@@ -71,6 +71,10 @@ impl<'a> Reader<'a> {
         String::from_utf8(self.take(length)?.to_vec()).map_err(|_| malformed())
     }
 
+    fn ids(&mut self) -> Result<Vec<u16>, Refusal> {
+        (0..self.count(2)?).map(|_| self.u16()).collect()
+    }
+
     /// All that is left.
     fn rest(&mut self) -> Bytes {
         Bytes::copy_from_slice(std::mem::take(&mut self.0))
@@ -119,6 +123,7 @@ pub fn read_client_frame(frame: &[u8]) -> Result<Vec<ClientMessage>, Refusal> {
                 entry: match r.u8()? {
                     0 => Entry::Ticket(r.string()?),
                     1 => Entry::Resume(r.array()?),
+                    2 => Entry::ResumeKnowing(r.array()?, Known { tick: r.u32()?, ids: r.ids()? }),
                     _ => return Err(malformed()),
                 },
             },
@@ -236,9 +241,7 @@ fn read_update(r: &mut Reader) -> Result<Update, Refusal> {
     let mut update = Update { whole: has(update::WHOLE), ..Update::default() };
     (update.tick, update.acked) = (r.varint()?, r.varint()?);
     if has(update::LEFT) {
-        for _ in 0..r.count(2)? {
-            update.left.push(r.u16()?);
-        }
+        update.left = r.ids()?;
     }
     if has(update::ENTERED) {
         for _ in 0..r.count(12)? {

@@ -7,6 +7,11 @@ fn clients() -> Vec<ClientMessage> {
     vec![
         ClientMessage::Hello { version: 2, schema: 0, entry: Entry::Ticket("a.b.c".into()) },
         ClientMessage::Hello { version: 2, schema: 0x0123_4567_89AB_CDEF, entry: Entry::Resume([7; 16]) },
+        ClientMessage::Hello {
+            version: 3,
+            schema: 1,
+            entry: Entry::ResumeKnowing([7; 16], Known { tick: 1 << 31, ids: vec![3, 65_535, 0] }),
+        },
         ClientMessage::Input { seq: 5, kind: 0, payload: Bytes::from_static(&[0, 0, 128, 63, 0, 0, 0, 191]) },
         ClientMessage::Tiles { cx: -3, cy: 9 },
         ClientMessage::GoOn {
@@ -157,6 +162,35 @@ fn golden_vectors_are_what_the_page_reads() {
     assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), text, "run with PANGEA_BLESS=1 if meant");
 }
 
+/// The largest resume is a frame that is taken.
+#[test]
+fn all_that_may_be_known_fits_a_frame() {
+    let known = Known { tick: u32::MAX, ids: (0..MAX_KNOWN as u16).collect() };
+    let entry = Entry::ResumeKnowing([7; 16], known);
+    let hello = ClientMessage::Hello { version: 3, schema: u64::MAX, entry };
+    assert_eq!(read_client_frame(&hello.to_frame()), Ok(vec![hello]));
+}
+
+/// What goes on after a resume counts from what was known, and from what the welcome says was taken.
+#[test]
+fn a_list_goes_on_over_a_resume() {
+    let came = |id| Entered { id, kind: 0, x: 0, y: 0, components: Vec::new() };
+    let mut list = KnownList::default();
+    assert_eq!(list.known(), None, "nothing yet");
+    let entered = vec![came(4), came(5), came(6)];
+    let mut whole = Update { whole: true, tick: 70, acked: 9, entered, ..Update::default() };
+    list.resolve(&mut whole).expect("whole");
+    assert_eq!(list.known(), Some(Known { tick: 70, ids: vec![4, 5, 6] }));
+    list.resumed(12);
+    let mut update =
+        Update { tick: 30, acked: 1, left: vec![4], moved: vec![(0, 1, 0)], ..Update::default() };
+    list.resolve(&mut update).expect("it follows");
+    assert_eq!((update.tick, update.acked, update.moved[0].0), (100, 13, 6));
+    let entered = (0..=MAX_KNOWN as u16).map(came).collect();
+    list.resolve(&mut Update { whole: true, entered, ..Update::default() }).expect("whole");
+    assert_eq!(list.known(), None, "too much to say");
+}
+
 proptest::proptest! {
     /// S1: no bytes, however made, crash a reader or make it reserve more than they are long.
     #[test]
@@ -166,7 +200,7 @@ proptest::proptest! {
     }
 
     #[test]
-    fn cut_frames_are_refused(which in 0usize..11, cut in 1usize..40) {
+    fn cut_frames_are_refused(which in 0usize..12, cut in 1usize..40) {
         let frame = clients()[which].to_frame();
         if cut < frame.len() {
             let code = read_client_frame(&frame[..frame.len() - cut]).map_err(|r| r.code);

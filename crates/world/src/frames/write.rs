@@ -44,6 +44,13 @@ impl ClientMessage {
                         b.put_u8(1);
                         b.put_slice(token);
                     }
+                    Entry::ResumeKnowing(token, Known { tick, ids }) => {
+                        b.put_u8(2);
+                        b.put_slice(token);
+                        b.put_u32_le(*tick);
+                        put_varint(b, ids.len() as u32);
+                        ids.iter().for_each(|id| b.put_u16_le(*id));
+                    }
                 }
             }),
             ClientMessage::Input { seq, kind, payload } => put_message(out, 0x02, |b| {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use bytes::BytesMut;
 use pangea_client::{Client, EnterOptions};
-use pangea_world::GAME_PROTOCOL_VERSION;
+use pangea_world::OLDEST_GAME_PROTOCOL_VERSION;
 use pangea_world::frames::{ClientMessage, Entry};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::Semaphore;
@@ -91,8 +91,11 @@ async fn connect_now(url: &str, ticket: String) -> anyhow::Result<Newcomer> {
     if !bytes.starts_with(b"HTTP/1.1 101 ") {
         bail!("no upgrade: {}", String::from_utf8_lossy(&bytes[..end]).lines().next().unwrap_or_default());
     }
-    let hello =
-        ClientMessage::Hello { version: GAME_PROTOCOL_VERSION, schema: 0, entry: Entry::Ticket(ticket) };
+    let hello = ClientMessage::Hello {
+        version: OLDEST_GAME_PROTOCOL_VERSION,
+        schema: 0,
+        entry: Entry::Ticket(ticket),
+    };
     let mut frame = BytesMut::new();
     put_frame(&mut frame, &hello.to_frame());
     stream.write_all(&frame).await?;

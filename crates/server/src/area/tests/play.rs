@@ -166,6 +166,13 @@ async fn a_lost_connection_resumes_and_a_new_login_takes_over() {
     let update = back.update().await;
     let me = update.entered.iter().find(|entered| entered.id == welcome.me).expect("itself");
     assert_eq!((me.x, update.whole), (1_025, true), "it stands where it stood");
+    // Once more, and it says what it knows.
+    let known = back.known.known().expect("itself at least");
+    drop(back);
+    let mut back = Player::connect(scene.port, &Entry::ResumeKnowing(welcome.resume, known)).await;
+    let welcome = back.welcome.clone().expect("resumed");
+    let update = back.update().await;
+    assert_eq!((update.whole, update.entered.len(), update.left.len()), (false, 0, 0), "nothing was missed");
     // A new login: announced anew, with a ticket of its own.
     assert_eq!(scene.admit(at(1, 50.0, 50.0), 8, 4, true).await, None);
     let new = ticket_of(Claims { jti: EnterId([8; 16]), ..claims(1, clock::unix_s()) });
