@@ -62,9 +62,9 @@ fn build(area: &mut Builder, _: &Setup<'_>) {
 
 const GAME: Game = Game { name: "test", land, build };
 const EXTENT: Rect = Rect { x0: 0, y0: 0, x1: 200, y1: 200 };
-/// Numbers of the two components: Position, Character and GhostOf come before them.
-const BODY: u8 = 3;
-const ASLEEP: u8 = 4;
+/// Numbers of the two components: Position and Character come before them.
+const BODY: u8 = 2;
+const ASLEEP: u8 = 3;
 
 fn sim_of(game: &Game, hz: u32, view_m: u32) -> Sim {
     let text = "kind = \"grid\"\n[grid]\ncell_m = 200\narea_cells = 1\nspawn = { x = 10.0, y = 10.0 }\n";

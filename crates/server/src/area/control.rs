@@ -72,7 +72,9 @@ impl End {
         let text = "this place has moved to another server: enter again";
         match (self, entry) {
             (Self::Moved, Entry::Ticket(_)) => Refusal::new(Code::NotAnnounced, text),
-            (Self::Moved, Entry::Resume(_)) => Refusal::new(Code::ResumeInvalid, text),
+            (Self::Moved, Entry::Resume(_) | Entry::ResumeKnowing(..)) => {
+                Refusal::new(Code::ResumeInvalid, text)
+            }
             _ => Refusal::new(Code::Stopping, "this server is stopping"),
         }
     }
