@@ -7,7 +7,9 @@
 //! on if anything fails.
 
 mod decide;
+mod grounds;
 mod invite;
+mod said;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,25 +17,23 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, TransferId};
-use pangea_world::layout::{extent_m, square_of};
-use pangea_world::messages::{
-    AreaCopied, AreaMoved, Body, CopyArea, Freeze, Granted, Kick, MoveArea, Register, StopServer,
-};
-use pangea_world::space::{AreaName, Ground, Rect};
-use pangea_world::world::World;
+use pangea_world::messages::{AreaMoved, Body, CopyArea, Freeze, Kick, MoveArea, StopServer};
+use pangea_world::space::AreaName;
 use pangea_world::{Code, Refusal};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 pub use self::decide::move_area;
+pub use self::grounds::cells_of;
+use self::grounds::{map_of, whole};
 use self::invite::{all_in, come, invite_all};
 pub use self::invite::{ask_where, standing, stands};
+pub use self::said::{heard, is_to, on_copied, register, stays};
 use super::core::{Core, template_of};
-use super::state::{Area, PeerAddress, Phase, Server, State, Taken, Transfer};
-use super::{links, peers, running};
-use crate::link::Accepted;
+use super::running;
+use super::state::{Area, Phase, Server, State, Taken, Transfer};
 use crate::random;
-use crate::store::{self, Error};
+use crate::store;
 
 /// How long the clients of those inside may take to see at the other server.
 const COME: Duration = Duration::from_secs(5);
@@ -388,16 +388,6 @@ async fn copy_ahead(core: &Core, plan: &Plan, transfer: TransferId) -> Result<()
     until(core, area, transfer, COPY, |moves, _| moves.copied.then_some(())).await.map(drop)
 }
 
-/// An area says how it stands: that is for those who see where it goes.
-pub fn on_copied(core: &Core, area: AreaId, copied: AreaCopied) {
-    let state = core.state();
-    let moves = state.areas.get(&area).and_then(|entry| entry.moves.as_ref());
-    let moves = moves.filter(|moves| moves.transfer.0.as_slice() == copied.transfer && !moves.still);
-    if let Some(sender) = moves.and_then(|moves| moves.there.as_ref()?.sender.as_ref()) {
-        let _ = sender.send(Body::AreaCopied(copied));
-    }
-}
-
 /// Nobody enters any more, the areas stand still.
 fn freeze(
     core: &Core,
@@ -497,100 +487,6 @@ fn not_needed(state: &State, moves: &Move) {
     }
 }
 
-// ---- what the two servers say ------------------------------------------------------------------------
-
-/// Whether this server is the one to which the area is to go. One that `begins` may register before its spawner's
-/// answer has named it, on another link: while nobody is named that is waited for.
-pub async fn is_to(core: &Core, area: AreaId, server: ServerId, begins: bool) -> bool {
-    let named = async {
-        loop {
-            let changed = core.changed.notified();
-            let to = core.state().areas.get(&area).and_then(|entry| Some(entry.moves.as_ref()?.server));
-            match to {
-                Some(None) if begins => changed.await,
-                to => return to.flatten() == Some(server),
-            }
-        }
-    };
-    let most = Duration::from_secs(core.config.central.start_timeout_s);
-    tokio::time::timeout(most, named).await.unwrap_or(false)
-}
-
-/// The other server registers: it is told what to load, and owns nothing yet.
-///
-/// # Errors
-/// `stale_epoch` if nobody waits for it.
-pub async fn register(
-    core: &Arc<Core>,
-    link: &Accepted,
-    server: ServerId,
-    (area, register): (AreaId, &Register),
-    at: PeerAddress,
-) -> Result<(), Refusal> {
-    // One that begins has no row yet.
-    let (epoch, incarnation) = match store::area::get(&mut *core.store.reader().await?, area).await {
-        Ok(row) => (row.epoch + 1, row.incarnation + 1),
-        Err(Error::Refused(refusal)) if refusal.code == Code::NotFound => (1, 1),
-        Err(error) => return Err(error.into()),
-    };
-    let mut state = core.state();
-    let entry = state.areas.get_mut(&area).ok_or_else(gone)?;
-    let moves = entry.moves.as_mut().filter(|moves| moves.server == Some(server) && register.epoch == 0);
-    let moves = moves.ok_or_else(|| Refusal::new(Code::StaleEpoch, "another server has this area"))?;
-    let name = moves.plan.after.iter().find(|part| part.area == area).map(|part| part.name.clone());
-    let (name, plan) = (name.ok_or_else(gone)?, moves.plan.clone());
-    let (world, always_on) = (entry.world.clone(), running::is_always_on(&entry.world, &name.ground));
-    let there = Server::of_link(link, server, (epoch, incarnation), at);
-    moves.there = Some(Server { copies: register.copies, ..there });
-    let cuts = cuts_after(&state, &world, &plan);
-    drop(state);
-    link.sender.send(Body::Granted(Granted {
-        beyond: peers::beyond(&world, &cuts, &name.ground),
-        always_on,
-        waits: true,
-        ..links::granted(core, area, (epoch, incarnation), &name)
-    }))
-}
-
-/// What the other server says before it has the area; `true`: that was all that it meant.
-pub fn heard(core: &Core, area: AreaId, server: ServerId, body: &Body) -> bool {
-    let mut state = core.state();
-    let moves = state.areas.get_mut(&area).and_then(|entry| entry.moves.as_mut());
-    let Some(moves) = moves.filter(|moves| moves.server == Some(server)) else { return false };
-    let sees = |moves: &mut Move, character: &[u8], run: &[u8], now: bool| {
-        let invited = CharacterId::from_bytes(character).ok().and_then(|id| moves.invited.get_mut(&id));
-        if let Some((.., sees)) = invited.filter(|(known, ..)| known.0.as_slice() == run) {
-            *sees = now;
-        }
-    };
-    match body {
-        // Its lease is renewed as anybody's: it must act in the moment in which it has the area.
-        Body::Admitted(_) | Body::Heartbeat(_) => return false,
-        Body::AreaReady(_) => moves.ready = true,
-        Body::CopyShown(_) => moves.copied = true,
-        Body::Arrived(arrived) => sees(moves, &arrived.character, &arrived.enter, true),
-        Body::SeesNoMore(at) | Body::NoShow(at) => sees(moves, &at.character, &at.transfer, false),
-        _ => {}
-    }
-    drop(state);
-    core.changed.notify_waiters();
-    true
-}
-
-/// An area that was to stand still plays on: the move is given up at once, and whoever waits to come in may.
-pub fn stays(core: &Core, area: AreaId, moved: &AreaMoved) {
-    let first = {
-        let state = core.state();
-        let moves = state.areas.get(&area).and_then(|entry| entry.moves.as_ref());
-        let moves = moves.filter(|moves| moves.transfer.0.as_slice() == moved.transfer && !moves.deciding);
-        moves.and_then(|moves| Some((*moves.plan.before.first()?, moves.transfer)))
-    };
-    if let Some((first, transfer)) = first.filter(|_| !moved.done) {
-        let text = "what is under way there is not decided, or it is too large for a move";
-        end(core, Some(first), transfer, Refusal::err(Code::AreaUnavailable, text));
-    }
-}
-
 fn end(core: &Core, area: Option<AreaId>, transfer: TransferId, how: Result<Ended, Refusal>) {
     let Some(area) = area else { return };
     let ended = with(core, area, transfer, |moves| moves.ended.take());
@@ -608,67 +504,6 @@ impl Core {
 }
 
 // ---- details ------------------------------------------------------------------------------------------
-
-fn ground_of(state: &State, area: AreaId) -> String {
-    state.areas.get(&area).map(|entry| entry.name.ground.to_string()).unwrap_or_default()
-}
-
-/// How a world is cut when this is done.
-fn cuts_after(state: &State, world: &World, plan: &Plan) -> Vec<Rect> {
-    let mut cuts = state.cuts.get(&world.name).cloned().unwrap_or_default();
-    if plan.cuts() {
-        let names = plan.after.iter().map(|part| &part.name.ground);
-        let new: Vec<Rect> = names.filter_map(cells_of).collect();
-        cuts.retain(|cut| new.iter().all(|ground| !ground.overlaps(cut)));
-        cuts.extend(new.into_iter().filter(|ground| is_cut(world, &Ground::Cells(*ground))));
-    }
-    cuts
-}
-
-/// The ground that these are together; `None`: they are none.
-fn whole<'a>(mut grounds: impl Iterator<Item = &'a Ground>) -> Option<Ground> {
-    let first = grounds.next()?.clone();
-    grounds.try_fold(first, |one, other| match (&one, other) {
-        (Ground::Cells(one), Ground::Cells(other)) => one.union(other).map(Ground::Cells),
-        _ => None,
-    })
-}
-
-/// Whether a ground is another than the world's file would make there.
-fn is_cut(world: &World, ground: &Ground) -> bool {
-    cells_of(ground).is_some_and(|cells| square_of(world, &cells) != Some(cells))
-}
-
-/// The cells of a ground, if it is of a grid.
-pub fn cells_of(ground: &Ground) -> Option<Rect> {
-    match ground {
-        Ground::Cells(cells) => Some(*cells),
-        Ground::Map(_) => None,
-    }
-}
-
-fn extent_of(core: &Core, plan: &Plan, name: &AreaName) -> Option<Rect> {
-    extent_in(&core.state(), plan, name)
-}
-
-/// Metres.
-fn extent_in(state: &State, plan: &Plan, name: &AreaName) -> Option<Rect> {
-    let world = &state.areas.get(plan.before.first()?)?.world;
-    extent_m(world, &name.ground).ok()
-}
-
-/// From a point to a rectangle, metres.
-fn far(rect: Rect, at: (f64, f64)) -> f64 {
-    let (x, y) = rect.nearest(at);
-    (x - at.0).hypot(y - at.1)
-}
-
-fn map_of(name: &AreaName) -> Option<&str> {
-    match &name.ground {
-        Ground::Map(map) => Some(map),
-        Ground::Cells(_) => None,
-    }
-}
 
 /// Does something with the move, if it is under way still.
 fn with<T>(

@@ -19,7 +19,8 @@ use super::super::factions;
 use super::super::join::{self, Want};
 use super::super::state::{Seat, Server, State, Taken};
 use super::super::wish::EnterWish;
-use super::{LOOK, Move, Part, Plan, extent_of, far, gone, until, with};
+use super::grounds::{extent_of, far};
+use super::{LOOK, Move, Part, Plan, gone, until, with};
 use crate::{clock, random};
 
 /// Who stands so near to another part may be there before it is decided, metres: seven seconds of walking.
