@@ -99,7 +99,7 @@ pub async fn until(game: &mut Game, way: &mut Way, what: &str, mut holds: impl F
         game.ping().await;
         event(game, what, |event, _| {
             note(event, way);
-            Some(())
+            (!matches!(event, Event::Ended(_))).then_some(())
         })
         .await;
     }

@@ -135,6 +135,17 @@ fn heaps(game: &Game) -> Vec<(i64, i64)> {
     heaps
 }
 
+/// Does this while the game is played: its client follows.
+async fn playing<T>(game: &mut Game, does: impl Future<Output = T>) -> T {
+    tokio::pin!(does);
+    loop {
+        tokio::select! {
+            done = &mut does => return done,
+            event = game.next_event() => assert!(event.is_some(), "he plays on"),
+        }
+    }
+}
+
 /// What lay there lies there, once, and what was felled is felled, here or beyond the border.
 async fn all_is_there(game: &mut Game, lie: &[(i64, i64)], felled: Tile, areas: &[&str], when: &str) {
     // What is asked of a server that lets go is not answered.
@@ -173,7 +184,7 @@ async fn what_lies_and_what_is_felled_is_on_its_side_once() {
     game.move_towards(0.0, 0.5).await;
     let (felled, _) = fell(&mut game).await;
     let had = durable(&cluster, character).await;
-    let answer = split(&cluster, WHOLE).await;
+    let answer = playing(&mut game, split(&cluster, WHOLE)).await;
     assert_eq!(
         (&answer["left"], areas(&cluster).await),
         (&json!(0), HALVES.map(str::to_owned).to_vec()),
@@ -192,7 +203,7 @@ async fn what_lies_and_what_is_felled_is_on_its_side_once() {
     let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
     assert!(HALVES.contains(&game.area()), "{}", game.area());
     all_is_there(&mut game, &lie, felled, &HALVES, "after everything was started anew").await;
-    let answer = merge(&cluster, HALVES).await;
+    let answer = playing(&mut game, merge(&cluster, HALVES)).await;
     assert_eq!((&answer["left"], areas(&cluster).await), (&json!(0), vec![WHOLE.to_owned()]), "{answer}");
     all_is_there(&mut game, &lie, felled, &[WHOLE], "as one again").await;
     assert_eq!(durable(&cluster, character).await, had);

@@ -228,11 +228,13 @@ pub async fn no_show(core: &Arc<Core>, area: AreaId, at: &CharacterAt) {
             state.give_up(enter, Refusal::new(Code::EnterExpired, text));
         }
         let seat = state.areas.get(&area).and_then(|entry| entry.seats.get(&id));
-        seat.is_some_and(|seat| seat.epoch == at.epoch)
+        // One that it was granted by this very join had no client any more.
+        seat.is_some_and(|seat| seat.epoch == at.epoch && seat.run != run)
     };
     // Another connection of it may be here, or a newer enter under the same epoch.
     if !inside {
         release(core, area, id, at.epoch, None, None).await;
+        nobody_sits(core, area, id, at.epoch);
     }
 }
 
@@ -241,14 +243,19 @@ pub async fn left(core: &Arc<Core>, area: AreaId, left: &Left) {
     let Some((id, _)) = ids(&left.character, &[0; 16]) else { return };
     let record = record_of(id, left.record.clone());
     release(core, area, id, left.epoch, Some((left.x, left.y)), record).await;
+    core.state().call_off_others(area, id, None);
+    nobody_sits(core, area, id, left.epoch);
+}
+
+/// A character that was given back under this epoch needs its seat no more.
+fn nobody_sits(core: &Core, area: AreaId, id: CharacterId, epoch: u64) {
     let mut state = core.state();
-    state.call_off_others(area, id, None);
     let hold = Duration::from_secs(core.config.central.seat_hold_s + core.config.central.start_timeout_s);
     if let Some(seat) = state.areas.get_mut(&area).and_then(|entry| entry.seats.get_mut(&id)) {
         // A newer enter may hold the seat for the same character already, or be about to.
         if let (Some(next), Taken::Inside) = (seat.next.take(), seat.taken) {
             (seat.run, seat.taken, seat.leaving) = (next, Taken::Held(Instant::now() + hold), None);
-        } else if seat.epoch <= left.epoch && seat.taken == Taken::Inside {
+        } else if seat.epoch <= epoch && seat.taken == Taken::Inside {
             drop(state);
             free_seat(core, area, id, None);
             return;
@@ -513,7 +520,7 @@ async fn tell_outcome(core: &Core, from: AreaId, goes: Goes, outcome: Outcome) {
                 let (character, transfer) = (id.to_vec(), run.to_vec());
                 let again = false;
                 let grant = Grant { character, epoch, transfer, record, crossing, again };
-                take_over(core, (from, to), id, grant);
+                take_over(core, (from, to), (id, run), grant);
             }
             free_seat(core, from, id, None);
             core.state().commits.remove(&run);
@@ -576,9 +583,9 @@ fn stands(state: &State, transfer: &Transfer, crossing: Option<&Crossing>) -> Op
     (there && transfer.border).then_some(place)
 }
 
-fn take_over(core: &Core, (from, to): (AreaId, AreaId), id: CharacterId, grant: Grant) {
+fn take_over(core: &Core, (from, to): (AreaId, AreaId), (id, run): (CharacterId, EnterId), grant: Grant) {
     let mut state = core.state();
-    state.takes_over((from, to), id, grant.epoch);
+    state.takes_over((from, to), (id, run), grant.epoch);
     let Some(entry) = state.areas.get(&to) else { return };
     if let Some(sender) = entry.server.as_ref().and_then(|server| server.sender.as_ref()) {
         let _ = sender.send(Body::Grant(grant));

@@ -1,7 +1,7 @@
 //! Whose a seat is when several joins of one character lead to it: each border is asked for by itself, and a join that
 //! waits for a server outlives the stay from which it was asked.
 
-use pangea_world::id::{AreaId, CharacterId};
+use pangea_world::id::{AreaId, CharacterId, EnterId};
 use pangea_world::{Code, Refusal};
 
 use super::state::{Seat, State, Taken};
@@ -21,15 +21,21 @@ impl State {
         }
     }
 
-    /// A handoff was decided: the character plays there. Its seat may have been freed by another join that held it;
-    /// then it has one as it had where it comes from.
-    pub fn takes_over(&mut self, (from, to): (AreaId, AreaId), character: CharacterId, epoch: u64) {
+    /// The handoff of a join was decided: the character plays there. Its seat may have been freed by another join that
+    /// held it; then it has one as it had where it comes from. It is this join's: if its client is not there any more,
+    /// the seat is free.
+    pub fn takes_over(
+        &mut self,
+        (from, to): (AreaId, AreaId),
+        (character, run): (CharacterId, EnterId),
+        epoch: u64,
+    ) {
         let before = self.areas.get(&from).and_then(|entry| entry.seats.get(&character)).cloned();
         let Some(entry) = self.areas.get_mut(&to) else { return };
         match (entry.seats.get_mut(&character), before) {
-            (Some(seat), _) => (seat.taken, seat.epoch) = (Taken::Inside, epoch),
+            (Some(seat), _) => (seat.run, seat.taken, seat.epoch) = (run, Taken::Inside, epoch),
             (None, Some(seat)) => {
-                let seat = Seat { epoch, taken: Taken::Inside, leaving: None, next: None, ..seat };
+                let seat = Seat { run, epoch, taken: Taken::Inside, leaving: None, next: None, ..seat };
                 entry.seats.insert(character, seat);
             }
             (None, None) => {}
@@ -41,7 +47,7 @@ impl State {
 mod tests {
     use std::sync::Arc;
 
-    use pangea_world::id::{AccountId, EnterId, SessionId};
+    use pangea_world::id::{AccountId, SessionId};
     use pangea_world::space::{AreaName, Ground, Rect};
     use pangea_world::world_file;
     use tokio::time::Instant;
@@ -92,16 +98,16 @@ mod tests {
     fn who_was_handed_on_has_a_seat_though_another_join_has_freed_it() {
         let seated = |state: &State| {
             let seat = state.areas[&BEYOND].seats.get(&HERO);
-            seat.map(|seat| (seat.epoch, seat.taken == Taken::Inside, seat.account))
+            seat.map(|seat| (seat.epoch, seat.taken == Taken::Inside, seat.run))
         };
-        let (mut state, another) = (two_areas(4), EnterId([9; 16]));
+        let (mut state, crossing, another) = (two_areas(4), EnterId([5; 16]), EnterId([9; 16]));
         sit(&mut state, BEYOND, seat(5, another, Taken::Held(Instant::now())));
         state.forget_run(another, HERO);
         assert_eq!(seated(&state), None);
-        state.takes_over((HERE, BEYOND), HERO, 5);
-        assert_eq!(seated(&state), Some((5, true, AccountId([1; 16]))));
+        state.takes_over((HERE, BEYOND), (HERO, crossing), 5);
+        assert_eq!(seated(&state), Some((5, true, crossing)));
         // A repeat.
-        state.takes_over((HERE, BEYOND), HERO, 5);
-        assert_eq!(seated(&state), Some((5, true, AccountId([1; 16]))));
+        state.takes_over((HERE, BEYOND), (HERO, crossing), 5);
+        assert_eq!(seated(&state), Some((5, true, crossing)));
     }
 }
