@@ -6,7 +6,7 @@
 
 import { transportOf } from "./dialing.js";
 import { Known } from "./entities.js";
-import { CLOSE, OLDEST_VERSION, VERSION, clientFrame, readServerFrame } from "./frames.js";
+import { CLOSE, OLDEST_VERSION, RESUMES_KNOWING, clientFrame, readServerFrame } from "./frames.js";
 import { readPlaces } from "./places.js";
 import { Playhead } from "./playhead.js";
 import { Refusal, asRefusal } from "./refusal.js";
@@ -179,7 +179,7 @@ export class Connection extends Line {
 
   /** @override */
   opened() {
-    const version = "known" in this.entry ? VERSION : OLDEST_VERSION;
+    const version = "known" in this.entry ? RESUMES_KNOWING : OLDEST_VERSION;
     this.send({ type: "hello", version, schema: this.known.schema.hash, ...this.entry });
   }
 

@@ -17,6 +17,8 @@ import { Refusal } from "./refusal.js";
 export const VERSION = 3;
 /** What it says to a server of which it does not know more. */
 export const OLDEST_VERSION = 2;
+/** The first version in which a client that resumes says what it knows. */
+export const RESUMES_KNOWING = 3;
 /** Most entities that a resume tells of; with them a Hello is not larger than a frame may be. */
 export const MAX_KNOWN = 2_000;
 /** Largest frame that a client may send, bytes. */

@@ -4,7 +4,7 @@
  */
 
 import { enterAndConnect, open, welcomeOf } from "./entering.js";
-import { CLOSE, VERSION } from "./frames.js";
+import { CLOSE, RESUMES_KNOWING } from "./frames.js";
 import { Refusal, asRefusal } from "./refusal.js";
 import { MOST_TRIES, backOff, isFinal, pause } from "./retry.js";
 
@@ -54,7 +54,7 @@ export async function recover(world, closed, resumable) {
 async function resume(world, old, signal) {
   if (!old.welcome) return "refused";
   const { resume, version } = old.welcome;
-  const known = version >= VERSION ? old.known.at() : null;
+  const known = version >= RESUMES_KNOWING ? old.known.at() : null;
   const connection = open(world, old.url, known ? { resume, known } : { resume }, old.offer, old.known);
   try {
     await welcomeOf(connection, signal);

@@ -28,6 +28,11 @@ pub(crate) struct Apart {
 }
 
 impl Apart {
+    /// Of a client whose list is that of the update of this tick.
+    pub fn new(listed: u64) -> Self {
+        Self { listed, ..Self::default() }
+    }
+
     /// Writes what was gathered. `true`: the input numbers are on their way too; one that has come to rest goes
     /// with all else.
     pub fn put(&mut self, s: &Scratch, eyes: &Eyes, whole: bool, tick: u64) -> bool {

@@ -12,6 +12,7 @@ use pangea_world::world as world_of;
 use pangea_world::{Code, Refusal};
 
 use crate::border::{Border, Ghost, GhostOf, Gid, Gids, PassHook};
+use crate::claim::MemberOf;
 use crate::field::Malformed;
 use crate::interest::{Grid, Seen};
 use crate::ledger::Ledger;
@@ -197,7 +198,7 @@ impl Sim {
         let mut builder = Builder::new(ecs);
         builder.component::<Position>().component::<Character>();
         (game.build)(&mut builder, setup);
-        builder.component::<GhostOf>();
+        builder.component::<MemberOf>().component::<GhostOf>();
         let Builder { mut ecs, registry, systems, on_enter, on_leave, on_pass } = builder;
         let numbers = registry.event_numbers.clone();
         ecs.insert_resource(Outbox::new(numbers));

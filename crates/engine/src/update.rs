@@ -131,7 +131,7 @@ impl View {
     /// From now on moves go apart, by a way that may lose some and mix up their order: see
     /// [`View::take_datagrams`].
     pub fn go_apart(&mut self) {
-        self.apart.get_or_insert_default();
+        self.apart.get_or_insert_with(|| Apart::new(self.told_tick));
     }
 
     /// The moves of the last gathering that go apart.

@@ -1,8 +1,9 @@
 //! `pangea trial migrate`: whether players notice that their area goes to another process.
 //!
 //! One area of a private cluster, players who walk about on it, and pebbles that roll; the area is moved again and
-//! again meanwhile. With `--corner` four areas are moved in turn, and the players go over their borders. The walkers are those of the crossing trial: an update that is late, a step that is lost or
-//! made twice, a connection that ends, somebody who is seen twice or stands elsewhere in the end, all of it shows.
+//! again meanwhile. With `--corner` four areas are moved in turn, and the players go over their borders. The walkers
+//! are those of the crossing trial: an update that is late, a step that is lost or made twice, a connection that ends,
+//! somebody who is seen twice or stands elsewhere in the end, all of it shows.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;

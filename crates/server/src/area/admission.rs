@@ -249,13 +249,29 @@ impl Admissions {
         Some(missing)
     }
 
-    /// The character is owned here under this epoch; false if nobody knows it.
-    pub fn grant(&mut self, character: CharacterId, epoch: u64) -> bool {
-        let Some(seat) = self.seats.get_mut(&character) else { return false };
+    /// The character is this area's under this epoch from now on. The loop gives back one that is not inside.
+    pub fn grant(&mut self, now_ms: u64, character: CharacterId, epoch: u64) {
+        if !self.stays(character, epoch) {
+            self.gives_back(now_ms, character, epoch);
+        }
+    }
+
+    /// The character is owned here under this epoch; false if it is not inside.
+    pub fn stays(&mut self, character: CharacterId, epoch: u64) -> bool {
+        let Some(seat) = self.seats.get_mut(&character).filter(|seat| seat.inside) else { return false };
         if epoch >= seat.epoch {
             (seat.epoch, seat.granted) = (epoch, true);
         }
         true
+    }
+
+    /// Nobody can be announced any more under this epoch, or one before.
+    fn gives_back(&mut self, now_ms: u64, character: CharacterId, epoch: u64) {
+        self.given_back.insert(character, (epoch, now_ms + GIVEN_BACK_MS));
+        if now_ms >= self.looked_ms + 1_000 {
+            self.looked_ms = now_ms;
+            self.given_back.retain(|_, (_, until)| *until > now_ms);
+        }
     }
 
     /// It was handed on: it may be announced anew before the loop has let it go.
@@ -290,14 +306,10 @@ impl Admissions {
     /// The loop let it go, and with it the ownership under this epoch. One that is announced anew under a
     /// higher one keeps its seat; the announcement under an epoch that is given back is void, and missing.
     pub fn gone(&mut self, now_ms: u64, character: CharacterId, epoch: u64) -> Option<Missing> {
-        let seat = self.seats.get_mut(&character).filter(|seat| seat.inside)?;
-        if seat.granted {
-            self.given_back.insert(character, (epoch, now_ms + GIVEN_BACK_MS));
-            if now_ms >= self.looked_ms + 1_000 {
-                self.looked_ms = now_ms;
-                self.given_back.retain(|_, (_, until)| *until > now_ms);
-            }
+        if self.seats.get(&character).filter(|seat| seat.inside)?.granted {
+            self.gives_back(now_ms, character, epoch);
         }
+        let seat = self.seats.get_mut(&character)?;
         (seat.inside, seat.connected, seat.resume) = (false, false, None);
         if seat.epoch > epoch && seat.expected.is_some() {
             return None;
@@ -548,6 +560,23 @@ pub(crate) mod tests {
         assert_eq!(present(&mut list, &new), Err(Code::NotAnnounced));
         assert_eq!(list.announce(0, again()).map_err(|r| r.code), Err(Code::StaleEpoch), "late");
         list.announce(0, Announcement { epoch: 5, ..again() }).expect("granted anew");
+    }
+
+    /// He is granted when his client has gone: the loop gives him back, so he is not let in under that epoch.
+    #[test]
+    fn who_is_granted_and_is_not_inside_is_given_back() {
+        let mut list = list();
+        list.grant(0, CharacterId([7; 16]), 4);
+        let announced = |list: &mut Admissions, now_ms, epoch| {
+            let doc = CharacterDoc { id: CharacterId([7; 16]), ..announcement(1).doc };
+            list.announce(now_ms, Announcement { epoch, doc, ..announcement(1) }).map_err(|r| r.code)
+        };
+        assert_eq!(announced(&mut list, 0, 4), Err(Code::StaleEpoch));
+        assert_eq!(announced(&mut list, 0, 5), Ok(()));
+        // Who is announced and has not come is not inside either.
+        list.grant(0, CharacterId([7; 16]), 6);
+        assert_eq!(announced(&mut list, 0, 6), Err(Code::StaleEpoch));
+        assert_eq!(announced(&mut list, GIVEN_BACK_MS + 1, 6), Ok(()), "long after");
     }
 
     #[test]

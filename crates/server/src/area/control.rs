@@ -282,7 +282,7 @@ impl Control {
             Body::Claimed(claimed) => self.on_claimed(&claimed).await,
             Body::Grant(at) => {
                 if let Ok(character) = CharacterId::from_bytes(&at.character) {
-                    self.admissions.grant(character, at.epoch);
+                    self.admissions.grant(self.clock.now_ms(), character, at.epoch);
                     self.to_loop(ToLoop::Grant(at)).await;
                 }
             }
@@ -319,7 +319,7 @@ impl Control {
             }
             Body::Aborted(at) => {
                 if let Ok(character) = CharacterId::from_bytes(&at.character) {
-                    self.admissions.grant(character, at.epoch);
+                    self.admissions.stays(character, at.epoch);
                 }
                 self.to_loop(ToLoop::Aborted(at)).await;
             }
@@ -446,7 +446,7 @@ impl Control {
             let Ok(character) = CharacterId::from_bytes(&mover.character) else { continue };
             // Whose client is not here leaves at once: a ticket for it is good no more.
             if self.admissions.remove_announced(character, mover.epoch).is_none() {
-                self.admissions.grant(character, mover.epoch);
+                self.admissions.grant(self.clock.now_ms(), character, mover.epoch);
             }
         }
         self.to_loop(ToLoop::TakeOver(Box::new(over), packed)).await;

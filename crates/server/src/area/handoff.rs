@@ -46,6 +46,9 @@ impl Area {
         let Some((id, here)) = self.find(&at.character) else {
             // Its client never came, or went before: nobody is here to own.
             let Grant { character, epoch, transfer, .. } = at;
+            if let Ok(id) = CharacterId::from_bytes(&character) {
+                self.given_back.insert(id, epoch);
+            }
             return self.tell(Body::NoShow(CharacterAt { character, epoch, transfer }));
         };
         if at.epoch < here.epoch || here.in_world {

@@ -219,7 +219,7 @@ pub async fn no_show(core: &Arc<Core>, area: AreaId, at: &CharacterAt) {
         return free_seat(core, area, id, Some(run));
     }
     free_seat(core, area, id, Some(run));
-    let inside = {
+    let (inside, granted) = {
         let mut state = core.state();
         // Before it is written: whoever asks again meanwhile must not be sent to a seat that is free.
         let enter = state.enters.iter().find(|(_, enter)| enter.run == run).map(|(id, _)| *id);
@@ -228,12 +228,15 @@ pub async fn no_show(core: &Arc<Core>, area: AreaId, at: &CharacterAt) {
             state.give_up(enter, Refusal::new(Code::EnterExpired, text));
         }
         let seat = state.areas.get(&area).and_then(|entry| entry.seats.get(&id));
-        // One that it was granted by this very join had no client any more.
-        seat.is_some_and(|seat| seat.epoch == at.epoch && seat.run != run)
+        let seat = seat.filter(|seat| seat.epoch == at.epoch);
+        // To whom it was granted by this very join had no client any more.
+        (seat.is_some_and(|seat| seat.run != run), seat.is_some_and(|seat| seat.run == run))
     };
     // Another connection of it may be here, or a newer enter under the same epoch.
     if !inside {
         release(core, area, id, at.epoch, None, None).await;
+    }
+    if granted {
         nobody_sits(core, area, id, at.epoch);
     }
 }
@@ -251,15 +254,14 @@ pub async fn left(core: &Arc<Core>, area: AreaId, left: &Left) {
 fn nobody_sits(core: &Core, area: AreaId, id: CharacterId, epoch: u64) {
     let mut state = core.state();
     let hold = Duration::from_secs(core.config.central.seat_hold_s + core.config.central.start_timeout_s);
-    if let Some(seat) = state.areas.get_mut(&area).and_then(|entry| entry.seats.get_mut(&id)) {
-        // A newer enter may hold the seat for the same character already, or be about to.
-        if let (Some(next), Taken::Inside) = (seat.next.take(), seat.taken) {
-            (seat.run, seat.taken, seat.leaving) = (next, Taken::Held(Instant::now() + hold), None);
-        } else if seat.epoch <= epoch && seat.taken == Taken::Inside {
+    let seat = state.areas.get_mut(&area).and_then(|entry| entry.seats.get_mut(&id));
+    if let Some(seat) = seat.filter(|seat| seat.epoch <= epoch && seat.taken == Taken::Inside) {
+        // A newer enter may be about to hold the seat for the same character.
+        let Some(next) = seat.next.take() else {
             drop(state);
-            free_seat(core, area, id, None);
-            return;
-        }
+            return free_seat(core, area, id, None);
+        };
+        (seat.run, seat.taken, seat.leaving) = (next, Taken::Held(Instant::now() + hold), None);
     }
     drop(state);
     core.changed.notify_waiters();
@@ -585,7 +587,9 @@ fn stands(state: &State, transfer: &Transfer, crossing: Option<&Crossing>) -> Op
 
 fn take_over(core: &Core, (from, to): (AreaId, AreaId), (id, run): (CharacterId, EnterId), grant: Grant) {
     let mut state = core.state();
-    state.takes_over((from, to), (id, run), grant.epoch);
+    // Whoever has it next may find that its server has ended meanwhile.
+    let hold = Instant::now() + Duration::from_secs(core.config.central.seat_hold_s);
+    state.takes_over((from, to), (id, run), grant.epoch, hold);
     let Some(entry) = state.areas.get(&to) else { return };
     if let Some(sender) = entry.server.as_ref().and_then(|server| server.sender.as_ref()) {
         let _ = sender.send(Body::Grant(grant));

@@ -3,6 +3,7 @@
 
 use pangea_world::id::{AreaId, CharacterId, EnterId};
 use pangea_world::{Code, Refusal};
+use tokio::time::Instant;
 
 use super::state::{Seat, State, Taken};
 
@@ -23,19 +24,21 @@ impl State {
 
     /// The handoff of a join was decided: the character plays there. Its seat may have been freed by another join that
     /// held it; then it has one as it had where it comes from. It is this join's: if its client is not there any more,
-    /// the seat is free.
+    /// the seat is free. Where the server has ended meanwhile it is held until then, as for all who were inside.
     pub fn takes_over(
         &mut self,
         (from, to): (AreaId, AreaId),
         (character, run): (CharacterId, EnterId),
         epoch: u64,
+        until: Instant,
     ) {
         let before = self.areas.get(&from).and_then(|entry| entry.seats.get(&character)).cloned();
         let Some(entry) = self.areas.get_mut(&to) else { return };
+        let taken = entry.server.as_ref().map_or(Taken::Held(until), |_| Taken::Inside);
         match (entry.seats.get_mut(&character), before) {
-            (Some(seat), _) => (seat.run, seat.taken, seat.epoch) = (run, Taken::Inside, epoch),
+            (Some(seat), _) => (seat.run, seat.taken, seat.epoch) = (run, taken, epoch),
             (None, Some(seat)) => {
-                let seat = Seat { run, epoch, taken: Taken::Inside, leaving: None, next: None, ..seat };
+                let seat = Seat { run, epoch, taken, leaving: None, next: None, ..seat };
                 entry.seats.insert(character, seat);
             }
             (None, None) => {}
@@ -47,13 +50,13 @@ impl State {
 mod tests {
     use std::sync::Arc;
 
-    use pangea_world::id::{AccountId, SessionId};
+    use pangea_world::id::{AccountId, ServerId, SessionId};
     use pangea_world::space::{AreaName, Ground, Rect};
     use pangea_world::world_file;
-    use tokio::time::Instant;
 
     use super::*;
     use crate::central::running::new_area;
+    use crate::central::state::{PeerAddress, Server};
 
     const HERO: CharacterId = CharacterId([7; 16]);
     const HERE: AreaId = AreaId([1; 16]);
@@ -101,13 +104,21 @@ mod tests {
             seat.map(|seat| (seat.epoch, seat.taken == Taken::Inside, seat.run))
         };
         let (mut state, crossing, another) = (two_areas(4), EnterId([5; 16]), EnterId([9; 16]));
+        let server = Server::named(ServerId([3; 16]), "here", PeerAddress::default(), "");
+        state.areas.get_mut(&BEYOND).expect("an area").server = Some(server);
         sit(&mut state, BEYOND, seat(5, another, Taken::Held(Instant::now())));
         state.forget_run(another, HERO);
         assert_eq!(seated(&state), None);
-        state.takes_over((HERE, BEYOND), (HERO, crossing), 5);
+        let takes_over =
+            |state: &mut State| state.takes_over((HERE, BEYOND), (HERO, crossing), 5, Instant::now());
+        takes_over(&mut state);
         assert_eq!(seated(&state), Some((5, true, crossing)));
         // A repeat.
-        state.takes_over((HERE, BEYOND), (HERO, crossing), 5);
+        takes_over(&mut state);
         assert_eq!(seated(&state), Some((5, true, crossing)));
+        // It has ended since: he is not inside of anything.
+        state.areas.get_mut(&BEYOND).expect("an area").server = None;
+        takes_over(&mut state);
+        assert_eq!(seated(&state), Some((5, false, crossing)));
     }
 }

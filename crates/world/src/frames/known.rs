@@ -12,6 +12,7 @@ pub struct KnownList {
     acked: u32,
 }
 
+/// As it was said at a resume; what was taken comes with the welcome ([`KnownList::resumed`]).
 impl From<Known> for KnownList {
     fn from(Known { tick, ids }: Known) -> Self {
         Self { ids, tick, acked: 0 }

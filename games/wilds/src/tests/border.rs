@@ -206,6 +206,32 @@ fn a_tree_beyond_the_line_is_felled_by_its_owner() {
     assert_eq!(two.0[0].told::<Gathered>().len(), 3);
 }
 
+/// Whoever belongs to those whose ground it is may gather there from beyond the line too, and nobody else.
+#[test]
+fn claimed_ground_beyond_the_line_is_guarded() {
+    use pangea_world::id::FactionId;
+    use pangea_world::social::{ClaimDoc, Rights};
+    let mut two = Two::sharing();
+    two.0[1].sim.terrain().set_tile(512, 100, tile::TREE);
+    let (ada, eve) = (two.character(0, 1, (511.2, 100.5)), two.character(0, 2, (511.2, 101.2)));
+    let faction = FactionId([1; 16]);
+    let owner = Rights { gather: true, build: false };
+    let claim = ClaimDoc { faction, name: "Ravens".into(), owner, until_ms: 1, ..ClaimDoc::default() };
+    two.0[1].sim.set_claim(Some(claim));
+    two.0[0].sim.set_faction(ada, Some(faction));
+    two.step(3);
+    let strikes = |two: &mut Two, who| {
+        two.0[0].gather(who, 512, 100);
+        two.step(12);
+        (two.0[0].told::<Gathered>().len(), two.0[0].codes().len())
+    };
+    assert_eq!(strikes(&mut two, eve), (0, 1));
+    assert_eq!(two.0[0].codes(), ["forbidden"]);
+    assert_eq!(strikes(&mut two, ada), (1, 1));
+    two.0[0].sim.set_faction(ada, None);
+    assert_eq!(strikes(&mut two, ada), (1, 2), "she has left them");
+}
+
 #[test]
 fn strokes_over_the_line_are_judged_by_the_owner() {
     let mut two = Two::sharing();
