@@ -57,7 +57,7 @@ const ALL: [Step; 11] = [
     ("benchmarks' own tests", || in_folder("bench/colyseus", "node", &["--test"])),
     ("models", crate::model::test),
     ("simulation", crate::simulate::test),
-    ("tests", || cargo(&["test", "--workspace", "--no-fail-fast"])),
+    ("tests", tests),
 ];
 
 /// Runs the steps; all of them, also after one failed, and then a table.
@@ -157,6 +157,17 @@ fn python_packages() -> anyhow::Result<()> {
 
 fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
     finish(Command::new(env!("CARGO")).args(arguments))
+}
+
+/// Most of the time the tests wait for processes: so more of them run at once than there are cores.
+fn tests() -> anyhow::Result<()> {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["test", "--workspace", "--no-fail-fast"]);
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        command.env("RUST_TEST_THREADS", (2 * cores).to_string());
+    }
+    finish(&mut command)
 }
 
 fn in_folder(folder: &str, program: &str, arguments: &[&str]) -> anyhow::Result<()> {
