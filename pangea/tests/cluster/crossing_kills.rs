@@ -110,7 +110,7 @@ async fn steps_over(game: &mut Game) {
 /// Central dies after the change of owner is written and before the new one has heard of it: he plays there, by the word
 /// of the next central, or because his client has waited for it for too long and entered anew.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn central_dies_between_the_commit_and_the_grant() {
+async fn central_dies_before_the_grant_is_heard() {
     let mut cluster = Cluster::with_worlds(&[("four", FOUR)], &PATIENT).await;
     let (mut game, mut way) = at_the_border(&cluster, "Emil").await;
     let target = cluster.serving(BEYOND).await[0]["pid"].as_u64().unwrap() as u32;

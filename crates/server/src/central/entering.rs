@@ -169,7 +169,7 @@ impl Core {
             guests.into_iter().for_each(|(server, character)| state.show_out(server, character));
         }
         for (area, at) in absent {
-            handoff::no_show(self, area, &at).await;
+            handoff::no_show(self, area, None, &at).await;
         }
     }
 }

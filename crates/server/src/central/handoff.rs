@@ -211,7 +211,9 @@ pub fn call_off(core: &Core, area: AreaId, at: &CharacterAt) {
 }
 
 /// An announced character never came: back to the store, its seat is free.
-pub async fn no_show(core: &Arc<Core>, area: AreaId, at: &CharacterAt) {
+///
+/// `by`: the server that says so; `None` where central says it in the name of a third-party one.
+pub async fn no_show(core: &Arc<Core>, area: AreaId, by: Option<ServerId>, at: &CharacterAt) {
     let Some((id, run)) = ids(&at.character, &at.transfer) else { return };
     let known = core.state().transfers.contains_key(&run);
     if known {
@@ -227,10 +229,13 @@ pub async fn no_show(core: &Arc<Core>, area: AreaId, at: &CharacterAt) {
             let text = "nobody came for this seat in time; it is free again";
             state.give_up(enter, Refusal::new(Code::EnterExpired, text));
         }
-        let seat = state.areas.get(&area).and_then(|entry| entry.seats.get(&id));
-        let seat = seat.filter(|seat| seat.epoch == at.epoch);
+        let entry = state.areas.get(&area);
+        let seat = entry.and_then(|entry| entry.seats.get(&id)).filter(|seat| seat.epoch == at.epoch);
+        // What one says that had the area before is not of those who came to the next one.
+        let has_it = entry.and_then(|entry| entry.server.as_ref()).is_some_and(|now| by == Some(now.id));
         // To whom it was granted by this very join had no client any more.
-        (seat.is_some_and(|seat| seat.run != run), seat.is_some_and(|seat| seat.run == run))
+        let granted = has_it && seat.is_some_and(|seat| seat.run == run);
+        (seat.is_some() && !granted, granted)
     };
     // Another connection of it may be here, or a newer enter under the same epoch.
     if !inside {

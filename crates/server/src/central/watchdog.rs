@@ -141,7 +141,7 @@ async fn free_seats(core: &Arc<Core>) {
                 epoch,
                 transfer: run.to_vec(),
             };
-            handoff::no_show(core, area, &at).await;
+            handoff::no_show(core, area, None, &at).await;
         }
     }
 }

@@ -107,6 +107,30 @@ async fn a_lost_session_resumes_as_a_websocket() {
     assert!(end.to_string().contains("4003") || session.close_reason().is_some(), "{end}");
 }
 
+/// Moves went apart before and go apart again; what was missed comes with the first update.
+#[tokio::test]
+async fn who_comes_back_over_a_session_is_told_what_it_missed() {
+    let (mut scene, announced) = ready().await;
+    let mut bob = scene.enter(2, 12.0, 10.0).await;
+    assert_eq!(scene.admit(at(1, 10.0, 10.0), 1, 4, true).await, None);
+    let mut ada = connect(&announced, &ticket(1)).await;
+    ada.say(&ClientMessage::Datagrams).await;
+    let (b, token) = (bob.me(), ada.welcome.as_ref().expect("welcome").resume);
+    while !ada.known.known().is_some_and(|known| known.ids.contains(&b)) {
+        ada.update().await;
+    }
+    let known = ada.known.known().expect("both");
+    drop(ada);
+    bob.say(&ClientMessage::walk(1, 0.0, 1.0)).await;
+    while bob.update().await.acked < 1 {}
+    let mut back = connect(&announced, &Entry::ResumeKnowing(token, known)).await;
+    back.say(&ClientMessage::Datagrams).await;
+    let update = back.update().await;
+    assert_eq!((update.whole, update.entered.len(), update.left.len()), (false, 0, 0));
+    let walked = update.moved.contains(&(b.into(), 0, 25)) || update.jumped.contains(&(b, 1_200, 1_025));
+    assert!(walked, "{update:?}");
+}
+
 /// Whose certificate is another's, which path is another, which origin: only the ticket lets in.
 #[tokio::test]
 async fn a_certificate_must_fit_and_an_origin_gives_nothing() {
