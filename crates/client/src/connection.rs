@@ -81,6 +81,8 @@ pub struct Connection {
     socket: WebSocketStream<Stream>,
     pub(crate) url: String,
     pub(crate) plain: bool,
+    /// Of those that only see, the how-manieth that was begun: a newer ticket takes over from an older one.
+    pub(crate) begun: u64,
     /// For a resume at this server.
     pub(crate) token: Option<[u8; 16]>,
     /// The server's version of the protocol.
@@ -125,6 +127,7 @@ impl Connection {
             socket,
             url: url.to_owned(),
             plain: matches!(first, First::Plain(_)),
+            begun: 0,
             token: None,
             version: 0,
             steering: false,

@@ -60,6 +60,8 @@ pub struct Game {
     offer: Option<Offer>,
     beside: Vec<Connection>,
     opening_beside: JoinSet<Result<Connection, Error>>,
+    /// How many were begun.
+    begun_beside: u64,
     /// What was before a border, until the first update of the area behind it.
     crossing: Option<Crossing>,
     /// Where it played before a border: address, and the token of that connection.
@@ -109,6 +111,7 @@ impl Game {
             offer: None,
             beside: Vec::new(),
             opening_beside: JoinSet::new(),
+            begun_beside: 0,
             crossing: None,
             former: None,
             let_go: None,
@@ -497,8 +500,13 @@ impl Game {
             ServerMessage::Beside { url, ticket, .. } => {
                 let dialer = self.client.dialer.clone();
                 if self.opening_beside.len() < 2 * MOST_BESIDE {
-                    self.opening_beside
-                        .spawn(async move { Connection::open(&dialer, &url, first(ticket, false)).await });
+                    self.begun_beside += 1;
+                    let begun = self.begun_beside;
+                    self.opening_beside.spawn(async move {
+                        let mut opened = Connection::open(&dialer, &url, first(ticket, false)).await?;
+                        opened.begun = begun;
+                        Ok(opened)
+                    });
                 }
                 return;
             }

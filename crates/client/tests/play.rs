@@ -172,6 +172,45 @@ async fn a_refused_ticket_is_told_with_its_code() {
     }
 }
 
+/// Two tickets for one neighbour right after each other, and the first connection stands last: the newer one is kept,
+/// as the server does it.
+#[tokio::test]
+async fn of_two_connections_to_a_neighbour_the_newer_one_counts() {
+    let (here, next) = (Server::new().await, Server::new().await);
+    let (mut game, mut socket) = entered(&here).await;
+    let servers = async {
+        for ticket in ["one", "two"] {
+            let area = "isles/harbour/1".into();
+            socket.say(&ServerMessage::Beside { url: next.url(), ticket: ticket.into(), area }).await;
+        }
+        let mut came = [(next.accept().await), (next.accept().await)];
+        if came[0].entry().await != Entry::Ticket("one".into()) {
+            came.reverse();
+        } else {
+            assert_eq!(came[1].entry().await, Entry::Ticket("two".into()));
+        }
+        let [mut one, mut two] = came;
+        two.say(&welcome(false)).await;
+        one.say(&welcome(false)).await;
+        one.close(close::TAKEN_OVER).await;
+        two.say(&update(0)).await;
+        two.say(&ServerMessage::Steer { epoch: 9, acked: Some(0) }).await;
+        two.say(&update(0)).await;
+        (one, two)
+    };
+    let (crossed, _sockets) = tokio::join!(
+        async {
+            loop {
+                if let Event::Crossed { .. } = event(&mut game).await {
+                    return game.epoch();
+                }
+            }
+        },
+        servers
+    );
+    assert_eq!(crossed, 9);
+}
+
 #[tokio::test]
 async fn a_move_makes_the_new_connection_before_it_breaks_the_old_one() {
     let (old, new) = (Server::new().await, Server::new().await);

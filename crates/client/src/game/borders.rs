@@ -42,8 +42,13 @@ impl Game {
             }
             Err(_) => return self.not_taken_if_alone(),
         };
-        if let Some(older) = self.beside.iter().position(|beside| beside.url == connection.url) {
-            self.forget_beside(older);
+        if let Some(other) = self.beside.iter().position(|beside| beside.url == connection.url) {
+            // Two that were begun right after each other may come in any order; the server keeps the newer one.
+            if self.beside[other].begun > connection.begun {
+                self.past = plus(self.past, connection.traffic);
+                return;
+            }
+            self.forget_beside(other);
         }
         if self.beside.len() == MOST_BESIDE {
             self.forget_beside(0);
