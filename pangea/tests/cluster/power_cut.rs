@@ -14,7 +14,7 @@ use pangea_world::id::OpId;
 use crate::storage::give;
 use crate::support::{Cluster, signal};
 
-/// How often the power is cut, where `PANGEA_POWER_CUTS` says nothing.
+/// How often the power is cut, where `POWER_CUTS` says nothing.
 const CUTS: usize = 5;
 
 /// Operations that are acknowledged between two cuts, at least.
@@ -74,7 +74,7 @@ async fn what_was_acknowledged_outlives_a_power_cut() {
             return std::io::stderr().write_all(line.as_bytes()).expect("it is said");
         }
     };
-    let wished = std::env::var("PANGEA_POWER_CUTS").ok();
+    let wished = std::env::var("POWER_CUTS").ok();
     let cuts = wished.map_or(CUTS, |wished| wished.parse().expect("a number of cuts"));
     let mut cluster = Cluster::prepare(&[], &[]);
     std::os::unix::fs::symlink(&disk.0, cluster.folder.path().join("data")).expect("a link");

@@ -279,7 +279,7 @@ async fn go(
     come(core, plan, transfer, deadline).await?;
     copy_ahead(core, plan, transfer).await?;
     // Nobody else begins to come in from now on; who is on the way still does.
-    close(core, plan)?;
+    close(core, plan, transfer)?;
     all_in(core, plan).await;
     if invite_all(core, plan, transfer).await? > 0 {
         come(core, plan, transfer, deadline).await?;
@@ -359,11 +359,15 @@ fn is_deciding(core: &Core, plan: &Plan, transfer: TransferId) -> Result<bool, R
     plan.all().try_fold(false, |any, area| Ok(with(core, area, transfer, |moves| moves.deciding)? || any))
 }
 
-/// Joins wait until it is decided.
-fn close(core: &Core, plan: &Plan) -> Result<(), Refusal> {
+/// Joins wait until it is decided. One of the areas may have been cut off, and runs elsewhere: then none is closed.
+fn close(core: &Core, plan: &Plan, transfer: TransferId) -> Result<(), Refusal> {
     let state = core.state();
-    for area in &plan.before {
-        let entry = state.areas.get(area).filter(|entry| entry.server.is_some()).ok_or_else(gone)?;
+    let goes = |area: &AreaId| {
+        let entry = state.areas.get(area).filter(|entry| entry.server.is_some())?;
+        entry.moves.as_ref().is_some_and(|moves| moves.transfer == transfer).then_some(entry)
+    };
+    let entries: Option<Vec<&Area>> = plan.before.iter().map(goes).collect();
+    for entry in entries.ok_or_else(gone)? {
         entry.phase.send_replace(Phase::Loading { restoring: true });
     }
     Ok(())
