@@ -50,6 +50,8 @@ pub struct Seat {
     pub granted: bool,
     /// Whether the loop has it.
     pub inside: bool,
+    /// Under which epoch its client came last.
+    entered: u64,
     /// Whether its client is connected.
     pub connected: bool,
     /// Whose login.
@@ -166,6 +168,7 @@ impl Admissions {
             epoch: new.epoch,
             granted: new.granted,
             inside: false,
+            entered: 0,
             connected: false,
             session: new.session,
             expected: Some((new.enter, until)),
@@ -310,6 +313,10 @@ impl Admissions {
             self.gives_back(now_ms, character, epoch);
         }
         let seat = self.seats.get_mut(&character)?;
+        if seat.entered > epoch {
+            // It came anew before we read this; the loop has it again, or gets it.
+            return None;
+        }
         (seat.inside, seat.connected, seat.resume) = (false, false, None);
         if seat.epoch > epoch && seat.expected.is_some() {
             return None;
@@ -352,6 +359,7 @@ impl Seat {
 
     fn enter(&mut self, resume: [u8; 16], resumed: bool) -> Guest {
         (self.inside, self.connected, self.resume) = (true, true, Some(resume));
+        self.entered = self.epoch;
         Guest {
             doc: self.doc.clone(),
             enter: self.enter,
@@ -545,6 +553,24 @@ pub(crate) mod tests {
         assert_eq!(list.gone(0, CharacterId([1; 16]), 4), None);
         let new = Claims { jti: EnterId([5; 16]), ses: SessionId([6; 16]), epoch: 5, ..claims(1, 1_000) };
         assert!(present(&mut list, &new).is_ok());
+    }
+
+    /// Its client was quicker than the loop's word that it had let go of the time before.
+    #[test]
+    fn who_has_come_anew_keeps_the_seat_when_the_end_of_the_time_before_is_read() {
+        let mut list = list();
+        present(&mut list, &claims(1, 1_000)).expect("let in");
+        list.handed_on(CharacterId([1; 16]));
+        let back = Announcement { enter: EnterId([5; 16]), epoch: 6, granted: false, ..announcement(1) };
+        list.announce(0, back).expect("it comes back");
+        let new = Claims { jti: EnterId([5; 16]), epoch: 6, ..claims(1, 1_000) };
+        assert!(present(&mut list, &new).is_ok());
+        assert_eq!(list.gone(0, CharacterId([1; 16]), 4), None);
+        list.grant(0, CharacterId([1; 16]), 6);
+        let seats: Vec<_> = list.seats().map(|(_, seat)| (seat.epoch, seat.granted, seat.inside)).collect();
+        assert_eq!(seats, [(6, true, true)]);
+        assert_eq!(list.gone(0, CharacterId([1; 16]), 6), None);
+        assert!(list.is_empty());
     }
 
     /// It left while it was announced anew: what was given back is not owned, so nobody plays it.

@@ -232,7 +232,9 @@ impl Area {
         let character = guest.doc.id;
         let mut client = Client::new(line, character, self.settings.messages_per_second);
         if let Err(refusal) = self.prepare(&guest) {
-            self.report(FromLoop::Gone { character, epoch: guest.epoch });
+            if !self.here.contains_key(&character) {
+                self.report(FromLoop::Gone { character, epoch: guest.epoch });
+            }
             self.gauges.refusals.count(refusal.code);
             client.close(self.now_ms, close::REFUSED, Some(refusal));
             self.keep(client);
