@@ -1,6 +1,7 @@
 //! The answering side of links.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pangea_world::messages::{Body, Challenge, Envelope, Hello, Welcome};
@@ -23,7 +24,8 @@ const STRANGERS: usize = 256;
 pub struct Answerer {
     key_of: KeyOf,
     accepted: mpsc::Sender<Accepted>,
-    /// By role and name: a newer session of the same name ends the older one.
+    /// By role and name: a newer session of the same name ends the older one. Which is newer their wall clocks say;
+    /// those may have been put back, so it counts only while the other one stands.
     sessions: Mutex<HashMap<(String, String), Entry>>,
     strangers: Arc<Semaphore>,
 }
@@ -31,6 +33,8 @@ pub struct Answerer {
 struct Entry {
     link_session: Vec<u8>,
     connections: mpsc::Sender<Connection>,
+    /// Whether a connection of it stands.
+    stands: Arc<AtomicBool>,
 }
 
 struct Connection {
@@ -95,7 +99,8 @@ impl Answerer {
             let entry = sessions.get(&name);
             let same = |e: &&Entry| e.link_session == hello.link_session;
             let known = entry.filter(same).map(|e| e.connections.clone());
-            (known, entry.is_some_and(|e| e.link_session > hello.link_session))
+            let newer = |e: &Entry| e.link_session > hello.link_session && e.stands.load(Ordering::Relaxed);
+            (known, entry.is_some_and(newer))
         };
         if newer {
             let _ = say(&out, Body::Refused(super::from_refusal(&replaced()))).await;
@@ -112,7 +117,9 @@ impl Answerer {
         let (connections, arriving) = mpsc::channel(4);
         let (queue_tx, queue) = mpsc::channel(SEND_QUEUE);
         let (events_tx, events) = mpsc::channel(EVENT_QUEUE);
-        let entry = Entry { link_session: hello.link_session.clone(), connections: connections.clone() };
+        let stands = Arc::new(AtomicBool::new(true));
+        let (link_session, shown) = (hello.link_session.clone(), stands.clone());
+        let entry = Entry { link_session, connections: connections.clone(), stands: shown };
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), entry);
         let _ = connections.try_send(connection);
         drop(connections);
@@ -122,7 +129,7 @@ impl Answerer {
         if self.accepted.send(accepted).await.is_err() {
             return;
         }
-        keep(Session::new(queue, waiting, events_tx), arriving).await;
+        keep(Session::new(queue, waiting, events_tx), arriving, &stands).await;
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         if sessions.get(&name).is_some_and(|entry| entry.link_session == hello.link_session) {
             sessions.remove(&name);
@@ -136,9 +143,10 @@ fn replaced() -> Refusal {
 }
 
 /// Runs a session over its connections; ends when a newer session takes the name, or nobody resumes it.
-async fn keep(mut session: Session, mut arriving: mpsc::Receiver<Connection>) {
+async fn keep(mut session: Session, mut arriving: mpsc::Receiver<Connection>, stands: &AtomicBool) {
     let mut next = arriving.recv().await;
     while let Some(mut connection) = next.take() {
+        stands.store(true, Ordering::Relaxed);
         let received = if connection.fresh { 0 } else { session.received() };
         let welcome = Welcome { resumed: !connection.fresh, received };
         #[cfg(feature = "simulation")]
@@ -149,7 +157,8 @@ async fn keep(mut session: Session, mut arriving: mpsc::Receiver<Connection>) {
                     && crate::simulation::without(crate::simulation::Check::Incarnation),
             ..welcome
         };
-        if say(&connection.out, Body::Welcome(welcome)).await.is_ok() {
+        let welcomed = say(&connection.out, Body::Welcome(welcome)).await.is_ok();
+        if welcomed {
             session.tell(Event::Up { resumed: !connection.fresh }).await;
             let peer_received = if connection.fresh { 0 } else { connection.peer_received };
             tokio::select! {
@@ -167,6 +176,9 @@ async fn keep(mut session: Session, mut arriving: mpsc::Receiver<Connection>) {
                     }
                 }
             }
+        }
+        stands.store(false, Ordering::Relaxed);
+        if welcomed {
             session.tell(Event::Down).await;
         }
         drop(connection);

@@ -106,10 +106,14 @@ pub struct Opener {
 
 /// Opens a link and keeps it open until the receiver is dropped. Reconnects with back-off (50 ms to 2 s).
 pub fn open(opener: Opener) -> (Sender, mpsc::Receiver<Event>) {
+    open_as(opener, opener::new_link_session())
+}
+
+fn open_as(opener: Opener, link_session: [u8; 16]) -> (Sender, mpsc::Receiver<Event>) {
     let (queue_tx, queue) = mpsc::channel(SEND_QUEUE);
     let (events_tx, events) = mpsc::channel(EVENT_QUEUE);
     let waiting = watch::Sender::new(0);
-    crate::task::spawn(opener::run(opener, queue, waiting.clone(), events_tx));
+    crate::task::spawn(opener::run(opener, link_session, queue, waiting.clone(), events_tx));
     (Sender { queue: queue_tx, waiting }, events)
 }
 

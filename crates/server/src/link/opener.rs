@@ -21,11 +21,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Connects again and again until nobody listens, or the other side refuses for good.
 pub async fn run(
     opener: Opener,
+    link_session: [u8; 16],
     queue: mpsc::Receiver<Body>,
     waiting: watch::Sender<usize>,
     events: mpsc::Sender<Event>,
 ) {
-    let link_session = new_link_session();
     let mut session = Session::new(queue, waiting, events.clone());
     let mut pause = FIRST_PAUSE;
     loop {
@@ -62,7 +62,7 @@ pub async fn run(
 }
 
 /// Time first, so that of two processes with one name the newer one is known; the rest is random.
-fn new_link_session() -> [u8; 16] {
+pub fn new_link_session() -> [u8; 16] {
     let mut id = random::bytes::<16>();
     id[..8].copy_from_slice(&clock::unix_ms().to_be_bytes());
     id

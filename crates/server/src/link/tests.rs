@@ -132,6 +132,27 @@ async fn a_newer_link_of_the_same_name_wins() {
     assert_eq!(next_number(&mut newer.events).await, 7);
 }
 
+/// A wall clock was put back: who comes under the same name is not older than one that is gone, though its time is.
+#[tokio::test]
+async fn who_is_gone_is_not_newer() {
+    let key = RoleKey::new([1; 32]);
+    let (address, mut accepted) = answerer(key.clone()).await;
+    let (to_first, mut first_events) = open_as(opener(address.clone(), key.clone()), [9; 16]);
+    let mut first = accepted.recv().await.expect("accepted");
+    let (_early, mut early_events) = open_as(opener(address.clone(), key.clone()), [8; 16]);
+    match early_events.recv().await.expect("told why") {
+        Event::Refused(refusal) => assert_eq!(refusal.code, Code::StaleEpoch, "the newer one stands"),
+        event => panic!("{event:?}"),
+    }
+    first_events.close();
+    drop(to_first);
+    while !matches!(first.events.recv().await.expect("its resume is waited for"), Event::Down) {}
+    let (second, _second_events) = open_as(opener(address, key), [8; 16]);
+    let mut now = accepted.recv().await.expect("accepted");
+    second.send(numbered(7)).expect("room");
+    assert_eq!(next_number(&mut now.events).await, 7);
+}
+
 /// Off loopback a link speaks TLS, to the one certificate that the key file names.
 #[tokio::test]
 async fn a_link_speaks_tls_to_the_pinned_certificate_alone() {
