@@ -9,10 +9,8 @@ use pangea_world::social::SocialDoc;
 use pangea_world::ticket::{self, Claims, PublicKey};
 use pangea_world::{Code, Refusal};
 
+use super::given_back::GivenBack;
 use super::mailbox::Guest;
-
-/// How long it is remembered that a character left: longer than an announcement is on its way, ms.
-const GIVEN_BACK_MS: u64 = 60_000;
 
 /// An announcement.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,8 +48,8 @@ pub struct Seat {
     pub granted: bool,
     /// Whether the loop has it.
     pub inside: bool,
-    /// Under which epoch its client came last.
-    entered: u64,
+    /// By which enter the loop has it, or is about to.
+    entered: EnterId,
     /// Whether its client is connected.
     pub connected: bool,
     /// Whose login.
@@ -88,12 +86,9 @@ pub struct Admissions {
     seats: HashMap<CharacterId, Seat>,
     /// Tickets that were used, and when they can be forgotten, seconds since 1970.
     used: HashMap<EnterId, u64>,
-    /// Who left lately, under which epoch, and when that can be forgotten, ms of the clock.
-    given_back: HashMap<CharacterId, (u64, u64)>,
+    given_back: GivenBack,
     /// When forgotten tickets were looked for last, seconds since 1970.
     looked_s: u64,
-    /// The same of those who left, ms of the clock.
-    looked_ms: u64,
     /// No seat expires before, ms of the clock.
     expires_ms: u64,
 }
@@ -105,9 +100,8 @@ impl Admissions {
             capacity,
             seats: HashMap::new(),
             used: HashMap::new(),
-            given_back: HashMap::new(),
+            given_back: GivenBack::default(),
             looked_s: 0,
-            looked_ms: 0,
             expires_ms: u64::MAX,
         }
     }
@@ -132,8 +126,7 @@ impl Admissions {
         let until = now_ms.saturating_add(new.wait_ms);
         self.expires_ms = self.expires_ms.min(until);
         let ticket = new.ticket.map(|digest| (digest, now_ms.saturating_add(ticket::LIFE_S * 1_000)));
-        let given_back = self.given_back.get(&new.doc.id).filter(|(_, until)| *until > now_ms);
-        if new.granted && given_back.is_some_and(|(epoch, _)| new.epoch <= *epoch) {
+        if new.granted && self.given_back.holds(now_ms, new.doc.id, new.epoch) {
             // Central did not know of the leave yet; it knows when it reads this.
             return Refusal::err(Code::StaleEpoch, "this character has just left");
         }
@@ -168,7 +161,7 @@ impl Admissions {
             epoch: new.epoch,
             granted: new.granted,
             inside: false,
-            entered: 0,
+            entered: EnterId::default(),
             connected: false,
             session: new.session,
             expected: Some((new.enter, until)),
@@ -255,7 +248,7 @@ impl Admissions {
     /// The character is this area's under this epoch from now on. The loop gives back one that is not inside.
     pub fn grant(&mut self, now_ms: u64, character: CharacterId, epoch: u64) {
         if !self.stays(character, epoch) {
-            self.gives_back(now_ms, character, epoch);
+            self.given_back.insert(now_ms, character, epoch);
         }
     }
 
@@ -266,15 +259,6 @@ impl Admissions {
             (seat.epoch, seat.granted) = (epoch, true);
         }
         true
-    }
-
-    /// Nobody can be announced any more under this epoch, or one before.
-    fn gives_back(&mut self, now_ms: u64, character: CharacterId, epoch: u64) {
-        self.given_back.insert(character, (epoch, now_ms + GIVEN_BACK_MS));
-        if now_ms >= self.looked_ms + 1_000 {
-            self.looked_ms = now_ms;
-            self.given_back.retain(|_, (_, until)| *until > now_ms);
-        }
     }
 
     /// It was handed on: it may be announced anew before the loop has let it go.
@@ -308,13 +292,19 @@ impl Admissions {
 
     /// The loop let it go, and with it the ownership under this epoch. One that is announced anew under a
     /// higher one keeps its seat; the announcement under an epoch that is given back is void, and missing.
-    pub fn gone(&mut self, now_ms: u64, character: CharacterId, epoch: u64) -> Option<Missing> {
-        if self.seats.get(&character).filter(|seat| seat.inside)?.granted {
-            self.gives_back(now_ms, character, epoch);
+    /// `entered`: by which enter the loop had it.
+    pub fn gone(
+        &mut self,
+        now_ms: u64,
+        character: CharacterId,
+        (epoch, entered): (u64, EnterId),
+    ) -> Option<Missing> {
+        let seat = self.seats.get_mut(&character).filter(|seat| seat.inside)?;
+        if seat.granted {
+            self.given_back.insert(now_ms, character, epoch);
         }
-        let seat = self.seats.get_mut(&character)?;
-        if seat.entered > epoch {
-            // It came anew before we read this; the loop has it again, or gets it.
+        if seat.entered != entered {
+            // It came anew before we read this: the loop has it again, or says of that one too that it is gone.
             return None;
         }
         (seat.inside, seat.connected, seat.resume) = (false, false, None);
@@ -359,7 +349,7 @@ impl Seat {
 
     fn enter(&mut self, resume: [u8; 16], resumed: bool) -> Guest {
         (self.inside, self.connected, self.resume) = (true, true, Some(resume));
-        self.entered = self.epoch;
+        self.entered = self.enter;
         Guest {
             doc: self.doc.clone(),
             enter: self.enter,
@@ -381,6 +371,7 @@ pub(crate) mod tests {
     use pangea_world::space::Place;
     use pangea_world::ticket::{Signer, audience};
 
+    use super::super::given_back;
     use super::*;
 
     pub(crate) const KEY: [u8; 32] = [9; 32];
@@ -449,7 +440,7 @@ pub(crate) mod tests {
         let guest = present(&mut list, &claims(1, 1_000)).expect("let in");
         assert_eq!((guest.doc, guest.granted, guest.resumed), (doc(1), true, false));
         assert_eq!(present(&mut list, &claims(1, 1_000)), Err(Code::TicketUsed));
-        assert_eq!(list.gone(0, CharacterId([1; 16]), 4), None);
+        assert_eq!(list.gone(0, CharacterId([1; 16]), (4, EnterId([1; 16]))), None);
         assert!(list.is_empty());
         assert_eq!(present(&mut list, &claims(1, 1_000)), Err(Code::TicketUsed), "also when it has left");
     }
@@ -531,7 +522,7 @@ pub(crate) mod tests {
         assert_eq!(code(list.resume([2; 16], [3; 16])), Err(Code::ResumeInvalid));
         assert_eq!(code(list.resume([1; 16], [3; 16])), Ok(true));
         assert_eq!(code(list.resume([1; 16], [4; 16])), Err(Code::ResumeInvalid), "each token once");
-        assert_eq!(list.gone(0, CharacterId([1; 16]), 4), None);
+        assert_eq!(list.gone(0, CharacterId([1; 16]), (4, EnterId([1; 16]))), None);
         assert_eq!(code(list.resume([3; 16], [4; 16])), Err(Code::ResumeInvalid));
     }
 
@@ -550,7 +541,7 @@ pub(crate) mod tests {
             list.announce(0, Announcement { epoch: 3, ..announcement(1) }).map_err(|r| r.code),
             Err(Code::StaleEpoch)
         );
-        assert_eq!(list.gone(0, CharacterId([1; 16]), 4), None);
+        assert_eq!(list.gone(0, CharacterId([1; 16]), (4, EnterId([1; 16]))), None);
         let new = Claims { jti: EnterId([5; 16]), ses: SessionId([6; 16]), epoch: 5, ..claims(1, 1_000) };
         assert!(present(&mut list, &new).is_ok());
     }
@@ -565,12 +556,37 @@ pub(crate) mod tests {
         list.announce(0, back).expect("it comes back");
         let new = Claims { jti: EnterId([5; 16]), epoch: 6, ..claims(1, 1_000) };
         assert!(present(&mut list, &new).is_ok());
-        assert_eq!(list.gone(0, CharacterId([1; 16]), 4), None);
+        assert_eq!(list.gone(0, CharacterId([1; 16]), (4, EnterId([1; 16]))), None);
         list.grant(0, CharacterId([1; 16]), 6);
         let seats: Vec<_> = list.seats().map(|(_, seat)| (seat.epoch, seat.granted, seat.inside)).collect();
         assert_eq!(seats, [(6, true, true)]);
-        assert_eq!(list.gone(0, CharacterId([1; 16]), 6), None);
+        assert_eq!(list.gone(0, CharacterId([1; 16]), (6, EnterId([5; 16]))), None);
         assert!(list.is_empty());
+    }
+
+    /// What was prepared for a border was called off and prepared anew, under the same epoch.
+    #[test]
+    fn who_has_come_anew_under_the_same_epoch_keeps_the_seat() {
+        let mut list = list();
+        let beside = |enter| Announcement { enter, epoch: 6, granted: false, ..announcement(2) };
+        let claims = |jti| Claims {
+            jti,
+            sub: CharacterId([2; 16]),
+            ses: SessionId([2; 16]),
+            acc: AccountId([2; 16]),
+            epoch: 6,
+            ..claims(1, 1_000)
+        };
+        let (first, second) = (EnterId([2; 16]), EnterId([3; 16]));
+        list.announce(0, beside(first)).expect("announced");
+        assert!(present(&mut list, &claims(first)).is_ok());
+        assert!(list.withdraw(CharacterId([2; 16]), first).is_none(), "the loop has it");
+        list.announce(0, beside(second)).expect("announced anew");
+        assert!(present(&mut list, &claims(second)).is_ok());
+        assert_eq!(list.gone(0, CharacterId([2; 16]), (6, first)), None);
+        assert!(list.seats().any(|(id, seat)| *id == CharacterId([2; 16]) && seat.inside));
+        list.gone(0, CharacterId([2; 16]), (6, second));
+        assert!(list.seats().all(|(id, _)| *id != CharacterId([2; 16])));
     }
 
     /// It left while it was announced anew: what was given back is not owned, so nobody plays it.
@@ -580,7 +596,8 @@ pub(crate) mod tests {
         present(&mut list, &claims(1, 1_000)).expect("let in");
         let again = || Announcement { enter: EnterId([5; 16]), ..announcement(1) };
         list.announce(0, again()).expect("it is inside");
-        let missing = list.gone(0, CharacterId([1; 16]), 4).expect("the new one does not come");
+        let old = (4, EnterId([1; 16]));
+        let missing = list.gone(0, CharacterId([1; 16]), old).expect("the new one does not come");
         assert_eq!((missing.enter, missing.epoch), (EnterId([5; 16]), 4));
         let new = Claims { jti: EnterId([5; 16]), ..claims(1, 1_000) };
         assert_eq!(present(&mut list, &new), Err(Code::NotAnnounced));
@@ -602,7 +619,7 @@ pub(crate) mod tests {
         // Who is announced and has not come is not inside either.
         list.grant(0, CharacterId([7; 16]), 6);
         assert_eq!(announced(&mut list, 0, 6), Err(Code::StaleEpoch));
-        assert_eq!(announced(&mut list, GIVEN_BACK_MS + 1, 6), Ok(()), "long after");
+        assert_eq!(announced(&mut list, given_back::KEPT_MS + 1, 6), Ok(()), "long after");
     }
 
     #[test]

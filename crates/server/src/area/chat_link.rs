@@ -1,8 +1,8 @@
 //! The links to chats (K9, K10): kept open to those that central names; what they say goes to the loop.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pangea_world::messages::{Body, Peer};
@@ -41,6 +41,8 @@ pub struct ChatLinks {
 struct ChatLink {
     /// Its session with central, and its address.
     to: (Vec<u8>, String),
+    /// With what it is opened the next time: central gives out new credentials before the old ones end.
+    opener: Arc<Mutex<Opener>>,
     connected: Arc<AtomicBool>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -85,7 +87,9 @@ impl ChatLinks {
         }
         for (name, chat) in wanted {
             let to = (chat.server.clone(), format!("{}:{}", chat.address, chat.port));
-            if self.links.get(&name).is_none_or(|link| link.to != to) {
+            if let Some(link) = self.links.get(&name).filter(|link| link.to == to) {
+                *link.opener.lock().unwrap_or_else(PoisonError::into_inner) = self.opener_to(chat, &to.1);
+            } else {
                 self.links.remove(&name);
                 let link = self.link(&name, chat, to, to_loop);
                 self.links.insert(name, link);
@@ -100,14 +104,13 @@ impl ChatLinks {
         to: (Vec<u8>, String),
         to_loop: &mpsc::Sender<ToLoop>,
     ) -> ChatLink {
-        let pin = chat.tls.then(|| chat.certificate.as_slice().try_into().ok()).flatten();
-        let (key, credential) = (RoleKey::of_credential(&chat.credential), chat.credential.clone());
-        let opener = Opener { address: to.1.clone(), key, credential, pin, ..self.opener.clone() };
+        let opener = Arc::new(Mutex::new(self.opener_to(chat, &to.1)));
         let (connected, name) = (Arc::new(AtomicBool::new(false)), Arc::<str>::from(name));
-        let (shown, to_loop) = (connected.clone(), to_loop.clone());
+        let (with, shown, to_loop) = (opener.clone(), connected.clone(), to_loop.clone());
         let task = crate::task::spawn(async move {
             loop {
-                let (sender, mut events) = link::open(opener.clone());
+                let opener = with.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let (sender, mut events) = link::open(opener);
                 let mut heard = Some(FromChat::Link(sender));
                 while let Some(next) = heard.take() {
                     if to_loop.send(ToLoop::Chat(name.clone(), next)).await.is_err() {
@@ -125,16 +128,61 @@ impl ChatLinks {
                         Event::Message(body) => FromChat::Said(Box::new(body)),
                     });
                 }
-                // It refuses us: it was started just now, and central has not told it yet whom to let in.
+                // It refuses us: it was started just now, and central has not told it yet whom to let in; or what we
+                // show has run out since, and there is another by now.
                 tokio::time::sleep(REFUSED_PAUSE).await;
             }
         });
-        ChatLink { to, connected, task }
+        ChatLink { to, opener, connected, task }
+    }
+
+    fn opener_to(&self, chat: &Peer, address: &str) -> Opener {
+        let pin = chat.tls.then(|| chat.certificate.as_slice().try_into().ok()).flatten();
+        let (key, credential) = (RoleKey::of_credential(&chat.credential), chat.credential.clone());
+        Opener { address: address.to_owned(), key, credential, pin, ..self.opener.clone() }
     }
 }
 
 impl Drop for ChatLink {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::{Accepted, KeyOf};
+    use crate::net::TcpListener;
+
+    /// What an area server shows a chat ends after a day: then it shows what central has told it since.
+    #[tokio::test]
+    async fn a_link_is_opened_with_the_newest_credential() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+        let address = listener.local_addr().expect("an address");
+        let (accepted, mut roles) = mpsc::channel::<Accepted>(8);
+        let valid: KeyOf = Arc::new(|hello| {
+            (hello.credential == "newer").then(|| RoleKey::of_credential(&hello.credential))
+        });
+        tokio::spawn(link::serve(listener, None, valid, accepted));
+
+        let (to_loop, mut heard) = mpsc::channel(8);
+        let mut links = ChatLinks::new("a server".into(), "local".into());
+        let chat = |credential: &str| Peer {
+            server: vec![1; 16],
+            role: "chat".into(),
+            area: "chat".into(),
+            address: address.ip().to_string(),
+            port: address.port().into(),
+            credential: credential.into(),
+            ..Peer::default()
+        };
+        links.follow([&chat("older")].into_iter(), &to_loop).await;
+        // A refusal is told as a link that is down.
+        while !matches!(heard.recv().await, Some(ToLoop::Chat(_, FromChat::Down))) {}
+        links.follow([&chat("newer")].into_iter(), &to_loop).await;
+        while !matches!(heard.recv().await, Some(ToLoop::Chat(_, FromChat::Up))) {}
+        assert_eq!(roles.recv().await.expect("let in").hello.credential, "newer");
+        assert!(links.is_connected());
     }
 }

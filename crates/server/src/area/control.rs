@@ -618,8 +618,9 @@ impl Control {
 
     fn on_loop(&mut self, event: FromLoop) {
         match event {
-            FromLoop::Gone { character, epoch } => {
-                if let Some(missing) = self.admissions.gone(self.clock.now_ms(), character, epoch) {
+            FromLoop::Gone { character, epoch, entered } => {
+                let now_ms = self.clock.now_ms();
+                if let Some(missing) = self.admissions.gone(now_ms, character, (epoch, entered)) {
                     self.say_no_show(missing);
                 }
             }

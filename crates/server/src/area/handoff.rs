@@ -47,7 +47,8 @@ impl Area {
             // Its client never came, or went before: nobody is here to own.
             let Grant { character, epoch, transfer, .. } = at;
             if let Ok(id) = CharacterId::from_bytes(&character) {
-                self.given_back.insert(id, epoch);
+                tracing::debug!(area = self.settings.name, character = %id, epoch, "granted, and nobody is here");
+                self.given_back.insert(self.now_ms, id, epoch);
             }
             return self.tell(Body::NoShow(CharacterAt { character, epoch, transfer }));
         };
@@ -91,6 +92,7 @@ impl Area {
             }
             (here.frozen, here.crosses, here.commit_again_ms) = (held.frozen, crosses, again_ms);
             here.held_ms = now_ms;
+            tracing::debug!(area = self.settings.name, character = %id, epoch, crosses, "is handed on");
             self.sim.set_leaving(here.entity, true);
             here.together = going.iter().map(|(other, ..)| *other).filter(|other| other != id).collect();
         }

@@ -19,6 +19,7 @@ use pangea_world::{Code, GAME_PROTOCOL_VERSION, Refusal};
 
 use super::client::Client;
 use super::crossing::Borders;
+use super::given_back::GivenBack;
 use super::ledger::Ledger;
 use super::mailbox::{Entrance, FromLoop, Gauges, Guest, Tell};
 use super::migration::Moving;
@@ -80,6 +81,8 @@ pub struct Here {
     pub epoch: u64,
     /// The enter or transfer with which it came.
     pub enter: EnterId,
+    /// That of the client which came last, also of one that was refused: by this the gate knows it.
+    pub entered: EnterId,
     /// Its id among the entities.
     pub entity: u16,
     /// Whether it is owned here and among the entities; else its client only sees.
@@ -180,8 +183,8 @@ pub struct Area {
     pub talk: Talk,
     /// Who belongs together, as of the last step.
     pub groups: Vec<Vec<CharacterId>>,
-    /// Who came with the area when its client was not here, and was let go at once: under which epoch.
-    pub given_back: HashMap<CharacterId, u64>,
+    /// Whom this server let go; also who came with the area when its client was not here.
+    pub given_back: GivenBack,
     /// What is told at the end of the tick.
     pub outgoing: Outgoing,
 }
@@ -219,7 +222,7 @@ impl Area {
             moving: Moving::default(),
             talk: Talk::default(),
             groups: Vec::new(),
-            given_back: HashMap::new(),
+            given_back: GivenBack::default(),
             outgoing: Outgoing::new(tell, control),
         }
     }
@@ -232,8 +235,12 @@ impl Area {
         let character = guest.doc.id;
         let mut client = Client::new(line, character, self.settings.messages_per_second);
         if let Err(refusal) = self.prepare(&guest) {
-            if !self.here.contains_key(&character) {
-                self.report(FromLoop::Gone { character, epoch: guest.epoch });
+            match self.here.get_mut(&character) {
+                Some(here) => here.entered = guest.enter,
+                None => {
+                    let (epoch, entered) = (guest.epoch, guest.enter);
+                    self.report(FromLoop::Gone { character, epoch, entered });
+                }
             }
             self.gauges.refusals.count(refusal.code);
             client.close(self.now_ms, close::REFUSED, Some(refusal));
@@ -264,6 +271,7 @@ impl Area {
                 return Refusal::err(Code::StaleEpoch, "this character is here under a higher epoch");
             }
             (here.epoch, here.enter, here.resume) = (guest.epoch, guest.enter, guest.resume);
+            here.entered = guest.enter;
             here.beside = guest.beside;
             here.social = guest.social.clone();
             here.leaves_at_ms =
@@ -288,7 +296,7 @@ impl Area {
             if guest.resumed {
                 return Refusal::err(Code::ResumeInvalid, "this connection cannot be resumed: enter again");
             }
-            if guest.granted && self.given_back.get(&id).is_some_and(|epoch| guest.epoch <= *epoch) {
+            if guest.granted && self.given_back.holds(self.now_ms, id, guest.epoch) {
                 return Refusal::err(Code::NotAnnounced, "this character has been let go here: enter again");
             }
             let Some(entity) = self.sim.reserve_for(id) else {
@@ -298,6 +306,7 @@ impl Area {
                 doc: guest.doc.clone(),
                 epoch: guest.epoch,
                 enter: guest.enter,
+                entered: guest.enter,
                 entity,
                 in_world: false,
                 eyes,
@@ -457,6 +466,7 @@ impl Area {
             return;
         }
         let (epoch, in_world, enter, entity) = (here.epoch, here.in_world, here.enter, here.entity);
+        tracing::debug!(area = self.settings.name, %character, epoch, in_world, code, "leaves");
         let beside = here.beside;
         let (x, y) = self.sim.place(entity).unwrap_or(here.eyes);
         let record = self.sim.remove(entity, why(code));
@@ -464,6 +474,10 @@ impl Area {
         self.ask_ledger();
         let character_id = character.to_vec();
         // Before the control task knows: what it says of this character from then on comes after.
+        if in_world {
+            // Whoever comes by a ticket for this epoch comes too late.
+            self.given_back.insert(self.now_ms, character, epoch);
+        }
         self.tell(if in_world {
             let record = bounded(character, record);
             Body::Left(Left { character: character_id, epoch, x, y, record })
@@ -503,7 +517,8 @@ impl Area {
     /// It is not among the entities any more.
     fn forget(&mut self, character: CharacterId, code: u16, reason: Option<Refusal>) {
         let Some(here) = self.here.get(&character) else { return };
-        self.report(FromLoop::Gone { character, epoch: here.epoch });
+        let (epoch, entered) = (here.epoch, here.entered);
+        self.report(FromLoop::Gone { character, epoch, entered });
         self.clear(character, code, reason);
     }
 
@@ -617,6 +632,7 @@ impl Here {
             doc,
             epoch,
             enter: EnterId::default(),
+            entered: EnterId::default(),
             entity: 0,
             in_world: true,
             eyes: (0.0, 0.0),
@@ -646,7 +662,35 @@ impl Here {
 #[cfg(test)]
 mod tests {
     use super::super::admission::tests::doc;
+    use super::super::ledger::tests::{HERO, area_of};
+    use super::super::tests::flat;
     use super::*;
+
+    /// He is kicked, and his client comes with a newer ticket that central gave out before it knew.
+    #[test]
+    fn who_was_let_go_is_not_let_in_under_that_epoch() {
+        let mut area = area_of(&flat(), Arc::new(|_| Ok(())));
+        area.here.remove(&HERO);
+        let comes = |area: &mut Area, epoch| {
+            let guest = Guest {
+                doc: CharacterDoc { id: HERO, ..doc(1) },
+                enter: EnterId([8; 16]),
+                epoch,
+                granted: true,
+                resume: [1; 16],
+                resumed: false,
+                wait_ms: 1_000,
+                beside: false,
+                record: Vec::new(),
+                social: SocialDoc::default(),
+            };
+            area.prepare(&guest).map_err(|refusal| refusal.code)
+        };
+        assert_eq!(comes(&mut area, 3), Ok(()));
+        area.leave(HERO, close::SESSION_ENDED, None);
+        assert_eq!(comes(&mut area, 3), Err(Code::NotAnnounced));
+        assert_eq!(comes(&mut area, 4), Ok(()), "granted anew");
+    }
 
     #[test]
     fn inputs_that_were_not_taken_while_it_was_frozen_come_again_first() {

@@ -5,7 +5,8 @@
 //! id, and central gives the first answer. Nothing is shown to a player as done before its answer is here.
 //! Only a process that ends forgets what it asked; then what was durable is, and nobody was told otherwise.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use anyhow::Context as _;
 use pangea_engine::Ledger as Goods;
@@ -43,7 +44,11 @@ pub struct Ledger {
     incarnation: u64,
     /// In the order in which they were asked; as many as the game may have undecided.
     pending: BTreeMap<u64, Pending>,
+    /// Which of them is asked under an id.
     numbers: HashMap<OpId, u64>,
+    /// Those that have the same id as one that is asked: one that shall be done and one that calls it off, where both
+    /// sides of a border came together. They are asked after it.
+    behind: HashMap<OpId, VecDeque<u64>>,
     last: u64,
     /// The earliest of all `ask_ms`.
     next_ask_ms: u64,
@@ -59,6 +64,7 @@ impl Ledger {
             incarnation,
             pending: BTreeMap::new(),
             numbers: HashMap::new(),
+            behind: HashMap::new(),
             last: 0,
             next_ask_ms: u64::MAX,
             epochs: HashMap::new(),
@@ -73,6 +79,23 @@ impl Ledger {
     /// The area.
     pub fn area(&self) -> AreaId {
         self.area
+    }
+
+    /// The one that was asked under this id is answered: the one behind it is asked now.
+    fn asks_next(&mut self, id: OpId) {
+        let Some(behind) = self.behind.get_mut(&id) else {
+            self.numbers.remove(&id);
+            return;
+        };
+        if let Some(number) = behind.pop_front() {
+            self.numbers.insert(id, number);
+            if let Some(pending) = self.pending.get_mut(&number) {
+                (pending.ask_ms, self.next_ask_ms) = (0, 0);
+            }
+        }
+        if behind.is_empty() {
+            self.behind.remove(&id);
+        }
     }
 
     /// The character is not here any more.
@@ -147,9 +170,18 @@ impl Area {
         let bytes = serde_json::to_vec(&operation).unwrap_or_default();
         let ledger = &mut self.ledger;
         ledger.last += 1;
-        ledger.numbers.insert(id, ledger.last);
-        ledger.pending.insert(ledger.last, Pending { ask, operation, bytes, ask_ms: 0 });
-        ledger.next_ask_ms = 0;
+        let ask_ms = match ledger.numbers.entry(id) {
+            Entry::Vacant(free) => {
+                free.insert(ledger.last);
+                0
+            }
+            Entry::Occupied(_) => {
+                ledger.behind.entry(id).or_default().push_back(ledger.last);
+                u64::MAX
+            }
+        };
+        ledger.pending.insert(ledger.last, Pending { ask, operation, bytes, ask_ms });
+        ledger.next_ask_ms = ledger.next_ask_ms.min(ask_ms);
     }
 
     /// Central may have forgotten us: everything that has no answer is asked again.
@@ -177,7 +209,7 @@ impl Area {
                 continue;
             }
             let Some(Pending { ask, operation, .. }) = ledger.pending.remove(&number) else { continue };
-            ledger.numbers.remove(&operation.id);
+            ledger.asks_next(operation.id);
             let outcome = match code {
                 None => Ok(serde_json::from_str::<Changes>(&result.text).unwrap_or_default()),
                 Some(code) => {
@@ -333,6 +365,30 @@ pub(super) mod tests {
         area.now_ms += AGAIN_MS;
         asks(&mut area);
         assert!(take().is_empty());
+    }
+
+    /// A trade over a border, of which the two sides have come together: the one asks for it, the other calls it off.
+    #[test]
+    fn two_asks_of_one_id_are_both_answered() {
+        let (mut area, told) = area();
+        let take = || std::mem::take(&mut *told.lock().expect("a lock"));
+        let id = OpId::new(clock::unix_ms(), [7; 8]);
+        let done = area.sim.ledger().ask_as(id, pay());
+        let off = area.sim.ledger().ask_as(id, Act::Void {});
+        asks(&mut area);
+        let first = take();
+        assert_eq!(first.len(), 1, "one after the other");
+        answer(&mut area, &first[0].id, "", "{}");
+        assert_eq!(answers(&mut area), [(done, None)]);
+        asks(&mut area);
+        let second = take();
+        assert_eq!(second.len(), 1);
+        let operation: Operation = serde_json::from_slice(&second[0].operation).expect("an operation");
+        assert_eq!((operation.id, operation.act), (id, Act::Void {}));
+        answer(&mut area, &second[0].id, "", "{}");
+        assert_eq!(answers(&mut area), [(off, None)]);
+        assert_eq!(area.ledger.pending(), 0);
+        assert!(area.ledger.numbers.is_empty() && area.ledger.behind.is_empty());
     }
 
     #[test]

@@ -155,6 +155,8 @@ pub enum FromLoop {
         character: CharacterId,
         /// Under which epoch it was.
         epoch: u64,
+        /// By which enter: its client's last one, whether it was let in or not.
+        entered: EnterId,
     },
     /// Its connection was lost; it stays for its grace time.
     Lost(CharacterId),

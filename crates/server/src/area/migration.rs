@@ -128,8 +128,13 @@ impl Area {
             }
             Moving::Settles { until_ms, .. } => {
                 let late = *until_ms <= self.now_ms;
-                let settled = self.ledger.pending() == 0 && self.here.values().all(|h| h.frozen.is_none());
-                if settled || late {
+                let (pending, frozen) =
+                    (self.ledger.pending(), self.here.values().filter(|here| here.frozen.is_some()).count());
+                if late {
+                    let area = self.settings.name.as_str();
+                    tracing::info!(area, pending, frozen, "the area is moved while something is under way");
+                }
+                if pending + frozen == 0 || late {
                     self.freeze_all();
                 }
             }
@@ -275,7 +280,7 @@ impl Area {
             // Its client is not here, or went just now: it is where it stood. Who was announced anew before central
             // knew that must not have it under this epoch.
             if let Ok(id) = CharacterId::from_bytes(&character) {
-                self.given_back.insert(id, epoch);
+                self.given_back.insert(self.now_ms, id, epoch);
             }
             return self.tell(Body::Left(Left { character, epoch, x, y, record }));
         };

@@ -5,7 +5,7 @@
 //! | `lifecycle` | idle until allocated, by the Agones SDK |
 //! | `program` | what it keeps in memory meanwhile |
 //! | `control` | the control task: admission, the link to central, stop; owns all but the loop |
-//! | `admission` | who may come in |
+//! | `admission`, `given_back` | who may come in; whom it let go lately |
 //! | `load` | from Granted to a running loop |
 //! | `gate`, `opening`, `wire`, `http`, `status` | the game port: players, the manager, peers |
 //! | `mailbox`, `clock` | what the control task and the loop share |
@@ -35,6 +35,7 @@ mod control;
 mod crossing;
 mod dial;
 mod gate;
+mod given_back;
 mod handoff;
 mod here;
 mod http;

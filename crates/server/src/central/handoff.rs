@@ -353,7 +353,7 @@ async fn release(
         let _ = tokio::time::timeout(LEAVE_WRITTEN, core.store.has_room()).await;
     };
     match done {
-        Ok(true) => {}
+        Ok(true) => tracing::debug!(area = %core.name_of(area), character = %id, epoch, "given back"),
         Ok(false) => tracing::debug!(character = %id, epoch, "a late leave was ignored"),
         Err(refusal) => tracing::error!(character = %id, %refusal, "a leave could not be written"),
     }
@@ -455,6 +455,9 @@ pub async fn commit(core: &Arc<Core>, from: AreaId, message: &Commit) {
     core.changed.notify_waiters();
     match result {
         Ok(outcomes) => {
+            for (goes, outcome) in all.iter().zip(&outcomes) {
+                tracing::debug!(from = %core.name_of(from), character = %goes.id, answer = ?outcome.answer, "handed on");
+            }
             let unread_ms = asked.elapsed().as_millis() as u32;
             for crossing in all.iter_mut().filter_map(|goes| goes.crossing.as_mut()) {
                 crossing.unread_ms = crossing.unread_ms.saturating_add(unread_ms);

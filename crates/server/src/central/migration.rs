@@ -363,8 +363,9 @@ fn is_deciding(core: &Core, plan: &Plan, transfer: TransferId) -> Result<bool, R
 fn close(core: &Core, plan: &Plan, transfer: TransferId) -> Result<(), Refusal> {
     let state = core.state();
     let goes = |area: &AreaId| {
-        let entry = state.areas.get(area).filter(|entry| entry.server.is_some())?;
-        entry.moves.as_ref().is_some_and(|moves| moves.transfer == transfer).then_some(entry)
+        let entry = state.areas.get(area)?;
+        let (server, moves) = (entry.server.as_ref()?, entry.moves.as_ref()?);
+        (moves.transfer == transfer && moves.from == Some(server.id)).then_some(entry)
     };
     let entries: Option<Vec<&Area>> = plan.before.iter().map(goes).collect();
     for entry in entries.ok_or_else(gone)? {
@@ -401,9 +402,13 @@ fn freeze(
 ) -> Result<(), Refusal> {
     let mut state = core.state();
     // Handoffs from and to them cannot be decided while they stand still; the other sides go on as if nothing was.
-    let of_it = |t: &Transfer| !t.plain && (plan.before.contains(&t.from) || plan.before.contains(&t.to));
-    let runs: Vec<EnterId> =
-        state.transfers.iter().filter(|(_, transfer)| of_it(transfer)).map(|(run, _)| *run).collect();
+    // But for those who leave this very moment: whether they do is being written.
+    let leaves = |run: &EnterId| state.commits.get(run).is_some_and(|to| !plan.before.contains(to));
+    let of_it = |(run, t): &(&EnterId, &Transfer)| {
+        let ours = plan.before.contains(&t.from) || plan.before.contains(&t.to);
+        !t.plain && ours && !leaves(run)
+    };
+    let runs: Vec<EnterId> = state.transfers.iter().filter(of_it).map(|(run, _)| *run).collect();
     runs.into_iter().for_each(|run| state.call_off(run));
     let mut goes: HashSet<CharacterId> = HashSet::new();
     for part in &plan.after {
@@ -418,7 +423,8 @@ fn freeze(
         let moves = entry.moves.as_mut().filter(|moves| moves.transfer == transfer).ok_or_else(gone)?;
         (moves.ended, moves.still) = (ended.take(), true);
         let (transfer, goes) = (transfer.to_vec(), goes.clone());
-        let sender = entry.server.as_ref().and_then(|server| server.sender.as_ref()).ok_or_else(gone)?;
+        let server = entry.server.as_ref().filter(|server| moves.from == Some(server.id));
+        let sender = server.and_then(|server| server.sender.as_ref()).ok_or_else(gone)?;
         sender.send(Body::Freeze(Freeze { transfer, goes }))?;
         entry.phase.send_replace(Phase::Loading { restoring: true });
     }
@@ -455,12 +461,13 @@ fn give_up(core: &Core, plan: &Plan, transfer: TransferId) {
 }
 
 /// The old server has ended: the other one, which owns nothing, ends too. If the change of owner is being written,
-/// it may have the area in a moment.
-pub fn cut_off(state: &mut State, area: AreaId) {
+/// it may have the area in a moment. Whether there was a move.
+pub fn cut_off(state: &mut State, area: AreaId) -> bool {
     let moves = state.areas.get_mut(&area).and_then(|entry| entry.moves.take_if(|moves| !moves.deciding));
-    if let Some(moves) = moves {
-        not_needed(state, &moves);
+    if let Some(moves) = &moves {
+        not_needed(state, moves);
     }
+    moves.is_some()
 }
 
 /// Tells a character's server to let it go; while its area stands still, the one that has it afterwards.

@@ -52,13 +52,14 @@ pub fn tell_all(core: &Core, id: AreaId) {
     }
 }
 
-/// Tells neighbours of each other again: what they show each other ends after [`CREDENTIAL_LIFE_S`].
+/// Tells servers of their neighbours and of the chats again: what they show those ends after [`CREDENTIAL_LIFE_S`].
 pub fn renew(core: &Core) {
     let state = core.state();
     for (id, area) in &state.areas {
         let others = state.areas.iter().filter(|(other, _)| *other != id);
         let peers = others.filter(|(_, other)| beside(other, area));
-        let present: Vec<Peer> = peers.filter_map(|(_, other)| area_peer(core, other, area)).collect();
+        let present = peers.filter_map(|(_, other)| area_peer(core, other, area));
+        let present: Vec<Peer> = present.chain(chats_for(core, &state, area)).collect();
         if !present.is_empty() {
             send(area, Peers { whole: false, present, gone: Vec::new() });
         }

@@ -471,7 +471,7 @@ pub async fn server_died(core: &Arc<Core>, server: ServerId, how: &str) {
             let moves = state.transfers.iter().filter(|(_, transfer)| of_it(transfer));
             let moves: Vec<_> = moves.map(|(run, _)| *run).collect();
             moves.into_iter().for_each(|run| state.call_off(run));
-            migration::cut_off(&mut state, id);
+            let moved = migration::cut_off(&mut state, id);
             state.line_moved(&ground);
             let refused = state
                 .admits
@@ -480,7 +480,9 @@ pub async fn server_died(core: &Arc<Core>, server: ServerId, how: &str) {
                 .map(|(run, _)| *run)
                 .collect::<Vec<_>>();
             refused.iter().for_each(|run| drop(state.admits.remove(run)));
-            Some((id, players, wanted && first == Phase::Ready))
+            // An area that was about to move was shut for that, and ran.
+            let ran = first == Phase::Ready || moved && matches!(first, Phase::Loading { .. });
+            Some((id, players, wanted && ran))
         })
     };
     core.changed.notify_waiters();

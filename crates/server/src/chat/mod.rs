@@ -30,6 +30,7 @@ use pangea_world::messages::{Body, Hello, Passed, Register};
 use pangea_world::role_key::RoleKey;
 use pangea_world::ticket::{PublicKey, check_credential};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use self::bus::Bus;
 use self::filter::{Hook, Words};
@@ -144,7 +145,10 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
         false => Some(Bus::new(&start.config.name, nats::open(&start.config, passed_tx).await?)),
     };
     let mut relay = Relay::new(Router::new(rules, others), bus);
-    relay.let_time_pass(clock::unix_ms());
+    // A date may be put back; what is waited for is not.
+    let began = Instant::now();
+    let now_ms = || began.elapsed().as_millis() as u64;
+    relay.let_time_pass(now_ms());
     let (heard_tx, mut heard) = mpsc::channel(HEARD_QUEUE);
     let mut registers = false;
     let mut look = tokio::time::interval(LOOK_EVERY);
@@ -160,7 +164,7 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
             _ = look.tick() => Happening::Time,
             Some(heard) = heard.recv() => Happening::Heard(heard),
         };
-        relay.router.set_time(clock::unix_ms());
+        relay.router.set_time(now_ms(), clock::unix_ms());
         for _ in 0..TURN {
             match happening {
                 // Its keys follow: without them no area server that hears of us could be let in.
@@ -199,7 +203,7 @@ pub async fn run(start: ChatStart, mut shutdown: watch::Receiver<bool>) -> anyho
                 Happening::Passed(passed) => relay.on_passed(passed),
                 Happening::Kept(answer) => relay.router.on_kept(answer),
                 Happening::Filtered(saying, text) => relay.router.on_filtered(saying, text),
-                Happening::Time => relay.let_time_pass(clock::unix_ms()),
+                Happening::Time => relay.let_time_pass(now_ms()),
             }
             happening = if let Ok(answer) = kept.try_recv() {
                 Happening::Kept(answer)

@@ -81,7 +81,9 @@ pub struct Router {
     fresh: BTreeSet<String>,
     others: Others,
     rules: Rules,
+    /// Of the monotonic clock; the date is for those who read.
     now_ms: u64,
+    date_ms: u64,
 }
 
 struct AreaServer {
@@ -130,6 +132,7 @@ impl Router {
             others,
             rules,
             now_ms: 0,
+            date_ms: 0,
         }
     }
 
@@ -150,14 +153,14 @@ impl Router {
         theirs.iter().for_each(|channel| self.unlisten(server, channel));
     }
 
-    /// What is said from now on is said at this time, ms since 1970.
-    pub fn set_time(&mut self, now_ms: u64) {
-        self.now_ms = now_ms;
+    /// It is this late, ms of the monotonic clock; what is said from now on is said at this date, ms since 1970.
+    pub fn set_time(&mut self, now_ms: u64, date_ms: u64) {
+        (self.now_ms, self.date_ms) = (now_ms, date_ms);
     }
 
-    /// It is this late, ms since 1970; once a second or more often.
+    /// It is this late, ms of the monotonic clock; once a second or more often.
     pub fn let_time_pass(&mut self, now_ms: u64) {
-        self.set_time(now_ms);
+        self.now_ms = now_ms;
         self.names.let_time_pass(now_ms);
         std::mem::take(&mut self.unread).into_iter().for_each(|name| self.open(name));
         self.unasked = self.unsure.keys().cloned().collect();
@@ -210,7 +213,7 @@ impl Router {
         if Kind::of_channel(&channel).is_none() {
             return tracing::warn!(channel, "central names a channel that is none");
         }
-        let line = line_of(post, self.now_ms);
+        let line = line_of(post, self.date_ms);
         self.append(Saying { from: None, channel, line });
     }
 
@@ -418,7 +421,7 @@ impl Router {
         }
         let from = Some(server.to_owned());
         let (channel, to) = (post.channel.clone(), post.to.clone());
-        let line = line_of(post, self.now_ms);
+        let line = line_of(post, self.date_ms);
         if let Err(refusal) = self.check(server, &channel, &to, &line) {
             return self.answer(&from, &line, Some(refusal));
         }

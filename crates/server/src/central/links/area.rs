@@ -271,6 +271,7 @@ async fn on_stopped(core: &Arc<Core>, area: AreaId, server: ServerId, stopped: &
         entry.seats.retain(|_, seat| seat.taken != Taken::Inside);
         entry.phase.send_replace(Phase::Down);
         let ground = (entry.name.world.clone(), entry.name.ground.clone());
+        migration::cut_off(&mut state, area);
         state.line_moved(&ground);
         let refused: Vec<EnterId> =
             state.admits.iter().filter(|(_, (id, _))| *id == area).map(|(run, _)| *run).collect();
