@@ -48,8 +48,6 @@ pub struct Seat {
     pub granted: bool,
     /// Whether the loop has it.
     pub inside: bool,
-    /// By which enter the loop has it, or is about to.
-    entered: EnterId,
     /// Whether its client is connected.
     pub connected: bool,
     /// Whose login.
@@ -161,7 +159,6 @@ impl Admissions {
             epoch: new.epoch,
             granted: new.granted,
             inside: false,
-            entered: EnterId::default(),
             connected: false,
             session: new.session,
             expected: Some((new.enter, until)),
@@ -292,20 +289,19 @@ impl Admissions {
 
     /// The loop let it go, and with it the ownership under this epoch. One that is announced anew under a
     /// higher one keeps its seat; the announcement under an epoch that is given back is void, and missing.
-    /// `entered`: by which enter the loop had it.
+    /// `resume`: the token of the client that the loop saw last.
     pub fn gone(
         &mut self,
         now_ms: u64,
         character: CharacterId,
-        (epoch, entered): (u64, EnterId),
+        (epoch, resume): (u64, [u8; 16]),
     ) -> Option<Missing> {
-        let seat = self.seats.get_mut(&character).filter(|seat| seat.inside)?;
+        // Of another one: it came anew before we read this, and the loop has it again, or says of that one too that it
+        // is gone.
+        let seat =
+            self.seats.get_mut(&character).filter(|seat| seat.inside && seat.resume == Some(resume))?;
         if seat.granted {
             self.given_back.insert(now_ms, character, epoch);
-        }
-        if seat.entered != entered {
-            // It came anew before we read this: the loop has it again, or says of that one too that it is gone.
-            return None;
         }
         (seat.inside, seat.connected, seat.resume) = (false, false, None);
         if seat.epoch > epoch && seat.expected.is_some() {
@@ -349,7 +345,6 @@ impl Seat {
 
     fn enter(&mut self, resume: [u8; 16], resumed: bool) -> Guest {
         (self.inside, self.connected, self.resume) = (true, true, Some(resume));
-        self.entered = self.enter;
         Guest {
             doc: self.doc.clone(),
             enter: self.enter,
@@ -418,14 +413,22 @@ pub(crate) mod tests {
     }
 
     fn present(list: &mut Admissions, claims: &Claims) -> Result<Guest, Code> {
-        let ticket = Signer::from_seed(&KEY).sign(claims);
-        present_text(list, &ticket)
+        present_text(list, &sign(claims))
     }
 
     fn present_text(list: &mut Admissions, ticket: &str) -> Result<Guest, Code> {
+        present_with(list, ticket, [1; 16])
+    }
+
+    /// A client whose token is this one comes.
+    fn present_with(list: &mut Admissions, ticket: &str, resume: [u8; 16]) -> Result<Guest, Code> {
         let keys = [Signer::from_seed(&KEY).public()];
-        list.present(ticket, &keys, &audience(ServerId([7; 16]), 3), (30_000, 1_000), [1; 16])
+        list.present(ticket, &keys, &audience(ServerId([7; 16]), 3), (30_000, 1_000), resume)
             .map_err(|refusal| refusal.code)
+    }
+
+    fn sign(claims: &Claims) -> String {
+        Signer::from_seed(&KEY).sign(claims)
     }
 
     fn list() -> Admissions {
@@ -440,7 +443,7 @@ pub(crate) mod tests {
         let guest = present(&mut list, &claims(1, 1_000)).expect("let in");
         assert_eq!((guest.doc, guest.granted, guest.resumed), (doc(1), true, false));
         assert_eq!(present(&mut list, &claims(1, 1_000)), Err(Code::TicketUsed));
-        assert_eq!(list.gone(0, CharacterId([1; 16]), (4, EnterId([1; 16]))), None);
+        assert_eq!(list.gone(0, CharacterId([1; 16]), (4, [1; 16])), None);
         assert!(list.is_empty());
         assert_eq!(present(&mut list, &claims(1, 1_000)), Err(Code::TicketUsed), "also when it has left");
     }
@@ -522,7 +525,7 @@ pub(crate) mod tests {
         assert_eq!(code(list.resume([2; 16], [3; 16])), Err(Code::ResumeInvalid));
         assert_eq!(code(list.resume([1; 16], [3; 16])), Ok(true));
         assert_eq!(code(list.resume([1; 16], [4; 16])), Err(Code::ResumeInvalid), "each token once");
-        assert_eq!(list.gone(0, CharacterId([1; 16]), (4, EnterId([1; 16]))), None);
+        assert_eq!(list.gone(0, CharacterId([1; 16]), (4, [3; 16])), None);
         assert_eq!(code(list.resume([3; 16], [4; 16])), Err(Code::ResumeInvalid));
     }
 
@@ -541,7 +544,7 @@ pub(crate) mod tests {
             list.announce(0, Announcement { epoch: 3, ..announcement(1) }).map_err(|r| r.code),
             Err(Code::StaleEpoch)
         );
-        assert_eq!(list.gone(0, CharacterId([1; 16]), (4, EnterId([1; 16]))), None);
+        assert_eq!(list.gone(0, CharacterId([1; 16]), (4, [1; 16])), None);
         let new = Claims { jti: EnterId([5; 16]), ses: SessionId([6; 16]), epoch: 5, ..claims(1, 1_000) };
         assert!(present(&mut list, &new).is_ok());
     }
@@ -555,12 +558,12 @@ pub(crate) mod tests {
         let back = Announcement { enter: EnterId([5; 16]), epoch: 6, granted: false, ..announcement(1) };
         list.announce(0, back).expect("it comes back");
         let new = Claims { jti: EnterId([5; 16]), epoch: 6, ..claims(1, 1_000) };
-        assert!(present(&mut list, &new).is_ok());
-        assert_eq!(list.gone(0, CharacterId([1; 16]), (4, EnterId([1; 16]))), None);
+        assert!(present_with(&mut list, &sign(&new), [2; 16]).is_ok());
+        assert_eq!(list.gone(0, CharacterId([1; 16]), (4, [1; 16])), None);
         list.grant(0, CharacterId([1; 16]), 6);
         let seats: Vec<_> = list.seats().map(|(_, seat)| (seat.epoch, seat.granted, seat.inside)).collect();
         assert_eq!(seats, [(6, true, true)]);
-        assert_eq!(list.gone(0, CharacterId([1; 16]), (6, EnterId([5; 16]))), None);
+        assert_eq!(list.gone(0, CharacterId([1; 16]), (6, [2; 16])), None);
         assert!(list.is_empty());
     }
 
@@ -582,10 +585,15 @@ pub(crate) mod tests {
         assert!(present(&mut list, &claims(first)).is_ok());
         assert!(list.withdraw(CharacterId([2; 16]), first).is_none(), "the loop has it");
         list.announce(0, beside(second)).expect("announced anew");
-        assert!(present(&mut list, &claims(second)).is_ok());
-        assert_eq!(list.gone(0, CharacterId([2; 16]), (6, first)), None);
+        assert!(present_with(&mut list, &sign(&claims(second)), [2; 16]).is_ok());
+        // It may be owned here by now: under the epoch that the word of the time before names.
+        list.grant(0, CharacterId([2; 16]), 6);
+        assert_eq!(list.gone(0, CharacterId([2; 16]), (6, [1; 16])), None);
+        let login = Announcement { enter: EnterId([4; 16]), epoch: 6, ..announcement(2) };
+        assert_eq!(list.announce(0, login), Ok(()), "nothing was given back");
+        assert!(present_with(&mut list, &sign(&claims(EnterId([4; 16]))), [3; 16]).is_ok());
         assert!(list.seats().any(|(id, seat)| *id == CharacterId([2; 16]) && seat.inside));
-        list.gone(0, CharacterId([2; 16]), (6, second));
+        list.gone(0, CharacterId([2; 16]), (6, [3; 16]));
         assert!(list.seats().all(|(id, _)| *id != CharacterId([2; 16])));
     }
 
@@ -596,7 +604,7 @@ pub(crate) mod tests {
         present(&mut list, &claims(1, 1_000)).expect("let in");
         let again = || Announcement { enter: EnterId([5; 16]), ..announcement(1) };
         list.announce(0, again()).expect("it is inside");
-        let old = (4, EnterId([1; 16]));
+        let old = (4, [1; 16]);
         let missing = list.gone(0, CharacterId([1; 16]), old).expect("the new one does not come");
         assert_eq!((missing.enter, missing.epoch), (EnterId([5; 16]), 4));
         let new = Claims { jti: EnterId([5; 16]), ..claims(1, 1_000) };

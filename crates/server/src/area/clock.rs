@@ -34,6 +34,9 @@ impl Clock {
     }
 }
 
+/// Later than all that a lease can be renewed to.
+const ENDED: u64 = u64::MAX;
+
 /// Until when the area may act (docs/handoff.md: the owner stops by its own clock before central gives the area
 /// to another). Written by the control task, read by the loop before anything is applied or told.
 #[derive(Debug, Clone, Default)]
@@ -43,17 +46,20 @@ impl Lease {
     /// Central granted `lease_ms` from `sent_ms` on; a twentieth of it stays unused as a margin. A late
     /// answer never shortens the lease.
     pub fn renew(&self, sent_ms: u64, lease_ms: u64) {
-        self.0.fetch_max(sent_ms.saturating_add(lease_ms - lease_ms / 20), Ordering::Relaxed);
+        let until_ms = sent_ms.saturating_add(lease_ms - lease_ms / 20).min(ENDED - 1);
+        self.0.fetch_max(until_ms, Ordering::Relaxed);
     }
 
-    /// Ends it now: central said that another owner holds the area.
+    /// Ends it now and for good: central said that another owner holds the area. What central answers to a heartbeat
+    /// of before, or takes this server for meanwhile, does not count any more.
     pub fn end(&self) {
-        self.0.store(0, Ordering::Relaxed);
+        self.0.store(ENDED, Ordering::Relaxed);
     }
 
     /// Whether the area may act.
     pub fn holds(&self, now_ms: u64) -> bool {
-        now_ms < self.0.load(Ordering::Relaxed)
+        let until_ms = self.0.load(Ordering::Relaxed);
+        until_ms != ENDED && now_ms < until_ms
     }
 }
 
@@ -71,5 +77,7 @@ mod tests {
         assert!(lease.holds(2_899), "an answer that was overtaken");
         lease.end();
         assert!(!lease.holds(0));
+        lease.renew(2_000, 2_000);
+        assert!(!lease.holds(2_500), "it has ended for good");
     }
 }

@@ -618,9 +618,9 @@ impl Control {
 
     fn on_loop(&mut self, event: FromLoop) {
         match event {
-            FromLoop::Gone { character, epoch, entered } => {
+            FromLoop::Gone { character, epoch, resume } => {
                 let now_ms = self.clock.now_ms();
-                if let Some(missing) = self.admissions.gone(now_ms, character, (epoch, entered)) {
+                if let Some(missing) = self.admissions.gone(now_ms, character, (epoch, resume)) {
                     self.say_no_show(missing);
                 }
             }

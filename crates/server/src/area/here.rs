@@ -81,8 +81,6 @@ pub struct Here {
     pub epoch: u64,
     /// The enter or transfer with which it came.
     pub enter: EnterId,
-    /// That of the client which came last, also of one that was refused: by this the gate knows it.
-    pub entered: EnterId,
     /// Its id among the entities.
     pub entity: u16,
     /// Whether it is owned here and among the entities; else its client only sees.
@@ -125,6 +123,7 @@ pub struct Here {
     pub borders: Borders,
     /// Whom it is with.
     pub social: SocialDoc,
+    /// The token of the client that came last, also of one that was refused: by this the gate knows it.
     resume: [u8; 16],
 }
 
@@ -236,10 +235,10 @@ impl Area {
         let mut client = Client::new(line, character, self.settings.messages_per_second);
         if let Err(refusal) = self.prepare(&guest) {
             match self.here.get_mut(&character) {
-                Some(here) => here.entered = guest.enter,
+                Some(here) => here.resume = guest.resume,
                 None => {
-                    let (epoch, entered) = (guest.epoch, guest.enter);
-                    self.report(FromLoop::Gone { character, epoch, entered });
+                    let Guest { epoch, resume, .. } = guest;
+                    self.report(FromLoop::Gone { character, epoch, resume });
                 }
             }
             self.gauges.refusals.count(refusal.code);
@@ -271,7 +270,6 @@ impl Area {
                 return Refusal::err(Code::StaleEpoch, "this character is here under a higher epoch");
             }
             (here.epoch, here.enter, here.resume) = (guest.epoch, guest.enter, guest.resume);
-            here.entered = guest.enter;
             here.beside = guest.beside;
             here.social = guest.social.clone();
             here.leaves_at_ms =
@@ -306,7 +304,6 @@ impl Area {
                 doc: guest.doc.clone(),
                 epoch: guest.epoch,
                 enter: guest.enter,
-                entered: guest.enter,
                 entity,
                 in_world: false,
                 eyes,
@@ -517,8 +514,8 @@ impl Area {
     /// It is not among the entities any more.
     fn forget(&mut self, character: CharacterId, code: u16, reason: Option<Refusal>) {
         let Some(here) = self.here.get(&character) else { return };
-        let (epoch, entered) = (here.epoch, here.entered);
-        self.report(FromLoop::Gone { character, epoch, entered });
+        let (epoch, resume) = (here.epoch, here.resume);
+        self.report(FromLoop::Gone { character, epoch, resume });
         self.clear(character, code, reason);
     }
 
@@ -632,7 +629,6 @@ impl Here {
             doc,
             epoch,
             enter: EnterId::default(),
-            entered: EnterId::default(),
             entity: 0,
             in_world: true,
             eyes: (0.0, 0.0),

@@ -155,8 +155,8 @@ pub enum FromLoop {
         character: CharacterId,
         /// Under which epoch it was.
         epoch: u64,
-        /// By which enter: its client's last one, whether it was let in or not.
-        entered: EnterId,
+        /// The token of the client that came last, whether it was let in or not.
+        resume: [u8; 16],
     },
     /// Its connection was lost; it stays for its grace time.
     Lost(CharacterId),

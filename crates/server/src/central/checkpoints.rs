@@ -240,6 +240,23 @@ async fn refused(core: &Core, area: AreaId, name: &str, why: &'static str) {
     }
 }
 
+/// A last checkpoint that is being kept, until it is, or is given up.
+struct LastSave(Arc<Core>, ServerId);
+
+impl LastSave {
+    fn begin(core: &Arc<Core>, server: ServerId) -> Self {
+        core.state().last_saves.insert(server);
+        Self(core.clone(), server)
+    }
+}
+
+impl Drop for LastSave {
+    fn drop(&mut self) {
+        self.0.state().last_saves.remove(&self.1);
+        self.0.changed.notify_waiters();
+    }
+}
+
 /// Keeps a checkpoint and tells its area server. The last one of a life is tried again for a while.
 pub async fn save(core: Arc<Core>, sender: link::Sender, area: AreaId, server: ServerId, save: SaveArea) {
     let begun = Instant::now();
@@ -250,6 +267,7 @@ pub async fn save(core: Arc<Core>, sender: link::Sender, area: AreaId, server: S
     };
     let (name, tick) = (checkpoint.name(), checkpoint.tick);
     drop(checkpoint);
+    let _last = last.then(|| LastSave::begin(&core, server));
     let kept = loop {
         let kept = keep(&core, area, server, save.epoch, &name, &save.state).await;
         let again = kept.as_ref().is_err_and(|refusal| refusal.code != Code::StaleEpoch);

@@ -23,6 +23,7 @@ use super::social::Changes;
 use super::state::{Area, State};
 use crate::clock;
 use crate::config::Config;
+use crate::random;
 use crate::store::Store;
 
 /// How long central's word for a pair of roles is good, seconds.
@@ -100,7 +101,7 @@ impl Core {
             kept_out: KeptOut::default(),
             commands: Buckets::new(COMMANDS_PER_SECOND, COMMANDS_BURST),
             gathers: Buckets::new(GATHERS_PER_SECOND, GATHERS_BURST),
-            state: Mutex::default(),
+            state: Mutex::new(State::begin(random::bytes())),
         });
         let (weak, store) = (Arc::downgrade(&core), core.store.clone());
         crate::task::spawn(ledger::run(wishes, store, move |told| {

@@ -90,6 +90,7 @@ impl Core {
             from: None,
             at: None,
             created,
+            asked: now,
         };
         crate::task::spawn(join::run(self.clone(), id, want));
         Ok((id, watching))

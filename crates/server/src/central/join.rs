@@ -67,8 +67,9 @@ pub struct Want {
     pub border: bool,
     /// From a portal: exactly there.
     pub at: Option<Place>,
-    /// When it was first asked, ms since 1970.
+    /// When it was first asked, ms since 1970; and by a clock that is not put back.
     pub created: i64,
+    pub asked: Instant,
 }
 
 /// Works for an enter of the HTTP API until it is ready or refused.
@@ -325,7 +326,7 @@ fn look_for_seat(
     let behind_others = |state: &State| {
         let line = state.lines.get(&line_name);
         line.is_some_and(|line| {
-            line.first().is_some_and(|first| first.run != want.run && first.created <= want.created)
+            line.first().is_some_and(|first| first.run != want.run && first.asked <= want.asked)
         })
     };
     let placed = match seated {
@@ -354,10 +355,10 @@ fn look_for_seat(
                 if line.len() >= core.config.central.queue_max {
                     return Refusal::err(Code::WorldFull, "this place is full, and so is the line before it");
                 }
-                let at = line.partition_point(|waiting| waiting.created <= want.created);
+                let at = line.partition_point(|waiting| waiting.asked <= want.asked);
                 let waiting = Waiting {
                     run: want.run,
-                    created: want.created,
+                    asked: want.asked,
                     turn: turn.clone(),
                     progress: progress.clone(),
                     from: want.from.map(|(from, _)| from),

@@ -432,8 +432,9 @@ fn freeze(
 }
 
 /// The old servers keep the areas; the others are not needed.
-fn give_up(core: &Core, plan: &Plan, transfer: TransferId) {
+fn give_up(core: &Arc<Core>, plan: &Plan, transfer: TransferId) {
     let mut state = core.state();
+    let mut ended = Vec::new();
     for area in plan.all() {
         let Some(entry) = state.areas.get_mut(&area) else { continue };
         let Some(moves) = entry.moves.take_if(|moves| moves.transfer == transfer) else { continue };
@@ -453,11 +454,18 @@ fn give_up(core: &Core, plan: &Plan, transfer: TransferId) {
         }
         if moves.from.is_none() {
             state.areas.remove(&area);
+        } else if entry.server.is_none() && (entry.always_on || !entry.seats.is_empty()) {
+            // Its server has died while it was being written.
+            ended.push(area);
         }
         not_needed(&state, &moves);
     }
+    let ended = if state.stopping { Vec::new() } else { ended };
     drop(state);
     core.changed.notify_waiters();
+    for area in ended {
+        crate::task::spawn(running::start_again(core.clone(), area));
+    }
 }
 
 /// The old server has ended: the other one, which owns nothing, ends too. If the change of owner is being written,

@@ -251,7 +251,7 @@ async fn start_once(core: &Arc<Core>, area: AreaId) -> Result<(), Refusal> {
         entry.phase.subscribe()
     };
     if !own {
-        let epoch = grant(core, area, id, &spawner).await?.0;
+        let epoch = grant(core, area, id, &spawner, Some(incarnation)).await?.0;
         let mut state = core.state();
         let entry = state.areas.get_mut(&area).ok_or_else(gone)?;
         if let Some(server) = entry.server.as_mut() {
@@ -320,8 +320,10 @@ pub async fn settle_owner(core: &Arc<Core>, area: AreaId, timeout: Duration) -> 
             let ready = entry.is_some_and(|entry| *entry.phase.borrow() == Phase::Ready);
             // Its spawner is the witness: what it does not list has ended.
             let witness = state.spawners.get(&row.spawner);
-            let dead = witness
-                .map_or(core.started.elapsed() > lease, |spawner| !spawner.servers.contains_key(&owner));
+            let heard =
+                server.is_some_and(|server| server.sender.is_some() && server.heard.elapsed() <= lease);
+            let silent = core.started.elapsed() > lease && !heard;
+            let dead = witness.map_or(silent, |spawner| !spawner.servers.contains_key(&owner));
             (registered && ready, dead)
         };
         if serves {
@@ -391,10 +393,15 @@ pub async fn allocate(
         (spawner, answer)
     };
     match tokio::time::timeout(timeout, answer).await {
-        Ok(Ok(Allocated { server: Some(server), .. })) => Ok((spawner, server)),
+        Ok(Ok(Allocated { server: Some(server), .. })) if is_for(&server, area) => Ok((spawner, server)),
         Ok(Ok(Allocated { refused: Some(refused), .. })) => Err(link::to_refusal(&refused)),
         _ => Refusal::err(Code::AreaUnavailable, "the spawner did not answer in time"),
     }
+}
+
+/// A spawner says of which area a server is; of an earlier version it may not.
+fn is_for(server: &ServerInfo, area: AreaId) -> bool {
+    server.area.is_empty() || server.area == area.0
 }
 
 async fn next_life(core: &Core, area: AreaId) -> Result<u64, Refusal> {
@@ -402,6 +409,7 @@ async fn next_life(core: &Core, area: AreaId) -> Result<u64, Refusal> {
 }
 
 /// Makes a server the area's owner; returns epoch, incarnation and the name of its checkpoint.
+/// `life`: that of a server which was told it beforehand; `None`: it begins one.
 ///
 /// # Errors
 /// `stale_epoch` if another server owns it.
@@ -410,6 +418,7 @@ pub async fn grant(
     area: AreaId,
     server: ServerId,
     spawner: &str,
+    life: Option<u64>,
 ) -> Result<(u64, u64, Option<String>), Refusal> {
     let (transfer, spawner) = (TransferId(random::bytes()), spawner.to_owned());
     core.store
@@ -419,7 +428,10 @@ pub async fn grant(
                 let changed =
                     ownership::change_owner(tx, area.0, transfer, &Change::Grant { to: server }).await?;
                 store::area::set_spawner(tx, area, &spawner).await?;
-                let incarnation = store::area::next_incarnation(tx, area).await?;
+                let incarnation = match life {
+                    Some(life) => life,
+                    None => store::area::next_incarnation(tx, area).await?,
+                };
                 Ok::<_, Error>((changed.row.epoch, incarnation, checkpoints::named(tx, area).await?))
             })
         })
@@ -498,7 +510,8 @@ pub async fn server_died(core: &Arc<Core>, server: ServerId, how: &str) {
     }
 }
 
-async fn start_again(core: Arc<Core>, area: AreaId) {
+/// An area that crashed comes up again, later each time.
+pub async fn start_again(core: Arc<Core>, area: AreaId) {
     let crashes = core.state().areas.get(&area).map_or(0, |entry| entry.crashes.len() as u32);
     let pause = Duration::from_millis(100) * 2u32.saturating_pow(crashes.saturating_sub(1).min(16));
     if crashes > 1 {

@@ -4,7 +4,7 @@
 //! store. One lock guards it all and is never held across an await.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use pangea_world::balance::Balance;
@@ -56,6 +56,8 @@ pub struct State {
     pub commits: HashMap<EnterId, AreaId>,
     /// Whose leave is on its way to the disk: gone when it is there.
     pub leaves: HashMap<CharacterId, watch::Receiver<()>>,
+    /// Whose last checkpoint is being kept: its area is not taken from it meanwhile.
+    pub last_saves: HashSet<ServerId>,
     pub admits: HashMap<EnterId, (AreaId, oneshot::Sender<Result<(), RefusalMessage>>)>,
     pub allocations: HashMap<u64, (String, oneshot::Sender<Allocated>)>,
     pub last_request: u64,
@@ -263,7 +265,7 @@ pub struct Enter {
 pub struct Waiting {
     pub run: EnterId,
     /// When he first asked.
-    pub created: i64,
+    pub asked: Instant,
     /// Rung when it is worth to look again.
     pub turn: Arc<Notify>,
     pub progress: watch::Sender<Progress>,
@@ -301,7 +303,14 @@ impl State {
         ground_among(world, cuts, place)
     }
 
-    /// A number that no request of this central had before.
+    /// Of a central that starts. A spawner may still answer what one before it has asked: its requests have other
+    /// numbers, below 2^53 for JSON.
+    pub fn begin(random: [u8; 4]) -> Self {
+        let last_request = u64::from(u32::from_be_bytes(random) >> 11) << 32;
+        Self { last_request, ..Self::default() }
+    }
+
+    /// A number that no request of this central had before, nor of one before it.
     pub fn next_request(&mut self) -> u64 {
         self.last_request += 1;
         self.last_request

@@ -25,7 +25,7 @@ pub struct Answerer {
     key_of: KeyOf,
     accepted: mpsc::Sender<Accepted>,
     /// By role and name: a newer session of the same name ends the older one. Which is newer their wall clocks say;
-    /// those may have been put back, so it counts only while the other one stands.
+    /// those may have been put back, so of one that begins it counts only while the other one stands.
     sessions: Mutex<HashMap<(String, String), Entry>>,
     strangers: Arc<Semaphore>,
 }
@@ -99,7 +99,11 @@ impl Answerer {
             let entry = sessions.get(&name);
             let same = |e: &&Entry| e.link_session == hello.link_session;
             let known = entry.filter(same).map(|e| e.connections.clone());
-            let newer = |e: &Entry| e.link_session > hello.link_session && e.stands.load(Ordering::Relaxed);
+            // One that has heard something is no new one: it was away, and another has its name.
+            let was_here = hello.received > 0;
+            let newer = |e: &Entry| {
+                e.link_session > hello.link_session && (was_here || e.stands.load(Ordering::Relaxed))
+            };
             (known, entry.is_some_and(newer))
         };
         if newer {

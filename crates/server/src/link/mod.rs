@@ -74,6 +74,11 @@ impl Sender {
         Ok(())
     }
 
+    /// Whether both send on one link.
+    pub fn same(&self, other: &Self) -> bool {
+        self.queue.same_channel(&other.queue)
+    }
+
     /// Waits until the other side has acknowledged all that was sent, or the link has ended for good: before
     /// a process ends, under a time limit.
     pub async fn flushed(&self) {

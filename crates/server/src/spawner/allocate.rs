@@ -48,6 +48,7 @@ impl Spawner {
         let area = AreaId::from_bytes(&wish.area)
             .map_err(|_| Refusal::new(Code::BadRequest, "an area's id has 16 bytes"))?;
         if let Some(server) = self.server_of(area).filter(|_| !wish.another) {
+            self.begin_life(server, wish.incarnation);
             self.answer(wish.request, server);
             return Ok(());
         }
@@ -86,6 +87,20 @@ impl Spawner {
             .map(|server| &server.record)
             .find(|record| record.area == Some(area))
             .map(|record| record.server)
+    }
+
+    /// Central begins a life of an area whose server it did not hear of: tickets are for that life from now on.
+    fn begin_life(&mut self, server: ServerId, incarnation: u64) {
+        let Some(entry) = self.servers.get_mut(&server) else { return };
+        let ours = self.kinds.get(&entry.record.template).is_some_and(super::Kind::is_ours);
+        if ours || incarnation == 0 {
+            return;
+        }
+        entry.record.state.annotate("pangea.dev/audience", &ticket::audience(server, incarnation));
+        entry.publish();
+        if let Err(error) = self.folder.save(&entry.record) {
+            tracing::error!(%server, error = format!("{error:#}"), "its record cannot be kept");
+        }
     }
 
     /// Gives idle servers to the areas that wait, first come, first served.

@@ -7,6 +7,7 @@ use pangea_world::id::{AreaId, CharacterId, EnterId};
 use pangea_world::messages::{Body, GoOn, GoOnReply};
 use pangea_world::{Code, Refusal};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::super::core::Core;
 use super::super::handoff;
@@ -111,5 +112,6 @@ fn go_on_want(core: &Core, area: AreaId, wish: &GoOn, run: EnterId) -> Result<Wa
         border: wish.border,
         at,
         created: clock::unix_ms() as i64,
+        asked: Instant::now(),
     })
 }

@@ -82,7 +82,7 @@ pub(super) async fn register_area(
             }
             _ => {}
         }
-        running::grant(core, area, server, &spawner).await?
+        running::grant(core, area, server, &spawner, None).await?
     };
     let state = match named {
         Some(name) => checkpoints::load(core, area, &name).await?,

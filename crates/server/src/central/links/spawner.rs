@@ -9,7 +9,7 @@ use pangea_world::messages::{Body, ServerExited, ServerInfo, SpawnerHello};
 use pangea_world::{Code, Refusal};
 
 use super::super::core::Core;
-use super::super::state::{Area, PeerAddress, Phase, Seat, Server, Spawner, Taken};
+use super::super::state::{Area, PeerAddress, Phase, Seat, Server, Spawner, State, Taken};
 use super::super::{handoff, running};
 use crate::link::{self, Accepted, Event};
 use crate::store;
@@ -50,15 +50,21 @@ pub(super) async fn follow(core: Arc<Core>, mut link: Accepted) {
             }
             Event::Message(other) => tracing::warn!(?other, "a spawner does not say this"),
             event @ (Event::Up { .. } | Event::Down) => {
-                if let Some(spawner) = core.state().spawners.get_mut(&name) {
+                let mut state = core.state();
+                let ours = |spawner: &&mut Spawner| spawner.sender.same(&link.sender);
+                if let Some(spawner) = state.spawners.get_mut(&name).filter(ours) {
                     spawner.away = matches!(event, Event::Down);
                 }
             }
             Event::Refused(_) => {}
         }
     }
-    tracing::warn!(spawner = name, "a spawner is gone; its servers play on");
     let mut state = core.state();
+    // A newer link of the same name may have said its hello while this one's last words were heard.
+    if state.spawners.get(&name).is_some_and(|spawner| !spawner.sender.same(&link.sender)) {
+        return;
+    }
+    tracing::warn!(spawner = name, "a spawner is gone; its servers play on");
     state.spawners.remove(&name);
     state.allocations.retain(|_, (spawner, _)| *spawner != name);
     state.upgrades.retain(|_, (spawner, _)| *spawner != name);
@@ -209,16 +215,27 @@ async fn server_exited(core: &Arc<Core>, spawner: &str, exited: &ServerExited) {
     }
     let (core, how) = (core.clone(), exited.how.clone());
     crate::task::spawn(async move {
-        let stopped = async {
-            loop {
-                let changed = core.changed.notified();
-                if core.state().area_of(id).is_none() {
-                    return;
+        let until = |said: fn(&State, ServerId) -> bool| {
+            let core = core.clone();
+            async move {
+                loop {
+                    let changed = core.changed.notified();
+                    tokio::pin!(changed);
+                    changed.as_mut().enable();
+                    if said(&core.state(), id) {
+                        return;
+                    }
+                    changed.await;
                 }
-                changed.await;
             }
         };
-        if tokio::time::timeout(LAST_WORDS, stopped).await.is_err() {
+        let stopped = || until(|state, id| state.area_of(id).is_none());
+        if tokio::time::timeout(LAST_WORDS, stopped()).await.is_ok() {
+            return;
+        }
+        // What it said last takes its time: a disk that is full, a bucket that is away. That has an end of its own.
+        until(|state, id| !state.last_saves.contains(&id)).await;
+        if tokio::time::timeout(LAST_WORDS, stopped()).await.is_err() {
             running::server_died(&core, id, &how).await;
         }
     });

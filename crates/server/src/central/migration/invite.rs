@@ -252,6 +252,7 @@ async fn invite(
         border: true,
         at: None,
         created: clock::unix_ms() as i64,
+        asked: Instant::now(),
     };
     let (found, social) = join::read(core, &want).await?;
     let place = found.character.place.clone().ok_or_else(gone)?;
