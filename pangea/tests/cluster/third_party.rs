@@ -215,8 +215,13 @@ async fn a_server_that_is_not_ours_survives_central_and_spawner() {
     assert_eq!(cluster.serving("maps/lodge").await[0]["server"], before["server"]);
     game.send_raw(json!({ "ring": true }).to_string().into()).await;
     assert_eq!(said(&mut game).await["rings"], 2);
+    // Tickets of the new central are for the life that the lodge was told.
+    let (second, other) = cluster.player("Yorick", "maps", None).await;
+    let mut guest = second.enter(other, map("lodge")).await.unwrap();
+    assert_eq!(said(&mut guest).await["welcome"]["name"], "Yorick");
+    guest.leave().await;
     game.leave().await;
-    cluster.until("its leave is noticed", || async { seats(&cluster, "maps/lodge").await == 0 }).await;
+    cluster.until("their leave is noticed", || async { seats(&cluster, "maps/lodge").await == 0 }).await;
 }
 
 async fn closed_out(cluster: &Cluster, game: &mut Game) {
