@@ -84,6 +84,7 @@ pub fn new_area(world: &Arc<World>, name: AreaName) -> Area {
         server: None,
         seats: Default::default(),
         crashes: Vec::new(),
+        condemned: None,
         factions: Vec::new(),
         founded: Vec::new(),
         moves: None,
@@ -312,7 +313,7 @@ pub async fn settle_owner(core: &Arc<Core>, area: AreaId, timeout: Duration) -> 
         };
         let Some(owner) = row.owner else { return Ok(false) };
         let (serves, dead) = {
-            let state = core.state();
+            let mut state = core.state();
             let entry = state.areas.get(&area);
             let server = entry.and_then(|entry| entry.server.as_ref()).filter(|server| server.id == owner);
             let own = entry.is_none_or(|entry| entry.own);
@@ -324,14 +325,24 @@ pub async fn settle_owner(core: &Arc<Core>, area: AreaId, timeout: Duration) -> 
                 server.is_some_and(|server| server.sender.is_some() && server.heard.elapsed() <= lease);
             let silent = core.started.elapsed() > lease && !heard;
             let dead = witness.map_or(silent, |spawner| !spawner.servers.contains_key(&owner));
-            (registered && ready, dead)
+            let serves = registered && ready;
+            if let Some(entry) = state.areas.get_mut(&area).filter(|_| dead && !serves) {
+                // It may say in this very moment that it lives: what is decided stays so.
+                entry.condemned = Some(owner);
+            }
+            (serves, dead)
         };
         if serves {
             return Ok(true);
         }
         if dead {
-            failover(core, area, owner).await?;
-            return Ok(false);
+            let taken = failover(core, area, owner).await;
+            if taken.is_err()
+                && let Some(entry) = core.state().areas.get_mut(&area)
+            {
+                entry.condemned = None;
+            }
+            return taken.map(|()| false);
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {

@@ -127,6 +127,8 @@ pub struct Area {
     pub seats: HashMap<CharacterId, Seat>,
     /// When it died lately, oldest first.
     pub crashes: Vec<Instant>,
+    /// The owner that was found dead last: it is not let in any more, should it live after all.
+    pub condemned: Option<ServerId>,
     /// Factions whose data its server has.
     pub factions: Vec<String>,
     /// The same, of factions that players have founded.

@@ -93,6 +93,9 @@ pub(super) async fn register_area(
     let always_on = {
         let mut all = core.state();
         let entry = all.areas.get_mut(&area).ok_or_else(stale)?;
+        if entry.condemned == Some(server) {
+            return Err(stale());
+        }
         entry.factions.clear();
         entry.founded.clear();
         let here = Server::of_link(link, server, (epoch, incarnation), at);
