@@ -29,7 +29,8 @@ async fn area_servers_know_each_other_and_chat() {
     game.leave().await;
     let forest = cluster.serving("isles/forest").await[0].clone();
     let killed = forest["server"].as_str().unwrap();
-    assert!(asked(&cluster, "isles/harbour", "/peers").await.contains(killed));
+    let named = || async { asked(&cluster, "isles/harbour", "/peers").await.contains(killed) };
+    cluster.until("the list names its server", named).await;
     crate::support::signal(forest["pid"].as_u64().unwrap() as u32, "KILL");
     // Another may serve the area at once, when the leave had not arrived yet.
     let gone = || async {

@@ -130,11 +130,17 @@ impl Area {
                 let late = *until_ms <= self.now_ms;
                 let (pending, frozen) =
                     (self.ledger.pending(), self.here.values().filter(|here| here.frozen.is_some()).count());
-                if late {
+                let settled = pending + frozen == 0;
+                if late && !settled {
                     let area = self.settings.name.as_str();
-                    tracing::info!(area, pending, frozen, "the area is moved while something is under way");
+                    tracing::info!(
+                        area,
+                        pending,
+                        frozen,
+                        "the area stands still while something is under way"
+                    );
                 }
-                if pending + frozen == 0 || late {
+                if settled || late {
                     self.freeze_all();
                 }
             }
