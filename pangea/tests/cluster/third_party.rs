@@ -174,6 +174,39 @@ async fn who_comes_in_anew_stays_counted() {
     cluster.until("her leave is noticed", || async { seats(&cluster, "maps/lodge").await == 0 }).await;
 }
 
+/// He comes in anew while central does not know yet that he is there: what the list says late of his stay before,
+/// that he came and that he went, is not taken for the one after it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_in_anew_is_not_taken_for_his_stay_before() {
+    use futures_util::{SinkExt, StreamExt};
+    let cluster = with_lodge().await;
+    let (client, character) = cluster.player("Zoe", "maps", None).await;
+    for _ in 0..5 {
+        let (lodge, first) = prepare(&client, character, "lodge").await;
+        let (mut before, _) = tokio_tungstenite::connect_async(&lodge).await.unwrap();
+        before.send(Message::text(ticket(&first))).await.unwrap();
+        let (_, second) = prepare(&client, character, "lodge").await;
+        drop(before);
+        let (mut socket, _) = tokio_tungstenite::connect_async(&lodge).await.unwrap();
+        socket.send(Message::text(ticket(&second))).await.unwrap();
+        cluster.until("she is counted", || async { players(&cluster).await == 1 }).await;
+        socket.send(Message::text(json!({ "ring": true }).to_string())).await.unwrap();
+        let rings = async {
+            loop {
+                match socket.next().await.expect("an answer").expect("a frame") {
+                    Message::Text(text) if text.contains("rings") => break,
+                    Message::Close(why) => panic!("she was shown out: {why:?}"),
+                    _ => {}
+                }
+            }
+        };
+        tokio::time::timeout(crate::support::PATIENCE, rings).await.expect("the bell");
+        assert_eq!(seats(&cluster, "maps/lodge").await, 1);
+        drop(socket);
+        cluster.until("her leave is noticed", || async { seats(&cluster, "maps/lodge").await == 0 }).await;
+    }
+}
+
 /// It is killed: it is replaced, and its player comes in again by himself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_server_that_is_not_ours_is_replaced() {

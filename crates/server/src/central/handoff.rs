@@ -627,6 +627,10 @@ async fn grant_unknown(
             found.place.as_ref().map(|place| Crossing { x: place.x, y: place.y, acked: 0, unread_ms: 0 });
         let mut state = core.state();
         let Some(entry) = state.areas.get_mut(&area) else { break };
+        // An enter or a handoff of this life of central has granted it, or is about to, and says so itself.
+        if entry.seats.contains_key(&found.id) {
+            continue;
+        }
         let Some(at) = entry.server.as_ref().filter(|at| at.id == server) else { break };
         let Some(sender) = at.sender.clone() else { break };
         tracing::info!(area = %entry.name, character = %found.id, "an area may not know that it owns a character");
@@ -638,8 +642,9 @@ async fn grant_unknown(
             taken: Taken::Held(Instant::now() + Duration::from_secs(until)),
             leaving: None,
             next: None,
+            overlaps: None,
         };
-        entry.seats.entry(found.id).or_insert(seat);
+        entry.seats.insert(found.id, seat);
         let (character, transfer, epoch) = (found.id.to_vec(), run.to_vec(), found.epoch);
         let grant = Grant { character, epoch, transfer, record, crossing: stands, again: true };
         let _ = sender.send(Body::Grant(grant));
@@ -690,10 +695,15 @@ pub async fn players_changed(core: &Arc<Core>, area: AreaId, listed: &[Character
                 None => strangers.push(*id),
             }
         }
-        let inside = |(id, seat): &(&CharacterId, &super::state::Seat)| {
-            seat.taken == Taken::Inside && !listed.contains(id)
-        };
-        let gone = entry.seats.iter().filter(inside).map(|(id, seat)| (*id, seat.epoch)).collect();
+        let mut gone = Vec::new();
+        for (id, seat) in &mut entry.seats {
+            match seat.overlaps {
+                _ if seat.taken != Taken::Inside || listed.contains(id) => {}
+                // That may have been the stay before: who does not come by then has left.
+                Some(until) if until > Instant::now() => seat.taken = Taken::Held(until),
+                _ => gone.push((*id, seat.epoch)),
+            }
+        }
         if let Some(server) = entry.server.as_ref().map(|server| server.id) {
             strangers.into_iter().for_each(|id| state.show_out(server, id));
         }

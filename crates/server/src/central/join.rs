@@ -407,6 +407,7 @@ fn look_for_seat(
                 taken: Taken::Held(until),
                 leaving: None,
                 next: None,
+                overlaps: None,
             };
             area.seats.insert(want.character, seat);
         }
@@ -579,9 +580,12 @@ fn hold_seat(core: &Core, want: &Want, area: AreaId, epoch: u64) -> Result<(), R
     let seat = state.areas.get_mut(&area).and_then(|area| area.seats.get_mut(&want.character));
     let seat =
         seat.ok_or_else(|| Refusal::new(Code::StaleEpoch, "the seat was freed by an earlier stay's end"))?;
-    if seat.taken == Taken::Inside && seat.epoch < epoch {
+    if seat.epoch < epoch {
         let until = Instant::now() + Duration::from_secs(core.config.central.seat_hold_s);
-        (seat.taken, seat.run) = (Taken::Held(until), want.run);
+        seat.overlaps = (seat.epoch > 0).then_some(until);
+        if seat.taken == Taken::Inside {
+            (seat.taken, seat.run) = (Taken::Held(until), want.run);
+        }
     }
     seat.epoch = epoch;
     Ok(())

@@ -38,7 +38,7 @@ impl State {
         match (entry.seats.get_mut(&character), before) {
             (Some(seat), _) => (seat.run, seat.taken, seat.epoch) = (run, taken, epoch),
             (None, Some(seat)) => {
-                let seat = Seat { run, epoch, taken, leaving: None, next: None, ..seat };
+                let seat = Seat { run, epoch, taken, leaving: None, next: None, overlaps: None, ..seat };
                 entry.seats.insert(character, seat);
             }
             (None, None) => {}
@@ -64,7 +64,7 @@ mod tests {
 
     fn seat(epoch: u64, run: EnterId, taken: Taken) -> Seat {
         let (account, session) = (AccountId([1; 16]), SessionId([1; 16]));
-        Seat { account, session, epoch, run, taken, leaving: None, next: None }
+        Seat { account, session, epoch, run, taken, leaving: None, next: None, overlaps: None }
     }
 
     /// Two areas beside each other; the hero plays in the first.

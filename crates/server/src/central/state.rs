@@ -236,6 +236,8 @@ pub struct Seat {
     pub leaving: Option<Instant>,
     /// A join of one who is still inside: the seat becomes its own when he has left, and nobody else's.
     pub next: Option<EnterId>,
+    /// At a third-party server, whose list names nobody twice: until when it may still speak of the stay before.
+    pub overlaps: Option<Instant>,
 }
 
 /// By whom a seat is taken.

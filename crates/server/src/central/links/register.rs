@@ -54,6 +54,10 @@ pub(super) async fn register_area(
     }
     let stale = || Refusal::new(Code::StaleEpoch, "another server has this area");
     let resumed = register.incarnation > 0;
+    if !resumed && registered_by(core, area, link) {
+        // Said to central's life before as well, and again to this one: its answer is on its way.
+        return Ok(area);
+    }
     let (epoch, incarnation, named) = if resumed {
         let owns = row.owner == Some(server)
             && row.epoch == register.epoch
@@ -137,6 +141,17 @@ pub(super) async fn register_area(
     Ok(area)
 }
 
+/// Whether an area's server has registered over this very link.
+fn registered_by(core: &Core, area: AreaId, link: &Accepted) -> bool {
+    let state = core.state();
+    let sender = state
+        .areas
+        .get(&area)
+        .and_then(|entry| entry.server.as_ref())
+        .and_then(|server| server.sender.as_ref());
+    sender.is_some_and(|sender| sender.same(&link.sender))
+}
+
 /// What every server is told of the area that it has, or is about to take over.
 pub(in crate::central) fn granted(
     core: &Core,
@@ -175,6 +190,7 @@ fn take_seats(seats: &mut HashMap<CharacterId, Seat>, register: &Register) {
             taken: Taken::Inside,
             leaving: None,
             next: None,
+            overlaps: None,
         };
         match seats.entry(character) {
             Entry::Vacant(free) => drop(free.insert(seat)),

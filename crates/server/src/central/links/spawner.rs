@@ -185,6 +185,7 @@ async fn adopt_third_party(core: &Arc<Core>, spawner: &str, info: &ServerInfo) -
             taken: Taken::Inside,
             leaving: None,
             next: None,
+            overlaps: None,
         };
         entry.seats.insert(character.id, seat);
     }
