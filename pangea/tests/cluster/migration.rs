@@ -8,7 +8,9 @@ use serde_json::json;
 
 use crate::chat::{FREELY, answer, tuned_in};
 use crate::crossing::{PLAIN, Way, walk_to};
+use crate::migration_kills::hears_of_it;
 use crate::support::{Cluster, event};
+use crate::wire::Wire;
 
 /// One area of 64 m on a plain.
 pub const ONE: &str = "kind = \"grid\"\nrules = [\"pve\"]\nlayers = 1\nview_m = 30\ncapacity = 16\n\
@@ -65,6 +67,32 @@ async fn an_area_moves_under_the_feet_of_its_players() {
     assert_eq!(after[0]["seats"], 2);
     walker.leave().await;
     watcher.leave().await;
+}
+
+/// Who was told of the other server and comes in anew before he went there is told again, and goes along.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_in_anew_while_his_area_moves_goes_along() {
+    let cluster = Cluster::with_worlds(&[("one", ONE)], &[PLAIN]).await;
+    let (client, character) = cluster.player("Anew", "one", None).await;
+    let prepared = client.prepare(character, &EnterOptions::default()).await.unwrap();
+    let mut before = Wire::enter(&prepared.url, &prepared.ticket).await.0;
+    let wish = json!({ "reason": "test", "area": AREA });
+    let moving = cluster.operate(Method::POST, "/api/data/areas/migrate", wish);
+    let playing = async {
+        // Its first client hears of the other server, and never goes there.
+        hears_of_it(&mut before).await;
+        let mut game = client.enter(character, EnterOptions::default()).await.unwrap();
+        event(&mut game, "the other server", |event, _| match event {
+            Event::Lost | Event::Ended(_) => panic!("left behind: {event:?}"),
+            Event::Crossed { .. } => Some(()),
+            _ => None,
+        })
+        .await;
+        game
+    };
+    let (answer, mut game) = tokio::join!(moving, playing);
+    assert_eq!((&answer["players"], &answer["left"]), (&json!(1), &json!(0)), "{answer}");
+    walk_to(&mut game, &mut Way::default(), (25.0, 25.0)).await;
 }
 
 /// Scenario 8: an area moves three times while its players walk and talk. Nobody is disconnected, each step counts once,

@@ -181,6 +181,7 @@ pub fn arrived(core: &Core, area: AreaId, arrived: &Arrived) {
     {
         seat.taken = Taken::Inside;
         seat.next = seat.next.filter(|next| *next != run);
+        migration::came_anew(&mut state, area, id);
     }
     drop(state);
     core.changed.notify_waiters();

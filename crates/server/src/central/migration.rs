@@ -27,7 +27,7 @@ pub use self::decide::move_area;
 pub use self::grounds::cells_of;
 use self::grounds::{map_of, whole};
 use self::invite::{all_in, come, invite_all};
-pub use self::invite::{ask_where, standing, stands};
+pub use self::invite::{ask_where, came_anew, standing, stands};
 pub use self::said::{heard, is_to, on_copied, register, stays};
 use super::core::{Core, template_of};
 use super::running;
@@ -281,8 +281,11 @@ async fn go(
     // Nobody else begins to come in from now on; who is on the way still does.
     close(core, plan, transfer)?;
     all_in(core, plan).await;
-    if invite_all(core, plan, transfer).await? > 0 {
+    while invite_all(core, plan, transfer).await? > 0 {
         come(core, plan, transfer, deadline).await?;
+        if Instant::now() >= deadline {
+            break;
+        }
     }
     let (ended, mut outcome) = oneshot::channel();
     freeze(core, plan, transfer, ended)?;

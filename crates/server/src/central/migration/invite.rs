@@ -62,6 +62,19 @@ pub(super) async fn come(
     Ok(())
 }
 
+/// Another client of him has come in: it was told of no invitation, and what the one before saw counts no more. He is
+/// invited again before it is decided.
+pub fn came_anew(state: &mut State, area: AreaId, character: CharacterId) {
+    let Some(moves) = state.areas.get(&area).and_then(|entry| entry.moves.as_ref()) else { return };
+    let (plan, transfer) = (moves.plan.clone(), moves.transfer);
+    for part in &plan.after {
+        let moves = state.areas.get_mut(&part.area).and_then(|entry| entry.moves.as_mut());
+        if let Some(moves) = moves.filter(|moves| moves.transfer == transfer && !moves.deciding) {
+            moves.invited.remove(&character);
+        }
+    }
+}
+
 /// Whether he is inside under that epoch; who was invited, went over a border and came back is under another, and his
 /// ticket is good no more.
 fn is_inside(state: &State, plan: &Plan, (id, epoch): (CharacterId, u64)) -> bool {
