@@ -297,6 +297,7 @@ impl Control {
             }
             Body::CopyArea(copy) => self.to_loop(ToLoop::CopyArea(copy)).await,
             Body::AreaCopied(copied) => self.to_loop(ToLoop::AreaCopied(Box::new(copied))).await,
+            Body::Settle(settle) => self.to_loop(ToLoop::Settle(settle)).await,
             Body::Freeze(freeze) => self.to_loop(ToLoop::Freeze(freeze)).await,
             Body::AreaMoved(_) if self.owned.as_ref().is_some_and(|owned| owned.waits) => {
                 let text = "the move of this area was called off: enter again";

@@ -10,7 +10,7 @@ use pangea_world::frames::Known;
 use pangea_world::id::{CharacterId, EnterId, ServerId};
 use pangea_world::messages::{
     AreaCopied, AreaMoved, AreaSaved, Belongings, Body, CharacterAt, CopyArea, Freeze, GoOnReply, Grant,
-    Invite, Kick, LedgerResults, Notice, PeerLoad, Seal, SendOn, TakeOver,
+    Invite, Kick, LedgerResults, Notice, PeerLoad, Seal, SendOn, Settle, TakeOver,
 };
 use pangea_world::social::{ClaimDoc, SocialDoc};
 use pangea_world::space::Rect;
@@ -50,6 +50,8 @@ pub enum ToLoop {
     CopyArea(CopyArea),
     /// So the area stands that is to come here.
     AreaCopied(Box<AreaCopied>),
+    /// Begin nothing that central decides: the area is to stand still soon, with others.
+    Settle(Settle),
     /// Stand still, for a move of the area.
     Freeze(Freeze),
     /// What became of that.

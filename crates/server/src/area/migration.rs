@@ -10,7 +10,7 @@ use pangea_world::frames::{ServerMessage, close};
 use pangea_world::id::{CharacterId, TransferId};
 use pangea_world::messages::{
     AreaCopied, AreaMoved, Body, CopyArea, CopyShown, Crossing, Freeze, Granted, Invite, Left,
-    MAX_MOVE_BYTES, MoveArea, Mover, Standing, Stands, TakeOver,
+    MAX_MOVE_BYTES, MoveArea, Mover, Settle, Settled, Standing, Stands, TakeOver,
 };
 use pangea_world::space::Rect;
 use pangea_world::{Code, Refusal};
@@ -21,6 +21,9 @@ use super::ledger;
 
 /// How long what is under way with central is waited for before the area stands still, ms.
 const SETTLE_MS: u64 = 1_000;
+
+/// How long an area that may begin nothing more waits for the others that are to stand still with it, ms.
+const OTHERS_MS: u64 = 2_000;
 
 /// How often a move is told again that was not answered, ms.
 const AGAIN_MS: u64 = 2_000;
@@ -36,8 +39,9 @@ pub enum Moving {
     Not,
     /// It is made ready here and has not been taken over; whether a copy of it came that nobody was told of.
     Waits { shows: bool },
-    /// Asked to stand still: what is under way is waited for until then, ms of the clock.
-    Settles { transfer: TransferId, goes: HashSet<CharacterId>, until_ms: u64 },
+    /// Nothing is begun any more, what is under way is waited for until then, ms of the clock: to stand still, or, if
+    /// it is not said yet who `goes`, until the others can too.
+    Settles { transfer: TransferId, goes: Option<HashSet<CharacterId>>, until_ms: u64, said: bool },
     /// Stands still; when central is told again, ms of the clock; whose clients see at the other server.
     Frozen { told: MoveArea, again_ms: u64, goes: HashSet<CharacterId> },
     /// Another server has it.
@@ -101,12 +105,29 @@ impl Area {
         }
     }
 
+    /// Central wants the area to stand still soon, with others.
+    pub fn on_settle(&mut self, settle: &Settle) {
+        if let Ok(transfer) = TransferId::from_bytes(&settle.transfer) {
+            self.settle_for(transfer, OTHERS_MS);
+        }
+    }
+
     /// Central wants the area to stand still.
     pub fn on_freeze(&mut self, freeze: &Freeze) {
-        let Ok(transfer) = TransferId::from_bytes(&freeze.transfer) else { return };
+        let Ok(of) = TransferId::from_bytes(&freeze.transfer) else { return };
+        self.settle_for(of, SETTLE_MS);
+        if let Moving::Settles { transfer, goes: goes @ None, until_ms, .. } = &mut self.moving
+            && *transfer == of
+        {
+            *goes = Some(freeze.goes.iter().filter_map(|id| CharacterId::from_bytes(id).ok()).collect());
+            *until_ms = self.now_ms + SETTLE_MS;
+        }
+    }
+
+    fn settle_for(&mut self, transfer: TransferId, most_ms: u64) {
         if matches!(self.moving, Moving::Not) {
-            let goes = freeze.goes.iter().filter_map(|id| CharacterId::from_bytes(id).ok()).collect();
-            self.moving = Moving::Settles { transfer, goes, until_ms: self.now_ms + SETTLE_MS };
+            let until_ms = self.now_ms + most_ms;
+            self.moving = Moving::Settles { transfer, goes: None, until_ms, said: false };
             // Whose handoff is under way has none that is open; nobody begins another.
             let stay = self.here.iter().filter(|(_, here)| here.in_world && here.frozen.is_none());
             stay.map(|(id, _)| *id).collect::<Vec<_>>().into_iter().for_each(|id| self.shut_borders(id));
@@ -126,11 +147,24 @@ impl Area {
                 let told = told.clone();
                 self.tell(Body::MoveArea(told));
             }
-            Moving::Settles { until_ms, .. } => {
+            Moving::Settles { transfer, goes, until_ms, said } => {
                 let late = *until_ms <= self.now_ms;
                 let (pending, frozen) =
                     (self.ledger.pending(), self.here.values().filter(|here| here.frozen.is_some()).count());
                 let settled = pending + frozen == 0;
+                match goes {
+                    None if late => {
+                        self.moving = Moving::Not;
+                        return self.play_on();
+                    }
+                    None if settled && !*said => {
+                        *said = true;
+                        let transfer = transfer.to_vec();
+                        return self.tell(Body::Settled(Settled { transfer }));
+                    }
+                    None => return,
+                    Some(_) => {}
+                }
                 if late && !settled {
                     let area = self.settings.name.as_str();
                     tracing::info!(
@@ -149,7 +183,9 @@ impl Area {
     }
 
     fn freeze_all(&mut self) {
-        let Moving::Settles { transfer, goes, .. } = std::mem::take(&mut self.moving) else { return };
+        let Moving::Settles { transfer, goes: Some(goes), .. } = std::mem::take(&mut self.moving) else {
+            return;
+        };
         let going = self.here.iter().filter(|(_, here)| here.in_world).map(|(id, _)| *id);
         let going: Vec<CharacterId> = going.collect();
         going.iter().for_each(|id| self.shut_borders(*id));

@@ -200,6 +200,7 @@ impl Loop {
                 ToLoop::Beyond(grounds) => area.on_beyond(grounds),
                 ToLoop::CopyArea(copy) => area.on_copy(copy),
                 ToLoop::AreaCopied(copied) => area.on_copied(&copied),
+                ToLoop::Settle(settle) => area.on_settle(&settle),
                 ToLoop::Freeze(freeze) => area.on_freeze(&freeze),
                 ToLoop::AreaMoved(moved) => {
                     if area.on_area_moved(&moved) {

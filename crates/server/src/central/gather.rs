@@ -133,8 +133,7 @@ impl State {
         for id in come {
             let Some((account, session)) = self.login_of(id) else { continue };
             let taken = Taken::Held(until);
-            let seat =
-                Seat { account, session, epoch: 0, run, taken, leaving: None, next: None, overlaps: None };
+            let seat = Seat::new(account, session, (run, 0), taken);
             self.areas.get_mut(&to).ok_or_else(gone)?.seats.insert(id, seat);
         }
         Ok(())

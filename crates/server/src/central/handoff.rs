@@ -635,16 +635,12 @@ async fn grant_unknown(
         let Some(at) = entry.server.as_ref().filter(|at| at.id == server) else { break };
         let Some(sender) = at.sender.clone() else { break };
         tracing::info!(area = %entry.name, character = %found.id, "an area may not know that it owns a character");
-        let seat = Seat {
-            account: found.account,
-            session: SessionId::default(),
-            epoch: found.epoch,
-            run,
-            taken: Taken::Held(Instant::now() + Duration::from_secs(until)),
-            leaving: None,
-            next: None,
-            overlaps: None,
-        };
+        let seat = Seat::new(
+            found.account,
+            SessionId::default(),
+            (run, found.epoch),
+            Taken::Held(Instant::now() + Duration::from_secs(until)),
+        );
         entry.seats.insert(found.id, seat);
         let (character, transfer, epoch) = (found.id.to_vec(), run.to_vec(), found.epoch);
         let grant = Grant { character, epoch, transfer, record, crossing: stands, again: true };

@@ -399,16 +399,7 @@ fn look_for_seat(
             }
         }
         None => {
-            let seat = Seat {
-                account: want.account,
-                session: want.session,
-                epoch: 0,
-                run: want.run,
-                taken: Taken::Held(until),
-                leaving: None,
-                next: None,
-                overlaps: None,
-            };
+            let seat = Seat::new(want.account, want.session, (want.run, 0), Taken::Held(until));
             area.seats.insert(want.character, seat);
         }
     }

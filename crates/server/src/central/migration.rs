@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, TransferId};
-use pangea_world::messages::{AreaMoved, Body, CopyArea, Freeze, Kick, MoveArea, StopServer};
+use pangea_world::messages::{AreaMoved, Body, CopyArea, Freeze, Kick, MoveArea, Settle, StopServer};
 use pangea_world::space::AreaName;
 use pangea_world::{Code, Refusal};
 use tokio::sync::oneshot;
@@ -28,10 +28,11 @@ pub use self::grounds::cells_of;
 use self::grounds::{map_of, whole};
 use self::invite::{all_in, come, invite_all};
 pub use self::invite::{ask_where, came_anew, standing, stands};
-pub use self::said::{heard, is_to, on_copied, register, stays};
+pub use self::said::{heard, is_to, on_copied, register, settled, stays};
 use super::core::{Core, template_of};
 use super::running;
 use super::state::{Area, Phase, Server, State, Taken, Transfer};
+use crate::link;
 use crate::random;
 use crate::store;
 
@@ -47,6 +48,9 @@ const MOVE: Duration = Duration::from_secs(15);
 
 /// How long the showing of a copy is waited for.
 const COPY: Duration = Duration::from_secs(1);
+
+/// How long areas that are to stand still together may take until each of them can at once.
+const SETTLE: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether the other server lives, while its word is waited for.
 const LOOK: Duration = Duration::from_millis(250);
@@ -103,6 +107,8 @@ pub struct Move {
     invited: HashMap<CharacterId, (EnterId, u64, bool)>,
     /// Whether its change of owner is being written: then nobody gives up.
     deciding: bool,
+    /// Whether nothing is under way there that central decides.
+    settled: bool,
     /// Whether it was told to stand still.
     still: bool,
     /// When it was first heard of standing still, and as it stands.
@@ -250,6 +256,7 @@ fn begin(core: &Core, plan: &Arc<Plan>) -> Result<(ServerId, TransferId), Refusa
             copied: false,
             invited: HashMap::new(),
             deciding: false,
+            settled: false,
             still: false,
             stood: None,
             ended: None,
@@ -287,6 +294,7 @@ async fn go(
             break;
         }
     }
+    settle(core, plan, transfer).await?;
     let (ended, mut outcome) = oneshot::channel();
     freeze(core, plan, transfer, ended)?;
     let deadline = Instant::now() + MOVE;
@@ -396,15 +404,35 @@ async fn copy_ahead(core: &Core, plan: &Plan, transfer: TransferId) -> Result<()
     until(core, area, transfer, COPY, |moves, _| moves.copied.then_some(())).await.map(drop)
 }
 
-/// Nobody enters any more, the areas stand still.
-fn freeze(
-    core: &Core,
-    plan: &Plan,
-    transfer: TransferId,
-    ended: oneshot::Sender<Result<Ended, Refusal>>,
-) -> Result<(), Refusal> {
-    let mut state = core.state();
-    // Handoffs from and to them cannot be decided while they stand still; the other sides go on as if nothing was.
+/// Those that are to stand still together first end what is under way, each in its time: none waits for another while
+/// it stands still. A server of a version that knows nothing of this does it when it is to stand still.
+async fn settle(core: &Core, plan: &Plan, transfer: TransferId) -> Result<(), Refusal> {
+    if plan.before.len() < 2 {
+        return Ok(());
+    }
+    {
+        let mut state = core.state();
+        call_off(&mut state, plan);
+        for area in &plan.before {
+            let sender = source_of(&state, *area, transfer)?;
+            sender.send(Body::Settle(Settle { transfer: transfer.to_vec() }))?;
+        }
+    }
+    let settled =
+        |area: &AreaId| until(core, *area, transfer, SETTLE, |moves, _| moves.settled.then_some(()));
+    join_all(plan.before.iter().map(settled)).await.into_iter().try_for_each(|settled| settled.map(drop))
+}
+
+/// The server that has an area which moves.
+fn source_of(state: &State, area: AreaId, transfer: TransferId) -> Result<&link::Sender, Refusal> {
+    let entry = state.areas.get(&area).ok_or_else(gone)?;
+    let moves = entry.moves.as_ref().filter(|moves| moves.transfer == transfer).ok_or_else(gone)?;
+    let server = entry.server.as_ref().filter(|server| moves.from == Some(server.id));
+    server.and_then(|server| server.sender.as_ref()).ok_or_else(gone)
+}
+
+/// Handoffs from and to areas cannot be decided while these stand still; the other sides go on as if nothing was.
+fn call_off(state: &mut State, plan: &Plan) {
     // But for those who leave this very moment: whether they do is being written.
     let leaves = |run: &EnterId| state.commits.get(run).is_some_and(|to| !plan.before.contains(to));
     let of_it = |(run, t): &(&EnterId, &Transfer)| {
@@ -413,6 +441,17 @@ fn freeze(
     };
     let runs: Vec<EnterId> = state.transfers.iter().filter(of_it).map(|(run, _)| *run).collect();
     runs.into_iter().for_each(|run| state.call_off(run));
+}
+
+/// Nobody enters any more, the areas stand still.
+fn freeze(
+    core: &Core,
+    plan: &Plan,
+    transfer: TransferId,
+    ended: oneshot::Sender<Result<Ended, Refusal>>,
+) -> Result<(), Refusal> {
+    let mut state = core.state();
+    call_off(&mut state, plan);
     let mut goes: HashSet<CharacterId> = HashSet::new();
     for part in &plan.after {
         let moves = state.areas.get(&part.area).and_then(|entry| entry.moves.as_ref());
@@ -422,14 +461,12 @@ fn freeze(
     let goes: Vec<Vec<u8>> = goes.into_iter().map(CharacterId::to_vec).collect();
     let mut ended = Some(ended);
     for area in &plan.before {
+        let sender = source_of(&state, *area, transfer)?;
+        sender.send(Body::Freeze(Freeze { transfer: transfer.to_vec(), goes: goes.clone() }))?;
         let entry = state.areas.get_mut(area).ok_or_else(gone)?;
-        let moves = entry.moves.as_mut().filter(|moves| moves.transfer == transfer).ok_or_else(gone)?;
-        (moves.ended, moves.still) = (ended.take(), true);
-        let (transfer, goes) = (transfer.to_vec(), goes.clone());
-        let server = entry.server.as_ref().filter(|server| moves.from == Some(server.id));
-        let sender = server.and_then(|server| server.sender.as_ref()).ok_or_else(gone)?;
-        sender.send(Body::Freeze(Freeze { transfer, goes }))?;
         entry.phase.send_replace(Phase::Loading { restoring: true });
+        let moves = entry.moves.as_mut().ok_or_else(gone)?;
+        (moves.ended, moves.still) = (ended.take(), true);
     }
     Ok(())
 }

@@ -64,7 +64,7 @@ mod tests {
 
     fn seat(epoch: u64, run: EnterId, taken: Taken) -> Seat {
         let (account, session) = (AccountId([1; 16]), SessionId([1; 16]));
-        Seat { account, session, epoch, run, taken, leaving: None, next: None, overlaps: None }
+        Seat::new(account, session, (run, epoch), taken)
     }
 
     /// Two areas beside each other; the hero plays in the first.

@@ -240,6 +240,13 @@ pub struct Seat {
     pub overlaps: Option<Instant>,
 }
 
+impl Seat {
+    /// One that nobody else waits for.
+    pub fn new(account: AccountId, session: SessionId, (run, epoch): (EnterId, u64), taken: Taken) -> Self {
+        Self { account, session, epoch, run, taken, leaving: None, next: None, overlaps: None }
+    }
+}
+
 /// By whom a seat is taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Taken {

@@ -52,13 +52,13 @@ pub struct Envelope {
     /// What is said; none for a bare acknowledgement.
     #[prost(
         oneof = "Body",
-        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 80, 81, 82, 90, 91, 92, 93, 94, 95, 96"
+        tags = "3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 79, 80, 81, 82, 90, 91, 92, 93, 94, 95, 96"
     )]
     pub body: Option<Body>,
 }
 
-/// Every message of every link. Tags 3-7 handshake, 10-29, 69, 75 and 76 area → central, 30-49, 54-58, 67, 68, 75 and 77
-/// central → area,
+/// Every message of every link. Tags 3-7 handshake, 10-29, 69, 75, 76 and 79 area → central, 30-49, 54-58, 67, 68, 75, 77
+/// and 78 central → area,
 /// 50-53 and 59 spawner → central, 60-66 central → spawner, 70-74 area → chat, 80-82 chat → area, 90-96 between
 /// central and chat.
 #[derive(Clone, PartialEq, Oneof)]
@@ -201,6 +201,12 @@ pub enum Body {
     /// Another server is made ready for this character: tell its client, so that it sees there.
     #[prost(message, tag = "47")]
     Invite(Invite),
+    /// Begin nothing more that central decides; answered by [`Body::Settled`] once nothing of the kind is under way.
+    #[prost(message, tag = "78")]
+    Settle(Settle),
+    /// Nothing is under way: [`Body::Freeze`] would make the area stand still at once.
+    #[prost(message, tag = "79")]
+    Settled(Settled),
     /// Stand still, and hand the whole area over with [`Body::MoveArea`].
     #[prost(message, tag = "48")]
     Freeze(Freeze),

@@ -241,6 +241,22 @@ pub struct Beyond {
     pub grounds: Vec<String>,
 }
 
+/// The area is to stand still soon, with others.
+#[derive(Clone, PartialEq, Message)]
+pub struct Settle {
+    /// The change of owner for which it is.
+    #[prost(bytes = "vec", tag = "1")]
+    pub transfer: Vec<u8>,
+}
+
+/// The area can stand still at once.
+#[derive(Clone, PartialEq, Message)]
+pub struct Settled {
+    /// From [`Settle`].
+    #[prost(bytes = "vec", tag = "1")]
+    pub transfer: Vec<u8>,
+}
+
 /// The area is to stand still.
 #[derive(Clone, PartialEq, Message)]
 pub struct Freeze {

@@ -1,5 +1,7 @@
 //! Who is in which channel, and how far he has heard it.
 
+use std::collections::VecDeque;
+
 use pangea_world::chat::{self, Kind, Rate};
 use pangea_world::frames::{Heard, MAX_CHAT_LINES, ServerMessage};
 use pangea_world::id::CharacterId;
@@ -29,6 +31,7 @@ impl Area {
                 hears: Default::default(),
                 marks: Default::default(),
                 rates,
+                said: VecDeque::new(),
                 reads: Rate::new(READS_PER_10S, self.now_ms),
                 blocked: Vec::new(),
             }

@@ -14,7 +14,7 @@ mod hear;
 mod lines;
 mod say;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
@@ -84,6 +84,8 @@ struct Ear {
     /// Of each kind, what its client had heard when it came: log and number.
     marks: [Option<(u64, u64)>; KINDS],
     rates: [Rate; KINDS],
+    /// The numbers of what it said last, as many as may be unanswered.
+    said: VecDeque<u64>,
     reads: Rate,
     /// Accounts that it does not hear, as bytes.
     blocked: Vec<[u8; 16]>,
@@ -268,6 +270,14 @@ impl Ear {
     fn client<'a>(&self, here: Option<&Here>, clients: &'a mut [Option<Client>]) -> Option<&'a mut Client> {
         let slot = self.slot.filter(|slot| here.is_some_and(|here| here.client == Some(*slot)))?;
         clients.get_mut(slot)?.as_mut()
+    }
+
+    fn has_said(&mut self, id: u64) {
+        if self.said.contains(&id) {
+            return;
+        }
+        self.said.truncate(say::MOST_PENDING - 1);
+        self.said.push_front(id);
     }
 
     fn hears_account(&self, account: &[u8]) -> bool {

@@ -12,7 +12,7 @@ use super::lines::encoded;
 use crate::{clock, link};
 
 /// Most lines of one character that chat has not answered.
-const MOST_PENDING: usize = 32;
+pub(super) const MOST_PENDING: usize = 32;
 
 /// How long chat may take to answer, ms: it may be away for a moment and come back.
 const PENDING_MS: u64 = 30_000;
@@ -23,6 +23,10 @@ impl Area {
         if self.talk.pending.contains_key(&(character, id)) {
             // It is answered when chat has answered.
             return;
+        }
+        if self.talk.ears.get(&character).is_some_and(|ear| ear.said.contains(&id)) {
+            // The answer went to a client that is gone. It is not counted, and not said aloud, twice.
+            return self.answer_say(character, id, None);
         }
         match self.say_in_chat(character, kind, id, to, text) {
             Ok(true) => self.answer_say(character, id, None),
@@ -35,6 +39,8 @@ impl Area {
         let client = self.here.get(&character).and_then(|here| here.client);
         if let Some(refusal) = &refused {
             self.gauges.refusals.count(refusal.code);
+        } else if let Some(ear) = self.talk.ears.get_mut(&character) {
+            ear.has_said(id);
         }
         self.say(client, &ServerMessage::Said { id, refused });
     }

@@ -1,6 +1,6 @@
 //! An area that comes from another server while it is played.
 
-use pangea_world::messages::{AreaCopied, CopyArea, Freeze, MoveArea, Mover, TakeOver};
+use pangea_world::messages::{AreaCopied, CopyArea, Freeze, MoveArea, Mover, Settle, TakeOver, Where};
 
 use super::super::control::End;
 use super::*;
@@ -117,6 +117,37 @@ async fn an_area_that_cannot_stand_still_says_so() {
     assert_eq!((stays.transfer.as_slice(), stays.done), (&[5; 16][..], false));
     player.say(&ClientMessage::walk(1, 1.0, 0.0)).await;
     while player.update().await.acked < 1 {}
+}
+
+/// Others are to stand still with this area: it says when it can, and plays on if it is not told to.
+#[tokio::test]
+async fn an_area_waits_for_those_that_are_to_stand_still_with_it() {
+    let mut scene = Scene::ready().await;
+    let mut player = scene.enter(1, 10.0, 10.0).await;
+    let _goes = scene.enter(2, 12.0, 10.0).await;
+    scene.say(Body::Seal(Seal { character: vec![2; 16], transfer: vec![9; 16], epoch: 4 })).await;
+    scene.hear(|body| matches!(body, Body::Commit(_)).then_some(())).await;
+    scene.say(Body::Settle(Settle { transfer: vec![5; 16] })).await;
+    scene.say(Body::Where(Where {})).await;
+    let first = |body| match body {
+        Body::Standing(_) => Some("plays"),
+        Body::Settled(_) => Some("settled"),
+        Body::MoveArea(_) => Some("stands still"),
+        _ => None,
+    };
+    assert_eq!(scene.hear(first).await, "plays", "one is on his way out");
+    scene.say(Body::Aborted(CharacterAt { character: vec![2; 16], transfer: vec![9; 16], epoch: 5 })).await;
+    assert_eq!(scene.hear(first).await, "settled");
+    player.say(&ClientMessage::walk(1, 1.0, 0.0)).await;
+    while player.update().await.acked < 1 {}
+    player.say(&ClientMessage::Input { seq: 2, kind: 9, payload: bytes::Bytes::new() }).await;
+    // Nobody says that it shall stand still.
+    let again = ServerMessage::Steer { epoch: 4, acked: Some(1) };
+    player.find(|message| (message == again).then_some(())).await;
+    scene.say(Body::Settle(Settle { transfer: vec![6; 16] })).await;
+    assert_eq!(scene.hear(first).await, "settled");
+    scene.say(Body::Freeze(Freeze { transfer: vec![6; 16], goes: Vec::new() })).await;
+    assert_eq!(scene.hear(first).await, "stands still");
 }
 
 /// Whoever was sent here while the area moved need not wait until this process has ended: he asks again at once.

@@ -118,3 +118,31 @@ async fn what_a_chat_that_comes_back_leaves_out_is_read_from_its_file() {
     }
     assert_eq!(told_to(&mut ada, newest).await, [vec![300, 301], (3..=newest).collect()]);
 }
+
+/// Who lost the answer says it again: it is neither heard twice nor taken for one line too many.
+#[tokio::test]
+async fn what_is_said_again_was_said_once() {
+    let mut scene = Scene::ready().await;
+    let mut ada = scene.enter(1, 10.0, 10.0).await;
+    let mut bob = scene.enter(2, 12.0, 10.0).await;
+    bob.say(&ClientMessage::Heard(Vec::new())).await;
+    let aloud = |id: u64| {
+        let (to, text) = (String::new(), format!("line {id}"));
+        ClientMessage::Say { kind: Kind::Local as u8, id, to, text }
+    };
+    for id in [5; 20].into_iter().chain([6]) {
+        ada.say(&aloud(id)).await;
+        let said = ada.find(|message| match message {
+            ServerMessage::Said { id, refused } => Some((id, refused)),
+            _ => None,
+        });
+        assert_eq!(said.await, (id, None));
+    }
+    let mut heard = Vec::new();
+    while heard.last() != Some(&6) {
+        let lines =
+            bob.find(|message| if let ServerMessage::Lines(lines) = message { Some(lines) } else { None });
+        heard.extend(lines.await.lines.iter().map(|line| line.id));
+    }
+    assert_eq!(heard, [5, 6]);
+}

@@ -182,16 +182,8 @@ fn take_seats(seats: &mut HashMap<CharacterId, Seat>, register: &Register) {
         else {
             continue;
         };
-        let seat = Seat {
-            account,
-            session: SessionId::default(),
-            epoch: here.epoch,
-            run: EnterId::default(),
-            taken: Taken::Inside,
-            leaving: None,
-            next: None,
-            overlaps: None,
-        };
+        let run = (EnterId::default(), here.epoch);
+        let seat = Seat::new(account, SessionId::default(), run, Taken::Inside);
         match seats.entry(character) {
             Entry::Vacant(free) => drop(free.insert(seat)),
             // A join that was quicker than this holds the place of one who is inside.

@@ -177,16 +177,12 @@ async fn adopt_third_party(core: &Arc<Core>, spawner: &str, info: &ServerInfo) -
         ..Server::named(server, spawner, at, &info.path)
     });
     for character in characters {
-        let seat = Seat {
-            account: character.account,
-            session: SessionId::default(),
-            epoch: character.epoch,
-            run: EnterId::default(),
-            taken: Taken::Inside,
-            leaving: None,
-            next: None,
-            overlaps: None,
-        };
+        let seat = Seat::new(
+            character.account,
+            SessionId::default(),
+            (EnterId::default(), character.epoch),
+            Taken::Inside,
+        );
         entry.seats.insert(character.id, seat);
     }
     entry.phase.send_replace(Phase::Ready);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pangea_world::id::{AreaId, CharacterId, ServerId};
-use pangea_world::messages::{AreaCopied, AreaMoved, Body, Granted, Register};
+use pangea_world::messages::{AreaCopied, AreaMoved, Body, Granted, Register, Settled};
 use pangea_world::{Code, Refusal};
 
 use super::super::core::Core;
@@ -91,6 +91,17 @@ pub fn heard(core: &Core, area: AreaId, server: ServerId, body: &Body) -> bool {
     drop(state);
     core.changed.notify_waiters();
     true
+}
+
+/// Nothing is under way in an area that is to stand still.
+pub fn settled(core: &Core, area: AreaId, settled: &Settled) {
+    let mut state = core.state();
+    let moves = state.areas.get_mut(&area).and_then(|entry| entry.moves.as_mut());
+    if let Some(moves) = moves.filter(|moves| moves.transfer.0.as_slice() == settled.transfer) {
+        moves.settled = true;
+    }
+    drop(state);
+    core.changed.notify_waiters();
 }
 
 /// An area that was to stand still plays on: the move is given up at once, and whoever waits to come in may.
