@@ -301,7 +301,10 @@ impl Player {
         let code = values.get("code").and_then(serde_json::Value::as_str).unwrap_or("unreadable").to_owned();
         self.note(&format!("is told of {number}: «{code}»"));
         let open = self.open.take_if(|(open, ..)| *open == number);
-        self.stale = if code == "stale_epoch" { self.stale + 1 } else { 0 };
+        if open.is_some() {
+            // Those that were given up may all have met the same change of owner.
+            self.stale = if code == "stale_epoch" { self.stale + 1 } else { 0 };
+        }
         let mut notes = self.common.notes();
         if self.stale == MOST_STALE {
             notes.wrong.push(format!("player {} is played by a server that does not own him", self.number));
