@@ -301,13 +301,17 @@ impl Player {
         let code = values.get("code").and_then(serde_json::Value::as_str).unwrap_or("unreadable").to_owned();
         self.note(&format!("is told of {number}: «{code}»"));
         let open = self.open.take_if(|(open, ..)| *open == number);
-        if open.is_some() {
-            // Those that were given up may all have met the same change of owner.
-            self.stale = if code == "stale_epoch" { self.stale + 1 } else { 0 };
-        }
         let mut notes = self.common.notes();
-        if self.stale == MOST_STALE {
-            notes.wrong.push(format!("player {} is played by a server that does not own him", self.number));
+        if code != "stale_epoch" {
+            self.stale = 0;
+        } else if open.is_some() {
+            // Those that were given up may all have met the same change of owner.
+            self.stale += 1;
+            if self.stale == MOST_STALE {
+                notes
+                    .wrong
+                    .push(format!("player {} is played by a server that does not own him", self.number));
+            }
         }
         let fate = if code.is_empty() { Fate::Done } else { Fate::Refused };
         match notes.wishes.get_mut(&(self.me, number)) {

@@ -22,7 +22,8 @@ use super::ledger;
 /// How long what is under way with central is waited for before the area stands still, ms.
 const SETTLE_MS: u64 = 1_000;
 
-/// How long an area that may begin nothing more waits for the others that are to stand still with it, ms.
+/// How long an area that may begin nothing more waits for the others that are to stand still with it, ms: longer than
+/// central does.
 const OTHERS_MS: u64 = 2_000;
 
 /// How often a move is told again that was not answered, ms.
@@ -40,7 +41,7 @@ pub enum Moving {
     /// It is made ready here and has not been taken over; whether a copy of it came that nobody was told of.
     Waits { shows: bool },
     /// Nothing is begun any more, what is under way is waited for until then, ms of the clock: to stand still, or, if
-    /// it is not said yet who `goes`, until the others can too.
+    /// it is not said yet who `goes`, until the others can too; whether central was told that nothing is.
     Settles { transfer: TransferId, goes: Option<HashSet<CharacterId>>, until_ms: u64, said: bool },
     /// Stands still; when central is told again, ms of the clock; whose clients see at the other server.
     Frozen { told: MoveArea, again_ms: u64, goes: HashSet<CharacterId> },
@@ -125,6 +126,11 @@ impl Area {
     }
 
     fn settle_for(&mut self, transfer: TransferId, most_ms: u64) {
+        // Whoever wanted the one before is gone.
+        if matches!(&self.moving, Moving::Settles { transfer: of, goes: None, .. } if *of != transfer) {
+            self.moving = Moving::Not;
+            self.play_on();
+        }
         if matches!(self.moving, Moving::Not) {
             let until_ms = self.now_ms + most_ms;
             self.moving = Moving::Settles { transfer, goes: None, until_ms, said: false };
@@ -154,6 +160,10 @@ impl Area {
                 let settled = pending + frozen == 0;
                 match goes {
                     None if late => {
+                        tracing::info!(
+                            area = self.settings.name,
+                            "those that were to stand still with it do not"
+                        );
                         self.moving = Moving::Not;
                         return self.play_on();
                     }

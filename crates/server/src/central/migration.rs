@@ -15,7 +15,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 use pangea_world::id::{AreaId, CharacterId, EnterId, ServerId, TransferId};
 use pangea_world::messages::{AreaMoved, Body, CopyArea, Freeze, Kick, MoveArea, Settle, StopServer};
 use pangea_world::space::AreaName;
@@ -288,13 +288,13 @@ async fn go(
     // Nobody else begins to come in from now on; who is on the way still does.
     close(core, plan, transfer)?;
     all_in(core, plan).await;
+    settle(core, plan, transfer).await?;
     while invite_all(core, plan, transfer).await? > 0 {
         come(core, plan, transfer, deadline).await?;
         if Instant::now() >= deadline {
             break;
         }
     }
-    settle(core, plan, transfer).await?;
     let (ended, mut outcome) = oneshot::channel();
     freeze(core, plan, transfer, ended)?;
     let deadline = Instant::now() + MOVE;
@@ -405,7 +405,8 @@ async fn copy_ahead(core: &Core, plan: &Plan, transfer: TransferId) -> Result<()
 }
 
 /// Those that are to stand still together first end what is under way, each in its time: none waits for another while
-/// it stands still. A server of a version that knows nothing of this does it when it is to stand still.
+/// it stands still. A server of a version that knows nothing of this costs [`SETTLE`], and does it when it is to stand
+/// still.
 async fn settle(core: &Core, plan: &Plan, transfer: TransferId) -> Result<(), Refusal> {
     if plan.before.len() < 2 {
         return Ok(());
@@ -420,7 +421,7 @@ async fn settle(core: &Core, plan: &Plan, transfer: TransferId) -> Result<(), Re
     }
     let settled =
         |area: &AreaId| until(core, *area, transfer, SETTLE, |moves, _| moves.settled.then_some(()));
-    join_all(plan.before.iter().map(settled)).await.into_iter().try_for_each(|settled| settled.map(drop))
+    try_join_all(plan.before.iter().map(settled)).await.map(drop)
 }
 
 /// The server that has an area which moves.

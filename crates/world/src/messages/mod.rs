@@ -202,9 +202,10 @@ pub enum Body {
     #[prost(message, tag = "47")]
     Invite(Invite),
     /// Begin nothing more that central decides; answered by [`Body::Settled`] once nothing of the kind is under way.
+    /// Without a [`Body::Freeze`] within 2 s the area plays on. A repeat changes nothing; another move's takes its place.
     #[prost(message, tag = "78")]
     Settle(Settle),
-    /// Nothing is under way: [`Body::Freeze`] would make the area stand still at once.
+    /// Nothing is under way now: [`Body::Freeze`] would make the area stand still at once. Said once.
     #[prost(message, tag = "79")]
     Settled(Settled),
     /// Stand still, and hand the whole area over with [`Body::MoveArea`].

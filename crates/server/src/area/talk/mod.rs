@@ -30,6 +30,9 @@ use crate::link::Sender;
 /// Kinds of channel.
 const KINDS: usize = Kind::ALL.len();
 
+/// Lines whose numbers are remembered: so many may be unanswered at a client, which says all of them again.
+const REMEMBERED: usize = 64;
+
 /// By character.
 type ByCharacter<T> = HashMap<CharacterId, T, BuildHasherDefault<IdHasher>>;
 
@@ -84,7 +87,7 @@ struct Ear {
     /// Of each kind, what its client had heard when it came: log and number.
     marks: [Option<(u64, u64)>; KINDS],
     rates: [Rate; KINDS],
-    /// The numbers of what it said last, as many as may be unanswered.
+    /// The numbers of what it said last, the newest first; at most [`REMEMBERED`].
     said: VecDeque<u64>,
     reads: Rate,
     /// Accounts that it does not hear, as bytes.
@@ -272,12 +275,11 @@ impl Ear {
         clients.get_mut(slot)?.as_mut()
     }
 
-    fn has_said(&mut self, id: u64) {
-        if self.said.contains(&id) {
-            return;
+    fn note_said(&mut self, id: u64) {
+        if !self.said.contains(&id) {
+            self.said.truncate(REMEMBERED - 1);
+            self.said.push_front(id);
         }
-        self.said.truncate(say::MOST_PENDING - 1);
-        self.said.push_front(id);
     }
 
     fn hears_account(&self, account: &[u8]) -> bool {

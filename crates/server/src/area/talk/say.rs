@@ -12,7 +12,7 @@ use super::lines::encoded;
 use crate::{clock, link};
 
 /// Most lines of one character that chat has not answered.
-pub(super) const MOST_PENDING: usize = 32;
+const MOST_PENDING: usize = 32;
 
 /// How long chat may take to answer, ms: it may be away for a moment and come back.
 const PENDING_MS: u64 = 30_000;
@@ -40,7 +40,7 @@ impl Area {
         if let Some(refusal) = &refused {
             self.gauges.refusals.count(refusal.code);
         } else if let Some(ear) = self.talk.ears.get_mut(&character) {
-            ear.has_said(id);
+            ear.note_said(id);
         }
         self.say(client, &ServerMessage::Said { id, refused });
     }
@@ -134,6 +134,9 @@ impl Area {
         if self.talk.pending.remove(&(character, posted.id)).is_some() {
             let refused = posted.refused.as_ref().map(link::to_refusal);
             self.answer_say(character, posted.id, refused);
+        } else if let Some(ear) = self.talk.ears.get_mut(&character).filter(|_| posted.refused.is_none()) {
+            // Too late for its client, which may say it again.
+            ear.note_said(posted.id);
         }
     }
 

@@ -182,8 +182,8 @@ fn take_seats(seats: &mut HashMap<CharacterId, Seat>, register: &Register) {
         else {
             continue;
         };
-        let run = (EnterId::default(), here.epoch);
-        let seat = Seat::new(account, SessionId::default(), run, Taken::Inside);
+        let owned = (EnterId::default(), here.epoch);
+        let seat = Seat::new(account, SessionId::default(), owned, Taken::Inside);
         match seats.entry(character) {
             Entry::Vacant(free) => drop(free.insert(seat)),
             // A join that was quicker than this holds the place of one who is inside.
