@@ -8,6 +8,9 @@ use std::time::Duration;
 pub struct Bell {
     rung: Mutex<bool>,
     changed: Condvar,
+    /// For a loop that is a task.
+    #[cfg(feature = "simulation")]
+    task: tokio::sync::Notify,
 }
 
 impl Bell {
@@ -15,6 +18,8 @@ impl Bell {
     pub fn ring(&self) {
         *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.changed.notify_one();
+        #[cfg(feature = "simulation")]
+        self.task.notify_one();
     }
 
     /// Sleeps for this long at most; whether it was woken before.
@@ -24,6 +29,12 @@ impl Bell {
         let waited = self.changed.wait_timeout_while(rung, most, |rung| !*rung);
         let (mut rung, _) = waited.unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *rung)
+    }
+
+    /// The same for a loop that is a task, in virtual time.
+    #[cfg(feature = "simulation")]
+    pub async fn sleep_as_task(&self, most: Duration) -> bool {
+        tokio::time::timeout(most, self.task.notified()).await.is_ok()
     }
 }
 

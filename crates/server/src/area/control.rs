@@ -297,8 +297,8 @@ impl Control {
             }
             Body::CopyArea(copy) => self.to_loop(ToLoop::CopyArea(copy)).await,
             Body::AreaCopied(copied) => self.to_loop(ToLoop::AreaCopied(Box::new(copied))).await,
-            Body::Settle(settle) => self.to_loop(ToLoop::Settle(settle)).await,
-            Body::Freeze(freeze) => self.to_loop(ToLoop::Freeze(freeze)).await,
+            Body::Settle(settle) => self.to_loop_now(ToLoop::Settle(settle)).await,
+            Body::Freeze(freeze) => self.to_loop_now(ToLoop::Freeze(freeze)).await,
             Body::AreaMoved(_) if self.owned.as_ref().is_some_and(|owned| owned.waits) => {
                 let text = "the move of this area was called off: enter again";
                 self.begin_stop(End::Moved, text, "not needed", false).await;
@@ -450,11 +450,7 @@ impl Control {
                 self.admissions.grant(self.clock.now_ms(), character, mover.epoch);
             }
         }
-        self.to_loop(ToLoop::TakeOver(Box::new(over), packed)).await;
-        // Everybody has stood still since the last tick of the server before.
-        if let Some(owned) = &self.owned {
-            owned.bell.ring();
-        }
+        self.to_loop_now(ToLoop::TakeOver(Box::new(over), packed)).await;
     }
 
     async fn on_admit(&mut self, admit: &Admit) {
@@ -635,6 +631,14 @@ impl Control {
         if let Some(owned) = &self.owned {
             // A loop that has died is noticed in `let_time_pass`.
             let _ = owned.to_loop.send(message).await;
+        }
+    }
+
+    /// A move of the area does not wait for the next tick: somebody stands still, or is about to.
+    async fn to_loop_now(&self, message: ToLoop) {
+        self.to_loop(message).await;
+        if let Some(owned) = &self.owned {
+            owned.bell.ring();
         }
     }
 

@@ -136,7 +136,7 @@ pub fn start(
     let area = Loop::new(area, clock, lease, mail).context("the loop's epoll")?;
     let bell = Arc::new(Bell::default());
     #[cfg(feature = "simulation")]
-    crate::task::spawn(area.run_as_task());
+    crate::task::spawn(area.run_as_task(bell.clone()));
     #[cfg(not(feature = "simulation"))]
     {
         let bell = bell.clone();

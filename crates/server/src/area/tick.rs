@@ -103,7 +103,7 @@ impl Loop {
 
     /// The same as a task, in virtual time.
     #[cfg(feature = "simulation")]
-    pub async fn run_as_task(mut self) {
+    pub async fn run_as_task(mut self, bell: Arc<Bell>) {
         let mut due_us = self.clock.now_us();
         while self.tick() {
             if self.area.acts {
@@ -112,7 +112,9 @@ impl Loop {
                 crate::simulation::acted(area, settings.epoch, &self.area.acts_for());
             }
             crate::simulation::net::ticked();
-            tokio::time::sleep(self.until_next(&mut due_us)).await;
+            if bell.sleep_as_task(self.until_next(&mut due_us)).await {
+                due_us = self.clock.now_us();
+            }
         }
         drop(self);
         crate::simulation::net::ticked();
