@@ -12,7 +12,7 @@ use crate::game::{Deed, taken};
 use crate::talk::Talk;
 
 /// Longest time without an update, beyond that between two, at a border or when an area is moved, split or merged, while
-/// nothing is wrong: a tick, since two areas that become one stand still at different times, and the network's ways.
+/// nothing is wrong: a tick, and the network's ways.
 const MOST_GAP: Duration = Duration::from_millis(100);
 /// How long it takes at most, while nothing is wrong, until a server has taken what was said.
 const TAKEN: Duration = Duration::from_secs(1);
