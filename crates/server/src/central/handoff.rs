@@ -153,7 +153,7 @@ pub async fn let_go(
 }
 
 /// A client showed its ticket (O5, O11): its seat is taken now. In a handoff the source may let go.
-pub fn arrived(core: &Core, area: AreaId, arrived: &Arrived) {
+pub fn arrived(core: &Core, area: AreaId, by: ServerId, arrived: &Arrived) {
     let Some((id, run)) = ids(&arrived.character, &arrived.enter) else { return };
     let mut state = core.state();
     if let Some(transfer) =
@@ -176,7 +176,10 @@ pub fn arrived(core: &Core, area: AreaId, arrived: &Arrived) {
         }
         return;
     }
-    if let Some(seat) = state.areas.get_mut(&area).and_then(|entry| entry.seats.get_mut(&id))
+    // One to which the area should have moved may say so of an epoch that there is now, and is not there any more.
+    let entry = state.areas.get_mut(&area);
+    let entry = entry.filter(|entry| entry.server.as_ref().is_some_and(|server| server.id == by));
+    if let Some(seat) = entry.and_then(|entry| entry.seats.get_mut(&id))
         && seat.epoch == arrived.epoch
     {
         seat.taken = Taken::Inside;

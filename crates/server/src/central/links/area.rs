@@ -141,7 +141,7 @@ async fn area_message(core: &Arc<Core>, sender: &link::Sender, server: ServerId,
     match body {
         Body::AreaReady(ready) => on_ready(core, area, server, &ready),
         Body::Admitted(admitted) => on_admitted(core, &admitted),
-        Body::Arrived(message) => handoff::arrived(core, area, &message),
+        Body::Arrived(message) => handoff::arrived(core, area, server, &message),
         Body::NoShow(at) => handoff::no_show(core, area, Some(server), &at).await,
         Body::Standing(said) => migration::stands(core, area, &said),
         Body::AreaCopied(copied) => migration::on_copied(core, area, copied),
